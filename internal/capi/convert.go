@@ -1,0 +1,191 @@
+package capi
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Snapshot returns what the decision needs to know of the Cluster.
+func (c *Cluster) Snapshot() vip.Cluster {
+	_, paused := c.Annotations[names.Paused]
+	_, moving := c.Annotations[names.DeleteForMove]
+	return vip.Cluster{
+		Namespace:   c.Namespace,
+		Name:        c.Name,
+		UID:         c.UID,
+		Created:     c.CreationTimestamp.Time,
+		Class:       c.Class(),
+		Endpoint:    vip.Endpoint(c.Spec.ControlPlaneEndpoint),
+		VIPs:        c.VIPs(),
+		Conditions:  c.ownConditions(),
+		WatchFilter: c.Labels[names.WatchFilter],
+		Paused:      paused || c.Spec.Paused,
+		Deleting:    c.DeletionTimestamp != nil,
+		Moving:      moving,
+		InUse:       slices.Contains(c.Finalizers, names.ClusterFinalizer),
+		Held:        slices.Contains(c.Finalizers, names.ReleaseFinalizer),
+	}
+}
+
+// Class returns the ClusterClass of the topology; the name is empty if there is none. A class without a namespace of
+// its own is in the Cluster's.
+func (c *Cluster) Class() vip.Class {
+	topology := c.Spec.Topology
+	class := vip.Class{Namespace: topology.ClassRef.Namespace, Name: topology.ClassRef.Name}
+	if class.Name == "" {
+		class = vip.Class{Namespace: topology.ClassNamespace, Name: topology.Class}
+	}
+	if class.Namespace == "" {
+		class.Namespace = c.Namespace
+	}
+	return class
+}
+
+// VIPs returns the values of the allocator's annotations, by role.
+func (c *Cluster) VIPs() map[string]string {
+	var vips map[string]string
+	for key, value := range c.Annotations {
+		if role, ok := names.RoleOfAnnotation(key); ok {
+			if vips == nil {
+				vips = map[string]string{}
+			}
+			vips[role] = value
+		}
+	}
+	return vips
+}
+
+// conditions returns the metav1 conditions of the Cluster, wherever its version keeps them.
+func (c *Cluster) conditions() *[]metav1.Condition {
+	if c.Status.V1Beta2 != nil {
+		return &c.Status.V1Beta2.Conditions
+	}
+	return &c.Status.Conditions
+}
+
+func (c *Cluster) ownConditions() []vip.Condition {
+	var conditions []vip.Condition
+	for _, condition := range *c.conditions() {
+		if names.IsConditionType(condition.Type) {
+			conditions = append(conditions, vip.Condition{
+				Type:    condition.Type,
+				True:    condition.Status == metav1.ConditionTrue,
+				Reason:  condition.Reason,
+				Message: condition.Message,
+				Since:   condition.LastTransitionTime.Time,
+			})
+		}
+	}
+	return conditions
+}
+
+// Snapshot returns what the decision needs to know of the claim.
+func (c *Claim) Snapshot() vip.Claim {
+	claim := vip.Claim{
+		Namespace:       c.Namespace,
+		Name:            c.Name,
+		UID:             c.UID,
+		ResourceVersion: c.ResourceVersion,
+		Created:         c.CreationTimestamp.Time,
+		Role:            c.Labels[names.Role],
+		Pool:            c.Spec.PoolRef.Snapshot(),
+		Address:         c.Status.AddressRef.Name,
+	}
+	if owner := c.owner(); owner != nil {
+		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID}
+	}
+	if c.DeletionTimestamp != nil {
+		claim.Deleting, claim.DeletedAt = true, c.DeletionTimestamp.Time
+	}
+	return claim
+}
+
+// owner returns the controlling owner, or the first one if none controls.
+func (c *Claim) owner() *metav1.OwnerReference {
+	if controller := metav1.GetControllerOfNoCopy(c); controller != nil || len(c.OwnerReferences) == 0 {
+		return controller
+	}
+	return &c.OwnerReferences[0]
+}
+
+// OwnerUID returns the UID of the owner that decides whose claim it is, or "" if nobody owns it.
+func (c *Claim) OwnerUID() types.UID {
+	if owner := c.owner(); owner != nil {
+		return owner.UID
+	}
+	return ""
+}
+
+// Cluster returns the Cluster that the claim is for, as the IPAM provider finds it: by spec.clusterName, else by the
+// label. A label that holds a hash in place of a long name finds nothing; the owner is then the way.
+func (c *Claim) Cluster() types.NamespacedName {
+	name := c.Spec.ClusterName
+	if owner := c.owner(); name == "" && owner != nil && owner.Kind == KindCluster {
+		name = owner.Name
+	}
+	if name == "" {
+		name = c.Labels[names.ClusterName]
+	}
+	return types.NamespacedName{Namespace: c.Namespace, Name: name}
+}
+
+// Snapshot returns the reference in the terms of the decision.
+func (r PoolReference) Snapshot() vip.PoolRef {
+	return vip.PoolRef{Group: r.APIGroup, Kind: r.Kind, Name: r.Name}
+}
+
+// Snapshot returns what the decision needs to know of the address.
+func (a *Address) Snapshot() vip.Address {
+	return vip.Address{
+		Namespace: a.Namespace,
+		Name:      a.Name,
+		Value:     a.Spec.Address,
+		Claim:     a.Spec.ClaimRef.Name,
+		Born:      a.Born(),
+	}
+}
+
+// Born returns the age of the address. Providers write an IPAddress once, so its resourceVersion is that of its
+// creation; where one was edited, the second of its creation still decides in almost all cases.
+func (a *Address) Born() vip.Born {
+	serial, err := strconv.ParseUint(a.ResourceVersion, 10, 64)
+	if err != nil {
+		serial = 0 // an API server with other versions than numbers: the order of creation has to do
+	}
+	return vip.Born{At: a.CreationTimestamp.Time, Serial: serial}
+}
+
+// Ref returns the pool as a claim names it.
+func (p *Pool) Ref() vip.PoolRef {
+	kind := KindGlobalPool
+	if p.Namespace != "" {
+		kind = KindPool
+	}
+	return vip.PoolRef{Group: IPAMGroup, Kind: kind, Name: p.Name}
+}
+
+// Snapshot returns what the decision needs to know of the pool. lastServed is when an address of it was last seen to
+// be assigned.
+func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
+	pool := vip.Pool{
+		Ref:           p.Ref(),
+		Namespace:     p.Namespace,
+		KeepsReleased: p.Spec.AddressReuseGracePeriodSeconds > 0,
+		Deleting:      p.DeletionTimestamp != nil,
+		LastServed:    lastServed,
+	}
+	if capacity := p.Status.IPAddresses; capacity != nil {
+		pool.Capacity = vip.Capacity{
+			Known: true, Total: capacity.Total, Used: capacity.Used, Free: capacity.Free, OutOfRange: capacity.OutOfRange,
+		}
+	}
+	p.configure(&pool)
+	return pool
+}

@@ -1,0 +1,176 @@
+package capi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// object is the body of a server-side apply: a map, because it must hold what is applied and nothing else.
+type object = map[string]any
+
+// apply returns the body of a server-side apply to an object. The UID keeps it from meeting a namesake, or from
+// creating the object anew.
+func apply(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest object) ([]byte, error) {
+	metadata["name"], metadata["namespace"], metadata["uid"] = meta.Name, meta.Namespace, meta.UID
+	body := object{"apiVersion": api.APIVersion, "kind": api.Kind, "metadata": metadata}
+	for key, value := range rest {
+		body[key] = value
+	}
+	return json.Marshal(body)
+}
+
+// ApplyFinalizer returns the server-side apply that puts our finalizer beside those of others. It cannot conflict, so
+// it does not race with Cluster API putting on its own.
+func (c *Cluster) ApplyFinalizer(api API) ([]byte, error) {
+	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{"finalizers": []string{names.ReleaseFinalizer}}, nil)
+}
+
+// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. Those that we applied
+// before and that are missing here are removed by it.
+func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, error) {
+	applied := make([]metav1.Condition, 0, len(conditions))
+	for _, condition := range conditions {
+		status := metav1.ConditionFalse
+		if condition.True {
+			status = metav1.ConditionTrue
+		}
+		applied = append(applied, metav1.Condition{
+			Type: condition.Type, Status: status, Reason: condition.Reason, Message: condition.Message,
+			LastTransitionTime: metav1.NewTime(condition.Since),
+		})
+	}
+	status := object{"conditions": applied}
+	if api.Cluster.Version == "v1beta1" {
+		status = object{"v1beta2": status}
+	}
+	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{}, object{"status": status})
+}
+
+// operation is an operation of a JSON patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// test is an operation that fails unless the value at path is what we decided upon; nil stands for nothing there.
+type test struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+func mustBe(path string, value any) test { return test{"test", path, value} }
+
+const annotationsPath = "/metadata/annotations"
+
+func annotationPath(key string) string {
+	return annotationsPath + "/" + strings.ReplaceAll(key, "/", "~1")
+}
+
+// PatchResults returns the JSON patch that writes endpoint and annotations in one. It applies only to the Cluster that
+// was decided upon: the same UID and generation, so that no change of the spec is overwritten, and not paused since.
+// Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
+func (c *Cluster) PatchResults(endpoint *vip.SetEndpoint, annotations []vip.SetAnnotation) ([]byte, error) {
+	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
+	if c.Annotations == nil {
+		patch = append(patch, mustBe(annotationsPath, nil))
+	} else {
+		patch = append(patch, mustBe(annotationPath(names.Paused), nil))
+	}
+	if c.Annotations == nil && len(annotations) > 0 {
+		patch = append(patch, operation{"add", annotationsPath, object{}})
+	}
+	for _, annotation := range annotations {
+		patch = append(patch, operation{"add", annotationPath(names.Annotation(annotation.Role)), annotation.Value})
+	}
+	if endpoint != nil {
+		patch = append(patch, operation{"add", "/spec/controlPlaneEndpoint", Endpoint(endpoint.Endpoint)})
+	}
+	return json.Marshal(patch)
+}
+
+// PatchFinalizerAway returns the JSON patch that takes our finalizer off, or nil if it is not on.
+func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
+	i := slices.Index(c.Finalizers, names.ReleaseFinalizer)
+	if i < 0 {
+		return nil, nil
+	}
+	path := fmt.Sprintf("/metadata/finalizers/%d", i)
+	return json.Marshal([]any{
+		mustBe("/metadata/uid", c.UID),
+		mustBe(path, names.ReleaseFinalizer),
+		operation{Op: "remove", Path: path},
+	})
+}
+
+// IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
+// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a bare 422; every
+// other 422 names what is invalid.
+func IsOutdated(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	s := status.Status()
+	bare := s.Details == nil || len(s.Details.Causes) == 0 && s.Details.Kind == ""
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
+		s.Code == http.StatusUnprocessableEntity && bare
+}
+
+// NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
+// spec.clusterName and the label, so that it minds a paused Cluster.
+func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
+	return &Claim{
+		TypeMeta: typeMeta(api.Claims()),
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       c.Namespace,
+			Name:            action.Name,
+			Labels:          c.claimLabels(action.Role),
+			OwnerReferences: []metav1.OwnerReference{c.ownerReference(api)},
+		},
+		Spec: ClaimSpec{
+			ClusterName: c.Name,
+			PoolRef:     PoolReference{APIGroup: action.Pool.Group, Kind: action.Pool.Kind, Name: action.Pool.Name},
+		},
+	}
+}
+
+// ApplyOwner returns the server-side apply that makes a claim the Cluster's.
+func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
+	meta := metav1.ObjectMeta{Namespace: action.Claim.Namespace, Name: action.Claim.Name, UID: action.Claim.UID}
+	return apply(typeMeta(api.Claims()), &meta, object{
+		"labels":          c.claimLabels(action.Role),
+		"ownerReferences": []metav1.OwnerReference{c.ownerReference(api)},
+	}, nil)
+}
+
+func (c *Cluster) claimLabels(role string) map[string]string {
+	labels := map[string]string{names.Role: role, names.ClusterName: names.LabelValue(c.Name)}
+	if filter, ok := c.Labels[names.WatchFilter]; ok {
+		labels[names.WatchFilter] = filter
+	}
+	return labels
+}
+
+func (c *Cluster) ownerReference(api API) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: api.Cluster.String(), Kind: KindCluster, Name: c.Name, UID: c.UID,
+		Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+	}
+}
+
+func typeMeta(resource Resource) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: resource.GroupVersion().String(), Kind: resource.Kind}
+}

@@ -1,0 +1,43 @@
+package capi
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
+// is most of their size. It is a cache transform: it takes any object, trims the views among them in place, and never
+// fails. Nil and empty annotations stay what they are, because patches depend on the difference.
+func Trim(object any) (any, error) {
+	switch o := object.(type) {
+	case *Cluster:
+		trimMeta(&o.ObjectMeta)
+		conditions := o.conditions()
+		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool { return !names.IsConditionType(c.Type) }))
+	case *Claim:
+		trimMeta(&o.ObjectMeta)
+	case *Address:
+		trimMeta(&o.ObjectMeta)
+		o.OwnerReferences = nil
+	case *Pool:
+		trimMeta(&o.ObjectMeta)
+	}
+	return object, nil
+}
+
+// kept are the foreign labels and annotations that the allocator reads.
+var kept = []string{names.ClusterName, names.WatchFilter, names.Paused, names.DeleteForMove}
+
+func trimMeta(meta *metav1.ObjectMeta) {
+	meta.ManagedFields = nil
+	foreign := func(key, _ string) bool {
+		return !strings.HasPrefix(key, names.Domain+"/") && !slices.Contains(kept, key)
+	}
+	maps.DeleteFunc(meta.Labels, foreign)
+	maps.DeleteFunc(meta.Annotations, foreign)
+}

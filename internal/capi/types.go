@@ -1,0 +1,256 @@
+// Package capi holds what the allocator reads and writes of its neighbours' objects: narrow views of Cluster,
+// IPAddressClaim, IPAddress and the pools for every served version, their translation to and from package vip, and the
+// bodies of the patches. A view knows only the fields in use, so it must never be written back whole.
+//
+// +kubebuilder:object:generate=true
+package capi
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Cluster is the view of a Cluster. It has the fields of v1beta1 and v1beta2 side by side; the accessors in this
+// package pick those that the served version fills.
+//
+// +kubebuilder:object:root=true
+type Cluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ClusterSpec   `json:"spec,omitempty"`
+	Status ClusterStatus `json:"status,omitempty"`
+}
+
+// ClusterSpec is the view of a Cluster's spec.
+type ClusterSpec struct {
+	Paused               bool     `json:"paused,omitempty"`
+	ControlPlaneEndpoint Endpoint `json:"controlPlaneEndpoint,omitempty"`
+	Topology             Topology `json:"topology,omitempty"`
+}
+
+// Endpoint is spec.controlPlaneEndpoint.
+type Endpoint struct {
+	Host string `json:"host,omitempty"`
+	Port int32  `json:"port,omitempty"`
+}
+
+// Topology is the view of spec.topology: v1beta1 names the class in Class and ClassNamespace, v1beta2 in ClassRef.
+type Topology struct {
+	Class          string   `json:"class,omitempty"`
+	ClassNamespace string   `json:"classNamespace,omitempty"`
+	ClassRef       ClassRef `json:"classRef,omitempty"`
+}
+
+// ClassRef is spec.topology.classRef of v1beta2.
+type ClassRef struct {
+	Name      string `json:"name,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// ClusterStatus is the view of a Cluster's status: metav1 conditions are in Conditions with v1beta2, and in
+// V1Beta2.Conditions with v1beta1, where Conditions holds conditions of an older form.
+type ClusterStatus struct {
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	V1Beta2    *V1Beta2Status     `json:"v1beta2,omitempty"`
+}
+
+// V1Beta2Status is status.v1beta2 of a v1beta1 Cluster.
+type V1Beta2Status struct {
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Claim is the view of an IPAddressClaim.
+//
+// +kubebuilder:object:root=true
+type Claim struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ClaimSpec   `json:"spec,omitempty"`
+	Status ClaimStatus `json:"status,omitempty"`
+}
+
+// ClaimSpec is the view of a claim's spec.
+type ClaimSpec struct {
+	ClusterName string        `json:"clusterName,omitempty"`
+	PoolRef     PoolReference `json:"poolRef"`
+}
+
+// PoolReference names a pool.
+type PoolReference struct {
+	APIGroup string `json:"apiGroup"`
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+}
+
+// ClaimStatus is the view of a claim's status.
+type ClaimStatus struct {
+	AddressRef NameReference `json:"addressRef,omitempty"`
+}
+
+// NameReference names an object of the same namespace.
+type NameReference struct {
+	Name string `json:"name,omitempty"`
+}
+
+// Address is the view of an IPAddress.
+//
+// +kubebuilder:object:root=true
+type Address struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec AddressSpec `json:"spec,omitempty"`
+}
+
+// AddressSpec is the view of an IPAddress' spec.
+type AddressSpec struct {
+	Address  string        `json:"address"`
+	ClaimRef NameReference `json:"claimRef"`
+	PoolRef  PoolReference `json:"poolRef"`
+}
+
+// Pool is the view of an InClusterIPPool and of a GlobalInClusterIPPool.
+//
+// +kubebuilder:object:root=true
+type Pool struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   PoolSpec   `json:"spec,omitempty"`
+	Status PoolStatus `json:"status,omitempty"`
+}
+
+// PoolSpec is the view of a pool's spec.
+type PoolSpec struct {
+	AddressReuseGracePeriodSeconds int32 `json:"addressReuseGracePeriodSeconds,omitempty"`
+}
+
+// PoolStatus is the view of a pool's status.
+type PoolStatus struct {
+	IPAddresses *PoolCapacity `json:"ipAddresses,omitempty"`
+}
+
+// PoolCapacity is status.ipAddresses of a pool.
+type PoolCapacity struct {
+	Total      int `json:"total"`
+	Free       int `json:"free"`
+	Used       int `json:"used"`
+	OutOfRange int `json:"outOfRange"`
+}
+
+// ClusterList is a list of Clusters.
+//
+// +kubebuilder:object:root=true
+type ClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Cluster `json:"items"`
+}
+
+// ClaimList is a list of claims.
+//
+// +kubebuilder:object:root=true
+type ClaimList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Claim `json:"items"`
+}
+
+// AddressList is a list of addresses.
+//
+// +kubebuilder:object:root=true
+type AddressList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Address `json:"items"`
+}
+
+// PoolList is a list of pools of one kind.
+//
+// +kubebuilder:object:root=true
+type PoolList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Pool `json:"items"`
+}
+
+// API says which versions of the neighbours' kinds are in use.
+type API struct {
+	// Cluster is the group and version of Cluster.
+	Cluster schema.GroupVersion
+
+	// IPAM is the group and version of IPAddressClaim and IPAddress.
+	IPAM schema.GroupVersion
+
+	// Pools is the group and version of the pools of the in-cluster IPAM provider.
+	Pools schema.GroupVersion
+}
+
+// The groups of the neighbours, and their kinds.
+const (
+	ClusterGroup = "cluster.x-k8s.io"
+	IPAMGroup    = "ipam.cluster.x-k8s.io"
+
+	KindCluster    = "Cluster"
+	KindClaim      = "IPAddressClaim"
+	KindAddress    = "IPAddress"
+	KindPool       = "InClusterIPPool"
+	KindGlobalPool = "GlobalInClusterIPPool"
+)
+
+// Resource names a kind of the API, its resource, and whether it is namespaced.
+type Resource struct {
+	schema.GroupVersionKind
+	Plural     string
+	Namespaced bool
+}
+
+// Clusters is the resource of Cluster.
+func (a API) Clusters() Resource { return Resource{a.Cluster.WithKind(KindCluster), "clusters", true} }
+
+// Claims is the resource of IPAddressClaim.
+func (a API) Claims() Resource { return Resource{a.IPAM.WithKind(KindClaim), "ipaddressclaims", true} }
+
+// Addresses is the resource of IPAddress.
+func (a API) Addresses() Resource { return Resource{a.IPAM.WithKind(KindAddress), "ipaddresses", true} }
+
+// NamespacedPools is the resource of InClusterIPPool.
+func (a API) NamespacedPools() Resource {
+	return Resource{a.Pools.WithKind(KindPool), "inclusterippools", true}
+}
+
+// GlobalPools is the resource of GlobalInClusterIPPool.
+func (a API) GlobalPools() Resource {
+	return Resource{a.Pools.WithKind(KindGlobalPool), "globalinclusterippools", false}
+}
+
+// Resources returns all resources in use.
+func (a API) Resources() []Resource {
+	return []Resource{a.Clusters(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
+}
+
+// Scheme returns a scheme in which the views stand for the kinds of the API's versions.
+func (a API) Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	register := func(resource Resource, object, list runtime.Object) {
+		scheme.AddKnownTypeWithName(resource.GroupVersionKind, object)
+		scheme.AddKnownTypeWithName(resource.GroupVersion().WithKind(resource.Kind+"List"), list)
+	}
+	register(a.Clusters(), &Cluster{}, &ClusterList{})
+	register(a.Claims(), &Claim{}, &ClaimList{})
+	register(a.Addresses(), &Address{}, &AddressList{})
+	register(a.NamespacedPools(), &Pool{}, &PoolList{})
+	register(a.GlobalPools(), &Pool{}, &PoolList{})
+	for _, gv := range []schema.GroupVersion{a.Cluster, a.IPAM, a.Pools} {
+		metav1.AddToGroupVersion(scheme, gv)
+	}
+	return scheme
+}
+
+// String lists the groups and versions in use.
+func (a API) String() string {
+	return a.Cluster.String() + ", " + a.IPAM.String() + ", pools " + a.Pools.Version
+}

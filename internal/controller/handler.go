@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// outdatedRetry is when to decide again after a write came too late. The event that outdated it usually comes sooner.
+const outdatedRetry = 100 * time.Millisecond
+
+// handler serves one Cluster at a time for each worker: gather, decide, apply.
+type handler struct {
+	cfg     Config
+	store   *kube.Store
+	writer  *kube.Writer
+	enqueue func(namespace, name string, after time.Duration)
+	waiters *waiters
+	report  *reporter
+
+	// work is the context of all writes: it outlives the run's by the time to drain.
+	work     context.Context //nolint:containedctx // lasso hands no context to a handler
+	stop     context.CancelFunc
+	mu       sync.Mutex
+	draining bool
+	inFlight sync.WaitGroup
+}
+
+func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube.Writer, enqueue func(string, string, time.Duration)) *handler {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	return &handler{
+		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), report: newReporter(cfg),
+		work: work, stop: stop,
+	}
+}
+
+// onChange handles a Cluster that may have changed. Key is namespace/name; the object is nil if the Cluster is gone.
+func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, err error) {
+	if !h.begin() {
+		return object, nil
+	}
+	defer h.inFlight.Done()
+	defer func() {
+		if r := recover(); r != nil {
+			h.cfg.Metrics.Failed(telemetry.FailurePanic)
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	namespace, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return object, err
+	}
+	return object, h.reconcile(types.NamespacedName{Namespace: namespace, Name: name})
+}
+
+func (h *handler) reconcile(key types.NamespacedName) error {
+	cluster, snapshot, ok := h.store.Gather(key, h.cfg.Settings, time.Now())
+	if !ok {
+		h.waiters.forget(key)
+		return nil
+	}
+	plan := vip.Decide(snapshot)
+	done, status, err := h.writer.Apply(h.work, cluster, plan)
+	h.report.done(key, &snapshot, plan, done, status)
+	h.waiters.set(key, plan.Status)
+
+	switch {
+	case errors.Is(err, kube.ErrOutdated):
+		h.cfg.Metrics.Outdated()
+		h.cfg.Logger.Debug("decide again", clusterAttr(key), slog.Any("cause", err))
+		h.enqueue(key.Namespace, key.Name, outdatedRetry)
+		return nil
+	case err != nil:
+		h.cfg.Metrics.Failed(failureOf(err))
+		return err
+	case plan.Status.Recheck > 0:
+		h.enqueue(key.Namespace, key.Name, plan.Status.Recheck)
+	case plan.Status.Waiting:
+		h.enqueue(key.Namespace, key.Name, h.cfg.RetryInterval)
+	}
+	return nil
+}
+
+// begin reports whether new work may begin.
+func (h *handler) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return false
+	}
+	h.inFlight.Add(1)
+	return true
+}
+
+// drain lets no new work begin and waits for the work under way; what is not done in time is cut off.
+func (h *handler) drain(timeout time.Duration) {
+	defer h.stop()
+	h.mu.Lock()
+	h.draining = true
+	h.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		h.inFlight.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(timeout):
+		h.cfg.Logger.Warn("work under way did not end in time and is cut off", "timeout", timeout)
+		h.stop()
+		<-done
+	}
+}
+
+// clusterAttr is how logs name a Cluster.
+func clusterAttr(key types.NamespacedName) slog.Attr {
+	return slog.String("cluster", key.String())
+}
+
+// reference is how events name a Cluster.
+func reference(api capi.API, cluster *vip.Cluster) *corev1.ObjectReference {
+	return &corev1.ObjectReference{
+		APIVersion: api.Cluster.String(), Kind: capi.KindCluster,
+		Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID,
+	}
+}

@@ -1,0 +1,145 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// reporter tells of what was done: logs, events and metrics.
+type reporter struct {
+	cfg Config
+
+	mu sync.Mutex
+	// asked is when this process created a claim, by namespace and name. The claim's own timestamp has seconds only.
+	asked map[types.NamespacedName]time.Time
+}
+
+func newReporter(cfg Config) *reporter {
+	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}}
+}
+
+// done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
+func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan vip.Plan, done []vip.Action, status bool) {
+	for _, action := range done {
+		r.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, action.String(), append(attrsOf(action), clusterAttr(key))...)
+		if event, ok := telemetry.EventFor(action); ok {
+			r.event(&snapshot.Cluster, event)
+		}
+		r.count(key, snapshot, action)
+	}
+	if !status {
+		return
+	}
+	for _, change := range plan.Status.Changes {
+		r.cfg.Logger.Info("condition changed", clusterAttr(key), slog.String("type", change.Type),
+			slog.Bool("status", change.True), slog.String("reason", change.Reason), slog.String("message", change.Message))
+		if event, ok := telemetry.EventForChange(change); ok {
+			r.event(&snapshot.Cluster, event)
+		}
+		if failure, ok := telemetry.FailureFor(change); ok {
+			r.cfg.Metrics.Failed(failure)
+		}
+	}
+}
+
+func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
+	r.cfg.Events.Event(reference(r.cfg.API, cluster), event.Type, event.Reason, event.Message)
+}
+
+func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, action vip.Action) {
+	switch a := action.(type) {
+	case vip.CreateClaim:
+		r.mu.Lock()
+		r.asked[types.NamespacedName{Namespace: key.Namespace, Name: a.Name}] = time.Now()
+		r.mu.Unlock()
+	case vip.SetEndpoint:
+		if !a.Completed {
+			r.cfg.Metrics.Allocated(names.RoleControlPlane, r.waited(snapshot, a.Claim))
+		}
+	case vip.SetAnnotation:
+		switch {
+		case a.Restored:
+			r.cfg.Metrics.Restored()
+		case a.Role != names.RoleControlPlane:
+			r.cfg.Metrics.Allocated(a.Role, r.waited(snapshot, a.Claim))
+		}
+	case vip.DeleteClaim:
+		r.forget(types.NamespacedName{Namespace: key.Namespace, Name: a.Claim.Name})
+	case vip.RemoveFinalizer:
+		if snapshot.Cluster.Deleting {
+			r.cfg.Metrics.Released()
+		}
+	}
+}
+
+// waited returns the time since a claim was created, as exactly as it is known.
+func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
+	key := types.NamespacedName{Namespace: snapshot.Cluster.Namespace, Name: claim}
+	if asked, ok := r.forget(key); ok {
+		return time.Since(asked)
+	}
+	for i := range snapshot.Claims {
+		if snapshot.Claims[i].Name == claim {
+			return time.Since(snapshot.Claims[i].Created)
+		}
+	}
+	return 0
+}
+
+func (r *reporter) forget(claim types.NamespacedName) (time.Time, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked, ok := r.asked[claim]
+	delete(r.asked, claim)
+	return asked, ok
+}
+
+// attrsOf returns the claim, pool and address of an action as log fields.
+func attrsOf(action vip.Action) []slog.Attr {
+	switch a := action.(type) {
+	case vip.CreateClaim:
+		return []slog.Attr{slog.String("claim", a.Name), slog.String("pool", a.Pool.String()), slog.String("role", a.Role)}
+	case vip.AdoptClaim:
+		return claimAttrs(a.Claim)
+	case vip.ReplaceClaim:
+		return claimAttrs(a.Claim)
+	case vip.DeleteClaim:
+		return claimAttrs(a.Claim)
+	case vip.SetEndpoint:
+		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Endpoint.Host)}
+	case vip.SetAnnotation:
+		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Value), slog.String("role", a.Role)}
+	}
+	return nil
+}
+
+func claimAttrs(claim vip.Claim) []slog.Attr {
+	return []slog.Attr{slog.String("claim", claim.Name), slog.String("pool", claim.Pool.String()), slog.String("role", claim.Role)}
+}
+
+// failureOf maps an error to the bounded label of the failure metric.
+func failureOf(err error) telemetry.Failure {
+	var network net.Error
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return telemetry.FailureForbidden
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return telemetry.FailureInvalid
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err),
+		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err),
+		errors.As(err, &network), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return telemetry.FailureUnavailable
+	}
+	return telemetry.FailureOther
+}

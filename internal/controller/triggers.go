@@ -1,0 +1,170 @@
+package controller
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// triggers wakes the handler for the Clusters that a change of another object concerns. Changes of a Cluster itself
+// wake it by the framework.
+type triggers struct {
+	handler *handler
+	store   *kube.Store
+}
+
+func (t *triggers) register() error {
+	for informer, handler := range map[cache.SharedIndexInformer]cache.ResourceEventHandler{
+		t.store.Clusters:        handlers[*capi.Cluster]{changed: t.cluster},
+		t.store.Claims:          handlers[*capi.Claim]{changed: t.claim},
+		t.store.Addresses:       handlers[*capi.Address]{changed: t.address},
+		t.store.NamespacedPools: handlers[*capi.Pool]{changed: t.pool},
+		t.store.GlobalPools:     handlers[*capi.Pool]{changed: t.pool},
+	} {
+		if _, err := informer.AddEventHandler(handler); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+	}
+	return nil
+}
+
+// handlers makes one function of the three kinds of events: before is nil for an object that is new, after is nil for
+// one that is gone.
+type handlers[T comparable] struct {
+	changed func(before, after T, initial bool)
+}
+
+func (h handlers[T]) OnAdd(object any, initial bool) {
+	var none T
+	if after, ok := object.(T); ok {
+		h.changed(none, after, initial)
+	}
+}
+
+func (h handlers[T]) OnUpdate(old, object any) {
+	before, ok := old.(T)
+	after, ok2 := object.(T)
+	if ok && ok2 {
+		h.changed(before, after, false)
+	}
+}
+
+func (h handlers[T]) OnDelete(object any) {
+	var none T
+	if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	if before, ok := object.(T); ok {
+		h.changed(before, none, false)
+	}
+}
+
+func (t *triggers) wake(clusters ...types.NamespacedName) {
+	for _, cluster := range clusters {
+		t.handler.enqueue(cluster.Namespace, cluster.Name, 0)
+	}
+}
+
+// cluster wakes those that wait for an address that a Cluster gives up.
+func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
+	if after == nil {
+		t.store.ObserveCluster(before, true)
+	} else {
+		t.store.ObserveCluster(after, false)
+	}
+	if before == nil {
+		return
+	}
+	kept := kube.Carried(after)
+	for _, address := range kube.Carried(before) {
+		if !slices.Contains(kept, address) {
+			t.wake(t.handler.waiters.inConflict(address)...)
+		}
+	}
+}
+
+// claim wakes the Cluster of a claim whose address, owner or deletion changed.
+func (t *triggers) claim(before, after *capi.Claim, initial bool) {
+	if after == nil {
+		t.store.ObserveClaim(before, true)
+		t.wake(before.Cluster())
+		return
+	}
+	t.store.ObserveClaim(after, false)
+	if initial { // the Clusters of the initial list are all handled anyway
+		return
+	}
+	if before == nil || before.Status != after.Status || before.OwnerUID() != after.OwnerUID() || before.Spec != after.Spec ||
+		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) || !maps.Equal(before.Labels, after.Labels) {
+		t.wake(after.Cluster())
+	}
+}
+
+// address wakes the Cluster whose claim names the address, and those that could not have it.
+func (t *triggers) address(before, after *capi.Address, initial bool) {
+	switch {
+	case after == nil:
+		t.wake(t.handler.waiters.inConflict(canonical(before))...)
+		t.wakeClaimant(before)
+	case before == nil && !initial:
+		t.store.ObserveServed(after, time.Now())
+		t.wakeClaimant(after)
+	case before != nil && before.Spec != after.Spec:
+		t.wake(t.handler.waiters.inConflict(canonical(before))...)
+		t.wakeClaimant(after)
+	}
+}
+
+// wakeClaimant wakes the Cluster of the claim that names an address. A claim that does not name it yet will wake its
+// Cluster itself when it does.
+func (t *triggers) wakeClaimant(address *capi.Address) {
+	claim := t.store.CachedClaim(address.Namespace + "/" + address.Spec.ClaimRef.Name)
+	if claim != nil && claim.Status.AddressRef.Name == address.Name {
+		t.wake(claim.Cluster())
+	}
+}
+
+func canonical(address *capi.Address) string { return vip.ParseAddr(address.Spec.Address).String() }
+
+// pool wakes the Clusters of the classes that a pool serves or served when its configuration changed, and those of them
+// that wait when it has room again.
+func (t *triggers) pool(before, after *capi.Pool, initial bool) {
+	switch {
+	case initial:
+		return
+	case after == nil:
+		t.store.ForgetPool(before)
+		t.wakeClasses(before, false)
+	case before == nil:
+		t.wakeClasses(after, false)
+	case configured(before, after):
+		t.wakeClasses(before, false)
+		t.wakeClasses(after, false)
+	case full(before) && !full(after):
+		t.wakeClasses(after, true)
+	}
+}
+
+func configured(before, after *capi.Pool) bool {
+	return !maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations) ||
+		before.Spec != after.Spec || (before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
+}
+
+func full(pool *capi.Pool) bool { return pool.Snapshot(time.Time{}).Capacity.Full() }
+
+func (t *triggers) wakeClasses(pool *capi.Pool, waitingOnly bool) {
+	for _, cluster := range t.store.ClustersOf(pool) {
+		key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+		if !waitingOnly || t.handler.waiters.isWaiting(key) {
+			t.wake(key)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package controller
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// waiters remembers which Clusters wait, and for which addresses, so that an event wakes those that it concerns and no
+// others. It is a shortcut: what it misses, the retry interval finds.
+type waiters struct {
+	mu        sync.Mutex
+	waiting   map[types.NamespacedName]struct{}
+	conflicts map[string]map[types.NamespacedName]struct{}
+	addresses map[types.NamespacedName][]string
+}
+
+func newWaiters() *waiters {
+	return &waiters{
+		waiting:   map[types.NamespacedName]struct{}{},
+		conflicts: map[string]map[types.NamespacedName]struct{}{},
+		addresses: map[types.NamespacedName][]string{},
+	}
+}
+
+// set takes in the outcome of a decision about a Cluster.
+func (w *waiters) set(cluster types.NamespacedName, status vip.Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drop(cluster)
+	if !status.Waiting {
+		return
+	}
+	w.waiting[cluster] = struct{}{}
+	for _, role := range status.Roles {
+		if role.Reason != names.ReasonAddressConflict || role.Address == "" {
+			continue
+		}
+		if w.conflicts[role.Address] == nil {
+			w.conflicts[role.Address] = map[types.NamespacedName]struct{}{}
+		}
+		w.conflicts[role.Address][cluster] = struct{}{}
+		w.addresses[cluster] = append(w.addresses[cluster], role.Address)
+	}
+}
+
+// forget drops a Cluster that is gone.
+func (w *waiters) forget(cluster types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drop(cluster)
+}
+
+func (w *waiters) drop(cluster types.NamespacedName) {
+	delete(w.waiting, cluster)
+	for _, address := range w.addresses[cluster] {
+		delete(w.conflicts[address], cluster)
+		if len(w.conflicts[address]) == 0 {
+			delete(w.conflicts, address)
+		}
+	}
+	delete(w.addresses, cluster)
+}
+
+// isWaiting reports whether a Cluster waits for a VIP.
+func (w *waiters) isWaiting(cluster types.NamespacedName) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.waiting[cluster]
+	return ok
+}
+
+// inConflict returns the Clusters that cannot have an address because someone else holds it.
+func (w *waiters) inConflict(address string) []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clusters := make([]types.NamespacedName, 0, len(w.conflicts[address]))
+	for cluster := range w.conflicts[address] {
+		clusters = append(clusters, cluster)
+	}
+	return clusters
+}

@@ -1,0 +1,190 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rancher/lasso/pkg/client"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// ErrOutdated says that a write was refused because the object has changed since it was read. The next decision, on
+// what it is now, will be right.
+var ErrOutdated = errors.New("the object has changed since the decision")
+
+// Writer carries plans out.
+type Writer struct {
+	api      capi.API
+	store    *Store
+	clusters *client.Client
+	claims   *client.Client
+	now      func() time.Time
+}
+
+// NewWriter returns a writer that uses the given clients of Cluster and IPAddressClaim, and tells the store of its
+// writes.
+func NewWriter(api capi.API, store *Store, clusters, claims *client.Client, now func() time.Time) *Writer {
+	return &Writer{api: api, store: store, clusters: clusters, claims: claims, now: now}
+}
+
+// Apply carries a plan out, in order, and stops at the first write that fails: what comes after rests on it. It returns
+// the actions that were carried out, and whether the conditions were written. The error is ErrOutdated if the plan no
+// longer fits.
+func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (done []vip.Action, status bool, err error) {
+	var results []vip.Action
+	for _, action := range plan.Actions {
+		switch action.(type) {
+		case vip.SetEndpoint, vip.SetAnnotation:
+			results = append(results, action)
+			continue
+		case vip.RemoveFinalizer:
+			// Always last, and nothing else is worth a write then.
+		}
+		if err := w.act(ctx, cluster, action); err != nil {
+			return done, false, explain(action, err)
+		}
+		done = append(done, action)
+	}
+	if len(results) > 0 {
+		if err := w.writeResults(ctx, cluster, results); err != nil {
+			return done, false, explain(results[len(results)-1], err)
+		}
+		done = append(done, results...)
+	}
+	if plan.Status.Changed {
+		if err := w.writeConditions(ctx, cluster, plan.Status.Conditions); err != nil {
+			return done, false, fmt.Errorf("write conditions: %w", outdated(err))
+		}
+	}
+	return done, plan.Status.Changed, nil
+}
+
+func explain(action vip.Action, err error) error {
+	return fmt.Errorf("%s: %w", action, outdated(err))
+}
+
+func outdated(err error) error {
+	if capi.IsOutdated(err) {
+		return fmt.Errorf("%w: %w", ErrOutdated, err)
+	}
+	return err
+}
+
+// act carries out an action that is a write of its own.
+func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Action) error {
+	switch a := action.(type) {
+	case vip.AddFinalizer:
+		body, err := cluster.ApplyFinalizer(w.api)
+		if err != nil {
+			return err
+		}
+		return w.patchCluster(ctx, cluster, types.ApplyPatchType, body)
+	case vip.RemoveFinalizer:
+		body, err := cluster.PatchFinalizerAway()
+		if err != nil || body == nil {
+			return err
+		}
+		return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
+	case vip.CreateClaim:
+		created := &capi.Claim{}
+		claim := cluster.NewClaim(w.api, a)
+		if err := w.claims.Create(ctx, claim.Namespace, claim, created, metav1.CreateOptions{FieldManager: names.FieldManager}); err != nil {
+			return err
+		}
+		w.record(created)
+		return nil
+	case vip.AdoptClaim:
+		body, err := cluster.ApplyOwner(w.api, a)
+		if err != nil {
+			return err
+		}
+		adopted := &capi.Claim{}
+		if err := w.claims.Patch(ctx, a.Claim.Namespace, a.Claim.Name, types.ApplyPatchType, body, adopted, applyOptions(types.ApplyPatchType)); err != nil {
+			return err
+		}
+		w.record(adopted)
+		return nil
+	case vip.ReplaceClaim:
+		// Only as we saw it: a claim that was bound in the meantime stays.
+		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
+	case vip.DeleteClaim:
+		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID})
+	default:
+		return fmt.Errorf("no way to carry out %T", action)
+	}
+}
+
+func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) error {
+	var endpoint *vip.SetEndpoint
+	var annotations []vip.SetAnnotation
+	for _, action := range results {
+		switch a := action.(type) {
+		case vip.SetEndpoint:
+			endpoint = &a
+		case vip.SetAnnotation:
+			annotations = append(annotations, a)
+		}
+	}
+	body, err := cluster.PatchResults(endpoint, annotations)
+	if err != nil {
+		return err
+	}
+	return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
+}
+
+func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, conditions []vip.Condition) error {
+	body, err := cluster.ApplyConditions(w.api, conditions)
+	if err != nil {
+		return err
+	}
+	return w.patchCluster(ctx, cluster, types.ApplyPatchType, body, "status")
+}
+
+func (w *Writer) patchCluster(ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, subresources ...string) error {
+	patched := &capi.Cluster{}
+	if err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, applyOptions(kind), subresources...); err != nil {
+		return err
+	}
+	if _, err := capi.Trim(patched); err != nil {
+		return err
+	}
+	w.store.clusters.record(patched, w.now())
+	return nil
+}
+
+// applyOptions are the options of a patch. A server-side apply takes its fields over by force: they are ours alone.
+func applyOptions(kind types.PatchType) metav1.PatchOptions {
+	options := metav1.PatchOptions{FieldManager: names.FieldManager}
+	if kind == types.ApplyPatchType {
+		options.Force = ptr.To(true)
+	}
+	return options
+}
+
+func (w *Writer) deleteClaim(ctx context.Context, claim vip.Claim, preconditions metav1.Preconditions) error {
+	err := w.claims.Delete(ctx, claim.Namespace, claim.Name, metav1.DeleteOptions{Preconditions: &preconditions})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if seen, ok := w.store.claims.get(claim.Namespace+"/"+claim.Name, w.now()); ok && seen.UID == claim.UID {
+		deleted := seen.DeepCopy()
+		deleted.DeletionTimestamp = ptr.To(metav1.NewTime(w.now()))
+		w.store.claims.record(deleted, w.now())
+	}
+	return nil
+}
+
+func (w *Writer) record(claim *capi.Claim) {
+	if _, err := capi.Trim(claim); err == nil {
+		w.store.claims.record(claim, w.now())
+	}
+}

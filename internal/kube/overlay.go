@@ -1,0 +1,112 @@
+package kube
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/cache"
+)
+
+// view is an object of one of the cached kinds.
+type view interface {
+	GetNamespace() string
+	GetName() string
+	GetResourceVersion() string
+}
+
+// overlay holds the answers of the API server to our own writes until the cache has caught up with them, so that a
+// decision never misses what the one before it did: nothing is written twice because a watch is slow.
+type overlay[T view] struct {
+	cache cache.Store
+
+	mu      sync.Mutex
+	written map[string]entry[T]
+}
+
+type entry[T view] struct {
+	object T
+	at     time.Time
+}
+
+// ghost is how long an answer is believed that the cache never confirms: an object may have come and gone before its
+// answer arrived here.
+const ghost = 30 * time.Second
+
+func newOverlay[T view](store cache.Store) *overlay[T] {
+	return &overlay[T]{cache: store, written: map[string]entry[T]{}}
+}
+
+// record takes in the answer to a write.
+func (o *overlay[T]) record(object T, now time.Time) {
+	key := keyOf(object)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if cached, ok := o.cached(key); ok && newer(cached, object) {
+		return
+	}
+	o.written[key] = entry[T]{object, now}
+}
+
+// observe tells that the cache got a new state of an object, or dropped it.
+func (o *overlay[T]) observe(object T, deleted bool) {
+	key := keyOf(object)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if written, ok := o.written[key]; ok && (deleted || newer(object, written.object) || sameVersion(object, written.object)) {
+		delete(o.written, key)
+	}
+}
+
+// get returns the latest known state of an object. The caller must not change it.
+func (o *overlay[T]) get(key string, now time.Time) (T, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	cached, ok := o.cached(key)
+	written, exists := o.written[key]
+	switch {
+	case !exists:
+		return cached, ok
+	case now.Sub(written.at) > ghost || ok && newer(cached, written.object):
+		delete(o.written, key)
+		return cached, ok
+	}
+	return written.object, true
+}
+
+// all returns what the cache has not confirmed yet.
+func (o *overlay[T]) all() []T {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	objects := make([]T, 0, len(o.written))
+	for _, written := range o.written {
+		objects = append(objects, written.object)
+	}
+	return objects
+}
+
+func (o *overlay[T]) cached(key string) (T, bool) {
+	var none T
+	object, ok, err := o.cache.GetByKey(key)
+	if err != nil || !ok {
+		return none, false
+	}
+	typed, ok := object.(T)
+	return typed, ok
+}
+
+func keyOf(object view) string {
+	if object.GetNamespace() == "" {
+		return object.GetName()
+	}
+	return object.GetNamespace() + "/" + object.GetName()
+}
+
+// newer reports whether a is a later version than b; versions that do not compare count as later, so that the cache
+// wins over the overlay.
+func newer(a, b view) bool {
+	order, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
+	return err != nil || order > 0
+}
+
+func sameVersion(a, b view) bool { return a.GetResourceVersion() == b.GetResourceVersion() }

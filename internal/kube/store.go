@@ -1,0 +1,197 @@
+package kube
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// The indexes on the caches.
+const (
+	// byClass finds Clusters and pools by the name of a ClusterClass.
+	byClass = "class"
+	// byAddress finds the Clusters that carry an address, and the IPAddresses that assign it.
+	byAddress = "address"
+	// byOwner finds claims by the UID of their owner.
+	byOwner = "owner"
+)
+
+// Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and not be started yet.
+type Informers struct {
+	Clusters, Claims, Addresses, NamespacedPools, GlobalPools cache.SharedIndexInformer
+}
+
+// Store is what is known of the cluster: the caches, our own writes that they do not show yet, and when pools were last
+// seen to serve. It is safe for concurrent use.
+type Store struct {
+	Informers
+
+	clusters *overlay[*capi.Cluster]
+	claims   *overlay[*capi.Claim]
+
+	mu     sync.Mutex
+	served map[string]time.Time
+}
+
+// NewStore adds the indexes to the informers and returns the store over them.
+func NewStore(informers Informers) (*Store, error) {
+	for informer, indexers := range map[cache.SharedIndexInformer]cache.Indexers{
+		informers.Clusters:        {byClass: index(clusterClass), byAddress: index(carriedAddresses)},
+		informers.Claims:          {byOwner: index(ownerUID)},
+		informers.Addresses:       {byAddress: index(assignedAddress)},
+		informers.NamespacedPools: {byClass: index((*capi.Pool).ClassKeys)},
+		informers.GlobalPools:     {byClass: index((*capi.Pool).ClassKeys)},
+	} {
+		if err := informer.AddIndexers(indexers); err != nil {
+			return nil, fmt.Errorf("add indexes: %w", err)
+		}
+	}
+	return &Store{
+		Informers: informers,
+		clusters:  newOverlay[*capi.Cluster](informers.Clusters.GetStore()),
+		claims:    newOverlay[*capi.Claim](informers.Claims.GetStore()),
+		served:    map[string]time.Time{},
+	}, nil
+}
+
+func index[T any](keys func(T) []string) cache.IndexFunc {
+	return func(object any) ([]string, error) {
+		typed, ok := object.(T)
+		if !ok {
+			return nil, nil
+		}
+		return keys(typed), nil
+	}
+}
+
+func clusterClass(c *capi.Cluster) []string {
+	if class := c.Class(); class.Name != "" {
+		return []string{class.Name}
+	}
+	return nil
+}
+
+func carriedAddresses(c *capi.Cluster) []string {
+	var keys []string
+	for _, carried := range carried(c) {
+		keys = append(keys, carried.Address.String())
+	}
+	return keys
+}
+
+func assignedAddress(a *capi.Address) []string {
+	if addr := vip.ParseAddr(a.Spec.Address); addr.IsValid() {
+		return []string{addr.String()}
+	}
+	return nil
+}
+
+func ownerUID(c *capi.Claim) []string {
+	if uid := c.OwnerUID(); uid != "" {
+		return []string{string(uid)}
+	}
+	return nil
+}
+
+// lookup returns the objects of a cache under a key of an index.
+func lookup[T any](informer cache.SharedIndexInformer, indexName, key string) []T {
+	objects, err := informer.GetIndexer().ByIndex(indexName, key)
+	if err != nil {
+		return nil // only an index that does not exist gives an error, and NewStore made them all
+	}
+	typed := make([]T, 0, len(objects))
+	for _, object := range objects {
+		if t, ok := object.(T); ok {
+			typed = append(typed, t)
+		}
+	}
+	return typed
+}
+
+// ObserveCluster tells the store of a change in the cache of Clusters.
+func (s *Store) ObserveCluster(c *capi.Cluster, deleted bool) { s.clusters.observe(c, deleted) }
+
+// ObserveClaim tells the store of a change in the cache of claims.
+func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, deleted) }
+
+// ObserveServed tells the store that a pool was seen to assign an address.
+func (s *Store) ObserveServed(a *capi.Address, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.served[poolKey(a.Spec.PoolRef.Snapshot(), a.Namespace)] = at
+}
+
+// ForgetPool drops what is remembered of a pool that is gone.
+func (s *Store) ForgetPool(p *capi.Pool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.served, poolKey(p.Ref(), p.Namespace))
+}
+
+func (s *Store) lastServed(p *capi.Pool) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served[poolKey(p.Ref(), p.Namespace)]
+}
+
+// poolKey names a pool for the map of served pools: namespace is that of the pool, or of an address from it.
+func poolKey(ref vip.PoolRef, namespace string) string {
+	if ref.Kind == capi.KindGlobalPool {
+		namespace = ""
+	}
+	return namespace + "/" + ref.String()
+}
+
+// ClustersOf returns the Clusters that a pool may serve, going by its classes and namespace.
+func (s *Store) ClustersOf(p *capi.Pool) []*capi.Cluster {
+	var clusters []*capi.Cluster
+	for _, class := range p.ClassKeys() {
+		for _, cluster := range lookup[*capi.Cluster](s.Clusters, byClass, class) {
+			if p.Namespace == "" || p.Namespace == cluster.Namespace {
+				clusters = append(clusters, cluster)
+			}
+		}
+	}
+	return clusters
+}
+
+// Pools returns all pools that are configured for the allocator.
+func (s *Store) Pools() []vip.Pool {
+	var pools []vip.Pool
+	for _, informer := range []cache.SharedIndexInformer{s.NamespacedPools, s.GlobalPools} {
+		for _, object := range informer.GetStore().List() {
+			if pool, ok := object.(*capi.Pool); ok && len(pool.ClassKeys()) > 0 {
+				pools = append(pools, pool.Snapshot(s.lastServed(pool)))
+			}
+		}
+	}
+	return pools
+}
+
+// CachedCluster returns a Cluster by its key, or nil. The caller must not change it.
+func (s *Store) CachedCluster(key string) *capi.Cluster {
+	cluster, ok := s.clusters.cached(key)
+	if !ok {
+		return nil
+	}
+	return cluster
+}
+
+// CachedClaim returns a claim by its key, or nil. The caller must not change it.
+func (s *Store) CachedClaim(key string) *capi.Claim {
+	claim, ok := s.claims.cached(key)
+	if !ok {
+		return nil
+	}
+	return claim
+}
+
+// All returns the informers of all kinds.
+func (i Informers) All() []cache.SharedIndexInformer {
+	return []cache.SharedIndexInformer{i.Clusters, i.Claims, i.Addresses, i.NamespacedPools, i.GlobalPools}
+}

@@ -1,0 +1,87 @@
+// Package names holds every public string of the allocator: the labels and annotations it reads on pools, the
+// annotations, finalizer, conditions and events it writes on Clusters, and the names of the claims it makes. Nothing
+// else in the program spells one of these strings.
+package names
+
+// Domain prefixes every label, annotation and finalizer of the allocator.
+const Domain = "vip.capi.gorizond.io"
+
+// FieldManager is the name under which the allocator's writes appear in managedFields and in events.
+const FieldManager = "capi-vip-allocator"
+
+// Labels and annotations on pools. They configure the allocator; nothing on a Cluster does.
+const (
+	// ClusterClass is the label with the name of the ClusterClass a pool serves; the value SeeAnnotation says that the
+	// annotation of the same key holds a comma-separated list of names.
+	ClusterClass = Domain + "/cluster-class"
+
+	// Role is the label with the role a pool serves; the value SeeAnnotation says that the annotation of the same key
+	// holds a comma-separated list of roles. Claims carry it too, with their own role.
+	Role = Domain + "/role"
+
+	// Priority is the annotation with the rank of a pool among those that match: an integer, higher first, default 0.
+	Priority = Domain + "/priority"
+
+	// Namespaces is the annotation with a comma-separated list of the namespaces that a global pool serves.
+	Namespaces = Domain + "/namespaces"
+
+	// SeeAnnotation is the label value that refers to the annotation of the same key.
+	SeeAnnotation = "true"
+)
+
+// ReleaseFinalizer is held on Clusters that hold or await a VIP, until their claims are gone.
+const ReleaseFinalizer = Domain + "/release"
+
+// Strings of Cluster API, from sigs.k8s.io/cluster-api/api/core.
+const (
+	// ClusterFinalizer is the finalizer Cluster API holds until machines and infrastructure are gone.
+	ClusterFinalizer = "cluster.cluster.x-k8s.io"
+
+	// ClusterName is the label that ties an object to its Cluster.
+	ClusterName = "cluster.x-k8s.io/cluster-name"
+
+	// WatchFilter is the label by which managers divide Clusters among themselves.
+	WatchFilter = "cluster.x-k8s.io/watch-filter"
+
+	// Paused is the annotation whose presence pauses an object.
+	Paused = "cluster.x-k8s.io/paused"
+
+	// DeleteForMove is the annotation clusterctl puts on the source objects of a move before it deletes them.
+	DeleteForMove = "clusterctl.cluster.x-k8s.io/delete-for-move"
+)
+
+// Condition reasons. A condition of the allocator is True only with one of the first two.
+const (
+	// ReasonIPAddressAssigned says that the VIP is allocated and written.
+	ReasonIPAddressAssigned = "IPAddressAssigned"
+
+	// ReasonEndpointProvided says that somebody else set the endpoint's host, and that a pool would have matched.
+	ReasonEndpointProvided = "EndpointProvided"
+
+	// ReasonWaitingForIPAddress says that the claim exists and the IPAM provider has not answered it.
+	ReasonWaitingForIPAddress = "WaitingForIPAddress"
+
+	// ReasonPoolNotFound says that no pool serves this class and role.
+	ReasonPoolNotFound = "PoolNotFound"
+
+	// ReasonPoolExhausted says that every matching pool is full.
+	ReasonPoolExhausted = "PoolExhausted"
+
+	// ReasonAddressConflict says that the allocated address cannot be written: someone else holds it, or it differs
+	// from the endpoint in use.
+	ReasonAddressConflict = "AddressConflict"
+
+	// ReasonClaimConflict says that a claim of the needed name exists and is not this Cluster's.
+	ReasonClaimConflict = "ClaimConflict"
+
+	// ReasonReleasing says that the Cluster is being deleted and the VIP goes back when Cluster API is done.
+	ReasonReleasing = "Releasing"
+)
+
+// Event reasons of normal events; warnings carry the reason of their condition.
+const (
+	EventVIPAllocated         = "VIPAllocated"
+	EventIngressAnnotationSet = "IngressAnnotationSet"
+	EventAnnotationRestored   = "AnnotationRestored"
+	EventVIPReleased          = "VIPReleased"
+)

@@ -1,0 +1,97 @@
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const (
+	// maxScrapes bounds how many scrapes are answered at once.
+	maxScrapes = 4
+	// scrapeTimeout is how long collecting may take; Prometheus gives up after ten seconds by default.
+	scrapeTimeout = 10 * time.Second
+	// profileTimeout leaves room for pprof's ?seconds=.
+	profileTimeout = 5 * time.Minute
+)
+
+// errNoReviewers is a mistake of the caller, not of the user.
+var errNoReviewers = errors.New("diagnostics over TLS need Reviewers, or Insecure")
+
+// DiagnosticsConfig is what the diagnostics server needs.
+type DiagnosticsConfig struct {
+	// Address is --diagnostics-address; "" and "0" switch the server off.
+	Address string
+	// Insecure serves plain HTTP to anyone instead of TLS to the authorized.
+	Insecure bool
+	// Gatherer is where the metrics come from.
+	Gatherer prometheus.Gatherer
+	// Reviewers ask the API server who may read; not used with Insecure.
+	Reviewers Reviewers
+	// Logger takes failures of scrapes and reviews.
+	Logger *slog.Logger
+}
+
+// ListenDiagnostics binds the server of /metrics. Without Insecure it speaks TLS with a certificate of its own making,
+// which it renews by itself, and admits who the API server says may get the nonResourceURL /metrics. An address that
+// cannot be bound is an error that names the flag.
+func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, error) {
+	metrics := promhttp.HandlerFor(config.Gatherer, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(config.Logger.Handler(), slog.LevelError),
+		// One collector that fails shall not hide all others.
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+		Timeout:             scrapeTimeout,
+	})
+	spec := serverSpec{
+		name: "diagnostics", flag: "diagnostics-address", address: config.Address, writeTimeout: writeTimeout, logger: config.Logger,
+	}
+	if !config.Insecure && !isOff(config.Address) {
+		if config.Reviewers.Tokens == nil || config.Reviewers.Access == nil {
+			return nil, errNoReviewers
+		}
+		certificate, err := newSelfSigned(time.Now)
+		if err != nil {
+			return nil, err
+		}
+		// TLS 1.2 is the minimum of Cluster API's providers too.
+		spec.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+		metrics = newGate(config.Reviewers, config.Logger, time.Now).protect(metrics)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	spec.handler = mux
+	return listen(ctx, spec)
+}
+
+// ListenProfiler binds the server of /debug/pprof/, in plain HTTP and for anyone who reaches address; "" and "0" switch
+// it off. It has a mux of its own: importing net/http/pprof fills the default one, which is served nowhere.
+func ListenProfiler(ctx context.Context, address string, logger *slog.Logger) (*Server, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return listen(ctx, serverSpec{
+		name: "profiler", flag: "profiler-address", address: address, handler: mux, writeTimeout: profileTimeout, logger: logger,
+	})
+}
+
+// hostname is best effort: it only decorates the certificate.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}

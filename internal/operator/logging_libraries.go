@@ -1,0 +1,104 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	lassolog "github.com/rancher/lasso/pkg/log"
+	"github.com/sirupsen/logrus"
+	"k8s.io/klog/v2"
+)
+
+// maxKlogVerbosity is the highest verbosity that client-go uses.
+const maxKlogVerbosity = 10
+
+// RouteLibraries sends what the libraries log to logger: klog (client-go, and with it the handlers of runtime
+// errors), lasso, logrus (wrangler) and the standard packages log and log/slog. At info and above client-go keeps
+// its chatter to itself. It sets globals of those libraries: call it once, before anything else is started.
+func RouteLibraries(logger *slog.Logger) {
+	slog.SetDefault(logger)
+	routeKlog(logger)
+	routeLasso(logger)
+	routeLogrus(logger)
+}
+
+func routeKlog(logger *slog.Logger) {
+	klog.SetSlogLogger(logger)
+	// klog has a threshold of its own for calls without a context; it follows the logger's. klog writes verbosity n
+	// as slog's level -n.
+	verbosity := 0
+	for verbosity < maxKlogVerbosity && logger.Enabled(context.Background(), slog.Level(-verbosity-1)) {
+		verbosity++
+	}
+	var level klog.Level
+	if err := level.Set(strconv.Itoa(verbosity)); err != nil {
+		logger.Error("cannot set klog's verbosity", slog.Any(errorKey, err))
+	}
+}
+
+func routeLasso(logger *slog.Logger) {
+	// lasso's "Starting ... controller" and the like tell users nothing.
+	lassolog.Infof = func(format string, args ...any) { logger.Debug(fmt.Sprintf(format, args...)) }
+	lassolog.Debugf = lassolog.Infof
+	lassolog.Errorf = func(format string, args ...any) { logLassoError(logger, fmt.Sprintf(format, args...)) } //nolint:reassign // this is how lasso takes a logger
+}
+
+// logLassoError logs the errors of lasso. The commonest is that a handler failed and is going to be called again,
+// which is no error of the program yet; its text comes from lasso's processSingleItem.
+func logLassoError(logger *slog.Logger, message string) {
+	rest, isSync := strings.CutPrefix(message, "error syncing '")
+	key, cause, found := strings.Cut(rest, "': ")
+	if !isSync || !found {
+		logger.Error(message)
+		return
+	}
+	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(errorKey, strings.TrimSuffix(cause, ", requeuing")))
+}
+
+func routeLogrus(logger *slog.Logger) {
+	logrus.SetOutput(io.Discard)
+	// logrus filters before its hooks; the handler of logger filters anyway.
+	logrus.SetLevel(logrus.DebugLevel)
+	hooks := logrus.LevelHooks{}
+	hooks.Add(logrusHook{logger: logger})
+	logrus.StandardLogger().ReplaceHooks(hooks)
+}
+
+// logrusHook passes every entry on to a slog.Logger.
+type logrusHook struct{ logger *slog.Logger }
+
+// Levels implements logrus.Hook.
+func (logrusHook) Levels() []logrus.Level { return logrus.AllLevels }
+
+// Fire implements logrus.Hook; it never fails.
+func (h logrusHook) Fire(entry *logrus.Entry) error {
+	ctx := entry.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	attrs := make([]slog.Attr, 0, len(entry.Data))
+	for _, key := range slices.Sorted(maps.Keys(entry.Data)) {
+		attrs = append(attrs, slog.Any(key, entry.Data[key]))
+	}
+	h.logger.LogAttrs(ctx, slogLevel(entry.Level), entry.Message, attrs...)
+	return nil
+}
+
+func slogLevel(level logrus.Level) slog.Level {
+	switch level {
+	case logrus.PanicLevel, logrus.FatalLevel, logrus.ErrorLevel:
+		return slog.LevelError
+	case logrus.WarnLevel:
+		return slog.LevelWarn
+	case logrus.InfoLevel:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}

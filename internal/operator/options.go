@@ -1,0 +1,254 @@
+package operator
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
+const (
+	// DefaultRetryInterval is how soon a Cluster that waits for an address is looked at again.
+	DefaultRetryInterval = 10 * time.Second
+	// DefaultReconcilePeriod is how often every Cluster is looked at although nothing seems to have changed.
+	DefaultReconcilePeriod = 30 * time.Second
+	// DefaultControlPlanePort is the API server port written beside a virtual IP, as kubeadm uses it.
+	DefaultControlPlanePort int32 = 6443
+	// DefaultConcurrency is how many Clusters are worked on at once.
+	DefaultConcurrency = 10
+	// DefaultKubeAPIQPS is the sustained request rate; client-go's own default of 5 would throttle a storm of new Clusters.
+	DefaultKubeAPIQPS float32 = 200
+	// DefaultKubeAPIBurst is how far the request rate may be exceeded for a moment.
+	DefaultKubeAPIBurst = 400
+	// DefaultHealthAddress is where Cluster API providers answer probes.
+	DefaultHealthAddress = ":9440"
+	// DefaultDiagnosticsAddress is where Cluster API providers serve metrics.
+	DefaultDiagnosticsAddress = ":8443"
+	// DefaultWebhookPort is where Cluster API providers serve webhooks.
+	DefaultWebhookPort = 9443
+	// DefaultLeaderElectionID is the name of the Lease that replicas compete for.
+	DefaultLeaderElectionID = "capi-vip-allocator-leader"
+	// DefaultLeaseDuration, DefaultRenewDeadline and DefaultRetryPeriod are the usual timings of Kubernetes components.
+	DefaultLeaseDuration = 15 * time.Second
+	// DefaultRenewDeadline is how long a leader may go without renewing before it stops by itself.
+	DefaultRenewDeadline = 10 * time.Second
+	// DefaultRetryPeriod is the pause between two attempts to get or renew the Lease.
+	DefaultRetryPeriod = 2 * time.Second
+)
+
+// LookupEnv reads one environment variable; it has the shape of os.LookupEnv and is passed in so that
+// the environment is read in one place and tests bring their own.
+type LookupEnv func(key string) (value string, found bool)
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The log formats that exist.
+const (
+	// LogJSON writes one JSON object a line, for machines.
+	LogJSON LogFormat = "json"
+	// LogText writes key=value pairs, for people.
+	LogText LogFormat = "text"
+)
+
+// Options is everything that can be set from outside. The way through is NewOptions, AddFlags (and
+// AcceptKindConcurrency with the raw arguments), parsing, Complete, Validate; only then are the fields to be used.
+type Options struct {
+	// RetryInterval is how soon a waiting Cluster is looked at again. Config file: retryInterval.
+	RetryInterval time.Duration
+	// ReconcilePeriod is how often every Cluster is looked at anyway. Config file: reconcilePeriod.
+	ReconcilePeriod time.Duration
+	// DefaultPort goes into an endpoint whose port is unset. Config file: defaultPort.
+	DefaultPort int32
+	// BaseDomain is the DNS domain below which Clusters are named; empty for none. Config file: baseDomain.
+	BaseDomain string
+
+	// ConfigFile is the path of the config file; empty for none.
+	ConfigFile string
+	// Kubeconfig is the path of a kubeconfig; empty means $KUBECONFIG, else the service account of the pod.
+	Kubeconfig string
+	// KubeAPIQPS is the sustained rate of requests to the API server, per second.
+	KubeAPIQPS float32
+	// KubeAPIBurst is how many requests may be made at once above KubeAPIQPS.
+	KubeAPIBurst int
+	// Namespace restricts the operator to the Clusters of one namespace; empty means all.
+	Namespace string
+	// WatchFilter restricts the operator to Clusters with this value of the label cluster.x-k8s.io/watch-filter; empty means all.
+	WatchFilter string
+	// Concurrency is how many Clusters are worked on at once.
+	Concurrency int
+
+	// LogLevel is the least severe level that is logged; Complete lowers it when --v asks for more.
+	LogLevel slog.Level
+	// LogFormat is how log lines are written.
+	LogFormat LogFormat
+
+	// HealthAddress serves /healthz and /readyz; "" and "0" switch it off.
+	HealthAddress string
+	// DiagnosticsAddress serves /metrics; "" and "0" switch it off.
+	DiagnosticsAddress string
+	// InsecureDiagnostics serves DiagnosticsAddress over plain HTTP and to anyone.
+	InsecureDiagnostics bool
+	// ProfilerAddress serves pprof over plain HTTP; "" and "0" switch it off.
+	ProfilerAddress string
+
+	// Webhook is where webhooks and runtime hooks are served.
+	Webhook WebhookOptions
+	// LeaderElection says whether and how replicas compete.
+	LeaderElection LeaderElectionOptions
+	// FeatureGates is what --feature-gates said; gates this version does not know are kept and warned about.
+	FeatureGates map[string]bool
+	// ShowVersion asks to print the version and exit.
+	ShowVersion bool
+
+	// PodNamespace is where the operator itself runs ($POD_NAMESPACE); empty outside of a pod. Set by Complete.
+	PodNamespace string
+
+	verbosity               int
+	maxConcurrentReconciles int
+	clusterConcurrency      int
+	syncPeriod              time.Duration
+	metricsBindAddress      string
+	leaderElectionID        string
+
+	flags          *pflag.FlagSet
+	kubeconfigList []string
+	// namespaceFile is where a pod finds its own namespace; a field so that tests can point elsewhere.
+	namespaceFile string
+	// origin names, per flag, where its value came from when that was not the flag itself.
+	origin map[string]string
+	// refused holds, per flag, the text that could not be understood.
+	refused      map[string]string
+	fileProblems []error
+	ignoredKinds []string
+}
+
+// WebhookOptions is where webhooks and runtime hooks are served.
+type WebhookOptions struct {
+	// Host is the address to bind to; empty means every interface.
+	Host string
+	// Port is the port to bind to; 0 switches serving off.
+	Port int
+	// CertDir holds tls.crt and tls.key; empty means that the operator makes its own certificate.
+	CertDir string
+}
+
+// LeaderElectionOptions says whether and how replicas compete for the work.
+type LeaderElectionOptions struct {
+	// Enabled is false when a single process runs without a Lease.
+	Enabled bool
+	// ID is the name of the Lease.
+	ID string
+	// Namespace is where the Lease lives; Complete finds it out when it is not given.
+	Namespace string
+	// LeaseDuration is how long a standby waits after the last renewal it saw before it takes over.
+	LeaseDuration time.Duration
+	// RenewDeadline is how long the leader goes on without a renewal.
+	RenewDeadline time.Duration
+	// RetryPeriod is the pause between two attempts.
+	RetryPeriod time.Duration
+}
+
+// NewOptions returns the defaults.
+func NewOptions() *Options {
+	return &Options{
+		RetryInterval:      DefaultRetryInterval,
+		ReconcilePeriod:    DefaultReconcilePeriod,
+		DefaultPort:        DefaultControlPlanePort,
+		KubeAPIQPS:         DefaultKubeAPIQPS,
+		KubeAPIBurst:       DefaultKubeAPIBurst,
+		Concurrency:        DefaultConcurrency,
+		LogLevel:           slog.LevelInfo,
+		LogFormat:          LogJSON,
+		HealthAddress:      DefaultHealthAddress,
+		DiagnosticsAddress: DefaultDiagnosticsAddress,
+		Webhook:            WebhookOptions{Port: DefaultWebhookPort},
+		LeaderElection: LeaderElectionOptions{
+			Enabled:       true,
+			ID:            DefaultLeaderElectionID,
+			LeaseDuration: DefaultLeaseDuration,
+			RenewDeadline: DefaultRenewDeadline,
+			RetryPeriod:   DefaultRetryPeriod,
+		},
+		FeatureGates:            map[string]bool{},
+		maxConcurrentReconciles: DefaultConcurrency,
+		leaderElectionID:        DefaultLeaderElectionID,
+		namespaceFile:           "/var/run/secrets/kubernetes.io/serviceaccount/namespace",
+		origin:                  map[string]string{},
+		refused:                 map[string]string{},
+	}
+}
+
+// Complete fills in what follows from the environment, the config file and from flags that are other names of a
+// setting. Call it once, after the flags are parsed and before Validate. It returns what could not be done, joined:
+// a config file or kubeconfig that cannot be read. Bad values are Validate's: to show a user everything at once,
+// join the errors of both.
+//
+// A flag that was given wins over the config file, the file over --sync-period, and that over the default.
+func (o *Options) Complete(lookupEnv LookupEnv) error {
+	o.PodNamespace, _ = lookupEnv("POD_NAMESPACE")
+	if list, found := lookupEnv("KUBECONFIG"); found {
+		o.kubeconfigList = splitPathList(list)
+	}
+	fileErr := o.mergeConfigFile()
+	o.completeAliases()
+	return errors.Join(fileErr, o.completeLeaseNamespace())
+}
+
+// completeAliases resolves the flags that are another name of a setting.
+func (o *Options) completeAliases() {
+	if o.changed("max-concurrent-reconciles") {
+		o.Concurrency = o.maxConcurrentReconciles
+		o.origin["concurrency"] = "--max-concurrent-reconciles"
+	}
+	if o.clusterConcurrency != 0 {
+		o.Concurrency = o.clusterConcurrency
+		o.origin["concurrency"] = "--cluster-concurrency"
+	}
+	if o.metricsBindAddress != "" {
+		// As Cluster API did while it still had this flag: plain metrics there, and no protected ones.
+		o.DiagnosticsAddress, o.InsecureDiagnostics = o.metricsBindAddress, true
+		o.origin["diagnostics-address"] = "--metrics-bind-addr"
+	}
+	if between(o.syncPeriod, minReconcilePeriod, maxReconcilePeriod) && !o.changed("reconcile-period") && o.origin["reconcile-period"] == "" {
+		o.ReconcilePeriod = o.syncPeriod
+		o.origin["reconcile-period"] = "--sync-period"
+	}
+	if o.verbosity >= verboseDebug {
+		// logr's V(n) is slog's level -n, so that --v=6 lets client-go's V(6) lines through.
+		o.LogLevel = min(o.LogLevel, slog.Level(-o.verbosity))
+	}
+	if o.changed("leader-election-id") {
+		o.splitLeaderElectionID()
+	}
+}
+
+// splitLeaderElectionID understands NAMESPACE/NAME, which is what cluster-api-operator writes into --leader-election-id.
+func (o *Options) splitLeaderElectionID() {
+	namespace, name, found := strings.Cut(o.leaderElectionID, "/")
+	if !found {
+		o.LeaderElection.ID = o.leaderElectionID
+		return
+	}
+	o.LeaderElection.ID = name
+	if !o.changed("leader-election-namespace") {
+		o.LeaderElection.Namespace = namespace
+		o.origin["leader-election-namespace"] = "--leader-election-id"
+	}
+}
+
+// changed says whether a flag was given.
+func (o *Options) changed(flag string) bool {
+	return o.flags != nil && o.flags.Changed(flag)
+}
+
+// where names the place that a value came from, as its author knows it.
+func (o *Options) where(flag string) string {
+	if origin := o.origin[flag]; origin != "" {
+		return origin
+	}
+	return "--" + flag
+}

@@ -1,0 +1,146 @@
+package operator
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// ErrNoCluster means that nothing says which API server to talk to.
+var ErrNoCluster = errors.New("no API server is known")
+
+// maxWarnings bounds how many different API warnings are remembered; later new ones are dropped.
+const maxWarnings = 256
+
+// warningCode is the only code of warnings that Kubernetes uses (RFC 7234, section 5.5).
+const warningCode = 299
+
+// RESTConfig builds the configuration of the API client from --kubeconfig, else $KUBECONFIG, else the pod's service
+// account, with the rate limits of the options and the user agent capi-vip-allocator/VERSION. There is no fallback
+// to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go to
+// logger, each text once. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
+func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
+	config, err := o.loadRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = o.KubeAPIQPS
+	config.Burst = o.KubeAPIBurst
+	config.UserAgent = programName + "/" + ReadVersion().Version
+	config.WarningHandler = &warningLogger{logger: logger, seen: map[string]struct{}{}}
+	return config, nil
+}
+
+func (o *Options) loadRESTConfig() (*rest.Config, error) {
+	if o.hasKubeconfig() {
+		config, err := o.clientConfig().ClientConfig()
+		if err != nil {
+			return nil, fmt.Errorf("cannot use the kubeconfig %s: %w; check its current-context, or give another with --kubeconfig=FILE",
+				o.kubeconfigName(), err)
+		}
+		return config, nil
+	}
+	config, err := rest.InClusterConfig()
+	if errors.Is(err, rest.ErrNotInCluster) {
+		return nil, fmt.Errorf("%w: outside of a pod give --kubeconfig=FILE or set KUBECONFIG", ErrNoCluster)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the pod's service account: %w; mount its token (automountServiceAccountToken) or give --kubeconfig=FILE", err)
+	}
+	return config, nil
+}
+
+// completeLeaseNamespace finds the Lease's namespace when nobody named one: the operator's own, as client-go finds it.
+func (o *Options) completeLeaseNamespace() error {
+	if !o.LeaderElection.Enabled || o.LeaderElection.Namespace != "" {
+		return nil
+	}
+	namespace, origin, err := o.ownNamespace()
+	o.LeaderElection.Namespace = namespace
+	o.origin["leader-election-namespace"] = origin
+	return err
+}
+
+func (o *Options) ownNamespace() (namespace, origin string, err error) {
+	if o.PodNamespace != "" {
+		return o.PodNamespace, "$POD_NAMESPACE", nil
+	}
+	if o.hasKubeconfig() {
+		namespace, _, err = o.clientConfig().Namespace()
+		if err != nil {
+			return "", "", fmt.Errorf("cannot read the namespace of the kubeconfig %s: %w; give --leader-election-namespace=NAME", o.kubeconfigName(), err)
+		}
+		return namespace, "the kubeconfig " + o.kubeconfigName(), nil
+	}
+	content, err := os.ReadFile(filepath.Clean(o.namespaceFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		// Not in a pod either: Validate says so together with everything else.
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("cannot read the pod's namespace: %w; set POD_NAMESPACE or give --leader-election-namespace=NAME", err)
+	}
+	return strings.TrimSpace(string(content)), o.namespaceFile, nil
+}
+
+func (o *Options) hasKubeconfig() bool {
+	return o.Kubeconfig != "" || len(o.kubeconfigList) > 0
+}
+
+// kubeconfigName is how messages call the kubeconfig in use.
+func (o *Options) kubeconfigName() string {
+	if o.Kubeconfig != "" {
+		return o.Kubeconfig
+	}
+	return "of $KUBECONFIG"
+}
+
+func (o *Options) clientConfig() clientcmd.ClientConfig {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: o.Kubeconfig, Precedence: o.kubeconfigList}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
+}
+
+// splitPathList splits a list such as $KUBECONFIG and drops empty entries.
+func splitPathList(list string) []string {
+	var paths []string
+	for _, path := range filepath.SplitList(list) {
+		if path != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// warningLogger logs every warning of the API server once. client-go would log each with every single request.
+type warningLogger struct {
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	seen map[string]struct{}
+}
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
+	if code != warningCode || text == "" || !w.isNew(text) {
+		return
+	}
+	w.logger.Warn("the API server warns", "warning", text)
+}
+
+func (w *warningLogger) isNew(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, found := w.seen[text]; found || len(w.seen) >= maxWarnings {
+		return false
+	}
+	w.seen[text] = struct{}{}
+	return true
+}

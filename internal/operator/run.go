@@ -1,0 +1,212 @@
+// Package operator is the program around the controllers: options, logs, discovery, leader election, health, diagnostics
+// and shutdown.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/gorizond/capi-vip-allocator/internal/controller"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+const (
+	// apiTimeout is how long one request may take.
+	apiTimeout = 30 * time.Second
+	// awaitPeriod is how often to look for APIs that are not served yet.
+	awaitPeriod = 2 * time.Second
+	// drainReserve is what is left of the time to drain for everything but the work itself.
+	drainReserve = time.Second
+)
+
+// errNotSynced is why a leader is not ready.
+var errNotSynced = errors.New("waiting for the APIs or for the caches to fill")
+
+// Run runs the operator with completed and valid options until ctx ends: servers, leader election, and as the leader
+// the controllers. It returns nil on a clean end.
+func Run(ctx context.Context, options *Options, logger *slog.Logger) error {
+	config, err := options.RESTConfig(logger)
+	if err != nil {
+		return err
+	}
+	config.Timeout = apiTimeout
+	version := ReadVersion()
+	logger.Info("starting", slog.String("version", version.String()), slog.String("server", config.Host))
+	options.LogNotices(ctx, logger)
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	o := &operator{
+		options: options, config: config, logger: logger, health: NewHealth(logger),
+		metrics: telemetry.NewMetrics(registry, version.Version, version.Commit), state: telemetry.NewState(registry),
+	}
+	servers, err := o.listen(ctx, registry)
+	if err != nil {
+		return err
+	}
+	return o.run(ctx, servers)
+}
+
+// operator is a running operator.
+type operator struct {
+	options *Options
+	config  *rest.Config
+	logger  *slog.Logger
+	health  *Health
+	metrics *telemetry.Metrics
+	state   *telemetry.State
+	synced  atomic.Bool
+	leading atomic.Bool
+}
+
+// listen binds all servers, so that an address in use is said before anything begins.
+func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*Server, error) {
+	diagnostics := DiagnosticsConfig{
+		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics, Gatherer: registry, Logger: o.logger,
+	}
+	if !diagnostics.Insecure {
+		reviewers, err := NewReviewers(o.config)
+		if err != nil {
+			return nil, err
+		}
+		diagnostics.Reviewers = reviewers
+	}
+	o.health.AddReadyCheck("caches", func() error {
+		if o.leading.Load() && !o.synced.Load() {
+			return errNotSynced
+		}
+		return nil
+	})
+	var servers []*Server
+	for _, bind := range []func() (*Server, error){
+		func() (*Server, error) { return ListenHealth(ctx, o.options.HealthAddress, o.health, o.logger) },
+		func() (*Server, error) { return ListenDiagnostics(ctx, diagnostics) },
+		func() (*Server, error) { return ListenProfiler(ctx, o.options.ProfilerAddress, o.logger) },
+	} {
+		server, err := bind()
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, server)
+	}
+	return servers, nil
+}
+
+// run serves and leads. The servers answer until the work is done; one that fails ends the work.
+func (o *operator) run(ctx context.Context, servers []*Server) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	leading, stopLeading := context.WithCancel(ctx)
+	defer stopLeading()
+	served := make(chan error, 1)
+	go func() {
+		defer stopLeading()
+		served <- ServeAll(serving, servers...)
+	}()
+	err := o.lead(leading)
+	stopServing()
+	err = errors.Join(err, <-served)
+	if err == nil {
+		o.logger.Info("stopped")
+	}
+	return err
+}
+
+func (o *operator) lead(ctx context.Context) error {
+	leases, err := NewLeaseClient(o.config, o.options.LeaderElection.RenewDeadline)
+	if err != nil {
+		return err
+	}
+	return RunLeading(ctx, LeaderConfig{
+		LeaderElectionOptions: o.options.LeaderElection,
+		Client:                leases,
+		Identity:              NewLeaderIdentity(),
+		OnLeader: func(leads bool) {
+			o.leading.Store(leads)
+			o.metrics.Leading(leads)
+		},
+		Logger: o.logger,
+	}, o.control)
+}
+
+// control runs the controllers, again and again if what is served changes or the caches must be rebuilt.
+func (o *operator) control(ctx context.Context) error {
+	client, err := discovery.NewDiscoveryClientForConfig(o.config)
+	if err != nil {
+		return fmt.Errorf("make the discovery client: %w", err)
+	}
+	events, stopEvents, err := o.newRecorder(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopEvents()
+	finder := &apiFinder{discovery: client, logger: o.logger}
+	for ctx.Err() == nil {
+		if err := o.controlOnce(ctx, finder, events); err != nil && !errors.Is(err, controller.ErrRestart) {
+			return err
+		}
+	}
+	return nil
+}
+
+// controlOnce runs the controllers with the APIs that are served now, until these change or ctx ends.
+func (o *operator) controlOnce(ctx context.Context, finder *apiFinder, events record.EventRecorder) error {
+	api, err := finder.await(ctx, awaitPeriod)
+	if err != nil {
+		return nil // only ctx ends the wait
+	}
+	o.logger.Info("using APIs", slog.String("versions", api.String()))
+	defer o.synced.Store(false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		finder.watch(ctx, api, o.options.ReconcilePeriod)
+		cancel()
+	}()
+	return controller.Run(ctx, controller.Config{
+		REST:            o.config,
+		API:             api,
+		Settings:        vip.Settings{DefaultPort: o.options.DefaultPort, WatchFilter: o.options.WatchFilter},
+		RetryInterval:   o.options.RetryInterval,
+		ReconcilePeriod: o.options.ReconcilePeriod,
+		DrainTimeout:    max(o.options.LeaderElection.LeaseDuration-o.options.LeaderElection.RenewDeadline-drainReserve, drainReserve),
+		Workers:         o.options.Concurrency,
+		Namespace:       o.options.Namespace,
+		Metrics:         o.metrics,
+		State:           o.state,
+		Events:          events,
+		Logger:          o.logger,
+		Synced:          func() { o.synced.Store(true) },
+	})
+}
+
+// newRecorder returns the recorder of events and what stops it. Events have a client of their own: they must not take
+// the rate limit from the work.
+func (o *operator) newRecorder(ctx context.Context) (record.EventRecorder, func(), error) {
+	config := rest.CopyConfig(o.config)
+	config.RateLimiter = nil
+	rest.AddUserAgent(config, "events")
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the client of events: %w", err)
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.Events("")})
+	recorder := broadcaster.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: names.FieldManager})
+	return recorder, broadcaster.Shutdown, nil
+}

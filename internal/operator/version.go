@@ -1,0 +1,89 @@
+package operator
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// programName is the program's name in user agents, certificates and version lines.
+const programName = "capi-vip-allocator"
+
+// Set at link time: -ldflags "-X github.com/gorizond/capi-vip-allocator/internal/operator.buildVersion=v1.2.3" and
+// likewise buildCommit (a git hash) and buildDate (RFC 3339).
+var (
+	buildVersion string
+	buildCommit  string
+	buildDate    string
+)
+
+// Version says what was built, from what, when and with what.
+type Version struct {
+	// Version is the release, e.g. v1.2.3, or "devel".
+	Version string `json:"version"`
+	// Commit is the git hash, with "-dirty" appended when files were changed; empty if not known.
+	Commit string `json:"commit,omitempty"`
+	// Date is when it was built, or else when the commit was made, in RFC 3339; empty if not known.
+	Date string `json:"date,omitempty"`
+	// GoVersion is the Go release it was built with.
+	GoVersion string `json:"goVersion"`
+	// Platform is the operating system and architecture, e.g. linux/arm64.
+	Platform string `json:"platform"`
+}
+
+// ReadVersion returns what the linker was told, and where it was told nothing, what Go itself has recorded.
+func ReadVersion() Version {
+	linked := Version{Version: buildVersion, Commit: buildCommit, Date: buildDate}
+	info, _ := debug.ReadBuildInfo()
+	return completeVersion(linked, info)
+}
+
+// completeVersion fills the gaps of linked from info, which may be nil.
+func completeVersion(linked Version, info *debug.BuildInfo) Version {
+	linked.GoVersion = runtime.Version()
+	linked.Platform = runtime.GOOS + "/" + runtime.GOARCH
+	recorded := recordedVersion(info)
+	if linked.Version == "" {
+		linked.Version = recorded.Version
+	}
+	if linked.Commit == "" {
+		linked.Commit = recorded.Commit
+	}
+	if linked.Date == "" {
+		linked.Date = recorded.Date
+	}
+	return linked
+}
+
+func recordedVersion(info *debug.BuildInfo) Version {
+	recorded := Version{Version: "devel"}
+	if info == nil {
+		return recorded
+	}
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		recorded.Version = info.Main.Version
+	}
+	vcs := map[string]string{}
+	for _, setting := range info.Settings {
+		vcs[setting.Key] = setting.Value
+	}
+	recorded.Commit, recorded.Date = vcs["vcs.revision"], vcs["vcs.time"]
+	if vcs["vcs.modified"] == "true" && recorded.Commit != "" {
+		recorded.Commit += "-dirty"
+	}
+	return recorded
+}
+
+// String is the one line that --version prints.
+func (v Version) String() string {
+	details := []string{}
+	if v.Commit != "" {
+		details = append(details, "commit "+v.Commit)
+	}
+	if v.Date != "" {
+		details = append(details, "built "+v.Date)
+	}
+	details = append(details, v.GoVersion, v.Platform)
+	return fmt.Sprintf("%s %s (%s)", programName, v.Version, strings.Join(details, ", "))
+}

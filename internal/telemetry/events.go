@@ -1,0 +1,59 @@
+package telemetry
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Event is what is to be recorded on a Cluster.
+type Event struct{ Type, Reason, Message string }
+
+// EventFor returns the event of an action that was carried out, and whether it has one.
+func EventFor(action vip.Action) (Event, bool) {
+	normal := func(reason, format string, args ...any) (Event, bool) {
+		return Event{corev1.EventTypeNormal, reason, fmt.Sprintf(format, args...)}, true
+	}
+	switch a := action.(type) {
+	case vip.SetEndpoint:
+		return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s", a.Endpoint, a.Pool, a.Claim)
+	case vip.SetAnnotation:
+		switch {
+		case a.Restored:
+			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from claim %s", names.Annotation(a.Role), a.Value, a.Claim)
+		case a.Role == names.RoleControlPlane:
+			return Event{}, false // it comes with the endpoint
+		case a.Role == names.RoleIngress:
+			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by claim %s", names.Annotation(a.Role), a.Value, a.Pool, a.Claim)
+		}
+		return normal(names.EventVIPAllocated, "annotation %s=%s set, from %s by claim %s", names.Annotation(a.Role), a.Value, a.Pool, a.Claim)
+	case vip.RemoveFinalizer:
+		if len(a.Released) > 0 {
+			return normal(names.EventVIPReleased, "%s released", strings.Join(a.Released, ", "))
+		}
+	}
+	return Event{}, false
+}
+
+// EventForChange returns the warning of a condition that changed, and whether it has one.
+func EventForChange(change vip.Change) (Event, bool) {
+	if change.True || change.Reason == names.ReasonReleasing {
+		return Event{}, false
+	}
+	return Event{corev1.EventTypeWarning, change.Reason, change.Message}, true
+}
+
+// FailureFor returns the failure that a changed condition counts as, and whether it counts as one.
+func FailureFor(change vip.Change) (Failure, bool) {
+	failure, ok := map[string]Failure{
+		names.ReasonAddressConflict: FailureAddressConflict,
+		names.ReasonClaimConflict:   FailureClaimConflict,
+		names.ReasonPoolExhausted:   FailurePoolExhausted,
+		names.ReasonPoolNotFound:    FailurePoolNotFound,
+	}[change.Reason]
+	return failure, ok
+}

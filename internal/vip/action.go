@@ -1,0 +1,145 @@
+package vip
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
+// SetEndpoint, SetAnnotation, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+type Action interface {
+	fmt.Stringer
+	action()
+}
+
+// AddFinalizer puts the allocator's finalizer on the Cluster, before anything is allocated for it.
+type AddFinalizer struct{}
+
+// RemoveFinalizer takes the allocator's finalizer off the Cluster.
+type RemoveFinalizer struct {
+	// Released are the VIPs that went back to their pools; empty when the Cluster stopped waiting for any.
+	Released []string
+	// Why is the reason, for the log.
+	Why string
+}
+
+// CreateClaim creates the claim of a role.
+type CreateClaim struct {
+	Role, Name string
+	Pool       PoolRef
+}
+
+// AdoptClaim makes a claim that nobody owns the Cluster's.
+type AdoptClaim struct {
+	Role  string
+	Claim Claim
+	Why   string
+}
+
+// ReplaceClaim deletes a claim that waits for a pool in vain, so that one on a better pool takes its name. It must not
+// be carried out if the claim has changed since.
+type ReplaceClaim struct {
+	Role  string
+	Claim Claim
+	Pool  PoolRef
+	Why   string
+}
+
+// DeleteClaim gives a claim and its address back.
+type DeleteClaim struct {
+	Role  string
+	Claim Claim
+	Why   string
+}
+
+// SetEndpoint writes host and port of the Cluster's control plane endpoint, both in one.
+type SetEndpoint struct {
+	Endpoint Endpoint
+	Claim    string
+	Pool     PoolRef
+	// Completed says that the host was there already and only the port was missing.
+	Completed bool
+}
+
+// SetAnnotation writes the VIP of a role to the Cluster's annotation.
+type SetAnnotation struct {
+	Role, Value string
+	Claim       string
+	Pool        PoolRef
+	// Restored says that the annotation was there before and somebody removed or changed it.
+	Restored bool
+}
+
+func (AddFinalizer) action()    {}
+func (RemoveFinalizer) action() {}
+func (CreateClaim) action()     {}
+func (AdoptClaim) action()      {}
+func (ReplaceClaim) action()    {}
+func (DeleteClaim) action()     {}
+func (SetEndpoint) action()     {}
+func (SetAnnotation) action()   {}
+
+func (AddFinalizer) String() string { return "add finalizer: the Cluster awaits a VIP" }
+
+func (a RemoveFinalizer) String() string { return "remove finalizer: " + a.Why }
+
+func (a CreateClaim) String() string {
+	return fmt.Sprintf("create claim %s on %s: role %s needs an address", a.Name, a.Pool, a.Role)
+}
+
+func (a AdoptClaim) String() string { return fmt.Sprintf("adopt claim %s: %s", a.Claim.Name, a.Why) }
+
+func (a ReplaceClaim) String() string {
+	return fmt.Sprintf("replace claim %s on %s by one on %s: %s", a.Claim.Name, a.Claim.Pool, a.Pool, a.Why)
+}
+
+func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s", a.Claim.Name, a.Why) }
+
+func (a SetEndpoint) String() string {
+	why := "claim " + a.Claim + " is bound"
+	if a.Completed {
+		why = "the port was missing"
+	}
+	return fmt.Sprintf("set endpoint %s: %s", a.Endpoint, why)
+}
+
+func (a SetAnnotation) String() string {
+	verb := "set"
+	if a.Restored {
+		verb = "restore"
+	}
+	return fmt.Sprintf("%s annotation %s=%s: claim %s is bound", verb, a.Role, a.Value, a.Claim)
+}
+
+// String returns host:port, with an IPv6 host in brackets.
+func (e Endpoint) String() string {
+	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+}
+
+// Plan is what has to be done for a Cluster.
+type Plan struct {
+	// Actions are to be carried out in order; SetEndpoint and SetAnnotation follow one another and are one write.
+	Actions []Action
+
+	// Status is the state of the roles and the conditions that say it.
+	Status Status
+}
+
+// Empty reports whether there is nothing to write.
+func (p Plan) Empty() bool { return len(p.Actions) == 0 && !p.Status.Changed }
+
+// String returns a line for each action and each condition that changes.
+func (p Plan) String() string {
+	var b strings.Builder
+	for _, action := range p.Actions {
+		b.WriteString(action.String())
+		b.WriteByte('\n')
+	}
+	for _, change := range p.Status.Changes {
+		b.WriteString(change.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

@@ -1,0 +1,333 @@
+package vip
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Decide returns what has to be done for the Cluster of a snapshot.
+func Decide(s Snapshot) Plan {
+	c := &s.Cluster
+	switch {
+	case c.Paused, c.Moving:
+		return Plan{}
+	case s.Settings.WatchFilter != "" && s.Settings.WatchFilter != c.WatchFilter:
+		return Plan{}
+	case c.Deleting:
+		return release(&s)
+	case c.Class.Name == "" && !c.Held:
+		return Plan{} // only a Cluster with a topology is ours to serve
+	}
+	return allocate(&s)
+}
+
+// allocation is the decision for a Cluster that lives.
+type allocation struct {
+	*Snapshot
+	cluster *Cluster
+}
+
+// outcome is what was decided for one role.
+type outcome struct {
+	RoleStatus
+
+	// claim and value hold the actions on the claim, and those that write the VIP to the Cluster.
+	claim, value []Action
+
+	// holds says that the Cluster holds or awaits a VIP in this role.
+	holds bool
+
+	// silent says that the role has no condition.
+	silent bool
+
+	// withheld is how long the condition is still held back, because the usual wait is shorter; see settle.
+	withheld time.Duration
+}
+
+func allocate(s *Snapshot) Plan {
+	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	roles := a.roles()
+	outcomes := make([]outcome, len(roles))
+	for i, role := range roles {
+		outcomes[i] = a.decide(role)
+	}
+	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }) {
+		outcomes = a.onlyMissingEndpoint(outcomes)
+	}
+	return a.plan(outcomes)
+}
+
+// onlyMissingEndpoint reduces the outcomes of a Cluster that no pool serves in any role to the one thing worth saying
+// about it: that its endpoint stays empty. Such a Cluster is none of our business otherwise.
+func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
+	return slices.DeleteFunc(outcomes, func(o outcome) bool {
+		return o.Role != names.RoleControlPlane || o.silent || a.cluster.Class.Name == ""
+	})
+}
+
+// roles returns the roles to decide about, the control plane first: the two standard ones, those of pools that match
+// the Cluster, and those it has claims for.
+func (a *allocation) roles() []string {
+	roles := []string{names.RoleControlPlane, names.RoleIngress}
+	add := func(role string) {
+		if role != "" && !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	for i := range a.Pools {
+		for _, role := range a.Pools[i].Roles {
+			if _, ok := a.Pools[i].serves(a.cluster, role); ok {
+				add(role)
+			}
+		}
+	}
+	for i := range a.Claims {
+		if a.owns(&a.Claims[i]) {
+			add(a.Claims[i].Role)
+		}
+	}
+	slices.SortFunc(roles, compareRoles)
+	return roles
+}
+
+// decide takes the decision for one role.
+func (a *allocation) decide(role string) outcome {
+	choice := Choose(a.cluster, a.Pools, role)
+	claim := a.claimFor(role)
+	o := outcome{RoleStatus: RoleStatus{Role: role}}
+	o.holds = choice.Pool != nil || a.cluster.Held && a.written(role) != ""
+	if claim != nil {
+		o.Claim, o.Pool = claim.Name, claim.Pool
+		o.holds = o.holds || a.owns(claim)
+	}
+	switch {
+	case role == names.RoleControlPlane && a.provided(claim):
+		a.decideProvided(&o, choice, claim)
+	case claim == nil:
+		a.decideUnclaimed(&o, choice)
+	case claim.Deleting:
+		o.waiting(names.ReasonWaitingForIPAddress, a.withhold(claim.DeletedAt),
+			"claim %s is being deleted; a new one follows when it is gone", claim.Name)
+	case !a.owns(claim) && !a.adopt(&o, choice, claim):
+		return o
+	case claim.Address == "":
+		a.decideUnbound(&o, choice, claim)
+	default:
+		a.decideBound(&o, claim)
+	}
+	return o
+}
+
+// claimFor returns the claim of a role: the one at its name, else one the Cluster owns for the role.
+func (a *allocation) claimFor(role string) *Claim {
+	name := names.ClaimName(a.cluster.Name, role)
+	var found *Claim
+	for i := range a.Claims {
+		claim := &a.Claims[i]
+		switch {
+		case claim.Name == name:
+			return claim
+		case claim.Role == role && a.owns(claim) && (found == nil || claim.Name < found.Name):
+			found = claim
+		}
+	}
+	return found
+}
+
+func (a *allocation) owns(claim *Claim) bool {
+	return claim.Owner != nil && claim.Owner.UID == a.cluster.UID
+}
+
+func (a *allocation) addressOf(claim *Claim) *Address {
+	for i := range a.Addresses {
+		if a.Addresses[i].Name == claim.Address {
+			return &a.Addresses[i]
+		}
+	}
+	return nil
+}
+
+// poolOf returns the pool of a claim, or nil if it is not known.
+func (a *allocation) poolOf(claim *Claim) *Pool {
+	for i := range a.Pools {
+		pool := &a.Pools[i]
+		if pool.Ref == claim.Pool && (pool.Namespace == "" || pool.Namespace == a.cluster.Namespace) {
+			return pool
+		}
+	}
+	return nil
+}
+
+// boundTo returns the IP that a claim is bound to, or the zero Addr while it is not known or not valid.
+func (a *allocation) boundTo(claim *Claim) netip.Addr {
+	if claim == nil || claim.Address == "" {
+		return netip.Addr{}
+	}
+	address := a.addressOf(claim)
+	if address == nil || address.Claim != claim.Name {
+		return netip.Addr{}
+	}
+	return ParseAddr(address.Value)
+}
+
+// written returns the VIP that the Cluster carries for a role. For the control plane that is the endpoint's host, if
+// it came from us; see provided.
+func (a *allocation) written(role string) string {
+	if role != names.RoleControlPlane {
+		return a.cluster.VIPs[role]
+	}
+	if a.provided(a.claimFor(role)) {
+		return ""
+	}
+	return a.cluster.Endpoint.Host
+}
+
+// provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if
+// our condition says that we assigned it, or if our claim is bound to it or to what our annotation says. The last case
+// is a host that was changed by hand after we had written it: the old address may still be in use, so it stays claimed.
+func (a *allocation) provided(claim *Claim) bool {
+	host := a.cluster.Endpoint.Host
+	if host == "" {
+		return false
+	}
+	annotation := a.cluster.VIPs[names.RoleControlPlane]
+	if SameAddr(host, annotation) || a.assigned(names.RoleControlPlane) {
+		return false
+	}
+	bound := a.boundTo(claim)
+	return !bound.IsValid() || (bound != ParseAddr(host) && bound != ParseAddr(annotation))
+}
+
+// assignedBy reports whether our condition says that the role has its VIP, and that this claim was there at the time.
+// A claim never changes its address, so it is the one that the Cluster has held since.
+func (a *allocation) assignedBy(claim *Claim, role string) bool {
+	return a.assigned(role) && !claim.Created.After(a.cluster.condition(names.ConditionType(role)).Since)
+}
+
+// assigned reports whether our condition says that the role has its VIP.
+func (a *allocation) assigned(role string) bool {
+	condition := a.cluster.condition(names.ConditionType(role))
+	return condition != nil && condition.True && condition.Reason == names.ReasonIPAddressAssigned
+}
+
+// settle is how long a role may wait before its condition says so: two seconds, and the second by which a creation
+// timestamp may be off. The usual allocation is faster and costs no write for its condition but the last.
+const settle = 3 * time.Second
+
+// patience is how long the sight of others being served keeps a waiting claim's condition back. It is the time in
+// which a Cluster shall have its endpoint, so what takes longer is worth saying whatever the reason.
+const patience = 2 * time.Minute
+
+// withhold returns how long the condition of a wait that began at since is still to be held back.
+func (a *allocation) withhold(since time.Time) time.Duration {
+	return max(since.Add(settle).Sub(a.Now), 0)
+}
+
+// withholdFor is withhold for a claim: in a storm of Clusters the provider works through a queue, and as long as it is
+// seen to serve the pool, a claim in that queue does not count as waiting.
+func (a *allocation) withholdFor(claim *Claim) time.Duration {
+	since := claim.Created
+	if pool := a.poolOf(claim); pool != nil && pool.LastServed.After(since) {
+		since = pool.LastServed
+	}
+	limit := claim.Created.Add(patience - settle)
+	if since.After(limit) {
+		since = limit
+	}
+	return a.withhold(since)
+}
+
+// plan puts the outcomes of all roles together, so that what is known together is written together.
+func (a *allocation) plan(outcomes []outcome) Plan {
+	holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds })
+	var plan Plan
+	if holds && !a.cluster.Held {
+		plan.Actions = append(plan.Actions, AddFinalizer{})
+	}
+	// The control plane's claim comes last: a provider that answers in order answers it last, and then everything is
+	// there for the one write that matters most.
+	for _, o := range slices.Backward(outcomes) {
+		plan.Actions = append(plan.Actions, o.claim...)
+	}
+	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
+		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0
+	})
+	for _, o := range outcomes {
+		for _, action := range o.value {
+			if annotation, ok := action.(SetAnnotation); ok && endpointSoon && !annotation.Restored {
+				continue // it goes with the endpoint, in one write
+			}
+			plan.Actions = append(plan.Actions, action)
+		}
+	}
+	if !holds && a.cluster.Held {
+		plan.Actions = append(plan.Actions, RemoveFinalizer{Why: "the Cluster neither holds nor awaits a VIP"})
+	}
+	plan.Status = a.status(outcomes)
+	return plan
+}
+
+// status puts the conditions of all roles together. While one of them is held back, none is written.
+func (a *allocation) status(outcomes []outcome) Status {
+	var status Status
+	for _, o := range outcomes {
+		if o.silent {
+			continue
+		}
+		status.Roles = append(status.Roles, o.RoleStatus)
+		status.Waiting = status.Waiting || o.holds && !o.Ready
+		if o.withheld > 0 && (status.Recheck == 0 || o.withheld < status.Recheck) {
+			status.Recheck = o.withheld
+		}
+	}
+	if status.Recheck > 0 {
+		status.Conditions = a.cluster.Conditions
+		return status
+	}
+	return status.withConditions(a.cluster, a.Now)
+}
+
+// compareRoles orders the control plane before ingress, and ingress before all other roles.
+func compareRoles(a, b string) int {
+	order := func(role string) int { return slices.Index([]string{names.RoleIngress, names.RoleControlPlane}, role) }
+	return cmp.Or(-cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
+}
+
+// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none.
+func ParseAddr(s string) netip.Addr {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
+}
+
+// SameAddr reports whether two strings are the same IP address.
+func SameAddr(a, b string) bool {
+	addr := ParseAddr(a)
+	return addr.IsValid() && addr == ParseAddr(b)
+}
+
+// firstRival returns the rival that sorts first among those that match, or nil.
+func firstRival(rivals []Rival, match func(*Rival) bool) *Rival {
+	var first *Rival
+	for i := range rivals {
+		rival := &rivals[i]
+		if match(rival) && (first == nil || compareRivals(rival, first) < 0) {
+			first = rival
+		}
+	}
+	return first
+}
+
+func compareRivals(a, b *Rival) int {
+	return cmp.Or(
+		cmp.Compare(b.Field, a.Field), // whoever carries the address is named before whoever was assigned it
+		cmp.Compare(a.Cluster.String(), b.Cluster.String()),
+		cmp.Compare(a.Claim.String(), b.Claim.String()),
+	)
+}

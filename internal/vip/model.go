@@ -1,0 +1,248 @@
+package vip
+
+import (
+	"net/netip"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Snapshot is everything a decision about one Cluster rests on.
+type Snapshot struct {
+	// Now is the moment of the decision.
+	Now time.Time
+
+	// Settings are the operator's options.
+	Settings Settings
+
+	// Cluster is the Cluster to decide about.
+	Cluster Cluster
+
+	// Pools are the pools that may serve the Cluster, and the pools that its claims refer to. Others do no harm.
+	Pools []Pool
+
+	// Claims are the claims that the Cluster owns, and those that stand at the names its claims would have.
+	Claims []Claim
+
+	// Addresses are the addresses that the claims refer to.
+	Addresses []Address
+
+	// Rivals are all other holders of these addresses.
+	Rivals []Rival
+}
+
+// Settings are the options of the operator that a decision depends on.
+type Settings struct {
+	// DefaultPort is the port of an endpoint whose Cluster names none.
+	DefaultPort int32
+
+	// WatchFilter restricts the operator to Clusters whose watch-filter label has this value; empty means all.
+	WatchFilter string
+}
+
+// Cluster is what the allocator knows of a Cluster.
+type Cluster struct {
+	Namespace, Name string
+	UID             types.UID
+	Created         time.Time
+
+	// Class is the ClusterClass of the topology; its Name is empty for a Cluster without one.
+	Class Class
+
+	// Endpoint is spec.controlPlaneEndpoint.
+	Endpoint Endpoint
+
+	// VIPs are the values of the allocator's annotations, by role.
+	VIPs map[string]string
+
+	// Conditions are the conditions of the allocator.
+	Conditions []Condition
+
+	// WatchFilter is the value of the watch-filter label.
+	WatchFilter string
+
+	// Paused says that nobody may touch the Cluster.
+	Paused bool
+
+	// Deleting says that deletion was requested.
+	Deleting bool
+
+	// Moving says that clusterctl deletes this copy of a Cluster that lives on elsewhere.
+	Moving bool
+
+	// InUse says that Cluster API holds its finalizer: machines may still use the VIPs.
+	InUse bool
+
+	// Held says that the allocator's finalizer is on.
+	Held bool
+}
+
+// Key returns the namespace and name of the Cluster.
+func (c *Cluster) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
+}
+
+func (c *Cluster) condition(conditionType string) *Condition {
+	for i := range c.Conditions {
+		if c.Conditions[i].Type == conditionType {
+			return &c.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// Class names a ClusterClass. An empty Namespace stands for any.
+type Class struct{ Namespace, Name string }
+
+// String returns namespace/name, or the name alone.
+func (c Class) String() string {
+	if c.Namespace == "" {
+		return c.Name
+	}
+	return c.Namespace + "/" + c.Name
+}
+
+// Endpoint is a host and a port; either may be unset.
+type Endpoint struct {
+	Host string
+	Port int32
+}
+
+// Condition is one of the allocator's conditions on a Cluster.
+type Condition struct {
+	Type, Reason, Message string
+	True                  bool
+	// Since is when True last changed.
+	Since time.Time
+}
+
+// PoolRef names a pool as a claim does; the namespace of a namespaced pool is the claim's.
+type PoolRef struct{ Group, Kind, Name string }
+
+// String returns kind/name.
+func (r PoolRef) String() string { return r.Kind + "/" + r.Name }
+
+// Pool is an IPAM pool and its configuration for the allocator.
+type Pool struct {
+	Ref PoolRef
+
+	// Namespace is empty for a global pool.
+	Namespace string
+
+	// Classes are the ClusterClasses the pool serves.
+	Classes []Class
+
+	// Roles are the valid roles the pool serves.
+	Roles []string
+
+	// Priority ranks the pool among those that match, higher first.
+	Priority int
+
+	// Namespaces are the namespaces that a global pool serves; empty means all.
+	Namespaces []string
+
+	// Capacity is what the provider last reported.
+	Capacity Capacity
+
+	// KeepsReleased says that the pool holds claims in deletion for a grace period before it reuses their address.
+	KeepsReleased bool
+
+	// Deleting says that the pool takes no new claims.
+	Deleting bool
+
+	// LastServed is when an address of the pool was last seen to be assigned; the zero time if never.
+	LastServed time.Time
+
+	// Problems are what is wrong with the configuration; what is right in it holds.
+	Problems []string
+}
+
+// Capacity counts the addresses of a pool. It is meaningful only when Known.
+type Capacity struct {
+	Known                         bool
+	Total, Used, Free, OutOfRange int
+}
+
+// Full reports whether the provider said that no address is free.
+func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
+
+// Owner is the controlling owner of a claim, or any owner where none controls.
+type Owner struct {
+	Kind, Name string
+	UID        types.UID
+}
+
+// Claim is an IPAddressClaim.
+type Claim struct {
+	Namespace, Name string
+	UID             types.UID
+	ResourceVersion string
+	Created         time.Time
+
+	// Role is the value of the role label.
+	Role string
+
+	// Pool is the pool the claim asks; a claim cannot change it.
+	Pool PoolRef
+
+	// Owner is nil for a claim that nobody owns.
+	Owner *Owner
+
+	// Address is the name of the IPAddress that the provider answered with; empty while the claim waits.
+	Address string
+
+	// Deleting says that deletion was requested, at DeletedAt.
+	Deleting  bool
+	DeletedAt time.Time
+}
+
+// Address is an IPAddress.
+type Address struct {
+	Namespace, Name string
+
+	// Value is spec.address as it stands.
+	Value string
+
+	// Claim is the name of the claim that the address was made for.
+	Claim string
+
+	// Born orders addresses by age.
+	Born Born
+}
+
+// Born says when an IPAddress came to be: the second in which it was created, and within one second the order in which
+// the API server stored it. Watchers see IPAddresses in this order, so whoever sees the later of two sees both.
+type Born struct {
+	At     time.Time
+	Serial uint64
+}
+
+// Before reports whether b came before other.
+func (b Born) Before(other Born) bool {
+	if !b.At.Equal(other.At) {
+		return b.At.Before(other.At)
+	}
+	return b.Serial < other.Serial
+}
+
+// Rival is a holder of an address other than the claim that asks for it: a Cluster that carries it, or an IPAddress that
+// assigns it to another claim.
+type Rival struct {
+	// Address is what both want.
+	Address netip.Addr
+
+	// Cluster is the Cluster that carries the address in Field; empty for an IPAddress.
+	Cluster types.NamespacedName
+
+	// Field is "spec.controlPlaneEndpoint" or the key of an annotation; empty for an IPAddress.
+	Field string
+
+	// Claim is the claim that an IPAddress assigns the address to; empty for a Cluster.
+	Claim types.NamespacedName
+
+	// Pool is where the IPAddress comes from.
+	Pool PoolRef
+
+	// Born is the age of the IPAddress.
+	Born Born
+}

@@ -1,0 +1,119 @@
+package vip
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Verdict says what was made of a pool when one was chosen for a Cluster and a role.
+type Verdict string
+
+// The verdicts, in the order in which they are tried.
+const (
+	VerdictOtherRole      Verdict = "serves other roles"
+	VerdictOtherClass     Verdict = "serves other cluster classes"
+	VerdictOtherNamespace Verdict = "serves other namespaces"
+	VerdictDeleting       Verdict = "is being deleted"
+	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
+	VerdictFull           Verdict = "has no free address"
+	VerdictOutranked      Verdict = "ranks behind the chosen pool"
+	VerdictChosen         Verdict = "is chosen"
+)
+
+// Choice is the outcome of looking for a pool.
+type Choice struct {
+	// Pool is the pool to claim from; nil when none matches.
+	Pool *Pool
+
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a namespaced pool that is
+	// full is waited for, because spilling over to a shared pool would break the tenant's isolation.
+	Candidates []*Pool
+
+	// Exhausted says that all candidates are full; Pool is then the first of them.
+	Exhausted bool
+}
+
+// serves reports whether the pool may give addresses to a role of a Cluster, and why not.
+func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
+	switch {
+	case !slices.Contains(p.Roles, role):
+		return VerdictOtherRole, false
+	case !slices.ContainsFunc(p.Classes, c.Class.matches):
+		return VerdictOtherClass, false
+	case p.Namespace != "" && p.Namespace != c.Namespace:
+		return VerdictOtherNamespace, false
+	case p.Namespace == "" && len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, c.Namespace):
+		return VerdictOtherNamespace, false
+	case p.Deleting:
+		return VerdictDeleting, false
+	}
+	return "", true
+}
+
+// matches reports whether the class of a Cluster is what a pool's entry names.
+func (c Class) matches(entry Class) bool {
+	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
+}
+
+// Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
+// priority, then by name; of these the first with a free address, or the first of all when none has any.
+func Choose(c *Cluster, pools []Pool, role string) Choice {
+	var candidates []*Pool
+	for i := range pools {
+		pool := &pools[i]
+		if _, ok := pool.serves(c, role); !ok {
+			continue
+		}
+		if len(candidates) > 0 && candidates[0].Namespace != pool.Namespace {
+			if pool.Namespace == "" {
+				continue
+			}
+			candidates = candidates[:0]
+		}
+		candidates = append(candidates, pool)
+	}
+	if len(candidates) == 0 {
+		return Choice{}
+	}
+	slices.SortFunc(candidates, rank)
+	free := slices.IndexFunc(candidates, func(p *Pool) bool { return !p.Capacity.Full() })
+	return Choice{Pool: candidates[max(free, 0)], Candidates: candidates, Exhausted: free < 0}
+}
+
+func rank(a, b *Pool) int {
+	return cmp.Or(
+		-cmp.Compare(a.Priority, b.Priority),
+		cmp.Compare(a.Ref.Name, b.Ref.Name),
+		cmp.Compare(a.Ref.Kind, b.Ref.Kind),
+		cmp.Compare(a.Ref.Group, b.Ref.Group),
+	)
+}
+
+// Explain returns the verdict on every pool for a role of a Cluster, in the order of pools.
+func Explain(c *Cluster, pools []Pool, role string) []Verdict {
+	choice := Choose(c, pools, role)
+	verdicts := make([]Verdict, len(pools))
+	for i := range pools {
+		pool := &pools[i]
+		if verdict, ok := pool.serves(c, role); !ok {
+			verdicts[i] = verdict
+			continue
+		}
+		switch {
+		case pool == choice.Pool:
+			verdicts[i] = VerdictChosen
+		case !slices.Contains(choice.Candidates, pool):
+			verdicts[i] = VerdictLowerTier
+		case pool.Capacity.Full():
+			verdicts[i] = VerdictFull
+		default:
+			verdicts[i] = VerdictOutranked
+		}
+	}
+	return verdicts
+}
+
+// candidate reports whether the pool that ref names is among the candidates.
+func (c Choice) candidate(ref PoolRef) bool {
+	return slices.ContainsFunc(c.Candidates, func(p *Pool) bool { return p.Ref == ref })
+}

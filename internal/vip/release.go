@@ -1,0 +1,73 @@
+package vip
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// release decides for a Cluster that is being deleted. Its addresses go back when Cluster API has taken its own
+// finalizer off: until then machines may still answer on them.
+func release(s *Snapshot) Plan {
+	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	if !a.cluster.Held {
+		return Plan{} // what it may still own, the garbage collector takes with it
+	}
+	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !a.owns(&claim) })
+	slices.SortFunc(owned, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
+	var plan Plan
+	waits := a.cluster.InUse
+	if !a.cluster.InUse {
+		for _, claim := range owned {
+			if !claim.Deleting {
+				plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "Cluster API has finished with the Cluster"})
+				waits = true
+			} else if !a.kept(&claim) {
+				waits = true
+			}
+		}
+	}
+	if !waits {
+		return Plan{Actions: []Action{RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"}}}
+	}
+	plan.Status = a.releasing(owned)
+	return plan
+}
+
+// kept reports whether the pool of a claim in deletion keeps it there for its reuse grace period. The provider then
+// needs no Cluster to finish, and the Cluster need not wait for it.
+func (a *allocation) kept(claim *Claim) bool {
+	pool := a.poolOf(claim)
+	return pool != nil && pool.KeepsReleased
+}
+
+// carriedVIPs returns the addresses the Cluster carries, in the order of their roles.
+func (a *allocation) carriedVIPs() []string {
+	var vips []string
+	for role, address := range a.cluster.VIPs {
+		vips = append(vips, fmt.Sprintf("%s (%s)", address, role))
+	}
+	slices.Sort(vips)
+	return vips
+}
+
+// releasing says in the conditions of all roles with a claim or a condition that the VIP goes back soon.
+func (a *allocation) releasing(owned []Claim) Status {
+	var status Status
+	add := func(role, claim string) {
+		if !slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return names.ConditionType(r.Role) == names.ConditionType(role) }) {
+			status.Roles = append(status.Roles, RoleStatus{
+				Role: role, Reason: names.ReasonReleasing, Claim: claim, Address: a.carried(role),
+				Message: "the VIP returns to its pool when Cluster API has finished deleting the Cluster",
+			})
+		}
+	}
+	for _, claim := range owned {
+		add(claim.Role, claim.Name)
+	}
+	slices.SortFunc(status.Roles, func(x, y RoleStatus) int { return compareRoles(x.Role, y.Role) })
+	status.Waiting = true
+	return status.withConditions(a.cluster, a.Now)
+}

@@ -1,0 +1,219 @@
+package vip
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// decideProvided handles an endpoint that somebody else set: no VIP is needed, and a claim that was made before the
+// host appeared goes back, for its address was never written.
+func (a *allocation) decideProvided(o *outcome, choice Choice, claim *Claim) {
+	owned := claim != nil && a.owns(claim)
+	o.holds = owned
+	o.silent = choice.Pool == nil && !owned
+	o.Address, o.Claim, o.Pool = a.cluster.Endpoint.Host, "", PoolRef{}
+	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it",
+		a.cluster.Endpoint.Host)
+	if owned && !claim.Deleting {
+		o.claim = append(o.claim, DeleteClaim{Role: o.Role, Claim: *claim, Why: "somebody else set the endpoint"})
+	}
+}
+
+// decideUnclaimed handles a role that has no claim.
+func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
+	if choice.Pool == nil {
+		o.waiting(names.ReasonPoolNotFound, a.withholdMissingPool(o.Role), "%s", a.missingPool(o.Role))
+		return
+	}
+	o.Pool = choice.Pool.Ref
+	o.Claim = names.ClaimName(a.cluster.Name, o.Role)
+	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: choice.Pool.Ref})
+	if choice.Exhausted {
+		o.waiting(names.ReasonPoolExhausted, a.withhold(a.Now), "%s", exhausted(choice))
+		return
+	}
+	o.waiting(names.ReasonWaitingForIPAddress, a.withhold(a.Now), "%s", waitingFor(o.Claim, o.Pool))
+}
+
+// withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
+// It matters for the endpoint only: nothing waits for another role.
+func (a *allocation) withholdMissingPool(role string) time.Duration {
+	if role != names.RoleControlPlane {
+		return 0
+	}
+	return a.withhold(a.cluster.Created)
+}
+
+func (a *allocation) missingPool(role string) string {
+	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
+		role, a.cluster.Class, a.cluster.Namespace, names.ClusterClass, a.cluster.Class.Name, names.Role, role)
+	if value := a.written(role); value != "" {
+		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
+	}
+	return message
+}
+
+// adopt takes a claim over that stands at the Cluster's name and belongs to nobody, as after a restore from a backup,
+// if its pool serves this class and role or its address is already this Cluster's. It reports whether it did.
+func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
+	switch bound := a.boundTo(claim); {
+	case claim.Owner != nil && claim.Owner.Kind == "Cluster" && claim.Owner.Name == a.cluster.Name:
+		o.waiting(names.ReasonWaitingForIPAddress, a.withhold(claim.Created),
+			"claim %s belongs to a former Cluster of this name; a new one follows when it is gone", claim.Name)
+		return false
+	case claim.Owner != nil:
+		o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; delete or rename the one of the two that is not needed",
+			claim.Name, claim.Owner.Kind, claim.Owner.Name)
+		return false
+	case bound.IsValid() && bound == ParseAddr(a.carried(o.Role)):
+		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its address is already the Cluster's"})
+	case choice.candidate(claim.Pool):
+		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its pool serves the Cluster"})
+	default:
+		o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s does not serve role %s for ClusterClass %s; delete it, or label the pool",
+			claim.Name, claim.Pool, o.Role, a.cluster.Class)
+		return false
+	}
+	o.holds = true
+	return true
+}
+
+// carried returns the address that the Cluster carries for a role, whoever put it there.
+func (a *allocation) carried(role string) string {
+	if role == names.RoleControlPlane && a.cluster.Endpoint.Host != "" {
+		return a.cluster.Endpoint.Host
+	}
+	return a.cluster.VIPs[role]
+}
+
+// decideUnbound handles a claim that the provider has not answered. It moves to another pool only where that helps:
+// when its own pool does not serve the Cluster any more, or is full while another one is not.
+func (a *allocation) decideUnbound(o *outcome, choice Choice, claim *Claim) {
+	pool := a.poolOf(claim)
+	switch {
+	case choice.Pool == nil:
+		o.waiting(names.ReasonPoolNotFound, a.withholdFor(claim), "claim %s waits on %s: %s", claim.Name, claim.Pool, a.missingPool(o.Role))
+		return
+	case !choice.candidate(claim.Pool):
+		o.claim = append(o.claim, ReplaceClaim{
+			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
+			Why: "its pool does not serve the Cluster, or no longer before others",
+		})
+	case pool.Capacity.Full() && !choice.Exhausted:
+		o.claim = append(o.claim, ReplaceClaim{
+			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
+			Why: "its pool is full and the other is not",
+		})
+	}
+	if choice.Exhausted {
+		o.waiting(names.ReasonPoolExhausted, a.withholdFor(claim), "%s", exhausted(choice))
+		return
+	}
+	o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "%s", waitingFor(claim.Name, claim.Pool))
+}
+
+func waitingFor(claim string, pool PoolRef) string {
+	return fmt.Sprintf("claim %s waits for an address from %s; if this lasts, look at the IPAM provider and whether the pool is paused", claim, pool)
+}
+
+func exhausted(choice Choice) string {
+	var pools []string
+	for _, pool := range choice.Candidates {
+		pools = append(pools, fmt.Sprintf("%s (%d addresses)", pool.Ref, pool.Capacity.Total))
+	}
+	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", strings.Join(pools, ", "))
+}
+
+// decideBound handles a claim that the provider answered: the address is written if it is certain that it is ours.
+func (a *allocation) decideBound(o *outcome, claim *Claim) {
+	address := a.addressOf(claim)
+	if address == nil {
+		o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "claim %s names IPAddress %s, which does not exist", claim.Name, claim.Address)
+		return
+	}
+	addr := ParseAddr(address.Value)
+	if address.Claim != claim.Name {
+		o.conflict(names.ReasonAddressConflict, "claim %s names IPAddress %s, which was made for claim %s; delete the claim to get another",
+			claim.Name, address.Name, address.Claim)
+		return
+	}
+	if !addr.IsValid() {
+		o.conflict(names.ReasonAddressConflict, "IPAddress %s holds %q, which is no IP address; correct the pool and delete claim %s",
+			address.Name, address.Value, claim.Name)
+		return
+	}
+	o.Address = addr.String()
+	if rival := a.rival(o.Role, claim, address); rival != nil {
+		o.conflict(names.ReasonAddressConflict, "%s", rival.message(o.Address, claim.Pool))
+		return
+	}
+	if host := a.cluster.Endpoint.Host; o.Role == names.RoleControlPlane && host != "" && ParseAddr(host) != addr {
+		a.decideMismatch(o, claim)
+		return
+	}
+	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, claim.Pool, claim.Name)
+	a.write(o, claim)
+}
+
+// decideMismatch handles an endpoint in use whose address is not the claim's, as after the claim was lost and made
+// again. Nothing is overwritten: the machines know the endpoint that is there.
+func (a *allocation) decideMismatch(o *outcome, claim *Claim) {
+	host := a.cluster.Endpoint.Host
+	o.conflict(names.ReasonAddressConflict,
+		"the endpoint in use is %s, and claim %s holds %s instead; exclude %s from the pool, or recreate the Cluster to move it to %s",
+		host, claim.Name, o.Address, host, o.Address)
+	if a.cluster.VIPs[o.Role] == "" {
+		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: host, Claim: claim.Name, Pool: claim.Pool, Restored: true})
+	}
+}
+
+// write adds what is missing of the role's VIP on the Cluster.
+func (a *allocation) write(o *outcome, claim *Claim) {
+	if a.cluster.VIPs[o.Role] != o.Address {
+		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role)})
+	}
+	if o.Role != names.RoleControlPlane {
+		return
+	}
+	current := a.cluster.Endpoint
+	if current.Host != "" && current.Port != 0 {
+		return
+	}
+	endpoint := Endpoint{Host: o.Address, Port: a.Settings.DefaultPort}
+	if current.Host != "" {
+		endpoint.Host = current.Host
+	}
+	switch {
+	case current.Port > 0 && current.Port <= math.MaxUint16:
+		endpoint.Port = current.Port
+	case current.Port != 0:
+		o.Message += fmt.Sprintf("; port %d of the Cluster is out of range, %d was written", current.Port, endpoint.Port)
+	}
+	o.value = append(o.value, SetEndpoint{Endpoint: endpoint, Claim: claim.Name, Pool: claim.Pool, Completed: current.Host != ""})
+}
+
+// rival returns who keeps an address from being written for a role, or nil. What the Cluster has carried so far it
+// keeps: then it is the other one who yields. Of two IPAddresses with one address, the earlier one is served; everybody
+// who sees the later one sees both, so two operators cannot disagree.
+func (a *allocation) rival(role string, claim *Claim, address *Address) *Rival {
+	if SameAddr(a.carried(role), address.Value) || a.assignedBy(claim, role) {
+		return nil
+	}
+	addr := ParseAddr(address.Value)
+	return firstRival(a.Rivals, func(r *Rival) bool {
+		return r.Address == addr && (r.Field != "" || r.Born.Before(address.Born))
+	})
+}
+
+func (r *Rival) message(address string, pool PoolRef) string {
+	if r.Field != "" {
+		return fmt.Sprintf("%s from %s is in use: Cluster %s carries it in %s; add it to the pool's excludedAddresses and delete the claim, or free it there",
+			address, pool, r.Cluster, r.Field)
+	}
+	return fmt.Sprintf("%s from %s is in use: claim %s holds it from %s; the pools overlap, so exclude it from one of them and delete the claim there",
+		address, pool, r.Claim, r.Pool)
+}

@@ -1,0 +1,97 @@
+package vip
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Status is the state of a Cluster's roles and the conditions that say it.
+type Status struct {
+	// Roles are the roles that are served or shall be, the control plane first.
+	Roles []RoleStatus
+
+	// Conditions are all conditions of the allocator that the Cluster shall carry.
+	Conditions []Condition
+
+	// Changed says that they differ from those it carries.
+	Changed bool
+
+	// Changes are the conditions among them whose reason or truth changes.
+	Changes []Change
+
+	// Recheck is when to decide again, because a condition is held back until then; zero if none is.
+	Recheck time.Duration
+
+	// Waiting says that a role that the Cluster awaits has no VIP yet.
+	Waiting bool
+}
+
+// RoleStatus is the state of one role.
+type RoleStatus struct {
+	Role string
+
+	// Ready says that the role's VIP is there.
+	Ready bool
+
+	// Reason and Message are those of the condition.
+	Reason, Message string
+
+	// Address is the VIP, as soon as it is known.
+	Address string
+
+	// Claim and Pool are where it comes from; empty if there is no claim.
+	Claim string
+	Pool  PoolRef
+}
+
+// Change is a condition that changes.
+type Change struct {
+	Condition
+	Role string
+}
+
+// String returns the condition in one line.
+func (c Change) String() string {
+	return fmt.Sprintf("condition %s=%t %s: %s", c.Type, c.True, c.Reason, c.Message)
+}
+
+func (o *outcome) ready(reason, format string, args ...any) {
+	o.Ready, o.Reason, o.Message = true, reason, fmt.Sprintf(format, args...)
+}
+
+func (o *outcome) conflict(reason, format string, args ...any) {
+	o.waiting(reason, 0, format, args...)
+}
+
+func (o *outcome) waiting(reason string, withheld time.Duration, format string, args ...any) {
+	o.Ready, o.Reason, o.Message, o.withheld = false, reason, fmt.Sprintf(format, args...), withheld
+}
+
+// withConditions returns the status with the conditions of its roles, and what they change on the Cluster.
+func (s Status) withConditions(c *Cluster, now time.Time) Status {
+	for _, role := range s.Roles {
+		condition := Condition{
+			Type:    names.ConditionType(role.Role),
+			True:    role.Ready,
+			Reason:  role.Reason,
+			Message: role.Message,
+			Since:   now,
+		}
+		current := c.condition(condition.Type)
+		if current != nil && current.True == condition.True {
+			condition.Since = current.Since
+		}
+		s.Conditions = append(s.Conditions, condition)
+		if current == nil || current.True != condition.True || current.Reason != condition.Reason {
+			s.Changes = append(s.Changes, Change{Condition: condition, Role: role.Role})
+		}
+	}
+	s.Changed = len(s.Conditions) != len(c.Conditions) || slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
+		current := c.condition(condition.Type)
+		return current == nil || current.True != condition.True || current.Reason != condition.Reason || current.Message != condition.Message
+	})
+	return s
+}
