@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
@@ -128,12 +127,4 @@ func (h *handler) drain(timeout time.Duration) {
 // clusterAttr is how logs name a Cluster.
 func clusterAttr(key types.NamespacedName) slog.Attr {
 	return slog.String("cluster", key.String())
-}
-
-// reference is how events name a Cluster.
-func reference(api capi.API, cluster *vip.Cluster) *corev1.ObjectReference {
-	return &corev1.ObjectReference{
-		APIVersion: api.Cluster.String(), Kind: capi.KindCluster,
-		Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID,
-	}
 }

@@ -8,9 +8,11 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -54,7 +56,28 @@ func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan v
 }
 
 func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
-	r.cfg.Events.Event(reference(r.cfg.API, cluster), event.Type, event.Reason, event.Message)
+	r.cfg.Events.Event(&corev1.ObjectReference{
+		APIVersion: r.cfg.API.Cluster.String(), Kind: capi.KindCluster,
+		Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID,
+	}, event.Type, event.Reason, event.Message)
+}
+
+// pool reports what is wrong with the configuration of a pool. The event is left out for pools that were there before
+// this process: a restart is no news.
+func (r *reporter) pool(object *capi.Pool, initial bool) {
+	pool := object.Snapshot(time.Time{})
+	event, ok := telemetry.EventForPool(pool)
+	if !ok {
+		return
+	}
+	r.cfg.Logger.Warn("labels or annotations of a pool cannot be understood and are left out", slog.String("pool", pool.Ref.String()),
+		slog.String("namespace", pool.Namespace), slog.Any("problems", pool.Problems))
+	if !initial {
+		r.cfg.Events.Event(&corev1.ObjectReference{
+			APIVersion: r.cfg.API.Pools.String(), Kind: pool.Ref.Kind,
+			Namespace: object.Namespace, Name: object.Name, UID: object.UID,
+		}, event.Type, event.Reason, event.Message)
+	}
 }
 
 func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, action vip.Action) {

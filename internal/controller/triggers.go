@@ -137,6 +137,9 @@ func canonical(address *capi.Address) string { return vip.ParseAddr(address.Spec
 // pool wakes the Clusters of the classes that a pool serves or served when its configuration changed, and those of them
 // that wait when it has room again.
 func (t *triggers) pool(before, after *capi.Pool, initial bool) {
+	if after != nil && (before == nil || configured(before, after)) {
+		t.handler.report.pool(after, initial)
+	}
 	switch {
 	case initial:
 		return

@@ -84,4 +84,7 @@ const (
 	EventIngressAnnotationSet = "IngressAnnotationSet"
 	EventAnnotationRestored   = "AnnotationRestored"
 	EventVIPReleased          = "VIPReleased"
+
+	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.
+	EventInvalidPoolConfiguration = "InvalidPoolConfiguration"
 )

@@ -39,6 +39,14 @@ func EventFor(action vip.Action) (Event, bool) {
 	return Event{}, false
 }
 
+// EventForPool returns the warning on a pool whose configuration has problems, and whether it has any.
+func EventForPool(pool vip.Pool) (Event, bool) {
+	if len(pool.Problems) == 0 {
+		return Event{}, false
+	}
+	return Event{corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, strings.Join(pool.Problems, "; ")}, true
+}
+
 // EventForChange returns the warning of a condition that changed, and whether it has one.
 func EventForChange(change vip.Change) (Event, bool) {
 	if change.True || change.Reason == names.ReasonReleasing {
