@@ -1,0 +1,78 @@
+# capi-vip-allocator: what there is to do. `make` lists it.
+
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE ?= $(shell git log -1 --format=%cI 2>/dev/null)
+VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/operator
+LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
+PLANE := $(GO) run ./test/plane/cmd/plane
+TEST := $(TOOL) gotestsum --format testname --
+# Packages whose tests start control planes; they run one after the other, to leave each the machine.
+ON_PLANE := ./test/plane/... ./test/acceptance/...
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the operator into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: generate
+generate: ## Write the generated code anew
+	$(TOOL) controller-gen object paths=./internal/capi
+
+.PHONY: plane
+plane: ## Build the real control plane that tests and demo run on (cached)
+	$(PLANE) build
+
+.PHONY: demo
+demo: build plane ## Watch Clusters get their VIPs on the real control plane; KEEP=1 leaves it up
+	$(GO) run ./test/demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
+	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance)
+	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane, with the race detector
+	CGO_ENABLED=1 $(TEST) -short -race -count=1 ./...
+
+.PHONY: test-compat
+test-compat: plane ## Run the tests on the oldest supported versions
+	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
+
+.PHONY: bench
+bench: build plane ## Measure; prints figures
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) run ./test/bench
+
+.PHONY: lint
+lint: ## Check style, imports and known mistakes
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(TOOL) golangci-lint fmt ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (asks the Go vulnerability database)
+	$(TOOL) govulncheck ./...
+
+.PHONY: verify
+verify: ## Check that generated code and go.mod are up to date
+	hack/verify.sh
+
+.PHONY: presubmit
+presubmit: lint verify test-unit test ## What a change must pass
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin dist

@@ -1,0 +1,48 @@
+package plane
+
+import (
+	"context"
+	"slices"
+)
+
+// Component names a part of the plane that can be stopped and started by itself.
+type Component string
+
+// The components, in the order in which they are started.
+const (
+	Etcd              Component = "etcd"
+	APIServer         Component = "kube-apiserver"
+	ControllerManager Component = "kube-controller-manager"
+	CAPI              Component = "capi"
+	IPAM              Component = "ipam"
+	// FakeProvider plays the infrastructure and control plane providers inside this process.
+	FakeProvider Component = "fake-provider"
+)
+
+// Components lists all components in the order in which they are started.
+func Components() []Component {
+	return []Component{Etcd, APIServer, ControllerManager, CAPI, IPAM, FakeProvider}
+}
+
+// runner is a component that can be run. Its methods return once what they ask for is true.
+type runner interface {
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+	kill() error
+	pause() error
+	resume(ctx context.Context) error
+	status() ComponentStatus
+}
+
+// ComponentStatus is what is known about a component without asking it.
+type ComponentStatus struct {
+	Name    Component `json:"name"`
+	Running bool      `json:"running"`
+	Paused  bool      `json:"paused,omitempty"`
+	// PID is zero for a component that is not running or not a process.
+	PID int `json:"pid,omitempty"`
+	// Log is the component's log file; empty for a component that is not a process.
+	Log string `json:"log,omitempty"`
+}
+
+func contains(list []Component, name Component) bool { return slices.Contains(list, name) }

@@ -1,0 +1,102 @@
+package plane
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Options say what to start. The zero value starts everything of StackCurrent in a temporary directory.
+type Options struct {
+	// Stack to run; empty is StackCurrent.
+	Stack Stack
+	// Dir holds data, logs, certificates and kubeconfigs; empty is a temporary directory.
+	Dir string
+	// KeepDir leaves Dir behind on Stop.
+	KeepDir bool
+	// Log receives the progress of builds and of the start; nil discards it.
+	Log io.Writer
+
+	// Without names components which are neither installed nor started: without CAPI there are no CRDs
+	// of Cluster API until InstallCAPI. Without CAPI, IPAM is not started either: it cannot run before
+	// these CRDs exist.
+	Without []Component
+	// Stopped names components which are installed (CRDs, webhooks, roles) but not started.
+	Stopped []Component
+
+	// NoAudit turns the audit log off; Audit then returns nil.
+	NoAudit bool
+	// Fsync has etcd write through to the disk; it makes everything slower and survives a power cut.
+	Fsync bool
+	// FeatureGates of Cluster API core beyond ClusterTopology, such as RuntimeSDK.
+	FeatureGates map[string]bool
+	// Controllers of kube-controller-manager beyond those that tests always need, such as
+	// deployment-controller.
+	Controllers []string
+	// Args are further arguments by component; they come last and so win.
+	Args map[Component][]string
+
+	// AssetsDir has prebuilt programs (etcd, kube-apiserver, kube-controller-manager) which are used
+	// instead of building; empty is the environment's KUBEBUILDER_ASSETS.
+	AssetsDir string
+	// CacheDir keeps built programs; empty is in the user's cache directory.
+	CacheDir string
+	// SourceDir has the nested modules; empty is searched for upwards from the working directory.
+	SourceDir string
+}
+
+// complete fills in defaults and refuses what cannot work.
+func (o Options) complete() (Options, error) {
+	stack, err := ParseStack(string(o.Stack))
+	if err != nil {
+		return o, err
+	}
+	o.Stack = stack
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if o.AssetsDir == "" {
+		o.AssetsDir = os.Getenv(assetsVariable)
+	}
+	for _, name := range slices.Concat(o.Without, o.Stopped) {
+		if !contains(Components(), name) {
+			return o, fmt.Errorf("unknown component %q: choose from %v", name, Components())
+		}
+		if name == Etcd || name == APIServer {
+			return o, fmt.Errorf("a plane cannot start without %s: stop it after the start", name)
+		}
+	}
+	if contains(o.Without, CAPI) {
+		o.Stopped = append(slices.Clone(o.Stopped), IPAM)
+	}
+	return o, nil
+}
+
+// starts says whether the component is among those that Start brings up.
+func (o Options) starts(name Component) bool {
+	return !contains(o.Without, name) && !contains(o.Stopped, name)
+}
+
+// makeDir makes the plane's directory, and says whether it is ours to remove.
+func (o Options) makeDir() (string, error) {
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "plane-")
+		if err != nil {
+			return "", fmt.Errorf("create a directory for the plane: %w", err)
+		}
+		return dir, nil
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return "", fmt.Errorf("find the plane's directory: %w", err)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return "", fmt.Errorf("the plane's directory %s is not empty: stop the plane that uses it, or remove it", dir)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("create a directory for the plane: %w", err)
+	}
+	return dir, nil
+}

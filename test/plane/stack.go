@@ -1,0 +1,63 @@
+package plane
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/test/plane/internal/build"
+)
+
+// Stack names a set of versions of Cluster API core and the in-cluster IPAM provider.
+type Stack string
+
+// The stacks that a plane can run.
+const (
+	// StackCurrent is Cluster API 1.14 with IPAM provider 1.1; Clusters are served at v1beta2 and v1beta1.
+	StackCurrent Stack = "capi-v1.14"
+	// StackOldest is Cluster API 1.10 with IPAM provider 1.0; everything is served at v1beta1 only.
+	StackOldest Stack = "capi-v1.10"
+)
+
+// StackVariable is the environment variable that chooses the stack of a test run.
+const StackVariable = "PLANE_STACK"
+
+// Stacks lists all stacks.
+func Stacks() []Stack { return []Stack{StackCurrent, StackOldest} }
+
+// StackFromEnv reads the stack of a test run from the environment; the default is StackCurrent.
+func StackFromEnv() (Stack, error) { return ParseStack(os.Getenv(StackVariable)) }
+
+// ParseStack checks the name of a stack; the empty name is StackCurrent.
+func ParseStack(name string) (Stack, error) {
+	if name == "" {
+		return StackCurrent, nil
+	}
+	if stack := Stack(name); slices.Contains(Stacks(), stack) {
+		return stack, nil
+	}
+	names := make([]string, 0, len(Stacks()))
+	for _, stack := range Stacks() {
+		names = append(names, string(stack))
+	}
+	return "", fmt.Errorf("unknown stack %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+// ClusterVersion is the newest version at which the stack serves Clusters, claims and addresses.
+func (s Stack) ClusterVersion() string {
+	if s == StackOldest {
+		return "v1beta1"
+	}
+	return "v1beta2"
+}
+
+// groups are the nested modules that Cluster API and the IPAM provider of the stack are built from.
+func (s Stack) groups() (capi, ipam build.Group) {
+	if s == StackOldest {
+		return build.ClusterAPI("capi-v1.10", "sigs.k8s.io/cluster-api", "config"),
+			build.InClusterIPAM("ipam-v1.0")
+	}
+	return build.ClusterAPI("capi-v1.14", "sigs.k8s.io/cluster-api/core", "core/config"),
+		build.InClusterIPAM("ipam-v1.1")
+}

@@ -1,0 +1,137 @@
+package plane
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gorizond/capi-vip-allocator/test/plane/internal/manifest"
+)
+
+func TestParseStack(t *testing.T) {
+	stack, err := ParseStack("")
+	require.NoError(t, err)
+	require.Equal(t, StackCurrent, stack)
+	for _, known := range Stacks() {
+		stack, err = ParseStack(string(known))
+		require.NoError(t, err)
+		require.Equal(t, known, stack)
+	}
+	_, err = ParseStack("capi-v0.1")
+	require.ErrorContains(t, err, "choose one of capi-v1.14, capi-v1.10")
+
+	t.Setenv(StackVariable, string(StackOldest))
+	stack, err = StackFromEnv()
+	require.NoError(t, err)
+	require.Equal(t, "v1beta1", stack.ClusterVersion())
+}
+
+func TestOptions(t *testing.T) {
+	options, err := Options{Without: []Component{CAPI}}.complete()
+	require.NoError(t, err)
+	require.False(t, options.starts(CAPI))
+	require.False(t, options.starts(IPAM), "the IPAM provider cannot run without Cluster API's kinds")
+	require.True(t, options.starts(FakeProvider))
+
+	_, err = Options{Stopped: []Component{"nonsense"}}.complete()
+	require.ErrorContains(t, err, "unknown component")
+	_, err = Options{Without: []Component{Etcd}}.complete()
+	require.ErrorContains(t, err, "cannot start without etcd")
+
+	used := t.TempDir()
+	dir, err := Options{Dir: used}.makeDir()
+	require.NoError(t, err)
+	require.Equal(t, used, dir)
+	require.NoError(t, writeTestFile(used))
+	_, err = Options{Dir: used}.makeDir()
+	require.ErrorContains(t, err, "not empty")
+}
+
+func TestFeatureGates(t *testing.T) {
+	require.Equal(t, "ClusterTopology=true", featureGates(nil))
+	require.Equal(t, "ClusterTopology=false,MachinePool=true,RuntimeSDK=true",
+		featureGates(map[string]bool{"RuntimeSDK": true, "MachinePool": true, "ClusterTopology": false}))
+}
+
+func TestEventually(t *testing.T) {
+	calls := 0
+	require.NoError(t, Eventually(t.Context(), func(context.Context) error {
+		calls++
+		if calls < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}))
+	require.Equal(t, 3, calls)
+
+	hopeless := errors.New("hopeless")
+	require.Equal(t, hopeless, Eventually(t.Context(), func(context.Context) error { return Final(hopeless) }))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := Eventually(ctx, func(context.Context) error { return hopeless })
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, hopeless)
+}
+
+func TestFakeKinds(t *testing.T) {
+	objects, err := manifest.Parse(fakeCRDs)
+	require.NoError(t, err)
+	require.Len(t, objects, 4)
+	for _, object := range objects {
+		group, _, _ := unstructured.NestedString(object.Object, "spec", "group")
+		plural, _, _ := unstructured.NestedString(object.Object, "spec", "names", "plural")
+		require.Equal(t, plural+"."+group, object.GetName())
+		for _, contract := range []string{"v1beta1", "v1beta2"} {
+			require.Equal(t, "v1alpha1", object.GetLabels()["cluster.x-k8s.io/"+contract])
+		}
+	}
+}
+
+func TestFakePatches(t *testing.T) {
+	object := func(content map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: content}
+	}
+	t.Run("if an object is new, should report it ready once", func(t *testing.T) {
+		patch := statusPatch(InfraClusterResource(), object(map[string]any{}))
+		require.NotNil(t, patch)
+		require.Nil(t, statusPatch(InfraClusterResource(), object(patch)))
+	})
+	t.Run("if a control plane changes its version, should follow", func(t *testing.T) {
+		spec := map[string]any{"version": "v1.33.0", "replicas": int64(3)}
+		patch := statusPatch(ControlPlaneResource(), object(map[string]any{"spec": spec}))
+		reported := object(map[string]any{"spec": spec, "status": patch["status"]})
+		require.Nil(t, statusPatch(ControlPlaneResource(), reported))
+		spec["version"] = "v1.34.0"
+		require.NotNil(t, statusPatch(ControlPlaneResource(), reported))
+	})
+	t.Run("if an endpoint is to be provided, should provide it unless there is one", func(t *testing.T) {
+		spec := map[string]any{"provideEndpoint": map[string]any{"host": "10.0.0.1", "port": int64(6443)}}
+		require.Equal(t, map[string]any{"spec": map[string]any{"controlPlaneEndpoint": spec["provideEndpoint"]}},
+			endpointPatch(object(map[string]any{"spec": spec})))
+		spec["controlPlaneEndpoint"] = map[string]any{"host": "10.0.0.2"}
+		require.Nil(t, endpointPatch(object(map[string]any{"spec": spec})))
+		require.Nil(t, endpointPatch(object(map[string]any{})))
+	})
+	t.Run("if a hold is asked for, should add and remove only its own finalizer", func(t *testing.T) {
+		held := object(map[string]any{})
+		held.SetFinalizers([]string{"other"})
+		require.Nil(t, holdPatch(held))
+		held.SetAnnotations(map[string]string{HoldAnnotation: "true"})
+		metadata, _ := holdPatch(held)["metadata"].(map[string]any)
+		require.Equal(t, []string{"other", holdFinalizer}, metadata["finalizers"])
+
+		now := metav1.Now()
+		held.SetDeletionTimestamp(&now)
+		require.Nil(t, holdPatch(held), "nothing may be added in deletion")
+		held.SetFinalizers([]string{"other", holdFinalizer})
+		held.SetAnnotations(nil)
+		metadata, _ = holdPatch(held)["metadata"].(map[string]any)
+		require.Equal(t, []string{"other"}, metadata["finalizers"])
+	})
+}
