@@ -70,10 +70,16 @@ func (c *Cluster) conditions() *[]metav1.Condition {
 	return &c.Status.Conditions
 }
 
+// own reports whether a condition is the allocator's. The type alone does not say so: another controller may report on a
+// VIP too, and what we take for ours and cannot remove we would try to remove for ever.
+func own(condition metav1.Condition) bool {
+	return names.IsConditionType(condition.Type) && names.IsReason(condition.Reason)
+}
+
 func (c *Cluster) ownConditions() []vip.Condition {
 	var conditions []vip.Condition
 	for _, condition := range *c.conditions() {
-		if names.IsConditionType(condition.Type) {
+		if own(condition) {
 			conditions = append(conditions, vip.Condition{
 				Type:    condition.Type,
 				True:    condition.Status == metav1.ConditionTrue,

@@ -115,18 +115,20 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 	})
 }
 
+// rejected is the message of a 422 without a reason, from apierrors.NewGenericServerResponse.
+const rejected = "the server rejected our request due to an error in our request"
+
 // IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
-// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a bare 422; every
-// other 422 names what is invalid.
+// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a 422 that says
+// nothing but rejected; every other 422 names what is invalid, or who refused it.
 func IsOutdated(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return false
 	}
 	s := status.Status()
-	bare := s.Details == nil || len(s.Details.Causes) == 0 && s.Details.Kind == ""
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
-		s.Code == http.StatusUnprocessableEntity && bare
+		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
 }
 
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,

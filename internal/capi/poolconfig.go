@@ -19,6 +19,11 @@ func (p *Pool) configure(pool *vip.Pool) {
 	problem := func(key string, err error) {
 		pool.Problems = append(pool.Problems, fmt.Sprintf("%s: %v", key, err))
 	}
+	for _, key := range []string{names.ClusterClass, names.Role} {
+		if p.Labels[key] == names.SeeAnnotation && len(p.list(key)) == 0 {
+			problem(key, errors.New("the label refers to the annotation of the same key, which names nothing"))
+		}
+	}
 	for _, entry := range p.list(names.ClusterClass) {
 		class, err := parseClass(entry)
 		if err != nil {
@@ -36,11 +41,12 @@ func (p *Pool) configure(pool *vip.Pool) {
 	if text, ok := p.Annotations[names.Priority]; ok {
 		priority, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil {
-			problem(names.Priority, fmt.Errorf("%q is not an integer; 0 is used", text))
+			priority = 0 // and not the largest integer, which stands for one out of range
+			problem(names.Priority, fmt.Errorf("%q is not an integer in range; 0 is used", text))
 		}
 		pool.Priority = priority
 	}
-	if text, ok := p.Annotations[names.Namespaces]; ok {
+	if text, ok := p.Annotations[names.Namespaces]; ok && p.Namespace == "" {
 		pool.Namespaces = split(text)
 		if len(pool.Namespaces) == 0 {
 			// An empty list must not open a tenant's pool to everybody.

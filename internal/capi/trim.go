@@ -18,7 +18,10 @@ func Trim(object any) (any, error) {
 	case *Cluster:
 		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
-		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool { return !names.IsConditionType(c.Type) }))
+		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool { return !own(c) }))
+		if o.Status.V1Beta2 != nil {
+			o.Status.Conditions = nil // those of an older form
+		}
 	case *Claim:
 		trimMeta(&o.ObjectMeta)
 	case *Address:

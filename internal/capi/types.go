@@ -69,7 +69,7 @@ type Claim struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec   ClaimSpec   `json:"spec,omitempty"`
-	Status ClaimStatus `json:"status,omitempty"`
+	Status ClaimStatus `json:"status,omitzero"`
 }
 
 // ClaimSpec is the view of a claim's spec.

@@ -102,6 +102,10 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 	if initial { // the Clusters of the initial list are all handled anyway
 		return
 	}
+	// A provider takes all claims of a storm on, with its finalizer, before it answers the first: that is work as well.
+	if before != nil && (before.Status != after.Status || len(before.Finalizers) != len(after.Finalizers)) {
+		t.store.ObserveServed(after.Spec.PoolRef.Snapshot(), after.Namespace, time.Now())
+	}
 	if before == nil || before.Status != after.Status || before.OwnerUID() != after.OwnerUID() || before.Spec != after.Spec ||
 		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) || !maps.Equal(before.Labels, after.Labels) {
 		t.wake(after.Cluster())
@@ -115,7 +119,7 @@ func (t *triggers) address(before, after *capi.Address, initial bool) {
 		t.wake(t.handler.waiters.inConflict(canonical(before))...)
 		t.wakeClaimant(before)
 	case before == nil && !initial:
-		t.store.ObserveServed(after, time.Now())
+		t.store.ObserveServed(after.Spec.PoolRef.Snapshot(), after.Namespace, time.Now())
 		t.wakeClaimant(after)
 	case before != nil && before.Spec != after.Spec:
 		t.wake(t.handler.waiters.inConflict(canonical(before))...)

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -94,12 +95,11 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	return claims
 }
 
-// addressOf returns the IPAddress that a claim names, or nil.
+// addressOf returns the IPAddress that a claim names, else the one of the claim's own name, which the in-cluster provider
+// makes before it tells the claim; or nil.
 func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
-	if claim.Status.AddressRef.Name == "" {
-		return nil
-	}
-	object, ok, err := s.Addresses.GetStore().GetByKey(claim.Namespace + "/" + claim.Status.AddressRef.Name)
+	name := cmp.Or(claim.Status.AddressRef.Name, claim.Name)
+	object, ok, err := s.Addresses.GetStore().GetByKey(claim.Namespace + "/" + name)
 	if err != nil || !ok {
 		return nil
 	}

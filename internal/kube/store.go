@@ -119,11 +119,11 @@ func (s *Store) ObserveCluster(c *capi.Cluster, deleted bool) { s.clusters.obser
 // ObserveClaim tells the store of a change in the cache of claims.
 func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, deleted) }
 
-// ObserveServed tells the store that a pool was seen to assign an address.
-func (s *Store) ObserveServed(a *capi.Address, at time.Time) {
+// ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool.
+func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.served[poolKey(a.Spec.PoolRef.Snapshot(), a.Namespace)] = at
+	s.served[poolKey(pool, namespace)] = at
 }
 
 // ForgetPool drops what is remembered of a pool that is gone.

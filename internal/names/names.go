@@ -78,6 +78,16 @@ const (
 	ReasonReleasing = "Releasing"
 )
 
+// IsReason reports whether reason is one of those of the allocator's conditions.
+func IsReason(reason string) bool {
+	switch reason {
+	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound, ReasonPoolExhausted,
+		ReasonAddressConflict, ReasonClaimConflict, ReasonReleasing:
+		return true
+	}
+	return false
+}
+
 // Event reasons of normal events; warnings carry the reason of their condition.
 const (
 	EventVIPAllocated         = "VIPAllocated"

@@ -67,7 +67,7 @@ func ConditionType(role string) string {
 
 // IsConditionType reports whether a condition type is one of the allocator's.
 func IsConditionType(conditionType string) bool {
-	return strings.HasSuffix(conditionType, conditionSuffix)
+	return strings.HasSuffix(conditionType, conditionSuffix) && conditionType != conditionSuffix
 }
 
 const conditionSuffix = "VIPReady"

@@ -20,6 +20,10 @@ func EventFor(action vip.Action) (Event, bool) {
 	}
 	switch a := action.(type) {
 	case vip.SetEndpoint:
+		if a.RefusedPort != 0 {
+			return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s; port %d of the Cluster is out of range",
+				a.Endpoint, a.Pool, a.Claim, a.RefusedPort)
+		}
 		return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s", a.Endpoint, a.Pool, a.Claim)
 	case vip.SetAnnotation:
 		switch {

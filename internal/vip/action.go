@@ -61,6 +61,8 @@ type SetEndpoint struct {
 	Pool     PoolRef
 	// Completed says that the host was there already and only the port was missing.
 	Completed bool
+	// RefusedPort is a port that the Cluster asked for and that is none; 0 if there is no such thing.
+	RefusedPort int32
 }
 
 // SetAnnotation writes the VIP of a role to the Cluster's annotation.
@@ -100,7 +102,10 @@ func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s",
 func (a SetEndpoint) String() string {
 	why := "claim " + a.Claim + " is bound"
 	if a.Completed {
-		why = "the port was missing"
+		why = "it had no valid port"
+	}
+	if a.RefusedPort != 0 {
+		why += fmt.Sprintf(", and port %d of the Cluster is out of range", a.RefusedPort)
 	}
 	return fmt.Sprintf("set endpoint %s: %s", a.Endpoint, why)
 }

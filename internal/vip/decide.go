@@ -41,6 +41,9 @@ type outcome struct {
 	// holds says that the Cluster holds or awaits a VIP in this role.
 	holds bool
 
+	// trouble says that the role's condition needs somebody to act.
+	trouble bool
+
 	// silent says that the role has no condition.
 	silent bool
 
@@ -74,20 +77,21 @@ func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
 func (a *allocation) roles() []string {
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	add := func(role string) {
-		if role != "" && !slices.Contains(roles, role) {
+		if names.ValidateRole(role) == nil && !slices.Contains(roles, role) {
 			roles = append(roles, role)
 		}
 	}
 	for i := range a.Pools {
 		for _, role := range a.Pools[i].Roles {
-			if _, ok := a.Pools[i].serves(a.cluster, role); ok {
+			if a.Pools[i].servesRole(a.cluster, role) {
 				add(role)
 			}
 		}
 	}
 	for i := range a.Claims {
-		if a.owns(&a.Claims[i]) {
-			add(a.Claims[i].Role)
+		// A label that somebody changed by hand does not make the claim another role's: its name says whose it is.
+		if claim := &a.Claims[i]; a.owns(claim) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
+			add(claim.Role)
 		}
 	}
 	slices.SortFunc(roles, compareRoles)
@@ -122,20 +126,15 @@ func (a *allocation) decide(role string) outcome {
 	return o
 }
 
-// claimFor returns the claim of a role: the one at its name, else one the Cluster owns for the role.
+// claimFor returns the claim at the name of a role's claim, whoever owns it, or nil.
 func (a *allocation) claimFor(role string) *Claim {
 	name := names.ClaimName(a.cluster.Name, role)
-	var found *Claim
 	for i := range a.Claims {
-		claim := &a.Claims[i]
-		switch {
-		case claim.Name == name:
+		if claim := &a.Claims[i]; claim.Name == name && claim.Namespace == a.cluster.Namespace {
 			return claim
-		case claim.Role == role && a.owns(claim) && (found == nil || claim.Name < found.Name):
-			found = claim
 		}
 	}
-	return found
+	return nil
 }
 
 func (a *allocation) owns(claim *Claim) bool {
@@ -271,24 +270,32 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	return plan
 }
 
-// status puts the conditions of all roles together. While one of them is held back, none is written.
+// status puts the conditions of all roles together. While one of them is held back, the others are too, so that one
+// write says it all; but trouble that has come to stay is said at once, and what is held back stays as it was.
 func (a *allocation) status(outcomes []outcome) Status {
 	var status Status
+	trouble := false
+	withheld := map[string]bool{}
 	for _, o := range outcomes {
 		if o.silent {
 			continue
 		}
 		status.Roles = append(status.Roles, o.RoleStatus)
 		status.Waiting = status.Waiting || o.holds && !o.Ready
-		if o.withheld > 0 && (status.Recheck == 0 || o.withheld < status.Recheck) {
+		trouble = trouble || o.trouble
+		if o.withheld == 0 {
+			continue
+		}
+		withheld[names.ConditionType(o.Role)] = true
+		if status.Recheck == 0 || o.withheld < status.Recheck {
 			status.Recheck = o.withheld
 		}
 	}
-	if status.Recheck > 0 {
+	if len(withheld) > 0 && !trouble {
 		status.Conditions = a.cluster.Conditions
 		return status
 	}
-	return status.withConditions(a.cluster, a.Now)
+	return status.withConditions(a.cluster, withheld, a.Now)
 }
 
 // compareRoles orders the control plane before ingress, and ingress before all other roles.

@@ -150,7 +150,7 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// LastServed is when an address of the pool was last seen to be assigned; the zero time if never.
+	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
 	// Problems are what is wrong with the configuration; what is right in it holds.

@@ -50,6 +50,12 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 	return "", true
 }
 
+// servesRole is serves without the reason.
+func (p *Pool) servesRole(c *Cluster, role string) bool {
+	_, ok := p.serves(c, role)
+	return ok
+}
+
 // matches reports whether the class of a Cluster is what a pool's entry names.
 func (c Class) matches(entry Class) bool {
 	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
@@ -61,7 +67,7 @@ func Choose(c *Cluster, pools []Pool, role string) Choice {
 	var candidates []*Pool
 	for i := range pools {
 		pool := &pools[i]
-		if _, ok := pool.serves(c, role); !ok {
+		if !pool.servesRole(c, role) {
 			continue
 		}
 		if len(candidates) > 0 && candidates[0].Namespace != pool.Namespace {

@@ -53,21 +53,28 @@ func (a *allocation) carriedVIPs() []string {
 	return vips
 }
 
-// releasing says in the conditions of all roles with a claim or a condition that the VIP goes back soon.
+// releasing says in the conditions of all roles with a claim, or with a VIP on the Cluster whose claim went early, that
+// the VIP goes back soon.
 func (a *allocation) releasing(owned []Claim) Status {
 	var status Status
 	add := func(role, claim string) {
-		if !slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return names.ConditionType(r.Role) == names.ConditionType(role) }) {
-			status.Roles = append(status.Roles, RoleStatus{
-				Role: role, Reason: names.ReasonReleasing, Claim: claim, Address: a.carried(role),
-				Message: "the VIP returns to its pool when Cluster API has finished deleting the Cluster",
-			})
+		if names.ValidateRole(role) != nil || slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return r.Role == role }) {
+			return
 		}
+		status.Roles = append(status.Roles, RoleStatus{
+			Role: role, Reason: names.ReasonReleasing, Claim: claim, Address: a.carried(role),
+			Message: "the VIP returns to its pool when Cluster API has finished deleting the Cluster",
+		})
 	}
 	for _, claim := range owned {
 		add(claim.Role, claim.Name)
 	}
+	for role := range a.cluster.VIPs {
+		if a.cluster.condition(names.ConditionType(role)) != nil {
+			add(role, "")
+		}
+	}
 	slices.SortFunc(status.Roles, func(x, y RoleStatus) int { return compareRoles(x.Role, y.Role) })
 	status.Waiting = true
-	return status.withConditions(a.cluster, a.Now)
+	return status.withConditions(a.cluster, nil, a.Now)
 }

@@ -1,8 +1,10 @@
 package vip
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +62,14 @@ func (a *allocation) missingPool(role string) string {
 // adopt takes a claim over that stands at the Cluster's name and belongs to nobody, as after a restore from a backup,
 // if its pool serves this class and role or its address is already this Cluster's. It reports whether it did.
 func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
+	pool := a.poolOf(claim)
 	switch bound := a.boundTo(claim); {
+	case claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(o.Role)):
+		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its address is already the Cluster's"})
+	case choice.Pool == nil: // without a pool no claim is needed, so none is in the way
+		o.Claim, o.Pool = "", PoolRef{}
+		a.decideUnclaimed(o, choice)
+		return false
 	case claim.Owner != nil && claim.Owner.Kind == "Cluster" && claim.Owner.Name == a.cluster.Name:
 		o.waiting(names.ReasonWaitingForIPAddress, a.withhold(claim.Created),
 			"claim %s belongs to a former Cluster of this name; a new one follows when it is gone", claim.Name)
@@ -69,9 +78,7 @@ func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
 		o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; delete or rename the one of the two that is not needed",
 			claim.Name, claim.Owner.Kind, claim.Owner.Name)
 		return false
-	case bound.IsValid() && bound == ParseAddr(a.carried(o.Role)):
-		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its address is already the Cluster's"})
-	case choice.candidate(claim.Pool):
+	case pool != nil && pool.servesRole(a.cluster, o.Role):
 		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its pool serves the Cluster"})
 	default:
 		o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s does not serve role %s for ClusterClass %s; delete it, or label the pool",
@@ -98,12 +105,13 @@ func (a *allocation) decideUnbound(o *outcome, choice Choice, claim *Claim) {
 	case choice.Pool == nil:
 		o.waiting(names.ReasonPoolNotFound, a.withholdFor(claim), "claim %s waits on %s: %s", claim.Name, claim.Pool, a.missingPool(o.Role))
 		return
-	case !choice.candidate(claim.Pool):
+	case !choice.candidate(claim.Pool) && !a.answered(claim):
 		o.claim = append(o.claim, ReplaceClaim{
 			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
 			Why: "its pool does not serve the Cluster, or no longer before others",
 		})
-	case pool.Capacity.Full() && !choice.Exhausted:
+	case a.answered(claim): // it is about to be told
+	case pool.Capacity.Full() && !choice.Exhausted && !a.mayBeServed(claim, pool):
 		o.claim = append(o.claim, ReplaceClaim{
 			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
 			Why: "its pool is full and the other is not",
@@ -120,9 +128,29 @@ func waitingFor(claim string, pool PoolRef) string {
 	return fmt.Sprintf("claim %s waits for an address from %s; if this lasts, look at the IPAM provider and whether the pool is paused", claim, pool)
 }
 
+// answered reports whether there is an IPAddress for a claim that does not name it yet.
+func (a *allocation) answered(claim *Claim) bool {
+	return slices.ContainsFunc(a.Addresses, func(address Address) bool {
+		return address.Namespace == claim.Namespace && address.Claim == claim.Name
+	})
+}
+
+// mayBeServed reports whether the provider may have taken an address for the claim already: it does so before it tells
+// the claim, and with the last address the pool then looks full to the very claim that got it.
+func (a *allocation) mayBeServed(claim *Claim, pool *Pool) bool {
+	return a.withhold(claim.Created) > 0 || a.withhold(pool.LastServed) > 0
+}
+
+// namedPools is how many pools a message names: with hundreds it would be too long for a condition.
+const namedPools = 10
+
 func exhausted(choice Choice) string {
 	var pools []string
-	for _, pool := range choice.Candidates {
+	for i, pool := range choice.Candidates {
+		if i == namedPools {
+			pools = append(pools, fmt.Sprintf("and %d more", len(choice.Candidates)-i))
+			break
+		}
 		pools = append(pools, fmt.Sprintf("%s (%d addresses)", pool.Ref, pool.Capacity.Total))
 	}
 	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", strings.Join(pools, ", "))
@@ -180,30 +208,35 @@ func (a *allocation) write(o *outcome, claim *Claim) {
 		return
 	}
 	current := a.cluster.Endpoint
-	if current.Host != "" && current.Port != 0 {
+	valid := current.Port > 0 && current.Port <= math.MaxUint16
+	if current.Host != "" && valid {
 		return
 	}
-	endpoint := Endpoint{Host: o.Address, Port: a.Settings.DefaultPort}
-	if current.Host != "" {
-		endpoint.Host = current.Host
+	set := SetEndpoint{
+		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: a.Settings.DefaultPort},
+		Claim:    claim.Name, Pool: claim.Pool, Completed: current.Host != "",
 	}
-	switch {
-	case current.Port > 0 && current.Port <= math.MaxUint16:
-		endpoint.Port = current.Port
-	case current.Port != 0:
-		o.Message += fmt.Sprintf("; port %d of the Cluster is out of range, %d was written", current.Port, endpoint.Port)
+	if valid {
+		set.Endpoint.Port = current.Port
+	} else {
+		set.RefusedPort = current.Port
 	}
-	o.value = append(o.value, SetEndpoint{Endpoint: endpoint, Claim: claim.Name, Pool: claim.Pool, Completed: current.Host != ""})
+	o.value = append(o.value, set)
 }
 
-// rival returns who keeps an address from being written for a role, or nil. What the Cluster has carried so far it
-// keeps: then it is the other one who yields. Of two IPAddresses with one address, the earlier one is served; everybody
-// who sees the later one sees both, so two operators cannot disagree.
+// rival returns who keeps an address from being written for a role, or nil. What was assigned to the Cluster it keeps:
+// then it is the other one who yields. What it merely carries, as a copied manifest does, gives it no right. Of two
+// IPAddresses with one address, the earlier one is served; everybody who sees the later one sees both, so two operators
+// cannot disagree.
 func (a *allocation) rival(role string, claim *Claim, address *Address) *Rival {
-	if SameAddr(a.carried(role), address.Value) || a.assignedBy(claim, role) {
+	if a.assignedBy(claim, role) {
 		return nil
 	}
 	addr := ParseAddr(address.Value)
+	if role != names.RoleControlPlane && SameAddr(a.cluster.Endpoint.Host, address.Value) {
+		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
+		return &Rival{Address: addr, Cluster: a.cluster.Key(), Field: "spec.controlPlaneEndpoint"}
+	}
 	return firstRival(a.Rivals, func(r *Rival) bool {
 		return r.Address == addr && (r.Field != "" || r.Born.Before(address.Born))
 	})

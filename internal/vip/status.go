@@ -64,15 +64,23 @@ func (o *outcome) ready(reason, format string, args ...any) {
 
 func (o *outcome) conflict(reason, format string, args ...any) {
 	o.waiting(reason, 0, format, args...)
+	o.trouble = true
 }
 
 func (o *outcome) waiting(reason string, withheld time.Duration, format string, args ...any) {
 	o.Ready, o.Reason, o.Message, o.withheld = false, reason, fmt.Sprintf(format, args...), withheld
 }
 
-// withConditions returns the status with the conditions of its roles, and what they change on the Cluster.
-func (s Status) withConditions(c *Cluster, now time.Time) Status {
+// withConditions returns the status with the conditions of its roles, and what they change on the Cluster. A condition
+// that is withheld stays as it is on the Cluster.
+func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Time) Status {
 	for _, role := range s.Roles {
+		if conditionType := names.ConditionType(role.Role); withheld[conditionType] {
+			if current := c.condition(conditionType); current != nil {
+				s.Conditions = append(s.Conditions, *current)
+			}
+			continue
+		}
 		condition := Condition{
 			Type:    names.ConditionType(role.Role),
 			True:    role.Ready,

@@ -1,0 +1,207 @@
+package capi_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+func pool(labels, annotations map[string]string) *capi.Pool {
+	return &capi.Pool{ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: labels, Annotations: annotations}}
+}
+
+// config is what a pool's labels and annotations say.
+type config struct {
+	Classes    []vip.Class
+	Roles      []string
+	Priority   int
+	Namespaces []string
+}
+
+func TestPoolConfig(t *testing.T) {
+	const class, role, priority, namespaces = names.ClusterClass, names.Role, names.Priority, names.Namespaces
+	bareMetal := []vip.Class{{Name: "bare-metal"}}
+	ingress := []string{"ingress"}
+	labels := map[string]string{class: "bare-metal", role: "ingress"}
+	see := map[string]string{class: "true", role: "true"}
+	tests := map[string]struct {
+		labels, annotations map[string]string
+		want                config
+		// problem are words of what is wrong; empty if all is right.
+		problem []string
+	}{
+		"if there are no labels, should serve nothing": {},
+		"if the labels say it, should read them":       {labels: labels, want: config{Classes: bareMetal, Roles: ingress}},
+		"if the labels say it, should not read the annotations": {
+			labels: labels, annotations: map[string]string{class: "vsphere", role: "control-plane"},
+			want: config{Classes: bareMetal, Roles: ingress},
+		},
+		"if there are annotations without labels, should serve nothing": {
+			annotations: map[string]string{class: "bare-metal", role: "ingress"},
+		},
+		"if the labels refer to the annotations, should read those": {
+			labels: see, annotations: map[string]string{class: "bare-metal,classes/bare-metal, vsphere", role: "ingress, control-plane,storage"},
+			want: config{
+				Classes: []vip.Class{{Name: "bare-metal"}, {Namespace: "classes", Name: "bare-metal"}, {Name: "vsphere"}},
+				Roles:   []string{"ingress", "control-plane", "storage"},
+			},
+		},
+		"if a list has blanks and empty entries, should not mind": {
+			labels: see, annotations: map[string]string{class: " ,bare-metal,\n", role: ",,ingress,"},
+			want: config{Classes: bareMetal, Roles: ingress},
+		},
+		"if a role is there twice, should take it once": {
+			labels: see, annotations: map[string]string{class: "bare-metal", role: "ingress,ingress"},
+			want: config{Classes: bareMetal, Roles: ingress},
+		},
+		"if a class has a long name, should take it": {
+			labels: see, annotations: map[string]string{class: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold", role: "ingress"},
+			want: config{Classes: []vip.Class{{Name: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold"}}, Roles: ingress},
+		},
+		"if a class is no name, should keep the others": {
+			labels: see, annotations: map[string]string{class: "Bare_Metal,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"Bare_Metal"`},
+		},
+		"if a class has two slashes, should keep the others": {
+			labels: see, annotations: map[string]string{class: "a/b/c,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"a/b/c"`},
+		},
+		"if a class has no namespace before the slash, should keep the others": {
+			labels: see, annotations: map[string]string{class: "/x,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"/x"`},
+		},
+		"if a class has no name behind the slash, should keep the others": {
+			labels: see, annotations: map[string]string{class: "x/,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"x/"`},
+		},
+		"if a role is no name, should keep the others": {
+			labels: see, annotations: map[string]string{class: "bare-metal", role: "Ingress,ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{role, `"Ingress"`},
+		},
+		"if a role is reserved, should keep the others": {
+			labels: see, annotations: map[string]string{class: "bare-metal", role: "release,ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{role, `"release"`, "reserved"},
+		},
+		"if a label refers to an annotation that is not there, should say so": {
+			labels: map[string]string{class: "true", role: "ingress"}, want: config{Roles: ingress}, problem: []string{class, "annotation"},
+		},
+		"if a label refers to an empty annotation, should say so": {
+			labels: map[string]string{class: "bare-metal", role: "true"}, annotations: map[string]string{role: " , "},
+			want: config{Classes: bareMetal}, problem: []string{role, "annotation"},
+		},
+		"if the priority is a number, should take it": {
+			labels: labels, annotations: map[string]string{priority: " -5 "}, want: config{Classes: bareMetal, Roles: ingress, Priority: -5},
+		},
+		"if the priority is no number, should be zero": {
+			labels: labels, annotations: map[string]string{priority: "high"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"high"`},
+		},
+		"if the priority is a fraction, should be zero": {
+			labels: labels, annotations: map[string]string{priority: "1.5"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"1.5"`},
+		},
+		"if the priority is out of range, should be zero and not the highest": {
+			labels: labels, annotations: map[string]string{priority: "99999999999999999999"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"99999999999999999999"`},
+		},
+		"if the priority is empty, should be zero": {
+			labels: labels, annotations: map[string]string{priority: ""},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority},
+		},
+		"if namespaces are named, should serve those": {
+			labels: labels, annotations: map[string]string{namespaces: "a, b"},
+			want: config{Classes: bareMetal, Roles: ingress, Namespaces: []string{"a", "b"}},
+		},
+		"if the list of namespaces is empty, should serve none of them": {
+			labels: labels, annotations: map[string]string{namespaces: " ,"},
+			want: config{Roles: ingress}, problem: []string{namespaces},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			view := pool(tt.labels, tt.annotations)
+			got := view.Snapshot(time.Time{})
+			if len(got.Namespaces) == 0 {
+				got.Namespaces = nil
+			}
+			assert.Equal(t, tt.want, config{got.Classes, got.Roles, got.Priority, got.Namespaces})
+			if len(tt.problem) == 0 {
+				assert.Empty(t, got.Problems)
+			} else {
+				require.Len(t, got.Problems, 1)
+				for _, word := range tt.problem {
+					assert.Contains(t, got.Problems[0], word)
+				}
+			}
+			assert.Equal(t, got.Roles, view.Roles())
+			for _, class := range got.Classes {
+				assert.Contains(t, view.ClassKeys(), class.Name, "or no Cluster finds the pool")
+			}
+		})
+	}
+	t.Run("if several things are wrong, should say each", func(t *testing.T) {
+		got := pool(see, map[string]string{class: "A,B,bare-metal", role: "C,ingress", priority: "x"}).Snapshot(time.Time{})
+		assert.Len(t, got.Problems, 4)
+		assert.Equal(t, config{Classes: bareMetal, Roles: ingress}, config{got.Classes, got.Roles, got.Priority, got.Namespaces})
+	})
+}
+
+func TestClassKeys(t *testing.T) {
+	view := pool(map[string]string{names.ClusterClass: "true"}, map[string]string{names.ClusterClass: "a/x,b/x,y,BAD"})
+	assert.Equal(t, []string{"x", "y"}, view.ClassKeys(), "each name once, without the namespace")
+}
+
+// pools as the in-cluster IPAM provider serves them at v1alpha2.
+const (
+	globalPool = `{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"GlobalInClusterIPPool",
+		"metadata":{"name":"web","labels":{"vip.capi.gorizond.io/cluster-class":"bare-metal","vip.capi.gorizond.io/role":"ingress"},
+			"finalizers":["ipam.cluster.x-k8s.io/ProtectPool"]},
+		"spec":{"addresses":["10.0.0.10-10.0.0.20"],"prefix":24,"gateway":"10.0.0.1","addressReuseGracePeriodSeconds":300},
+		"status":{"ipAddresses":{"total":11,"free":4,"used":8,"outOfRange":1}}}`
+	localPool = `{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"InClusterIPPool",
+		"metadata":{"name":"web","namespace":"tenant","deletionTimestamp":"2026-03-01T12:00:00Z"},
+		"spec":{"addresses":["fd00::/64"],"prefix":64,"addressReuseGracePeriodSeconds":0},
+		"status":{"ipAddresses":{"total":9223372036854775807,"free":9223372036854775807,"used":0,"outOfRange":0}}}`
+)
+
+func TestPoolSnapshot(t *testing.T) {
+	served := since
+	tests := map[string]struct {
+		json string
+		want vip.Pool
+	}{
+		"if the pool is global, should read all of it": {globalPool, vip.Pool{
+			Ref:           vip.PoolRef{Group: capi.IPAMGroup, Kind: "GlobalInClusterIPPool", Name: "web"},
+			Classes:       []vip.Class{{Name: "bare-metal"}},
+			Roles:         []string{"ingress"},
+			Capacity:      vip.Capacity{Known: true, Total: 11, Free: 4, Used: 8, OutOfRange: 1},
+			KeepsReleased: true, LastServed: served,
+		}},
+		"if the pool is namespaced and large, should read all of it": {localPool, vip.Pool{
+			Ref:       vip.PoolRef{Group: capi.IPAMGroup, Kind: "InClusterIPPool", Name: "web"},
+			Namespace: "tenant",
+			Capacity:  vip.Capacity{Known: true, Total: 1<<63 - 1, Free: 1<<63 - 1},
+			Deleting:  true, LastServed: served,
+		}},
+		"if the provider has not looked at the pool, should not know its capacity": {`{"metadata":{"name":"web"}}`, vip.Pool{
+			Ref: vip.PoolRef{Group: capi.IPAMGroup, Kind: "GlobalInClusterIPPool", Name: "web"}, LastServed: served,
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			view := decode[capi.Pool](t, json.RawMessage(tt.json))
+			assert.Equal(t, tt.want, view.Snapshot(served))
+			_, err := capi.Trim(view)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, view.Snapshot(served), "what Trim drops is never read")
+		})
+	}
+}

@@ -1,0 +1,52 @@
+package vip_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+var poolCounts = []int{1, 50, 500}
+
+// manyPools adds pools for both roles; all but the last are full.
+func manyPools(n int) viptest.Option {
+	return func(s *vip.Snapshot) {
+		for i := range n {
+			full := viptest.Full
+			if i == n-1 {
+				full = func(*vip.Pool) {}
+			}
+			viptest.WithPool(fmt.Sprintf("pool-%03d", i), cp, full, func(p *vip.Pool) { p.Roles = []string{cp, ingress} })(s)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range poolCounts {
+		for name, snapshot := range map[string]vip.Snapshot{
+			"settled": viptest.Snapshot(viptest.Served(), manyPools(n)),
+			"fresh":   viptest.Snapshot(manyPools(n)),
+		} {
+			b.Run(fmt.Sprintf("%s/pools=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					vip.Decide(snapshot)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkChoose(b *testing.B) {
+	for _, n := range poolCounts {
+		snapshot := viptest.Snapshot(manyPools(n))
+		b.Run(fmt.Sprintf("pools=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				vip.Choose(&snapshot.Cluster, snapshot.Pools, cp)
+			}
+		})
+	}
+}

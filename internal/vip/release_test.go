@@ -1,0 +1,128 @@
+package vip_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+func TestRelease(t *testing.T) {
+	inUse := viptest.With(deleting)
+	done := viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false })
+	releasing := []string{"ControlPlaneVIPReady=false Releasing", "IngressVIPReady=false Releasing"}
+	keeps := func(pool string) viptest.Option {
+		return func(s *vip.Snapshot) {
+			for i := range s.Pools {
+				if s.Pools[i].Ref.Name == pool {
+					s.Pools[i].KeepsReleased = true
+				}
+			}
+		}
+	}
+	scenarios{
+		"if deletion is requested, should say so and keep the claims": {
+			given: []viptest.Option{viptest.Served(), inUse}, conditions: releasing,
+		},
+		"if that was said, should do nothing until Cluster API has finished": {
+			given: []viptest.Option{viptest.Served(), inUse, carried}, conditions: releasing,
+		},
+		"if Cluster API has finished, should delete the claims": {
+			given:   []viptest.Option{viptest.Served(), done},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
+		},
+		"if one claim is gone and one is in deletion, should wait for it": {
+			given:      []viptest.Option{viptest.Served(), done, without(cp), claim(ingress, dying(time.Second))},
+			conditions: releasing,
+		},
+		"if one claim is in deletion, should delete the other": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, dying(time.Second))},
+			actions: []string{"delete vip-ingress-prod"}, conditions: releasing,
+		},
+		"if all claims are gone, should take the finalizer off": {
+			given:   []viptest.Option{viptest.Served(), done, without(cp), without(ingress)},
+			actions: []string{"finalizer off"},
+		},
+		"if a claim waits for its address, should delete it as well": {
+			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), done, viptest.WithClaim(cp, "cp")},
+			actions: []string{"delete vip-cp-prod"}, conditions: []string{"ControlPlaneVIPReady=false Releasing"},
+		},
+		"if nothing was claimed yet, should take the finalizer off": {
+			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), done},
+			actions: []string{"finalizer off"},
+		},
+		"if a claim stays in deletion for the grace period of its pool, should not wait for it": {
+			given:   []viptest.Option{viptest.Served(), done, keeps("cp"), without(ingress), claim(cp, dying(time.Second))},
+			actions: []string{"finalizer off"},
+		},
+		"if a pool has a grace period, should still delete its claim first": {
+			given:   []viptest.Option{viptest.Served(), done, keeps("cp"), without(ingress)},
+			actions: []string{"delete vip-cp-prod"}, conditions: releasing,
+		},
+		"if one pool has a grace period and the other has none, should wait for the other": {
+			given: []viptest.Option{
+				viptest.Served(), done, keeps("cp"), claim(cp, dying(time.Second)), claim(ingress, dying(time.Second)),
+			},
+			conditions: releasing,
+		},
+		"if the claim at our name is somebody else's, should leave it to them": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, owner("Cluster", "other", "x")), without(ingress)},
+			actions: []string{"finalizer off"},
+		},
+		"if nobody owns the claim at our name, should leave it": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), without(ingress)},
+			actions: []string{"finalizer off"},
+		},
+		"if the claims were collected early, should say that the VIPs stay in use": {
+			given: []viptest.Option{viptest.Served(), inUse, without(cp), without(ingress)}, conditions: releasing,
+		},
+		"if the endpoint was provided by somebody else, should speak of ingress alone": {
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.With(held, host("192.0.2.7", 6443)),
+				viptest.WithBound(ingress, "web", "10.0.0.20"), carried, inUse,
+			},
+			conditions: []string{"IngressVIPReady=false Releasing"},
+		},
+		"if the finalizer is not on, should leave all to the garbage collector": {
+			given: []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Held = false })},
+		},
+		"if the finalizer is not on and machines live, should do nothing": {
+			given: []viptest.Option{viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.Held = false })},
+		},
+		"if the topology is gone too, should release all the same": {
+			given:   []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} })},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
+		},
+		"if the pools are gone too, should release all the same": {
+			given:   []viptest.Option{viptest.Served(), done, func(s *vip.Snapshot) { s.Pools = nil }},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
+		},
+	}.run(t)
+}
+
+func TestReleaseSaysWhatWentBack(t *testing.T) {
+	plan := vip.Decide(viptest.Snapshot(viptest.Served(), without(cp), without(ingress),
+		viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false })))
+	assert.Equal(t, []vip.Action{vip.RemoveFinalizer{
+		Released: []string{"10.0.0.10 (control-plane)", "10.0.0.20 (ingress)"},
+		Why:      "the claims of the Cluster are released",
+	}}, plan.Actions)
+}
+
+func TestReleaseSaidIsNotSaidAgain(t *testing.T) {
+	snapshot := viptest.Snapshot(viptest.Served(), viptest.With(deleting), carried)
+	assert.True(t, vip.Decide(snapshot).Empty())
+}
+
+func TestSnapshotIsNotChanged(t *testing.T) {
+	given := []viptest.Option{
+		viptest.Served(), viptest.WithPool("b", ingress), viptest.WithClaim("storage", "b"), viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false }),
+		func(s *vip.Snapshot) { s.Claims[0], s.Claims[2] = s.Claims[2], s.Claims[0] },
+	}
+	snapshot := viptest.Snapshot(given...)
+	vip.Decide(snapshot)
+	assert.Equal(t, viptest.Snapshot(given...), snapshot)
+}

@@ -1,0 +1,171 @@
+package vip_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+// An address that another Cluster holds is not written, whatever the IPAM provider says.
+func TestRivals(t *testing.T) {
+	bound := options(viptest.WithPools(), viptest.With(held),
+		viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20"))
+	born := vip.Born{At: viptest.Ago(time.Minute), Serial: 100} // that of the addresses in bound
+	earlier, later := born, born
+	earlier.At, later.At = earlier.At.Add(-time.Second), later.At.Add(time.Second)
+	writesCP := []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"}
+	writesIngress := []string{"annotate ingress=10.0.0.20"}
+	both := append(append([]string{}, writesCP...), writesIngress...)
+	cpConflict := []string{"ControlPlaneVIPReady=false AddressConflict", ingressReady}
+	ingressConflict := []string{cpReady, "IngressVIPReady=false AddressConflict"}
+	ready := []string{cpReady, ingressReady}
+	scenarios{
+		"if another Cluster has the address as its endpoint, should not write it": {
+			given:   []viptest.Option{bound, viptest.WithHolder("10.0.0.10", "a", "spec.controlPlaneEndpoint")},
+			actions: writesIngress, conditions: cpConflict,
+		},
+		"if another Cluster has the address in an annotation, should not write it": {
+			given:   []viptest.Option{bound, viptest.WithHolder("10.0.0.10", "a", names.Annotation(ingress))},
+			actions: writesIngress, conditions: cpConflict,
+		},
+		"if another Cluster has the ingress address as its endpoint, should not write it": {
+			given:   []viptest.Option{bound, viptest.WithHolder("10.0.0.20", "a", "spec.controlPlaneEndpoint")},
+			actions: writesCP, conditions: ingressConflict,
+		},
+		"if another Cluster has another address, should write ours": {
+			given:   []viptest.Option{bound, viptest.WithHolder("10.0.0.11", "a", "spec.controlPlaneEndpoint")},
+			actions: both, conditions: ready,
+		},
+		"if an earlier IPAddress of another pool has the address, should not write it": {
+			given:   []viptest.Option{bound, viptest.WithAssigned("10.0.0.10", "a", earlier)},
+			actions: writesIngress, conditions: cpConflict,
+		},
+		"if a later IPAddress of another pool has the address, should write it": {
+			given:   []viptest.Option{bound, viptest.WithAssigned("10.0.0.10", "a", later)},
+			actions: both, conditions: ready,
+		},
+		"if an IPAddress of the same second was stored before, should not write it": {
+			given:   []viptest.Option{bound, viptest.WithAssigned("10.0.0.10", "a", vip.Born{At: born.At, Serial: 99})},
+			actions: writesIngress, conditions: cpConflict,
+		},
+		"if an IPAddress of the same second was stored afterwards, should write it": {
+			given:   []viptest.Option{bound, viptest.WithAssigned("10.0.0.10", "a", vip.Born{At: born.At, Serial: 101})},
+			actions: both, conditions: ready,
+		},
+		"if the address is mapped into IPv6, should know the rival all the same": {
+			given: []viptest.Option{
+				bound, address(cp, func(a *vip.Address) { a.Value = "::ffff:10.0.0.10" }),
+				viptest.WithHolder("10.0.0.10", "a", "spec.controlPlaneEndpoint"),
+			},
+			actions: writesIngress, conditions: cpConflict,
+		},
+		"if two pools of one Cluster gave the same address, should write it once": {
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.With(held),
+				viptest.WithBound(cp, "cp", "10.0.0.10"),
+				viptest.WithBound(ingress, "web", "10.0.0.10"), address(ingress, func(a *vip.Address) { a.Born = later }),
+				viptest.WithAssigned("10.0.0.10", "vip-cp-prod", born), viptest.WithAssigned("10.0.0.10", "vip-ingress-prod", later),
+			},
+			actions: writesCP, conditions: ingressConflict,
+		},
+		"if the annotation was copied from the Cluster that holds the address, should not take it for ours": {
+			given: []viptest.Option{
+				bound, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
+			},
+			actions: writesCP, conditions: ingressConflict,
+		},
+		"if the ingress claim got the address that the Cluster's endpoint has, should not write it": {
+			given: []viptest.Option{
+				viptest.Served(), without(cp), viptest.WithBound(cp, "cp", "10.0.0.11", created(0)),
+				without(ingress), viptest.WithBound(ingress, "web", "10.0.0.10", created(0)),
+			},
+			conditions: []string{"ControlPlaneVIPReady=false AddressConflict", "IngressVIPReady=false AddressConflict"},
+		},
+		"if the Cluster has carried the address for long, should keep it against others": {
+			given: []viptest.Option{
+				viptest.Served(), viptest.WithHolder("10.0.0.10", "a", "spec.controlPlaneEndpoint"),
+				viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)), viptest.WithAssigned("10.0.0.20", "a", earlier),
+			},
+			conditions: ready,
+		},
+		"if an annotation was removed and a rival came since, should restore what was ours": {
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(annotation(ingress, "")), viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
+			},
+			actions: []string{"restore ingress=10.0.0.20"}, conditions: ready,
+		},
+		"if the claim was lost and the new address is a rival's, should not write it": {
+			given: []viptest.Option{
+				viptest.Served(), without(ingress), viptest.WithBound(ingress, "web", "10.0.0.21", created(0)),
+				viptest.WithHolder("10.0.0.21", "a", names.Annotation(ingress)),
+			},
+			conditions: ingressConflict,
+		},
+		"if the rival is gone, should write the address": {
+			given: []viptest.Option{
+				bound, viptest.With(condition(cp, false, "AddressConflict")),
+			},
+			actions: both, conditions: ready,
+		},
+	}.run(t)
+}
+
+func TestRivalIsNamed(t *testing.T) {
+	bound := options(viptest.WithPool("cp", cp), viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10"))
+	tests := map[string]struct {
+		rivals []viptest.Option
+		says   []string
+	}{
+		"if a Cluster carries the address, should name Cluster, field and pool": {
+			rivals: []viptest.Option{viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint")},
+			says:   []string{"10.0.0.10", "other/west", "spec.controlPlaneEndpoint", "GlobalInClusterIPPool/cp"},
+		},
+		"if an IPAddress has the address, should name both pools and the claim": {
+			rivals: []viptest.Option{viptest.WithAssigned("10.0.0.10", "vip-cp-west", vip.Born{})},
+			says:   []string{"10.0.0.10", "other/vip-cp-west", "GlobalInClusterIPPool/overlapping", "GlobalInClusterIPPool/cp"},
+		},
+		"if there are both, should name the Cluster": {
+			rivals: []viptest.Option{
+				viptest.WithAssigned("10.0.0.10", "vip-cp-west", vip.Born{}),
+				viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint"),
+			},
+			says: []string{"other/west", "spec.controlPlaneEndpoint"},
+		},
+		"if there are several, should always name the first": {
+			rivals: []viptest.Option{
+				viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint"),
+				viptest.WithHolder("10.0.0.10", "east", "spec.controlPlaneEndpoint"),
+			},
+			says: []string{"other/east"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			message := viptest.Condition(vip.Decide(viptest.Snapshot(append([]viptest.Option{bound}, tt.rivals...)...)), cp).Message
+			for _, word := range tt.says {
+				assert.Contains(t, message, word)
+			}
+		})
+	}
+}
+
+func TestBornBefore(t *testing.T) {
+	early, late := viptest.Ago(time.Minute), viptest.Now
+	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}), "the second decides")
+	assert.True(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 2}), "within one second, the order of storing")
+	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 1}))
+	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: early, Serial: 9}))
+}
+
+func TestSameAddr(t *testing.T) {
+	assert.True(t, vip.SameAddr("10.0.0.1", "::ffff:10.0.0.1"))
+	assert.True(t, vip.SameAddr("fd00:0::1", "fd00::1"))
+	assert.False(t, vip.SameAddr("10.0.0.1", "10.0.0.2"))
+	assert.False(t, vip.SameAddr("", ""), "no address equals none")
+	assert.False(t, vip.SameAddr("host", "host"))
+}

@@ -1,0 +1,284 @@
+package vip_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// pick returns a number below n; a seed or a property test decides which.
+type pick func(n int) int
+
+// randomWorld returns a world with pools that may overlap and a few Clusters.
+func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
+	w := viptest.NewWorld()
+	var pools []*viptest.PoolState
+	for i := range 1 + pick(4) {
+		role := []string{cp, ingress, "storage"}[pick(3)]
+		var addresses []string
+		for j, first := 0, pick(6); j <= pick(5); j++ {
+			addresses = append(addresses, fmt.Sprintf("10.0.0.%d", first+j+1))
+		}
+		pool := viptest.Pool(fmt.Sprintf("pool-%d", i), role, priority(pick(2)))
+		switch pick(6) {
+		case 0:
+			viptest.Local("tenant")(&pool)
+		case 1:
+			pool.Namespaces = []string{"tenant"}
+		case 2:
+			pool.Roles = []string{cp, ingress}
+		}
+		state := w.AddPool(pool, addresses...)
+		if pick(4) == 0 {
+			w.Change(state, "sets a grace period on", func(p *viptest.PoolState) { p.Grace = 5 * time.Second })
+		}
+		pools = append(pools, state)
+	}
+	for range 1 + pick(3) {
+		addRandomCluster(w, pick, true)
+	}
+	return w, pools
+}
+
+func addRandomCluster(w *viptest.World, pick pick, manual bool) {
+	namespace, name := []string{"tenant", "other"}[pick(2)], []string{"a", "b", "c"}[pick(3)]
+	w.AddCluster(namespace, name, func(c *vip.Cluster) {
+		switch pick(8) {
+		case 0:
+			c.Class.Name = "vsphere"
+		case 1:
+			c.Endpoint.Port = 9345
+		case 2:
+			// An address by hand is there before anything is decided, and stands in the range of some pool.
+			if manual && namespace == "other" && name == "a" {
+				c.Endpoint = vip.Endpoint{Host: "10.0.0.3", Port: 6443}
+			}
+		}
+	})
+}
+
+// happen lets one thing happen.
+func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
+	clusters := append(w.Clusters(), "tenant/none")
+	k := clusters[pick(len(clusters))]
+	switch n := pick(32); {
+	case n < 8:
+		w.Decide(k)
+	case n < 16:
+		if flights := w.InFlight(); len(flights) > 0 {
+			w.Step(flights[pick(len(flights))])
+		}
+	case n < 20:
+		w.Provide()
+	case n < 22:
+		w.Wait(time.Duration(1+pick(40)) * 100 * time.Millisecond)
+	case n == 22:
+		w.Crash()
+	case n == 23:
+		addRandomCluster(w, pick, false)
+	case n == 24:
+		w.Delete(k)
+	case n == 25:
+		w.Finish(k)
+	case n == 26:
+		role := []string{cp, ingress}[pick(2)]
+		w.Edit(k, "removes annotation "+role+" of", annotation(role, ""))
+	case n == 27:
+		w.Edit(k, "changes annotation ingress of", annotation(ingress, "changed"))
+	case n == 28:
+		w.Edit(k, "pauses or unpauses", func(c *vip.Cluster) { c.Paused = !c.Paused })
+	case n == 29:
+		w.Edit(k, "sets the endpoint of", func(c *vip.Cluster) {
+			if c.Endpoint.Host == "" {
+				c.Endpoint = vip.Endpoint{Host: "by-hand.example.com", Port: 6443}
+			}
+		})
+	case n == 30:
+		w.LoseClaim(k, []string{cp, ingress}[pick(2)])
+	default:
+		pool := pools[pick(len(pools))]
+		switch pick(3) {
+		case 0:
+			w.Change(pool, "adds an address to", func(p *viptest.PoolState) {
+				p.Range = append(p.Range, fmt.Sprintf("10.0.0.%d", 100+len(p.Range)))
+			})
+		case 1:
+			w.Change(pool, "relabels", func(p *viptest.PoolState) { p.Roles = []string{[]string{cp, ingress, "storage"}[pick(3)]} })
+		case 2:
+			w.Change(pool, "hides or shows", func(p *viptest.PoolState) {
+				if len(p.Classes) > 0 {
+					p.Classes = nil
+					return
+				}
+				p.Classes = []vip.Class{{Name: viptest.ClassName}}
+			})
+		}
+	}
+}
+
+// atRest lets the world come to rest and reports what is wrong with it then.
+func atRest(w *viptest.World) []string {
+	for _, k := range w.Clusters() {
+		if c := w.Cluster(k); c.Paused {
+			w.Edit(k, "unpauses", func(c *vip.Cluster) { c.Paused = false })
+		}
+		w.Finish(k)
+	}
+	if !w.Settle() {
+		return append(w.Violations, "the world does not come to rest")
+	}
+	w.CheckRest()
+	return w.Violations
+}
+
+// story is a world in which things happen in a fixed order.
+type story func(w *viptest.World)
+
+func pools(w *viptest.World) {
+	w.AddPool(viptest.Pool("cp", cp), "10.0.0.1", "10.0.0.2")
+	w.AddPool(viptest.Pool("web", ingress), "10.0.1.1", "10.0.1.2")
+}
+
+func rest(t *testing.T, w *viptest.World) {
+	t.Helper()
+	require.True(t, w.Settle(), "the world does not come to rest:\n%s", w.Log.String())
+}
+
+func TestStories(t *testing.T) {
+	stories := map[string]story{
+		"life": func(w *viptest.World) {
+			pools(w)
+			k := w.AddCluster("tenant", "prod")
+			rest(t, w)
+			w.Edit(k, "removes annotation ingress of", annotation(ingress, ""))
+			rest(t, w)
+			w.Delete(k)
+			rest(t, w)
+			w.Finish(k)
+			rest(t, w)
+			assert.Empty(t, w.Assigned())
+		},
+		"exhausted": func(w *viptest.World) {
+			cpPool := w.AddPool(viptest.Pool("cp", cp), "10.0.0.1")
+			w.AddCluster("tenant", "first")
+			rest(t, w)
+			w.AddCluster("tenant", "second")
+			rest(t, w)
+			w.AddPool(viptest.Pool("more", cp), "10.0.2.1")
+			rest(t, w)
+			w.AddCluster("tenant", "third")
+			rest(t, w)
+			w.Change(cpPool, "adds an address to", func(p *viptest.PoolState) { p.Range = append(p.Range, "10.0.0.2") })
+			rest(t, w)
+		},
+		"overlap": func(w *viptest.World) {
+			w.AddPool(viptest.Pool("global", cp), "10.0.0.1", "10.0.0.2")
+			w.AddPool(viptest.Pool("local", cp, viptest.Local("tenant")), "10.0.0.1", "10.0.0.2")
+			w.AddCluster("other", "a")
+			w.AddCluster("tenant", "b")
+			rest(t, w)
+			w.Delete("other/a")
+			w.Finish("other/a")
+			rest(t, w)
+		},
+		"claim-lost": func(w *viptest.World) {
+			pools(w)
+			a := w.AddCluster("tenant", "a")
+			rest(t, w)
+			w.LoseClaim(a, cp)
+			rest(t, w)
+			w.LoseClaim(a, cp)
+			w.Provide()
+			w.AddCluster("tenant", "b")
+			w.Decide("tenant/b")
+			for range 8 {
+				w.Step("tenant/b")
+				w.Provide()
+			}
+			rest(t, w)
+		},
+		"recreated-in-grace": func(w *viptest.World) {
+			pool := w.AddPool(viptest.Pool("cp", cp), "10.0.0.1", "10.0.0.2")
+			w.Change(pool, "sets a grace period on", func(p *viptest.PoolState) { p.Grace = 20 * time.Second })
+			k := w.AddCluster("tenant", "prod")
+			rest(t, w)
+			w.Delete(k)
+			w.Finish(k)
+			for range 4 {
+				w.Decide(k)
+				w.Step(k)
+			}
+			w.AddCluster("tenant", "prod")
+			rest(t, w)
+		},
+		"provided-late": func(w *viptest.World) {
+			pools(w)
+			k := w.AddCluster("tenant", "prod")
+			w.Decide(k)
+			for range 3 {
+				w.Step(k)
+			}
+			w.Edit(k, "sets the endpoint of", host("api.example.com", 6443))
+			rest(t, w)
+		},
+	}
+	for name, tell := range stories {
+		t.Run(name, func(t *testing.T) {
+			w := viptest.NewWorld()
+			tell(w)
+			w.CheckRest()
+			assert.Empty(t, w.Violations)
+			golden(t, name, w)
+		})
+	}
+}
+
+func TestSeeds(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 7))
+			w, pools := randomWorld(random.IntN)
+			for range 150 {
+				happen(w, pools, random.IntN)
+			}
+			assert.Empty(t, atRest(w))
+			golden(t, fmt.Sprintf("seed-%d", seed), w)
+		})
+	}
+}
+
+// golden compares what happened in a world with what happened in it when the golden file was written.
+func golden(t *testing.T, name string, w *viptest.World) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(w.Log.String())
+	b.WriteString("at rest:\n")
+	for _, k := range w.Clusters() {
+		b.WriteString("         " + w.Rest(k) + "\n")
+	}
+	for _, line := range w.Assigned() {
+		b.WriteString("         " + line + "\n")
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "write it with -update")
+	assert.Equal(t, string(want), b.String())
+}

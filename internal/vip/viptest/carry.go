@@ -1,0 +1,236 @@
+package viptest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Decide makes a plan for a Cluster on what the world looks like now. It is carried out later, write by write, while
+// the world goes on: that is what a stale view is. It reports whether there is anything to write.
+func (w *World) Decide(k string) (vip.Plan, bool) {
+	state, ok := w.clusters[k]
+	if !ok || w.flights[k] != nil {
+		return vip.Plan{}, false
+	}
+	snapshot := w.Snapshot(k)
+	plan := vip.Decide(snapshot)
+	w.checkPlan(&snapshot, plan)
+	if plan.Empty() {
+		return plan, false
+	}
+	w.logf("plan for %s:", k)
+	for line := range strings.Lines(plan.String()) {
+		fmt.Fprintf(&w.Log, "         %s", line)
+	}
+	w.flights[k] = w.takeOff(state, plan)
+	return plan, true
+}
+
+// takeOff turns a plan into writes, in the order and with the preconditions of the allocator's writer.
+func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
+	f := &flight{cluster: state.Cluster, seen: state.generation}
+	var results []vip.Action
+	for _, action := range plan.Actions {
+		switch action.(type) {
+		case vip.SetEndpoint, vip.SetAnnotation:
+			results = append(results, action)
+		default:
+			f.writes = append(f.writes, func() error { return w.act(f, action) })
+		}
+	}
+	if len(results) > 0 {
+		f.writes = append(f.writes, func() error { return w.writeResults(f, results) })
+	}
+	if plan.Status.Changed {
+		f.writes = append(f.writes, func() error { return w.writeConditions(f, plan.Status.Conditions) })
+	}
+	return f
+}
+
+// InFlight returns the keys of the Clusters whose plan is being carried out.
+func (w *World) InFlight() []string { return sorted(w.flights) }
+
+// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan.
+func (w *World) Step(k string) {
+	f, ok := w.flights[k]
+	if !ok {
+		return
+	}
+	if err := f.writes[0](); err != nil {
+		w.logf("api: a write for %s is refused", k)
+		delete(w.flights, k)
+	} else if f.writes = f.writes[1:]; len(f.writes) == 0 {
+		delete(w.flights, k)
+	}
+	w.checkHolders()
+}
+
+// Crash ends the process: all plans that are being carried out are forgotten.
+func (w *World) Crash() {
+	if len(w.flights) > 0 {
+		w.logf("allocator: crashes")
+	}
+	clear(w.flights)
+}
+
+// live returns the Cluster that a plan is for, if it is still the same.
+func (w *World) live(f *flight) (*clusterState, error) {
+	state, ok := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]
+	if !ok || state.UID != f.cluster.UID {
+		return nil, errRefused
+	}
+	return state, nil
+}
+
+func (w *World) act(f *flight, action vip.Action) error {
+	switch a := action.(type) {
+	case vip.AddFinalizer, vip.RemoveFinalizer:
+		state, err := w.live(f)
+		if err != nil || state.Deleting && a == (vip.AddFinalizer{}) {
+			return errRefused
+		}
+		Write(&state.Cluster, a)
+		w.collect(state.Key().String())
+		return nil
+	case vip.CreateClaim:
+		return w.create(f, a)
+	case vip.AdoptClaim:
+		claim, err := w.claim(&a.Claim)
+		if err == nil {
+			claim.Owner = &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID}
+			claim.Role, claim.ResourceVersion = a.Role, strconv.FormatUint(w.next(), 10)
+		}
+		return err
+	case vip.ReplaceClaim:
+		claim, err := w.claim(&a.Claim)
+		if err != nil || claim.ResourceVersion != a.Claim.ResourceVersion {
+			return errRefused
+		}
+		w.markDeleted(claim)
+		return nil
+	case vip.DeleteClaim:
+		claim, err := w.claim(&a.Claim)
+		if err == nil {
+			w.checkRelease(claim)
+			w.markDeleted(claim)
+		}
+		return err
+	}
+	return fmt.Errorf("no way to carry out %T", action)
+}
+
+func (w *World) create(f *flight, a vip.CreateClaim) error {
+	k := key(f.cluster.Namespace, a.Name)
+	if _, ok := w.claims[k]; ok {
+		return errRefused
+	}
+	w.claims[k] = &vip.Claim{
+		Namespace: f.cluster.Namespace, Name: a.Name, UID: types.UID(fmt.Sprintf("uid-%d", w.next())), Role: a.Role, Pool: a.Pool,
+		Created: w.second(), ResourceVersion: strconv.FormatUint(w.next(), 10),
+		Owner: &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID},
+	}
+	w.order[w.claims[k].UID] = w.next()
+	w.collect("")
+	w.checkClaims()
+	return nil
+}
+
+func (w *World) claim(seen *vip.Claim) (*vip.Claim, error) {
+	claim, ok := w.claims[key(seen.Namespace, seen.Name)]
+	if !ok || claim.UID != seen.UID {
+		return nil, errRefused
+	}
+	return claim, nil
+}
+
+func (w *World) writeResults(f *flight, results []vip.Action) error {
+	state, err := w.live(f)
+	if err != nil || state.generation != f.seen || state.Paused {
+		return errRefused
+	}
+	before := state.Endpoint
+	for _, action := range results {
+		Write(&state.Cluster, action)
+	}
+	if state.Endpoint != before {
+		state.generation++
+		w.checkEndpoint(state, before)
+	}
+	return nil
+}
+
+func (w *World) writeConditions(f *flight, conditions []vip.Condition) error {
+	state, err := w.live(f)
+	if err != nil {
+		return err
+	}
+	state.Conditions = slices.Clone(conditions)
+	for i := range state.Conditions {
+		state.Conditions[i].Since = state.Conditions[i].Since.Truncate(time.Second)
+	}
+	return nil
+}
+
+// Settle lets everybody work until nobody has anything left to do, and reports whether that moment came.
+func (w *World) Settle() bool {
+	for range 400 {
+		busy := false
+		var recheck time.Duration
+		for _, k := range w.Clusters() {
+			for w.flights[k] != nil {
+				w.Step(k)
+				busy = true
+			}
+			plan, _ := w.Decide(k)
+			for w.flights[k] != nil {
+				w.Step(k)
+				busy = true
+			}
+			recheck = max(recheck, plan.Status.Recheck)
+		}
+		busy = w.Provide() || busy
+		if !busy && recheck == 0 && !w.inGrace() {
+			return true
+		}
+		w.Wait(700 * time.Millisecond)
+	}
+	return false
+}
+
+// inGrace reports whether a pool still keeps a claim in deletion.
+func (w *World) inGrace() bool {
+	for _, claim := range w.claims {
+		pool := w.poolOf(claim)
+		if claim.Deleting && pool != nil && w.Now.Before(claim.DeletedAt.Add(pool.Grace)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Rest returns what a Cluster has when the world is at rest, in a line.
+func (w *World) Rest(k string) string {
+	c := w.Cluster(k)
+	var parts []string
+	if c.Endpoint.Host != "" {
+		parts = append(parts, c.Endpoint.String())
+	}
+	for _, role := range sorted(c.VIPs) {
+		parts = append(parts, role+"="+c.VIPs[role])
+	}
+	for _, condition := range c.Conditions {
+		parts = append(parts, strings.TrimSuffix(condition.Type, "VIPReady")+":"+condition.Reason)
+	}
+	if c.Held {
+		parts = append(parts, names.ReleaseFinalizer)
+	}
+	return k + " " + strings.Join(parts, " ")
+}

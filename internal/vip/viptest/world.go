@@ -1,0 +1,276 @@
+package viptest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// errRefused is the answer of the world's API server to a write whose precondition does not hold.
+var errRefused = errors.New("refused")
+
+// World is an API server, Cluster API, an IPAM provider and the allocator in memory, just true enough to carry plans
+// out. It does nothing by itself: a test says what happens next. What breaks an invariant ends up in Violations.
+type World struct {
+	Now        time.Time
+	Settings   vip.Settings
+	Log        strings.Builder
+	Violations []string
+
+	start    time.Time
+	serial   uint64
+	clusters map[string]*clusterState
+	pools    []*PoolState
+	claims   map[string]*vip.Claim
+	address  map[string]*addressState
+	order    map[types.UID]uint64
+	flights  map[string]*flight
+}
+
+type clusterState struct {
+	vip.Cluster
+	generation int64
+	// manual says that a user set the endpoint.
+	manual bool
+}
+
+// PoolState is a pool of the world: its configuration and its addresses.
+type PoolState struct {
+	vip.Pool
+	Range []string
+	Grace time.Duration
+}
+
+type addressState struct {
+	vip.Address
+	pool vip.PoolRef
+	at   time.Time
+}
+
+// flight is a plan that is being carried out, one write after the other.
+type flight struct {
+	cluster vip.Cluster
+	seen    int64
+	writes  []func() error
+}
+
+// NewWorld returns an empty world.
+func NewWorld() *World {
+	return &World{
+		Now: Now, start: Now, Settings: vip.Settings{DefaultPort: DefaultPort},
+		clusters: map[string]*clusterState{}, claims: map[string]*vip.Claim{},
+		address: map[string]*addressState{}, order: map[types.UID]uint64{}, flights: map[string]*flight{},
+	}
+}
+
+func (w *World) logf(format string, args ...any) {
+	fmt.Fprintf(&w.Log, "%5.1fs %s\n", w.Now.Sub(w.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (w *World) violation(format string, args ...any) {
+	w.Violations = append(w.Violations, fmt.Sprintf(format, args...))
+}
+
+func (w *World) next() uint64 {
+	w.serial++
+	return w.serial
+}
+
+// second is the time as an API server stores it.
+func (w *World) second() time.Time { return w.Now.Truncate(time.Second) }
+
+func key(namespace, name string) string { return namespace + "/" + name }
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// AddPool adds a pool.
+func (w *World) AddPool(pool vip.Pool, addresses ...string) *PoolState {
+	state := &PoolState{Pool: pool, Range: addresses}
+	w.pools = append(w.pools, state)
+	w.count()
+	return state
+}
+
+// AddCluster creates a Cluster, changed by the overrides, and returns its key.
+func (w *World) AddCluster(namespace, name string, overrides ...func(*vip.Cluster)) string {
+	k := key(namespace, name)
+	if _, ok := w.clusters[k]; ok {
+		return k
+	}
+	cluster := Cluster(func(c *vip.Cluster) {
+		c.Namespace, c.Name, c.Created = namespace, name, w.second()
+		c.UID = types.UID(fmt.Sprintf("uid-%d", w.next()))
+	})
+	apply(&cluster, overrides)
+	w.clusters[k] = &clusterState{Cluster: cluster, generation: 1, manual: cluster.Endpoint.Host != ""}
+	w.logf("user: creates Cluster %s", k)
+	return k
+}
+
+// Cluster returns a Cluster of the world, or nil.
+func (w *World) Cluster(k string) *vip.Cluster {
+	if state, ok := w.clusters[k]; ok {
+		return &state.Cluster
+	}
+	return nil
+}
+
+// Clusters returns the keys of all Clusters.
+func (w *World) Clusters() []string { return sorted(w.clusters) }
+
+// Edit is a user's change to the spec or the metadata of a Cluster.
+func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
+	state, ok := w.clusters[k]
+	if !ok {
+		return
+	}
+	before := state.Cluster
+	edit(&state.Cluster)
+	if state.Endpoint != before.Endpoint || state.Deleting != before.Deleting || state.Paused != before.Paused {
+		state.generation++
+	}
+	state.manual = state.manual || state.Endpoint.Host != before.Endpoint.Host
+	w.logf("user: %s Cluster %s", what, k)
+}
+
+// Delete requests the deletion of a Cluster.
+func (w *World) Delete(k string) {
+	w.Edit(k, "deletes", func(c *vip.Cluster) { c.Deleting = true })
+	w.collect(k)
+}
+
+// Finish lets Cluster API take its finalizer off a Cluster in deletion.
+func (w *World) Finish(k string) {
+	if c := w.Cluster(k); c != nil && c.Deleting && c.InUse && !c.Paused {
+		c.InUse = false
+		w.logf("capi: has finished with Cluster %s", k)
+		w.collect(k)
+	}
+}
+
+// LoseClaim deletes a claim by hand. What was decided for its Cluster on the sight of it is dropped.
+func (w *World) LoseClaim(k, role string) {
+	c := w.Cluster(k)
+	if c == nil {
+		return
+	}
+	if claim, ok := w.claims[key(c.Namespace, names.ClaimName(c.Name, role))]; ok && !claim.Deleting {
+		delete(w.flights, k)
+		w.logf("user: deletes claim %s", claim.Name)
+		w.markDeleted(claim)
+	}
+}
+
+// collect removes a Cluster in deletion that no finalizer holds, and has the garbage collector delete its claims.
+func (w *World) collect(k string) {
+	if c := w.Cluster(k); c != nil && c.Deleting && !c.InUse && !c.Held {
+		delete(w.clusters, k)
+		w.logf("api: Cluster %s is gone", k)
+	}
+	alive := map[types.UID]bool{}
+	for _, state := range w.clusters {
+		alive[state.UID] = true
+	}
+	for _, name := range sorted(w.claims) {
+		if claim := w.claims[name]; claim.Owner != nil && !alive[claim.Owner.UID] && !claim.Deleting {
+			w.logf("gc: deletes claim %s", claim.Name)
+			w.markDeleted(claim)
+		}
+	}
+}
+
+func (w *World) markDeleted(claim *vip.Claim) {
+	if !claim.Deleting {
+		claim.Deleting, claim.DeletedAt = true, w.second()
+		claim.ResourceVersion = strconv.FormatUint(w.next(), 10)
+	}
+}
+
+// Served reports whether some pool serves a Cluster in some role, by the words of the contract.
+func (w *World) Served(c *vip.Cluster) bool {
+	return slices.ContainsFunc(w.pools, func(p *PoolState) bool {
+		local, class := p.Namespace == c.Namespace, false
+		for _, entry := range p.Classes {
+			class = class || entry.Name == c.Class.Name && (entry.Namespace == "" || entry.Namespace == c.Class.Namespace)
+		}
+		global := p.Namespace == "" && (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, c.Namespace))
+		return class && (local || global) && len(p.Roles) > 0 && !p.Deleting
+	})
+}
+
+// Snapshot gathers what a decision about a Cluster rests on.
+func (w *World) Snapshot(k string) vip.Snapshot {
+	c := w.clusters[k].Cluster
+	c.Conditions = slices.Clone(c.Conditions)
+	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c}
+	roles := []string{names.RoleControlPlane, names.RoleIngress}
+	for _, pool := range w.pools {
+		copied := pool.Pool
+		for _, address := range w.address {
+			if address.pool == pool.Ref && address.at.After(copied.LastServed) {
+				copied.LastServed = address.at
+			}
+		}
+		s.Pools = append(s.Pools, copied)
+		roles = append(roles, pool.Roles...)
+	}
+	for _, name := range sorted(w.claims) {
+		claim := w.claims[name]
+		ours := claim.Owner != nil && claim.Owner.UID == c.UID
+		named := slices.ContainsFunc(roles, func(role string) bool { return claim.Name == names.ClaimName(c.Name, role) })
+		if claim.Namespace == c.Namespace && (ours || named) {
+			s.Claims = append(s.Claims, *claim)
+			if address, ok := w.address[key(claim.Namespace, claim.Address)]; ok {
+				s.Addresses = append(s.Addresses, address.Address)
+				s.Rivals = append(s.Rivals, w.rivals(&c, address)...)
+			}
+		}
+	}
+	return s
+}
+
+func (w *World) rivals(c *vip.Cluster, address *addressState) []vip.Rival {
+	var rivals []vip.Rival
+	addr := vip.ParseAddr(address.Value)
+	for _, k := range sorted(w.clusters) {
+		other := &w.clusters[k].Cluster
+		if other.UID == c.UID || other.Deleting && !other.InUse {
+			continue
+		}
+		for _, field := range carries(other, addr) {
+			rivals = append(rivals, vip.Rival{Address: addr, Cluster: other.Key(), Field: field})
+		}
+	}
+	for _, k := range sorted(w.address) {
+		if other := w.address[k]; other != address && vip.ParseAddr(other.Value) == addr {
+			rivals = append(rivals, vip.Rival{
+				Address: addr, Claim: types.NamespacedName{Namespace: other.Namespace, Name: other.Claim}, Pool: other.pool, Born: other.Born,
+			})
+		}
+	}
+	return rivals
+}
+
+// carries returns the fields in which a Cluster carries an address.
+func carries(c *vip.Cluster, addr netip.Addr) []string {
+	var fields []string
+	if vip.ParseAddr(c.Endpoint.Host) == addr {
+		fields = append(fields, "spec.controlPlaneEndpoint")
+	}
+	for _, role := range sorted(c.VIPs) {
+		if vip.ParseAddr(c.VIPs[role]) == addr {
+			fields = append(fields, names.Annotation(role))
+		}
+	}
+	return fields
+}
