@@ -104,6 +104,11 @@ func (c *Claim) Snapshot() vip.Claim {
 		Pool:            c.Spec.PoolRef.Snapshot(),
 		Address:         c.Status.AddressRef.Name,
 	}
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == readyCondition && condition.Status == metav1.ConditionFalse {
+			claim.Trouble = &vip.Trouble{Reason: condition.Reason, Message: condition.Message}
+		}
+	}
 	if owner := c.owner(); owner != nil {
 		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID}
 	}
@@ -168,13 +173,13 @@ func (a *Address) Born() vip.Born {
 	return vip.Born{At: a.CreationTimestamp.Time, Serial: serial}
 }
 
+// readyCondition is the condition by which a provider tells how it fares with a claim (Cluster API's IPAM contract).
+const readyCondition = "Ready"
+
 // Ref returns the pool as a claim names it.
 func (p *Pool) Ref() vip.PoolRef {
-	kind := KindGlobalPool
-	if p.Namespace != "" {
-		kind = KindPool
-	}
-	return vip.PoolRef{Group: IPAMGroup, Kind: kind, Name: p.Name}
+	gvk := p.GroupVersionKind()
+	return vip.PoolRef{Group: gvk.Group, Kind: gvk.Kind, Name: p.Name}
 }
 
 // Snapshot returns what the decision needs to know of the pool. lastServed is when an address of it was last seen to

@@ -328,7 +328,7 @@ func TestAddressSnapshot(t *testing.T) {
 func TestScheme(t *testing.T) {
 	api := testAPI("v1beta1")
 	scheme := api.Scheme()
-	for _, resource := range api.Resources() {
+	for _, resource := range api.Views() {
 		object, err := scheme.New(resource.GroupVersionKind)
 		require.NoError(t, err)
 		list, err := scheme.New(resource.GroupVersion().WithKind(resource.Kind + "List"))

@@ -191,7 +191,7 @@ func TestPoolSnapshot(t *testing.T) {
 			Capacity:  vip.Capacity{Known: true, Total: 1<<63 - 1, Free: 1<<63 - 1},
 			Deleting:  true, LastServed: served,
 		}},
-		"if the provider has not looked at the pool, should not know its capacity": {`{"metadata":{"name":"web"}}`, vip.Pool{
+		"if the provider has not looked at the pool, should not know its capacity": {`{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"GlobalInClusterIPPool","metadata":{"name":"web"}}`, vip.Pool{
 			Ref: vip.PoolRef{Group: capi.IPAMGroup, Kind: "GlobalInClusterIPPool", Name: "web"}, LastServed: served,
 		}},
 	}

@@ -10,6 +10,20 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
+// PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and makes views of those that come as
+// metadata only. A view in a cache knows its kind, which the API server leaves out in lists.
+func PoolTrimmer(resource Resource) func(any) (any, error) {
+	return func(object any) (any, error) {
+		if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
+			object = &Pool{ObjectMeta: metadata.ObjectMeta}
+		}
+		if pool, ok := object.(*Pool); ok {
+			pool.SetGroupVersionKind(resource.GroupVersionKind)
+		}
+		return Trim(object)
+	}
+}
+
 // Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
 // is most of their size. It is a cache transform: it takes any object, trims the views among them in place, and never
 // fails. Nil and empty annotations stay what they are, because patches depend on the difference.
@@ -24,6 +38,7 @@ func Trim(object any) (any, error) {
 		}
 	case *Claim:
 		trimMeta(&o.ObjectMeta)
+		o.Status.Conditions = slices.Clip(slices.DeleteFunc(o.Status.Conditions, func(c metav1.Condition) bool { return c.Type != readyCondition }))
 	case *Address:
 		trimMeta(&o.ObjectMeta)
 		o.OwnerReferences = nil

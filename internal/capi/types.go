@@ -6,6 +6,8 @@
 package capi
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -88,6 +90,9 @@ type PoolReference struct {
 // ClaimStatus is the view of a claim's status.
 type ClaimStatus struct {
 	AddressRef NameReference `json:"addressRef,omitempty"`
+
+	// Conditions are those of the provider, if it sets any; the fields in use are the same in all versions.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // NameReference names an object of the same namespace.
@@ -125,7 +130,10 @@ type Pool struct {
 
 // PoolSpec is the view of a pool's spec.
 type PoolSpec struct {
-	AddressReuseGracePeriodSeconds int32 `json:"addressReuseGracePeriodSeconds,omitempty"`
+	Addresses                      []string `json:"addresses,omitempty"`
+	ExcludedAddresses              []string `json:"excludedAddresses,omitempty"`
+	Gateway                        string   `json:"gateway,omitempty"`
+	AddressReuseGracePeriodSeconds int32    `json:"addressReuseGracePeriodSeconds,omitempty"`
 }
 
 // PoolStatus is the view of a pool's status.
@@ -187,6 +195,10 @@ type API struct {
 
 	// Pools is the group and version of the pools of the in-cluster IPAM provider.
 	Pools schema.GroupVersion
+
+	// OtherPools are the pool kinds of other IPAM providers that are in use besides. Of their objects the allocator knows
+	// the metadata only: Cluster API's contract says nothing about the rest of a pool.
+	OtherPools []Resource
 }
 
 // The groups of the neighbours, and their kinds.
@@ -227,8 +239,13 @@ func (a API) GlobalPools() Resource {
 	return Resource{a.Pools.WithKind(KindGlobalPool), "globalinclusterippools", false}
 }
 
-// Resources returns all resources in use.
-func (a API) Resources() []Resource {
+// AllPools returns the resources of all kinds of pools.
+func (a API) AllPools() []Resource {
+	return append([]Resource{a.NamespacedPools(), a.GlobalPools()}, a.OtherPools...)
+}
+
+// Views returns the resources whose objects are decoded into views: all but the pools of other providers.
+func (a API) Views() []Resource {
 	return []Resource{a.Clusters(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
 }
 
@@ -250,7 +267,11 @@ func (a API) Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// String lists the groups and versions in use.
+// String lists the groups and versions in use; equal APIs have equal strings.
 func (a API) String() string {
-	return a.Cluster.String() + ", " + a.IPAM.String() + ", pools " + a.Pools.Version
+	texts := []string{a.Cluster.String(), a.IPAM.String(), "pools " + a.Pools.Version}
+	for _, pools := range a.OtherPools {
+		texts = append(texts, pools.Kind+" "+pools.GroupVersion().String())
+	}
+	return strings.Join(texts, ", ")
 }

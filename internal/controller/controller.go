@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	lassocache "github.com/rancher/lasso/pkg/cache"
@@ -15,6 +16,8 @@ import (
 	"github.com/rancher/wrangler/v3/pkg/generic"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
@@ -82,7 +85,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	clusters := generic.NewController[*capi.Cluster, *capi.ClusterList](
 		cfg.API.Clusters().GroupVersionKind, cfg.API.Clusters().Plural, true, factory)
-	informers, err := newInformers(cfg.API, factory, clusters.Informer())
+	informers, err := newInformers(cfg, factory, clusters.Informer())
 	if err != nil {
 		return err
 	}
@@ -102,6 +105,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 
+	if err := startOtherPools(ctx, cfg.API, informers); err != nil {
+		return err
+	}
 	if err := factory.Start(ctx, cfg.Workers); err != nil {
 		return fmt.Errorf("start the caches: %w", err)
 	}
@@ -123,7 +129,7 @@ func Run(ctx context.Context, cfg Config) error {
 // newFactory returns a controller factory whose REST mapper knows just the kinds in use, so that it asks for nothing.
 func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, resource := range cfg.API.Resources() {
+	for _, resource := range cfg.API.Views() {
 		scope := meta.RESTScope(meta.RESTScopeRoot)
 		if resource.Namespaced {
 			scope = meta.RESTScopeNamespace
@@ -143,26 +149,76 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 	return lassocontroller.NewSharedControllerFactory(caches, nil), nil
 }
 
-func newInformers(api capi.API, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (kube.Informers, error) {
+// newInformers returns the caches of all kinds, trimmed and not started. Pools of other providers are watched as
+// metadata, beside the framework's caches.
+func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (kube.Informers, error) {
 	informers := kube.Informers{Clusters: clusters}
-	for resource, target := range map[capi.Resource]*cache.SharedIndexInformer{
-		api.Claims():          &informers.Claims,
-		api.Addresses():       &informers.Addresses,
-		api.NamespacedPools(): &informers.NamespacedPools,
-		api.GlobalPools():     &informers.GlobalPools,
-	} {
-		informer, err := factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
+	view := func(resource capi.Resource) (cache.SharedIndexInformer, error) {
+		return factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
+	}
+	var err error
+	if informers.Claims, err = view(cfg.API.Claims()); err != nil {
+		return informers, fmt.Errorf("make the cache of claims: %w", err)
+	}
+	if informers.Addresses, err = view(cfg.API.Addresses()); err != nil {
+		return informers, fmt.Errorf("make the cache of addresses: %w", err)
+	}
+	metadataOf, err := metadataInformers(cfg)
+	if err != nil {
+		return informers, err
+	}
+	for _, resource := range cfg.API.AllPools() {
+		informerOf := view
+		if slices.Contains(cfg.API.OtherPools, resource) {
+			informerOf = metadataOf
+		}
+		informer, err := informerOf(resource)
 		if err != nil {
 			return informers, fmt.Errorf("make the cache of %s: %w", resource.Plural, err)
 		}
-		*target = informer
+		if err := informer.SetTransform(capi.PoolTrimmer(resource)); err != nil {
+			return informers, fmt.Errorf("trim the caches: %w", err)
+		}
+		informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: informer})
 	}
-	for _, informer := range informers.All() {
+	for _, informer := range []cache.SharedIndexInformer{informers.Clusters, informers.Claims, informers.Addresses} {
 		if err := informer.SetTransform(capi.Trim); err != nil {
 			return informers, fmt.Errorf("trim the caches: %w", err)
 		}
 	}
 	return informers, nil
+}
+
+// metadataInformers returns what makes caches of the metadata of objects.
+func metadataInformers(cfg Config) (func(capi.Resource) (cache.SharedIndexInformer, error), error) {
+	config := metadata.ConfigFor(cfg.REST)
+	config.Timeout = 0 // it would cut every watch
+	clients, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make the client of other providers' pools: %w", err)
+	}
+	return func(resource capi.Resource) (cache.SharedIndexInformer, error) {
+		namespace := ""
+		if resource.Namespaced {
+			namespace = cfg.Namespace
+		}
+		gvr := resource.GroupVersion().WithResource(resource.Plural)
+		return metadatainformer.NewFilteredMetadataInformer(clients, gvr, namespace, 0, cache.Indexers{}, nil).Informer(), nil
+	}, nil
+}
+
+// startOtherPools starts the caches that the framework does not know, and waits until they are filled.
+func startOtherPools(ctx context.Context, api capi.API, informers kube.Informers) error {
+	for _, pools := range informers.Pools {
+		if !slices.Contains(api.OtherPools, pools.Resource) {
+			continue
+		}
+		go pools.RunWithContext(ctx)
+		if !cache.WaitForCacheSync(ctx.Done(), pools.HasSynced) {
+			return nil // only the end of ctx ends the wait
+		}
+	}
+	return nil
 }
 
 func clientFor(clients client.SharedClientFactory, resource capi.Resource) *client.Client {

@@ -69,11 +69,13 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	cluster, snapshot, ok := h.store.Gather(key, h.cfg.Settings, time.Now())
 	if !ok {
 		h.waiters.forget(key)
+		h.report.gone(key)
 		return nil
 	}
 	plan := vip.Decide(snapshot)
 	done, status, err := h.writer.Apply(h.work, cluster, plan)
 	h.report.done(key, &snapshot, plan, done, status)
+	h.report.warn(key, &snapshot.Cluster, plan.Warnings)
 	h.waiters.set(key, plan.Status)
 
 	switch {

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -20,15 +21,18 @@ import (
 
 // reporter tells of what was done: logs, events and metrics.
 type reporter struct {
-	cfg Config
+	cfg     Config
+	started time.Time
 
 	mu sync.Mutex
+	// warned is what was last warned of, by Cluster.
+	warned map[types.NamespacedName]string
 	// asked is when this process created a claim, by namespace and name. The claim's own timestamp has seconds only.
 	asked map[types.NamespacedName]time.Time
 }
 
 func newReporter(cfg Config) *reporter {
-	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}}
+	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now()}
 }
 
 // done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
@@ -53,6 +57,35 @@ func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan v
 			r.cfg.Metrics.Failed(failure)
 		}
 	}
+}
+
+// warn reports warnings, each when it first appears. Of a Cluster that was there before this process, the first one goes
+// to the log only: a restart is no news.
+func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings []vip.Warning) {
+	text := fmt.Sprint(warnings)
+	if len(warnings) == 0 {
+		text = ""
+	}
+	r.mu.Lock()
+	last, known := r.warned[key]
+	r.warned[key] = text
+	r.mu.Unlock()
+	if text == last {
+		return
+	}
+	for _, warning := range warnings {
+		r.cfg.Logger.Warn(warning.Message, clusterAttr(key), slog.String("reason", warning.Reason))
+		if known || cluster.Created.After(r.started) {
+			r.event(cluster, telemetry.EventForWarning(warning))
+		}
+	}
+}
+
+// gone drops what is remembered of a Cluster.
+func (r *reporter) gone(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.warned, key)
 }
 
 func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
@@ -22,13 +23,15 @@ type triggers struct {
 }
 
 func (t *triggers) register() error {
-	for informer, handler := range map[cache.SharedIndexInformer]cache.ResourceEventHandler{
-		t.store.Clusters:        handlers[*capi.Cluster]{changed: t.cluster},
-		t.store.Claims:          handlers[*capi.Claim]{changed: t.claim},
-		t.store.Addresses:       handlers[*capi.Address]{changed: t.address},
-		t.store.NamespacedPools: handlers[*capi.Pool]{changed: t.pool},
-		t.store.GlobalPools:     handlers[*capi.Pool]{changed: t.pool},
-	} {
+	all := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
+		t.store.Clusters:  handlers[*capi.Cluster]{changed: t.cluster},
+		t.store.Claims:    handlers[*capi.Claim]{changed: t.claim},
+		t.store.Addresses: handlers[*capi.Address]{changed: t.address},
+	}
+	for _, pools := range t.store.Informers.Pools {
+		all[pools.SharedIndexInformer] = handlers[*capi.Pool]{changed: t.pool}
+	}
+	for informer, handler := range all {
 		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
@@ -103,10 +106,11 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 		return
 	}
 	// A provider takes all claims of a storm on, with its finalizer, before it answers the first: that is work as well.
-	if before != nil && (before.Status != after.Status || len(before.Finalizers) != len(after.Finalizers)) {
+	answered := before != nil && !equality.Semantic.DeepEqual(before.Status, after.Status)
+	if before != nil && (answered || len(before.Finalizers) != len(after.Finalizers)) {
 		t.store.ObserveServed(after.Spec.PoolRef.Snapshot(), after.Namespace, time.Now())
 	}
-	if before == nil || before.Status != after.Status || before.OwnerUID() != after.OwnerUID() || before.Spec != after.Spec ||
+	if before == nil || answered || before.OwnerUID() != after.OwnerUID() || before.Spec != after.Spec ||
 		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) || !maps.Equal(before.Labels, after.Labels) {
 		t.wake(after.Cluster())
 	}
@@ -152,17 +156,26 @@ func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 		t.wakeClasses(before, false)
 	case before == nil:
 		t.wakeClasses(after, false)
+		t.wakeCarriers(after)
 	case configured(before, after):
 		t.wakeClasses(before, false)
 		t.wakeClasses(after, false)
+		t.wakeCarriers(after)
 	case full(before) && !full(after):
 		t.wakeClasses(after, true)
 	}
 }
 
+// wakeCarriers wakes the Clusters that carry an address which the pool may hand out: theirs may have been set by hand.
+func (t *triggers) wakeCarriers(pool *capi.Pool) {
+	for _, cluster := range t.store.CarriersIn(pool) {
+		t.wake(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
+	}
+}
+
 func configured(before, after *capi.Pool) bool {
 	return !maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations) ||
-		before.Spec != after.Spec || (before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
+		!equality.Semantic.DeepEqual(before.Spec, after.Spec) || (before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
 }
 
 func full(pool *capi.Pool) bool { return pool.Snapshot(time.Time{}).Capacity.Full() }

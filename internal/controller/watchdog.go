@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/connrotation"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -21,10 +22,12 @@ import (
 )
 
 // watchdog finds watches that died without a sign, as behind a proxy that swallows what it should pass on. It asks for
-// the changes since the last one that a cache saw, over a connection of its own. In a quiet system there are none and
-// the question costs next to nothing; if there are some and the cache does not move, its watch is dead.
+// the changes since the last one that a cache saw, each time over a new connection: the one it used before may have died
+// with all others. In a quiet system there are none and the question costs next to nothing; if there are some and the
+// cache does not move, its watch is dead.
 type watchdog struct {
 	clients metadata.Interface
+	dialer  *connrotation.Dialer
 	watched []watched
 	period  time.Duration
 	metrics *telemetry.Metrics
@@ -50,23 +53,26 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 }
 
 func newWatchdog(cfg Config, informers kube.Informers) (*watchdog, error) {
+	dialer := connrotation.NewDialer(dial) // not the connection that it is to judge
 	config := rest.CopyConfig(cfg.REST)
-	config.Dial = dial // not the connection that it is to judge
+	config.Dial = dialer.DialContext
 	clients, err := metadata.NewForConfig(metadata.ConfigFor(config))
 	if err != nil {
 		return nil, fmt.Errorf("make the client of the watchdog: %w", err)
 	}
-	w := &watchdog{clients: clients, metrics: cfg.Metrics, logger: cfg.Logger}
+	w := &watchdog{clients: clients, dialer: dialer, metrics: cfg.Metrics, logger: cfg.Logger}
 	// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes time
 	// too: together that must fit into the period that is promised.
 	w.period = cfg.ReconcilePeriod * 2 / 3
-	for resource, informer := range map[capi.Resource]cache.SharedIndexInformer{
-		cfg.API.Clusters():        informers.Clusters,
-		cfg.API.Claims():          informers.Claims,
-		cfg.API.Addresses():       informers.Addresses,
-		cfg.API.NamespacedPools(): informers.NamespacedPools,
-		cfg.API.GlobalPools():     informers.GlobalPools,
-	} {
+	all := map[capi.Resource]cache.SharedIndexInformer{
+		cfg.API.Clusters():  informers.Clusters,
+		cfg.API.Claims():    informers.Claims,
+		cfg.API.Addresses(): informers.Addresses,
+	}
+	for _, pools := range informers.Pools {
+		all[pools.Resource] = pools.SharedIndexInformer
+	}
+	for resource, informer := range all {
 		namespace := ""
 		if resource.Namespaced {
 			namespace = cfg.Namespace
@@ -96,6 +102,7 @@ func (w *watchdog) run(ctx context.Context) error {
 			})
 		}
 		group.Wait()
+		w.dialer.CloseAll()
 		close(dead)
 		if resource, ok := <-dead; ok && ctx.Err() == nil {
 			w.metrics.Stalled()

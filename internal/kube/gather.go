@@ -34,7 +34,42 @@ func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time
 	for _, pool := range pools {
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
 	}
+	s.gatherOffers(&snapshot)
 	return cluster, snapshot, true
+}
+
+// gatherOffers adds the pools that may hand out the address of an endpoint, whatever class they serve, if the endpoint
+// does not come from a pool anyway.
+func (s *Store) gatherOffers(snapshot *vip.Snapshot) {
+	cluster := &snapshot.Cluster
+	addr := vip.ParseAddr(cluster.Endpoint.Host)
+	if !addr.IsValid() || vip.SameAddr(cluster.VIPs[names.RoleControlPlane], cluster.Endpoint.Host) {
+		return
+	}
+	for _, pool := range s.configuredPools() {
+		ranges := pool.Ranges()
+		if !vip.Contain(ranges, addr) {
+			continue
+		}
+		known := slices.IndexFunc(snapshot.Pools, func(p vip.Pool) bool { return p.Ref == pool.Ref() && p.Namespace == pool.Namespace })
+		if known < 0 {
+			known = len(snapshot.Pools)
+			snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
+		}
+		snapshot.Pools[known].Offers = ranges
+	}
+}
+
+// CarriersIn returns the Clusters that carry an address which a pool may hand out.
+func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
+	ranges := pool.Ranges()
+	var clusters []*capi.Cluster
+	for _, value := range s.Clusters.GetIndexer().ListIndexFuncValues(byAddress) {
+		if vip.Contain(ranges, vip.ParseAddr(value)) {
+			clusters = append(clusters, lookup[*capi.Cluster](s.Clusters, byAddress, value)...)
+		}
+	}
+	return clusters
 }
 
 // poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.
@@ -43,27 +78,34 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	if class == "" {
 		return nil
 	}
-	pools := lookup[*capi.Pool](s.NamespacedPools, byClass, class)
-	pools = slices.DeleteFunc(pools, func(p *capi.Pool) bool { return p.Namespace != cluster.Namespace })
-	return append(pools, lookup[*capi.Pool](s.GlobalPools, byClass, class)...)
+	var pools []*capi.Pool
+	for _, kind := range s.Informers.Pools {
+		for _, pool := range lookup[*capi.Pool](kind, byClass, class) {
+			if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
+				pools = append(pools, pool)
+			}
+		}
+	}
+	return pools
 }
 
 // withPoolOf adds the pool of a claim, if it exists and is not there.
 func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	ref := claim.Spec.PoolRef
-	informer, key := s.GlobalPools, ref.Name
-	if ref.Kind == capi.KindPool {
-		informer, key = s.NamespacedPools, claim.Namespace+"/"+ref.Name
+	for _, kind := range s.Informers.Pools {
+		if kind.Group != ref.APIGroup || kind.Kind != ref.Kind {
+			continue
+		}
+		key := ref.Name
+		if kind.Namespaced {
+			key = claim.Namespace + "/" + ref.Name
+		}
+		object, ok, err := kind.GetStore().GetByKey(key)
+		if pool, isPool := object.(*capi.Pool); err == nil && ok && isPool && !slices.Contains(pools, pool) {
+			pools = append(pools, pool)
+		}
 	}
-	object, ok, err := informer.GetStore().GetByKey(key)
-	if err != nil || !ok {
-		return pools
-	}
-	pool, ok := object.(*capi.Pool)
-	if !ok || pool.Ref() != ref.Snapshot() || slices.Contains(pools, pool) {
-		return pools
-	}
-	return append(pools, pool)
+	return pools
 }
 
 // claimsFor returns the claims that the Cluster owns and those at the names of the claims it may have, each once.

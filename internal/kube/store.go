@@ -21,9 +21,17 @@ const (
 	byOwner = "owner"
 )
 
-// Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and not be started yet.
+// Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and capi.PoolTrimmer, and not be
+// started yet.
 type Informers struct {
-	Clusters, Claims, Addresses, NamespacedPools, GlobalPools cache.SharedIndexInformer
+	Clusters, Claims, Addresses cache.SharedIndexInformer
+	Pools                       []Pools
+}
+
+// Pools is the cache of the pools of one kind.
+type Pools struct {
+	capi.Resource
+	cache.SharedIndexInformer
 }
 
 // Store is what is known of the cluster: the caches, our own writes that they do not show yet, and when pools were last
@@ -40,13 +48,15 @@ type Store struct {
 
 // NewStore adds the indexes to the informers and returns the store over them.
 func NewStore(informers Informers) (*Store, error) {
-	for informer, indexers := range map[cache.SharedIndexInformer]cache.Indexers{
-		informers.Clusters:        {byClass: index(clusterClass), byAddress: index(carriedAddresses)},
-		informers.Claims:          {byOwner: index(ownerUID)},
-		informers.Addresses:       {byAddress: index(assignedAddress)},
-		informers.NamespacedPools: {byClass: index((*capi.Pool).ClassKeys)},
-		informers.GlobalPools:     {byClass: index((*capi.Pool).ClassKeys)},
-	} {
+	indexes := map[cache.SharedIndexInformer]cache.Indexers{
+		informers.Clusters:  {byClass: index(clusterClass), byAddress: index(carriedAddresses)},
+		informers.Claims:    {byOwner: index(ownerUID)},
+		informers.Addresses: {byAddress: index(assignedAddress)},
+	}
+	for _, pools := range informers.Pools {
+		indexes[pools.SharedIndexInformer] = cache.Indexers{byClass: index((*capi.Pool).ClassKeys)}
+	}
+	for informer, indexers := range indexes {
 		if err := informer.AddIndexers(indexers); err != nil {
 			return nil, fmt.Errorf("add indexes: %w", err)
 		}
@@ -123,28 +133,30 @@ func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, 
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.served[poolKey(pool, namespace)] = at
+	s.served[s.poolKey(pool, namespace)] = at
 }
 
 // ForgetPool drops what is remembered of a pool that is gone.
 func (s *Store) ForgetPool(p *capi.Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.served, poolKey(p.Ref(), p.Namespace))
+	delete(s.served, s.poolKey(p.Ref(), p.Namespace))
 }
 
 func (s *Store) lastServed(p *capi.Pool) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.served[poolKey(p.Ref(), p.Namespace)]
+	return s.served[s.poolKey(p.Ref(), p.Namespace)]
 }
 
-// poolKey names a pool for the map of served pools: namespace is that of the pool, or of an address from it.
-func poolKey(ref vip.PoolRef, namespace string) string {
-	if ref.Kind == capi.KindGlobalPool {
-		namespace = ""
+// poolKey names a pool for the map of served pools: namespace is that of the pool, or of a claim on it.
+func (s *Store) poolKey(ref vip.PoolRef, namespace string) string {
+	for _, pools := range s.Informers.Pools {
+		if pools.Kind == ref.Kind && pools.Group == ref.Group && !pools.Namespaced {
+			namespace = ""
+		}
 	}
-	return namespace + "/" + ref.String()
+	return namespace + "/" + ref.Group + "/" + ref.String()
 }
 
 // ClustersOf returns the Clusters that a pool may serve, going by its classes and namespace.
@@ -160,15 +172,24 @@ func (s *Store) ClustersOf(p *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
+// configuredPools returns the pools that name a class, of all kinds.
+func (s *Store) configuredPools() []*capi.Pool {
+	var configured []*capi.Pool
+	for _, pools := range s.Informers.Pools {
+		for _, object := range pools.GetStore().List() {
+			if pool, ok := object.(*capi.Pool); ok && len(pool.ClassKeys()) > 0 {
+				configured = append(configured, pool)
+			}
+		}
+	}
+	return configured
+}
+
 // Pools returns all pools that are configured for the allocator.
 func (s *Store) Pools() []vip.Pool {
 	var pools []vip.Pool
-	for _, informer := range []cache.SharedIndexInformer{s.NamespacedPools, s.GlobalPools} {
-		for _, object := range informer.GetStore().List() {
-			if pool, ok := object.(*capi.Pool); ok && len(pool.ClassKeys()) > 0 {
-				pools = append(pools, pool.Snapshot(s.lastServed(pool)))
-			}
-		}
+	for _, pool := range s.configuredPools() {
+		pools = append(pools, pool.Snapshot(s.lastServed(pool)))
 	}
 	return pools
 }
@@ -193,5 +214,9 @@ func (s *Store) CachedClaim(key string) *capi.Claim {
 
 // All returns the informers of all kinds.
 func (i Informers) All() []cache.SharedIndexInformer {
-	return []cache.SharedIndexInformer{i.Clusters, i.Claims, i.Addresses, i.NamespacedPools, i.GlobalPools}
+	all := []cache.SharedIndexInformer{i.Clusters, i.Claims, i.Addresses}
+	for _, pools := range i.Pools {
+		all = append(all, pools.SharedIndexInformer)
+	}
+	return all
 }

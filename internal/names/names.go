@@ -95,6 +95,10 @@ const (
 	EventAnnotationRestored   = "AnnotationRestored"
 	EventVIPReleased          = "VIPReleased"
 
+	// EventEndpointInPoolRange is the warning on a Cluster whose endpoint was set by hand to an address that a pool may
+	// hand out to another.
+	EventEndpointInPoolRange = "EndpointInPoolRange"
+
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.
 	EventInvalidPoolConfiguration = "InvalidPoolConfiguration"
 )

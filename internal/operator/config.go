@@ -58,7 +58,7 @@ func (o *Options) applyConfig(values map[string]json.RawMessage) {
 }
 
 func (o *Options) setFromConfig(s setting, raw json.RawMessage) {
-	text, err := scalar(raw)
+	text, err := s.text(raw)
 	if err != nil {
 		o.refused[s.flag] = string(raw)
 		return

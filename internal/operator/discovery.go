@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
@@ -26,6 +27,8 @@ var (
 // apiFinder finds out which versions of the neighbours' kinds are served.
 type apiFinder struct {
 	discovery discovery.ServerResourcesInterface
+	// poolKinds are the pool kinds of other providers to look for. Nothing waits for them: they are used when served.
+	poolKinds []schema.GroupVersionKind
 	logger    *slog.Logger
 }
 
@@ -54,27 +57,53 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 		}
 		*group.found = schema.GroupVersion{Group: group.name, Version: version}
 	}
+	for _, kind := range f.poolKinds {
+		resource, ok, err := f.resource(kind)
+		if err != nil {
+			return api, nil, err
+		}
+		if ok {
+			api.OtherPools = append(api.OtherPools, resource)
+		}
+	}
 	return api, missing, nil
+}
+
+// resource returns the resource of a kind, and whether it is served.
+func (f *apiFinder) resource(kind schema.GroupVersionKind) (capi.Resource, bool, error) {
+	resources, err := f.resources(kind.GroupVersion())
+	if err != nil {
+		return capi.Resource{}, false, err
+	}
+	for i := range resources {
+		if served := &resources[i]; served.Kind == kind.Kind && !strings.Contains(served.Name, "/") {
+			return capi.Resource{GroupVersionKind: kind, Plural: served.Name, Namespaced: served.Namespaced}, true, nil
+		}
+	}
+	return capi.Resource{}, false, nil
+}
+
+// resources returns what a group and version serves; nothing if there is no such version.
+func (f *apiFinder) resources(gv schema.GroupVersion) ([]metav1.APIResource, error) {
+	list, err := f.discovery.ServerResourcesForGroupVersion(gv.String())
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask what %s serves: %w", gv, err)
+	}
+	return list.APIResources, nil
 }
 
 // serving returns the first of the versions of a group that serves all kinds, or "".
 func (f *apiFinder) serving(group string, versions, kinds []string) (string, error) {
 	for _, version := range versions {
-		gv := schema.GroupVersion{Group: group, Version: version}.String()
-		resources, err := f.discovery.ServerResourcesForGroupVersion(gv)
-		if apierrors.IsNotFound(err) {
-			continue
-		}
+		resources, err := f.resources(schema.GroupVersion{Group: group, Version: version})
 		if err != nil {
-			return "", fmt.Errorf("ask what %s serves: %w", gv, err)
+			return "", err
 		}
 		served := func(kind string) bool {
-			for i := range resources.APIResources {
-				if resources.APIResources[i].Kind == kind {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(resources, func(r metav1.APIResource) bool { return r.Kind == kind })
 		}
 		if !slices.ContainsFunc(kinds, func(kind string) bool { return !served(kind) }) {
 			return version, nil
@@ -113,7 +142,7 @@ func (f *apiFinder) await(ctx context.Context, period time.Duration) (capi.API, 
 func (f *apiFinder) watch(ctx context.Context, used capi.API, period time.Duration) {
 	_ = wait.PollUntilContextCancel(ctx, period, false, func(context.Context) (bool, error) { // the only error is ctx's
 		api, missing, err := f.find()
-		if unchanged := len(missing) == 0 && api == used; err != nil || unchanged {
+		if unchanged := len(missing) == 0 && api.String() == used.String(); err != nil || unchanged {
 			return false, nil //nolint:nilerr // see above
 		}
 		f.logger.Info("the served APIs have changed, starting over", slog.Any("missing", missing),

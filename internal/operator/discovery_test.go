@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,11 @@ var (
 		"ipam.cluster.x-k8s.io/v1beta1":  {"IPAddressClaim", "IPAddress"},
 		"ipam.cluster.x-k8s.io/v1alpha2": {"InClusterIPPool", "GlobalInClusterIPPool"},
 	}
+	withExamplePool = func() map[string][]string {
+		kinds := maps.Clone(current)
+		kinds["ipam.example.com/v1"] = []string{"ExamplePool"}
+		return kinds
+	}()
 	halfInstalled = map[string][]string{
 		"cluster.x-k8s.io/v1beta2":       {"Cluster"},
 		"ipam.cluster.x-k8s.io/v1beta2":  {"IPAddressClaim"},
@@ -102,7 +108,15 @@ func TestFindAPIs(t *testing.T) {
 			assert.Equal(t, test.missing, missing)
 		})
 	}
-	_, _, err := (&apiFinder{discovery: &served{}}).find()
+	kinds := []schema.GroupVersionKind{
+		{Group: "ipam.example.com", Version: "v1", Kind: "ExamplePool"}, {Group: "ipam.example.com", Version: "v1", Kind: "NotThere"},
+	}
+	api, missing, err := (&apiFinder{discovery: &served{kinds: withExamplePool}, poolKinds: kinds}).find()
+	require.NoError(t, err)
+	assert.Empty(t, missing, "nothing waits for the pools of another provider")
+	assert.Equal(t, "cluster.x-k8s.io/v1beta2, ipam.cluster.x-k8s.io/v1beta2, pools v1alpha2, ExamplePool ipam.example.com/v1", api.String())
+
+	_, _, err = (&apiFinder{discovery: &served{}}).find()
 	require.ErrorContains(t, err, "cluster.x-k8s.io/v1beta2", "an API server that does not answer is not one without the kinds")
 }
 

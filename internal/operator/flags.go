@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -18,15 +19,18 @@ type setting struct {
 	flag  string
 	usage string
 	value pflag.Value
+	// text turns what the config file says into the text of the flag.
+	text func(json.RawMessage) (string, error)
 }
 
 // settings is the table of the config file: its keys, their flags and their meaning.
 func (o *Options) settings() []setting {
 	return []setting{
-		{"retryInterval", "retry-interval", "How soon a Cluster that waits for an address is looked at again.", o.durationValue("retry-interval", &o.RetryInterval)},
-		{"reconcilePeriod", "reconcile-period", "How often every Cluster is looked at although nothing seems to have changed.", o.durationValue("reconcile-period", &o.ReconcilePeriod)},
-		{"defaultPort", "default-port", "Port of the control-plane endpoint where a Cluster has none.", o.int32Value("default-port", &o.DefaultPort)},
-		{"baseDomain", "base-domain", "DNS domain below which Clusters are named; empty for none.", o.textValue("base-domain", &o.BaseDomain)},
+		{"retryInterval", "retry-interval", "How soon a Cluster that waits for an address is looked at again.", o.durationValue("retry-interval", &o.RetryInterval), scalar},
+		{"reconcilePeriod", "reconcile-period", "How often every Cluster is looked at although nothing seems to have changed.", o.durationValue("reconcile-period", &o.ReconcilePeriod), scalar},
+		{"defaultPort", "default-port", "Port of the control-plane endpoint where a Cluster has none.", o.int32Value("default-port", &o.DefaultPort), scalar},
+		{"baseDomain", "base-domain", "DNS domain below which Clusters are named; empty for none.", o.textValue("base-domain", &o.BaseDomain), scalar},
+		{"poolKinds", poolKindsFlag, "Pool kinds of other IPAM providers, as GROUP/VERSION/KIND separated by commas; they must keep Cluster API's IPAM contract.", o.poolKindsValue(&o.PoolKinds), poolKindsText},
 	}
 }
 

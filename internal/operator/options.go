@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
@@ -65,6 +66,9 @@ type Options struct {
 	DefaultPort int32
 	// BaseDomain is the DNS domain below which Clusters are named; empty for none. Config file: baseDomain.
 	BaseDomain string
+
+	// PoolKinds are the pool kinds of other IPAM providers. Config file: poolKinds.
+	PoolKinds []schema.GroupVersionKind
 
 	// ConfigFile is the path of the config file; empty for none.
 	ConfigFile string

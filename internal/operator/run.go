@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/connrotation"
 
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -146,18 +148,13 @@ func (o *operator) lead(ctx context.Context) error {
 
 // control runs the controllers, again and again if what is served changes or the caches must be rebuilt.
 func (o *operator) control(ctx context.Context) error {
-	client, err := discovery.NewDiscoveryClientForConfig(o.config)
-	if err != nil {
-		return fmt.Errorf("make the discovery client: %w", err)
-	}
 	events, stopEvents, err := o.newRecorder(ctx)
 	if err != nil {
 		return err
 	}
 	defer stopEvents()
-	finder := &apiFinder{discovery: client, logger: o.logger}
 	for ctx.Err() == nil {
-		if err := o.controlOnce(ctx, finder, events); err != nil && !errors.Is(err, controller.ErrRestart) {
+		if err := o.controlOnce(ctx, events); err != nil && !errors.Is(err, controller.ErrRestart) {
 			return err
 		}
 	}
@@ -165,12 +162,27 @@ func (o *operator) control(ctx context.Context) error {
 }
 
 // controlOnce runs the controllers with the APIs that are served now, until these change or ctx ends.
-func (o *operator) controlOnce(ctx context.Context, finder *apiFinder, events record.EventRecorder) error {
+func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder) error {
+	// A connection of its own for every run: if the one before ended because a watch was dead, all connections of that
+	// time may be.
+	dialer := connrotation.NewDialer((&net.Dialer{Timeout: apiTimeout}).DialContext)
+	defer dialer.CloseAll()
+	config := rest.CopyConfig(o.config)
+	config.Dial = dialer.DialContext
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make the discovery client: %w", err)
+	}
+	finder := &apiFinder{discovery: client, poolKinds: o.options.PoolKinds, logger: o.logger}
 	api, err := finder.await(ctx, awaitPeriod)
 	if err != nil {
 		return nil // only ctx ends the wait
 	}
 	o.logger.Info("using APIs", slog.String("versions", api.String()))
+	if len(api.OtherPools) < len(o.options.PoolKinds) {
+		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
+			slog.String("configured", formatPoolKinds(o.options.PoolKinds)))
+	}
 	defer o.synced.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -51,6 +51,11 @@ func EventForPool(pool vip.Pool) (Event, bool) {
 	return Event{corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, strings.Join(pool.Problems, "; ")}, true
 }
 
+// EventForWarning returns the event of a warning.
+func EventForWarning(warning vip.Warning) Event {
+	return Event{corev1.EventTypeWarning, warning.Reason, warning.Message}
+}
+
 // EventForChange returns the warning of a condition that changed, and whether it has one.
 func EventForChange(change vip.Change) (Event, bool) {
 	if change.True || change.Reason == names.ReasonReleasing {

@@ -128,9 +128,15 @@ type Plan struct {
 	// Actions are to be carried out in order; SetEndpoint and SetAnnotation follow one another and are one write.
 	Actions []Action
 
+	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.
+	Warnings []Warning
+
 	// Status is the state of the roles and the conditions that say it.
 	Status Status
 }
+
+// Warning is a danger that somebody can avert.
+type Warning struct{ Reason, Message string }
 
 // Empty reports whether there is nothing to write.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 && !p.Status.Changed }

@@ -20,9 +20,11 @@ func Decide(s Snapshot) Plan {
 	case c.Deleting:
 		return release(&s)
 	case c.Class.Name == "" && !c.Held:
-		return Plan{} // only a Cluster with a topology is ours to serve
+		return Plan{Warnings: warnings(&s)} // only a Cluster with a topology is ours to serve
 	}
-	return allocate(&s)
+	plan := allocate(&s)
+	plan.Warnings = warnings(&s)
+	return plan
 }
 
 // allocation is the decision for a Cluster that lives.

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -150,11 +151,23 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
+	// Offers are the ranges of addresses that the pool may hand out; empty if they are not known, or do not matter because
+	// the Cluster's endpoint comes from a pool.
+	Offers []Range
+
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
 	// Problems are what is wrong with the configuration; what is right in it holds.
 	Problems []string
+}
+
+// Range is a range of addresses, both ends included.
+type Range struct{ From, To netip.Addr }
+
+// Contain reports whether an address is in one of the ranges.
+func Contain(ranges []Range, addr netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(r Range) bool { return r.From.Compare(addr) <= 0 && addr.Compare(r.To) <= 0 })
 }
 
 // Capacity counts the addresses of a pool. It is meaningful only when Known.
@@ -191,10 +204,16 @@ type Claim struct {
 	// Address is the name of the IPAddress that the provider answered with; empty while the claim waits.
 	Address string
 
+	// Trouble is what the provider says keeps it from answering; nil if it says nothing.
+	Trouble *Trouble
+
 	// Deleting says that deletion was requested, at DeletedAt.
 	Deleting  bool
 	DeletedAt time.Time
 }
+
+// Trouble is the reason and message of a claim's Ready condition that is False.
+type Trouble struct{ Reason, Message string }
 
 // Address is an IPAddress.
 type Address struct {

@@ -20,6 +20,9 @@ func (a *allocation) decideProvided(o *outcome, choice Choice, claim *Claim) {
 	o.Address, o.Claim, o.Pool = a.cluster.Endpoint.Host, "", PoolRef{}
 	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it",
 		a.cluster.Endpoint.Host)
+	for _, warning := range warnings(a.Snapshot) {
+		o.Message += "; " + warning.Message
+	}
 	if owned && !claim.Deleting {
 		o.claim = append(o.claim, DeleteClaim{Role: o.Role, Claim: *claim, Why: "somebody else set the endpoint"})
 	}
@@ -117,11 +120,17 @@ func (a *allocation) decideUnbound(o *outcome, choice Choice, claim *Claim) {
 			Why: "its pool is full and the other is not",
 		})
 	}
+	reason, message := names.ReasonWaitingForIPAddress, waitingFor(claim.Name, claim.Pool)
 	if choice.Exhausted {
-		o.waiting(names.ReasonPoolExhausted, a.withholdFor(claim), "%s", exhausted(choice))
-		return
+		reason, message = names.ReasonPoolExhausted, exhausted(choice)
 	}
-	o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "%s", waitingFor(claim.Name, claim.Pool))
+	if trouble := claim.Trouble; trouble != nil {
+		message = fmt.Sprintf("claim %s on %s: %s: %s", claim.Name, claim.Pool, trouble.Reason, trouble.Message)
+		if trouble.Reason == names.ReasonPoolExhausted { // Cluster API's IPAM contract has the same name for it
+			reason = names.ReasonPoolExhausted
+		}
+	}
+	o.waiting(reason, a.withholdFor(claim), "%s", message)
 }
 
 func waitingFor(claim string, pool PoolRef) string {

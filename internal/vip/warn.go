@@ -1,0 +1,34 @@
+package vip
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// warnings returns the dangers of an endpoint that was typed by hand: an address that a pool may hand out will meet
+// another Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+func warnings(s *Snapshot) []Warning {
+	c := &s.Cluster
+	addr := ParseAddr(c.Endpoint.Host)
+	if !addr.IsValid() || SameAddr(c.VIPs[names.RoleControlPlane], c.Endpoint.Host) {
+		return nil
+	}
+	var pools []string
+	for i := range s.Pools {
+		if Contain(s.Pools[i].Offers, addr) {
+			pools = append(pools, s.Pools[i].Ref.String())
+		}
+	}
+	if len(pools) == 0 {
+		return nil
+	}
+	slices.Sort(pools)
+	return []Warning{{
+		Reason: names.EventEndpointInPoolRange,
+		Message: fmt.Sprintf("%s was set by hand and %s may give it to another Cluster: add it to excludedAddresses there",
+			addr, strings.Join(pools, " and ")),
+	}}
+}
