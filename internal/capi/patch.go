@@ -82,12 +82,17 @@ func annotationPath(key string) string {
 // PatchResults returns the JSON patch that writes endpoint and annotations in one. It applies only to the Cluster that
 // was decided upon: the same UID and generation, so that no change of the spec is overwritten, and not paused since.
 // Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
-func (c *Cluster) PatchResults(endpoint *vip.SetEndpoint, annotations []vip.SetAnnotation) ([]byte, error) {
+//
+// With finalizer it puts ours on in the same write, if the list is still what it was.
+func (c *Cluster) PatchResults(finalizer bool, endpoint *vip.SetEndpoint, annotations []vip.SetAnnotation) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
 	if c.Annotations == nil {
 		patch = append(patch, mustBe(annotationsPath, nil))
 	} else {
 		patch = append(patch, mustBe(annotationPath(names.Paused), nil))
+	}
+	if finalizer {
+		patch = append(patch, c.addFinalizer()...)
 	}
 	if c.Annotations == nil && len(annotations) > 0 {
 		patch = append(patch, operation{"add", annotationsPath, object{}})
@@ -99,6 +104,14 @@ func (c *Cluster) PatchResults(endpoint *vip.SetEndpoint, annotations []vip.SetA
 		patch = append(patch, operation{"add", "/spec/controlPlaneEndpoint", Endpoint(endpoint.Endpoint)})
 	}
 	return json.Marshal(patch)
+}
+
+func (c *Cluster) addFinalizer() []any {
+	const path = "/metadata/finalizers"
+	if len(c.Finalizers) == 0 {
+		return []any{mustBe(path, nil), operation{"add", path, []string{names.ReleaseFinalizer}}}
+	}
+	return []any{mustBe(path, c.Finalizers), operation{"add", path + "/-", names.ReleaseFinalizer}}
 }
 
 // PatchFinalizerAway returns the JSON patch that takes our finalizer off, or nil if it is not on.
@@ -127,6 +140,9 @@ func IsOutdated(err error) bool {
 		return false
 	}
 	s := status.Status()
+	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }) {
+		return true // deletion was requested in the meantime, and then no finalizer can be added
+	}
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
 		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
 }

@@ -72,7 +72,7 @@ func TestPatchResults(t *testing.T) {
 			view := decode[capi.Cluster](t, live)
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
-			patch, err := view.PatchResults(setEndpoint, setIngress)
+			patch, err := view.PatchResults(false, setEndpoint, setIngress)
 			require.NoError(t, err)
 			tt.since(live)
 			got, err := applied(t, live, patch)
@@ -93,7 +93,7 @@ func TestPatchResults(t *testing.T) {
 	}
 	t.Run("if there is no endpoint to write, should leave it", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(nil, setIngress)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(false, nil, setIngress)
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if there are no annotations to write, should add none", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(setEndpoint, nil)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(false, setEndpoint, nil)
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if the Cluster is v1beta1, should write the same", func(t *testing.T) {
 		live := realV1Beta1()
-		patch, err := decode[capi.Cluster](t, live).PatchResults(setEndpoint, setIngress)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(false, setEndpoint, setIngress)
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -185,8 +185,8 @@ func TestBodies(t *testing.T) {
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
 		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
-		"results":              body(view.PatchResults(setEndpoint, setIngress)),
-		"results-first":        body(bare.PatchResults(setEndpoint, setIngress)),
+		"results":              body(view.PatchResults(false, setEndpoint, setIngress)),
+		"results-first":        body(bare.PatchResults(false, setEndpoint, setIngress)),
 		"claim-v1beta1":        claim(view, older),
 		"claim-v1beta2":        claim(view, newer),
 		"claim-long-name":      claim(long, newer),

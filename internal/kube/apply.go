@@ -43,11 +43,9 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	var results []vip.Action
 	for _, action := range plan.Actions {
 		switch action.(type) {
-		case vip.SetEndpoint, vip.SetAnnotation:
+		case vip.AddFinalizer, vip.SetEndpoint, vip.SetAnnotation:
 			results = append(results, action)
 			continue
-		case vip.RemoveFinalizer:
-			// Always last, and nothing else is worth a write then.
 		}
 		if err := w.act(ctx, cluster, action); err != nil {
 			return done, false, explain(action, err)
@@ -82,12 +80,6 @@ func outdated(err error) error {
 // act carries out an action that is a write of its own.
 func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Action) error {
 	switch a := action.(type) {
-	case vip.AddFinalizer:
-		body, err := cluster.ApplyFinalizer(w.api)
-		if err != nil {
-			return err
-		}
-		return w.patchCluster(ctx, cluster, types.ApplyPatchType, body)
 	case vip.RemoveFinalizer:
 		body, err := cluster.PatchFinalizerAway()
 		if err != nil || body == nil {
@@ -123,18 +115,30 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 	}
 }
 
+// writeResults writes finalizer, endpoint and annotations, all in one. The finalizer alone is applied server-side: that
+// cannot conflict, whatever others do to the list.
 func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) error {
+	if len(results) == 1 && results[0] == (vip.AddFinalizer{}) {
+		body, err := cluster.ApplyFinalizer(w.api)
+		if err != nil {
+			return err
+		}
+		return w.patchCluster(ctx, cluster, types.ApplyPatchType, body)
+	}
+	var finalizer bool
 	var endpoint *vip.SetEndpoint
 	var annotations []vip.SetAnnotation
 	for _, action := range results {
 		switch a := action.(type) {
+		case vip.AddFinalizer:
+			finalizer = true
 		case vip.SetEndpoint:
 			endpoint = &a
 		case vip.SetAnnotation:
 			annotations = append(annotations, a)
 		}
 	}
-	body, err := cluster.PatchResults(endpoint, annotations)
+	body, err := cluster.PatchResults(finalizer, endpoint, annotations)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ type Action interface {
 	action()
 }
 
-// AddFinalizer puts the allocator's finalizer on the Cluster, before anything is allocated for it.
+// AddFinalizer puts the allocator's finalizer on the Cluster, together with the first thing that is written to it.
 type AddFinalizer struct{}
 
 // RemoveFinalizer takes the allocator's finalizer off the Cluster.
@@ -83,7 +83,7 @@ func (DeleteClaim) action()     {}
 func (SetEndpoint) action()     {}
 func (SetAnnotation) action()   {}
 
-func (AddFinalizer) String() string { return "add finalizer: the Cluster awaits a VIP" }
+func (AddFinalizer) String() string { return "add finalizer: the Cluster holds or awaits a VIP" }
 
 func (a RemoveFinalizer) String() string { return "remove finalizer: " + a.Why }
 
@@ -125,7 +125,8 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; SetEndpoint and SetAnnotation follow one another and are one write.
+	// Actions are to be carried out in order; AddFinalizer, SetEndpoint and SetAnnotation follow one another and are one
+	// write.
 	Actions []Action
 
 	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.

@@ -62,11 +62,11 @@ func TestAdoption(t *testing.T) {
 			given:   []viptest.Option{served, viptest.WithClaim(ingress, "web", orphan, created(time.Second))},
 			actions: []string{"adopt vip-ingress-prod"}, recheck: 2 * time.Second,
 		},
-		"if the Cluster is new to us, should put the finalizer on before it adopts": {
+		"if the Cluster is new to us, should put the finalizer on with the address that it writes": {
 			given: []viptest.Option{
 				served, viptest.With(func(c *vip.Cluster) { c.Held = false }), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
 			},
-			actions: append([]string{"finalizer on"}, adopts...), conditions: ready,
+			actions: []string{"adopt vip-ingress-prod", "finalizer on", "annotate ingress=10.0.0.20"}, conditions: ready,
 		},
 		"if its pool does not serve the Cluster and its address is the Cluster's, should adopt it": {
 			given: []viptest.Option{

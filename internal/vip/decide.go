@@ -104,6 +104,9 @@ func (a *allocation) roles() []string {
 func (a *allocation) decide(role string) outcome {
 	choice := Choose(a.cluster, a.Pools, role)
 	claim := a.claimFor(role)
+	if claim != nil && claim.Deleting && !a.owns(claim) && choice.Pool == nil {
+		claim = nil // the remains of a former Cluster, in the way of nothing
+	}
 	o := outcome{RoleStatus: RoleStatus{Role: role}}
 	o.holds = choice.Pool != nil || a.cluster.Held && a.written(role) != ""
 	if claim != nil {
@@ -244,11 +247,7 @@ func (a *allocation) withholdFor(claim *Claim) time.Duration {
 
 // plan puts the outcomes of all roles together, so that what is known together is written together.
 func (a *allocation) plan(outcomes []outcome) Plan {
-	holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds })
 	var plan Plan
-	if holds && !a.cluster.Held {
-		plan.Actions = append(plan.Actions, AddFinalizer{})
-	}
 	// The control plane's claim comes last: a provider that answers in order answers it last, and then everything is
 	// there for the one write that matters most.
 	for _, o := range slices.Backward(outcomes) {
@@ -257,19 +256,30 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
 		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0
 	})
+	var values []Action
 	for _, o := range outcomes {
 		for _, action := range o.value {
 			if annotation, ok := action.(SetAnnotation); ok && endpointSoon && !annotation.Restored {
 				continue // it goes with the endpoint, in one write
 			}
-			plan.Actions = append(plan.Actions, action)
+			values = append(values, action)
 		}
 	}
-	if !holds && a.cluster.Held {
-		plan.Actions = append(plan.Actions, RemoveFinalizer{Why: "the Cluster neither holds nor awaits a VIP"})
-	}
 	plan.Status = a.status(outcomes)
+	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
+	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
+		plan.Actions = append(plan.Actions, AddFinalizer{})
+	case !holds && a.cluster.Held:
+		values = append(values, RemoveFinalizer{Why: "the Cluster neither holds nor awaits a VIP"})
+	}
+	plan.Actions = append(plan.Actions, values...)
 	return plan
+}
+
+// carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first other
+// write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees to that.
+func (a *allocation) carriesAny(outcomes []outcome) bool {
+	return slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds && a.written(o.Role) != "" })
 }
 
 // status puts the conditions of all roles together. While one of them is held back, the others are too, so that one

@@ -154,7 +154,7 @@ func TestGates(t *testing.T) {
 		return func(s *vip.Snapshot) { s.Settings.WatchFilter = value }
 	}
 	fresh := options(viptest.WithPools())
-	starts := []string{"finalizer on", "create vip-ingress-prod from web", "create vip-cp-prod from cp"}
+	starts := []string{"create vip-ingress-prod from web", "create vip-cp-prod from cp"}
 	scenarios{
 		"if nothing hinders, should begin": {
 			given: []viptest.Option{fresh}, actions: starts, recheck: 3 * time.Second,

@@ -25,7 +25,7 @@ func TestEndpointSetBySomebodyElse(t *testing.T) {
 		},
 		"if the host was there first, should still serve ingress": {
 			given:   []viptest.Option{viptest.WithPools(), manual},
-			actions: []string{"finalizer on", "create vip-ingress-prod from web"}, recheck: 3 * time.Second,
+			actions: []string{"create vip-ingress-prod from web"}, recheck: 3 * time.Second,
 		},
 		"if the host was set without a port, should not complete it": {
 			given:      []viptest.Option{cpPool, viptest.With(host("192.0.2.7", 0))},

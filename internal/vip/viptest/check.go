@@ -2,6 +2,7 @@ package viptest
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -75,7 +76,8 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 			w.violation("%s gets the reason %q with the message %q", c.Key(), role.Reason, role.Message)
 		}
 	}
-	if c.Held || w.Served(c) {
+	owns := slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })
+	if c.Held || owns || w.Served(c) {
 		return
 	}
 	if len(plan.Actions) > 0 {
