@@ -16,6 +16,11 @@ func warnings(s *Snapshot) []Warning {
 	if !addr.IsValid() || SameAddr(c.VIPs[names.RoleControlPlane], c.Endpoint.Host) {
 		return nil
 	}
+	// The annotation may have been removed: a claim that is bound to the address says the same.
+	a := &allocation{Snapshot: s, cluster: c}
+	if a.boundTo(a.claimFor(names.RoleControlPlane)) == addr {
+		return nil
+	}
 	var pools []string
 	for i := range s.Pools {
 		if Contain(s.Pools[i].Offers, addr) {

@@ -36,6 +36,10 @@ func TestWarnings(t *testing.T) {
 		"if it lies outside, should not warn":                {[]viptest.Option{inRange, viptest.With(host("10.0.0.51", 6443))}, ""},
 		"if it is a name, should not warn":                   {[]viptest.Option{inRange, viptest.With(host("lb.example.com", 6443))}, ""},
 		"if the address comes from a claim, should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) { offers("10.0.0.1", "10.0.0.50")(&s.Pools[0]) }}, ""},
+		"if the address comes from a claim and the annotation was removed, should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) {
+			offers("10.0.0.1", "10.0.0.50")(&s.Pools[0])
+			delete(s.Cluster.VIPs, cp)
+		}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := vip.Decide(viptest.Snapshot(test.given...))

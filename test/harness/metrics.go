@@ -1,0 +1,69 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Metrics are the metrics of the operator at one moment.
+type Metrics map[string]*dto.MetricFamily
+
+// Labels select the series of a metric that have these values.
+type Labels map[string]string
+
+// Metrics scrapes the operator.
+func (o *Operator) Metrics(ctx context.Context) (Metrics, error) {
+	body, err := o.get(ctx, "diagnostics", "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics: %w", err)
+	}
+	return families, nil
+}
+
+// Value sums the series of a counter or gauge that have the labels, or the counts of a histogram.
+func (m Metrics) Value(name string, labels Labels) float64 {
+	var sum float64
+	for _, metric := range m.series(name, labels) {
+		sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue() +
+			float64(metric.GetHistogram().GetSampleCount())
+	}
+	return sum
+}
+
+// Sum sums what the series of a histogram have observed.
+func (m Metrics) Sum(name string, labels Labels) float64 {
+	var sum float64
+	for _, metric := range m.series(name, labels) {
+		sum += metric.GetHistogram().GetSampleSum()
+	}
+	return sum
+}
+
+// Has says whether there is a series with the labels.
+func (m Metrics) Has(name string, labels Labels) bool { return len(m.series(name, labels)) > 0 }
+
+func (m Metrics) series(name string, labels Labels) []*dto.Metric {
+	var found []*dto.Metric
+	for _, metric := range m[name].GetMetric() {
+		matching := 0
+		for _, pair := range metric.GetLabel() {
+			if value, wanted := labels[pair.GetName()]; wanted && value == pair.GetValue() {
+				matching++
+			}
+		}
+		if matching == len(labels) {
+			found = append(found, metric)
+		}
+	}
+	return found
+}

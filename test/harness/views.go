@@ -1,0 +1,122 @@
+package harness
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Cluster is a Cluster of either version.
+type Cluster struct{ *unstructured.Unstructured }
+
+// Endpoint is spec.controlPlaneEndpoint.
+type Endpoint struct {
+	Host string
+	Port int64
+}
+
+// Endpoint returns spec.controlPlaneEndpoint; both fields are zero while it is not set.
+func (c *Cluster) Endpoint() Endpoint {
+	host, _, _ := unstructured.NestedString(c.Object, "spec", "controlPlaneEndpoint", "host")
+	port, _, _ := unstructured.NestedInt64(c.Object, "spec", "controlPlaneEndpoint", "port")
+	return Endpoint{Host: host, Port: port}
+}
+
+// VIP returns the annotation with the VIP of a role.
+func (c *Cluster) VIP(role string) string { return c.GetAnnotations()[names.Annotation(role)] }
+
+// Held says whether the allocator's finalizer is on.
+func (c *Cluster) Held() bool { return slices.Contains(c.GetFinalizers(), names.ReleaseFinalizer) }
+
+// InUse says whether Cluster API's finalizer is on.
+func (c *Cluster) InUse() bool { return slices.Contains(c.GetFinalizers(), names.ClusterFinalizer) }
+
+// Conditions returns the metav1 conditions, wherever the version keeps them: status.conditions with v1beta2,
+// status.v1beta2.conditions with v1beta1.
+func (c *Cluster) Conditions() []metav1.Condition {
+	path := []string{"status", "conditions"}
+	if c.GroupVersionKind().Version == oldVersion {
+		path = []string{"status", "v1beta2", "conditions"}
+	}
+	items, _, _ := unstructured.NestedSlice(c.Object, path...)
+	conditions := make([]metav1.Condition, 0, len(items))
+	for _, item := range items {
+		fields, _ := item.(map[string]any)
+		var condition metav1.Condition
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &condition) == nil {
+			conditions = append(conditions, condition)
+		}
+	}
+	return conditions
+}
+
+// Condition returns the allocator's condition for a role, or nil.
+func (c *Cluster) Condition(role string) *metav1.Condition {
+	conditions := c.Conditions()
+	for i := range conditions {
+		if conditions[i].Type == names.ConditionType(role) {
+			return &conditions[i]
+		}
+	}
+	return nil
+}
+
+// Carried returns the addresses that the Cluster carries, as endpoint or in an annotation, each once.
+func (c *Cluster) Carried() []string {
+	var carried []string
+	add := func(address string) {
+		if address != "" && !slices.Contains(carried, address) {
+			carried = append(carried, address)
+		}
+	}
+	add(c.Endpoint().Host)
+	for key, value := range c.GetAnnotations() {
+		if _, ok := names.RoleOfAnnotation(key); ok {
+			add(value)
+		}
+	}
+	return carried
+}
+
+// Claim is an IPAddressClaim.
+type Claim struct{ *unstructured.Unstructured }
+
+// Address returns the name of the IPAddress that the claim is bound to, or "".
+func (c *Claim) Address() string {
+	name, _, _ := unstructured.NestedString(c.Object, "status", "addressRef", "name")
+	return name
+}
+
+// Pool returns the name of the pool that the claim asks.
+func (c *Claim) Pool() string {
+	name, _, _ := unstructured.NestedString(c.Object, "spec", "poolRef", "name")
+	return name
+}
+
+// ClusterName returns spec.clusterName.
+func (c *Claim) ClusterName() string {
+	name, _, _ := unstructured.NestedString(c.Object, "spec", "clusterName")
+	return name
+}
+
+// Address is an IPAddress.
+type Address struct{ *unstructured.Unstructured }
+
+// Value returns the IP address.
+func (a *Address) Value() string {
+	value, _, _ := unstructured.NestedString(a.Object, "spec", "address")
+	return value
+}
+
+// Claim returns the name of the claim that the address was made for.
+func (a *Address) Claim() string {
+	name, _, _ := unstructured.NestedString(a.Object, "spec", "claimRef", "name")
+	return name
+}
+
+// Capacity is what a pool reports of itself.
+type Capacity struct{ Total, Used, Free, OutOfRange int }
