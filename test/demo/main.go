@@ -1,0 +1,58 @@
+// Command demo shows the allocator at work on a real control plane: Clusters get their VIPs, lose and regain an
+// annotation, and give their addresses back. It ends with an error if anything of that does not happen.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	options, err := parseOptions(os.Args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = show(options)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the user asks for.
+type options struct {
+	keep     bool
+	binary   string
+	examples string
+}
+
+func parseOptions(args []string) (*options, error) {
+	o := &options{}
+	fs := pflag.NewFlagSet("demo", pflag.ContinueOnError)
+	fs.BoolVar(&o.keep, "keep", false, "leave everything up at the end, until Ctrl-C")
+	fs.StringVar(&o.binary, "binary", "", "operator to show; it is built when empty")
+	fs.StringVar(&o.examples, "examples", "examples/demo", "directory with pools.yaml, clusterclass.yaml and clusters.yaml")
+	return o, fs.Parse(args)
+}
+
+func show(options *options) (err error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	d := &demo{options: options, out: newScreen(os.Stdout)}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.run(ctx); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return d.withLog(err)
+	}
+	return nil
+}
