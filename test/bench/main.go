@@ -1,0 +1,91 @@
+// Command bench measures the operator on a real control plane: against the floor, which is the same Clusters with
+// somebody who creates nothing but the claims, and against the targets of docs/performance.md. All figures come from one
+// plane on this machine; nothing leaves the loopback interface.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// maxClusters is what the pools of a run have addresses for.
+const maxClusters = 30000
+
+// options are what the user asks for.
+type options struct {
+	clusters []int
+	repeat   int
+	singles  int
+	settle   time.Duration
+	only     []string
+	binary   string
+	dir      string
+	args     []string
+	verbose  bool
+}
+
+func parseOptions(args []string) (*options, error) {
+	o := &options{}
+	fs := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	fs.IntSliceVar(&o.clusters, "clusters", []int{100, 1000}, "sizes of the storms")
+	fs.IntVar(&o.repeat, "repeat", 3, "how often each storm is run, with and without the operator in turn")
+	fs.IntVar(&o.singles, "singles", 50, "how many Clusters are created one after the other")
+	fs.DurationVar(&o.settle, "settle", 35*time.Second, "how long a settled system is watched; the default covers the operator's reconcile period")
+	fs.StringSliceVar(&o.only, "only", []string{"single", "storm"}, "which parts to run")
+	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
+	fs.StringArrayVar(&o.args, "operator-arg", nil, "further argument of the operator, such as --profiler-address=127.0.0.1:6060; may be repeated")
+	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
+	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	var problems []error
+	for _, size := range o.clusters {
+		if size < 1 || size > maxClusters {
+			problems = append(problems, fmt.Errorf("--clusters: %d is not between 1 and %d", size, maxClusters))
+		}
+	}
+	for _, part := range o.only {
+		if !slices.Contains([]string{"single", "storm"}, part) {
+			problems = append(problems, fmt.Errorf("--only: %q is neither single nor storm", part))
+		}
+	}
+	if o.repeat < 1 || o.singles < 1 {
+		problems = append(problems, errors.New("--repeat and --singles: at least 1"))
+	}
+	return o, errors.Join(problems...)
+}
+
+func main() {
+	options, err := parseOptions(os.Args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = measure(options)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(options *options) (err error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	b, err := newBench(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	results, err := b.run(ctx)
+	return errors.Join(err, results.print(os.Stdout))
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+const (
+	// servedTimeout bounds the wait for one Cluster on a quiet plane.
+	servedTimeout = 2 * time.Minute
+	// pause is how long a quiet plane has shown nothing new before the next Cluster is created.
+	pause = 300 * time.Millisecond
+)
+
+// singles is what Clusters that are created one after the other took.
+type singles struct {
+	moments []*moments
+	shares  []share
+	costs   costs
+}
+
+// single creates Clusters one after the other, each on a plane that has come to rest.
+func (b *bench) single(ctx context.Context, withOperator, last bool) (*singles, error) {
+	b.say("%d Clusters one after the other, %s", b.options.singles, label(withOperator))
+	run, err := b.begin(ctx, withOperator)
+	if err != nil {
+		return nil, err
+	}
+	defer run.abandon()
+	for i := range b.options.singles {
+		if err := run.createOne(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	result := &singles{costs: run.meter.read()}
+	entries, err := b.plane.Audit().Since(ctx, run.mark)
+	if err != nil {
+		return nil, err
+	}
+	result.shares = shares(entries, run.scene.name)
+	result.moments, err = run.end(ctx, last)
+	return result, err
+}
+
+// createOne creates a Cluster, waits until it is served, and then until nothing happens to it any more.
+func (r *run) createOne(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
+	defer cancel()
+	if err := r.scene.create(ctx, r.seen, i); err != nil {
+		return err
+	}
+	name := clusterName(i)
+	err := plane.Eventually(ctx, func(context.Context) error {
+		m := r.seen.one(name)
+		switch {
+		case !r.seen.done(&m):
+			return errors.New("not served yet")
+		case time.Since(r.seen.lastEvent()) < pause:
+			return errors.New("not at rest yet")
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cluster %s %s: %w%s", name, label(r.operator != nil), err, r.logTail())
+	}
+	return nil
+}
