@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the operator into bin/
@@ -39,6 +39,7 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 .PHONY: test
 test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
 	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance)
+	$(MAKE) --no-print-directory test-install
 	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
 .PHONY: test-unit
@@ -57,6 +58,8 @@ bench: build plane ## Measure; prints figures
 .PHONY: lint
 lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
+	cd hack/release && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	cd test/install && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -69,6 +72,8 @@ vuln: ## Look for known vulnerabilities (asks the Go vulnerability database)
 .PHONY: verify
 verify: ## Check that generated code and go.mod are up to date
 	hack/verify.sh
+
+include hack/install.mk
 
 .PHONY: presubmit
 presubmit: lint verify test-unit test ## What a change must pass

@@ -15,7 +15,9 @@ if ! diff -u "$scratch/zz_generated.deepcopy.go" internal/capi/zz_generated.deep
 fi
 
 echo "go.mod"
-if ! go mod tidy -diff; then
-  echo "go.mod is not tidy: run 'go mod tidy'" >&2
-  exit 1
-fi
+for module in . hack/release test/install; do
+  if ! (cd "$module" && go mod tidy -diff); then
+    echo "$module/go.mod is not tidy: run 'go mod tidy' there" >&2
+    exit 1
+  fi
+done

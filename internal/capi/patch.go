@@ -64,6 +64,9 @@ type operation struct {
 	Value any    `json:"value,omitempty"`
 }
 
+// opAdd is the operation that adds a value, or replaces the one that is there.
+const opAdd = "add"
+
 // test is an operation that fails unless the value at path is what we decided upon; nil stands for nothing there.
 type test struct {
 	Op    string `json:"op"`
@@ -95,13 +98,13 @@ func (c *Cluster) PatchResults(finalizer bool, endpoint *vip.SetEndpoint, annota
 		patch = append(patch, c.addFinalizer()...)
 	}
 	if c.Annotations == nil && len(annotations) > 0 {
-		patch = append(patch, operation{"add", annotationsPath, object{}})
+		patch = append(patch, operation{opAdd, annotationsPath, object{}})
 	}
 	for _, annotation := range annotations {
-		patch = append(patch, operation{"add", annotationPath(names.Annotation(annotation.Role)), annotation.Value})
+		patch = append(patch, operation{opAdd, annotationPath(names.Annotation(annotation.Role)), annotation.Value})
 	}
 	if endpoint != nil {
-		patch = append(patch, operation{"add", "/spec/controlPlaneEndpoint", Endpoint(endpoint.Endpoint)})
+		patch = append(patch, operation{opAdd, "/spec/controlPlaneEndpoint", Endpoint(endpoint.Endpoint)})
 	}
 	return json.Marshal(patch)
 }
@@ -109,9 +112,9 @@ func (c *Cluster) PatchResults(finalizer bool, endpoint *vip.SetEndpoint, annota
 func (c *Cluster) addFinalizer() []any {
 	const path = "/metadata/finalizers"
 	if len(c.Finalizers) == 0 {
-		return []any{mustBe(path, nil), operation{"add", path, []string{names.ReleaseFinalizer}}}
+		return []any{mustBe(path, nil), operation{opAdd, path, []string{names.ReleaseFinalizer}}}
 	}
-	return []any{mustBe(path, c.Finalizers), operation{"add", path + "/-", names.ReleaseFinalizer}}
+	return []any{mustBe(path, c.Finalizers), operation{opAdd, path + "/-", names.ReleaseFinalizer}}
 }
 
 // PatchFinalizerAway returns the JSON patch that takes our finalizer off, or nil if it is not on.

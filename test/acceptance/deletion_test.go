@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
@@ -19,7 +20,7 @@ func TestDeletion(t *testing.T) {
 		cp, in := s.bothPools()
 		s.cluster("one")
 		s.served("one")
-		require.NoError(t, s.Plane.HoldDeletion(t.Context(), s.name, "one"))
+		s.hold("one")
 		s.delete("one")
 		s.sees("one", condition(controlPlane, names.ReasonReleasing), condition(ingress, names.ReasonReleasing), held(true))
 
@@ -116,7 +117,7 @@ func TestDeletion(t *testing.T) {
 		s.bothPools()
 		s.cluster("one")
 		s.served("one")
-		require.NoError(t, s.Plane.HoldDeletion(t.Context(), s.name, "one"))
+		s.hold("one")
 		s.annotate("one", names.DeleteForMove, "")
 		s.handled()
 		mark := s.mark()
@@ -139,6 +140,19 @@ func TestDeletion(t *testing.T) {
 		s.delete("one")
 		s.gone("one")
 	})
+}
+
+// hold keeps the infrastructure of a Cluster, and so Cluster API's finalizer, until ReleaseDeletion. The topology
+// controller may make the infrastructure twice before it names it in the Cluster, so that is waited for.
+func (s *scope) hold(cluster string) {
+	s.t.Helper()
+	s.sees(cluster, func(c *harness.Cluster) error {
+		if name, _, _ := unstructured.NestedString(c.Object, "spec", "infrastructureRef", "name"); name == "" {
+			return errors.New("it names no infrastructure")
+		}
+		return nil
+	})
+	require.NoError(s.t, s.Plane.HoldDeletion(s.t.Context(), s.name, cluster))
 }
 
 // used waits until a global pool reports so many addresses in use.

@@ -33,7 +33,7 @@ func TestSettled(t *testing.T) {
 	s.sees("unserved", condition(controlPlane, names.ReasonPoolNotFound))
 	s.cluster("paused", func(c *harness.NewCluster) { c.Paused = true })
 	clusters += 4
-	require.NoError(t, s.Plane.HoldDeletion(t.Context(), s.name, "served-0"))
+	s.hold("served-0")
 	s.delete("served-0")
 	s.sees("served-0", condition(controlPlane, names.ReasonReleasing))
 	s.hasEvent("unserved", "Warning PoolNotFound")

@@ -2,33 +2,88 @@ package harness
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
+	"slices"
+	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gorizond/capi-vip-allocator/charts"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 const (
-	// User is the operator's name in the audit log, unless OperatorOptions say otherwise.
-	User = "capi-vip-allocator"
-	// Group is what the roles are bound to, so that several operators with names of their own have them.
-	Group = "capi-vip-allocator"
-	// Namespace is the operator's own, with its Lease.
+	// Namespace is the operator's own, with its Lease and its accounts.
 	Namespace = "capi-vip-allocator-system"
+	// User is the operator's name in the audit log, unless OperatorOptions say otherwise: that of its service account.
+	User = accounts + "capi-vip-allocator"
+	// accounts begins the names of all service accounts of the namespace.
+	accounts = "system:serviceaccount:" + Namespace + ":"
 )
 
-//go:embed rbac.yaml
-var roles string
-
-// Grant creates the operator's namespace and roles. Granting again is fine.
+// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own: just
+// these, from the same file. Granting again is fine.
 func Grant(ctx context.Context, p *plane.Plane) error {
-	if _, err := plane.ApplyYAML(ctx, p.Config(), roles); err != nil {
+	manifests, err := roles()
+	if err != nil {
+		return err
+	}
+	if _, err := plane.ApplyYAML(ctx, p.Config(), manifests); err != nil {
 		return fmt.Errorf("grant the operator its roles: %w", err)
 	}
 	return nil
 }
 
-// Identity is that of an operator with the given user name.
-func Identity(user string) plane.Identity {
-	return plane.Identity{User: user, Groups: []string{Group}}
+// kubeconfig writes one with a token of a user's service account, which is created where there is none.
+func kubeconfig(ctx context.Context, p *plane.Plane, user string) (string, error) {
+	account := strings.TrimPrefix(user, accounts)
+	manifest := fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: %s}}", account, Namespace)
+	if _, err := plane.ApplyYAML(ctx, p.Config(), manifest); err != nil {
+		return "", fmt.Errorf("create the service account %s: %w", account, err)
+	}
+	return p.ServiceAccountKubeconfig(ctx, Namespace, account)
+}
+
+// roles are the manifests of Grant.
+func roles() (string, error) {
+	var rules map[string][]rbacv1.PolicyRule
+	if err := yaml.UnmarshalStrict(charts.Rules, &rules); err != nil {
+		return "", fmt.Errorf("read the chart's permissions: %w", err)
+	}
+	cluster, err := yaml.Marshal(slices.Concat(rules["watched"], rules["cluster"], rules["diagnostics"]))
+	if err != nil {
+		return "", fmt.Errorf("write the permissions: %w", err)
+	}
+	own, err := yaml.Marshal(rules["own"])
+	if err != nil {
+		return "", fmt.Errorf("write the permissions: %w", err)
+	}
+	return fmt.Sprintf(`
+{apiVersion: v1, kind: Namespace, metadata: {name: %[1]s}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: capi-vip-allocator}
+rules:
+%[2]s
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: capi-vip-allocator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: capi-vip-allocator}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:%[1]s"}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: capi-vip-allocator-leases, namespace: %[1]s}
+rules:
+%[3]s
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: capi-vip-allocator-leases, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: capi-vip-allocator-leases}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:%[1]s"}]
+`, Namespace, cluster, own), nil
 }

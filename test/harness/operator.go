@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 type OperatorOptions struct {
 	// Binary is the program; empty builds it.
 	Binary string
-	// User is the operator's name in the audit log; empty is User.
+	// User is the operator's service account; empty is that of User.
 	User string
 	// Kubeconfig is what the operator uses instead of one for User.
 	Kubeconfig string
@@ -52,6 +53,9 @@ func StartOperator(ctx context.Context, p *plane.Plane, options OperatorOptions)
 	if options.User == "" {
 		options.User = User
 	}
+	if !strings.HasPrefix(options.User, accounts) {
+		options.User = accounts + options.User
+	}
 	if options.Binary == "" {
 		binary, err := BuildOperator(ctx, false)
 		if err != nil {
@@ -60,11 +64,11 @@ func StartOperator(ctx context.Context, p *plane.Plane, options OperatorOptions)
 		options.Binary = binary
 	}
 	if options.Kubeconfig == "" {
-		kubeconfig, err := p.Kubeconfig(Identity(options.User))
+		path, err := kubeconfig(ctx, p, options.User)
 		if err != nil {
 			return nil, err
 		}
-		options.Kubeconfig = kubeconfig
+		options.Kubeconfig = path
 	}
 	args := append([]string{
 		"--kubeconfig=" + options.Kubeconfig,

@@ -38,7 +38,7 @@ type freeze struct {
 
 // NewProxy returns a proxy to the API server for the identity of an operator. Close it.
 func NewProxy(ctx context.Context, p *plane.Plane, user string) (*Proxy, error) {
-	path, err := p.Kubeconfig(Identity(user))
+	path, err := kubeconfig(ctx, p, user)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package plane
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,7 +15,8 @@ import (
 const clusterNameLabel = "cluster.x-k8s.io/cluster-name"
 
 // HoldDeletion makes the deletion of a Cluster wait until ReleaseDeletion: its infrastructure keeps a
-// finalizer, and Cluster API keeps its own on the Cluster. It waits until the infrastructure exists.
+// finalizer, and Cluster API keeps its own on the Cluster. It waits until the Cluster owns its infrastructure: a Cluster
+// that is deleted before it knows of it would not wait.
 func (p *Plane) HoldDeletion(ctx context.Context, namespace, cluster string) error {
 	return p.setHold(ctx, namespace, cluster, true)
 }
@@ -40,6 +42,10 @@ func (p *Plane) setHold(ctx context.Context, namespace, cluster string, held boo
 			return fmt.Errorf("no FakeInfraCluster of Cluster %s/%s yet", namespace, cluster)
 		}
 		for i := range list.Items {
+			owned := slices.ContainsFunc(list.Items[i].GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.Kind == "Cluster" })
+			if held && !owned {
+				return fmt.Errorf("FakeInfraCluster of Cluster %s/%s is not owned by it yet", namespace, cluster)
+			}
 			if err := merge(ctx, target, list.Items[i].GetName(), fullHoldPatch(&list.Items[i], held)); err != nil {
 				if apierrors.IsConflict(err) {
 					return err

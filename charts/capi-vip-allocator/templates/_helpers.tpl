@@ -1,0 +1,98 @@
+{{/* Name of all objects. */}}
+{{- define "vip.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 43 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" (.Release.Name | trunc 24 | trimSuffix "-") .Chart.Name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of objects outside of namespaces. Cluster API's installers remove such an object only if its name begins with the namespace. */}}
+{{- define "vip.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "vip.fullname" .) -}}
+{{- end -}}
+
+{{/* What selects the pods. It can never be changed, and is the same in every way of installing. */}}
+{{- define "vip.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
+control-plane: controller-manager
+{{- end -}}
+
+{{- define "vip.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "vip.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "vip.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vip.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The operator's config file. */}}
+{{- define "vip.config" -}}
+retryInterval: {{ .Values.controller.retryInterval | quote }}
+reconcilePeriod: {{ .Values.controller.reconcilePeriod | quote }}
+defaultPort: {{ .Values.defaults.port }}
+baseDomain: {{ .Values.defaults.baseDomain | quote }}
+{{- end -}}
+
+{{/* Flags. What has its default is left out, so that Cluster API's installers can add it. */}}
+{{- define "vip.args" -}}
+- --config=/etc/capi-vip-allocator/config.yaml
+- --leader-elect=true
+- --health-addr=:9440
+- --diagnostics-address={{ if .Values.metrics.enabled }}:8443{{ else }}0{{ end }}
+{{- if and .Values.metrics.enabled .Values.metrics.insecure }}
+- --insecure-diagnostics=true
+{{- end }}
+{{- with .Values.controller }}
+{{- if ne .leaderElection.leaseDuration "15s" }}
+- --leader-elect-lease-duration={{ .leaderElection.leaseDuration }}
+{{- end }}
+{{- if ne .leaderElection.renewDeadline "10s" }}
+- --leader-elect-renew-deadline={{ .leaderElection.renewDeadline }}
+{{- end }}
+{{- if ne .leaderElection.retryPeriod "2s" }}
+- --leader-elect-retry-period={{ .leaderElection.retryPeriod }}
+{{- end }}
+{{- if ne (int .concurrency) 10 }}
+- --max-concurrent-reconciles={{ .concurrency }}
+{{- end }}
+{{- if .namespace }}
+- --namespace={{ .namespace }}
+{{- end }}
+{{- if .watchFilter }}
+- --watch-filter={{ .watchFilter }}
+{{- end }}
+{{- if ne .logLevel "info" }}
+- --log-level={{ .logLevel }}
+{{- end }}
+{{- if ne .logFormat "json" }}
+- --log-format={{ .logFormat }}
+{{- end }}
+{{- range .extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// versionPackage holds the variables that tell a program what it is.
+const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/operator"
+
+// build compiles a program of the sources, static and the same on every machine, and returns its path.
+func (r *release) build(ctx context.Context, program, platform string) (string, error) {
+	system, arch, ok := strings.Cut(platform, "/")
+	if !ok {
+		return "", fmt.Errorf("platform %q is not as in linux/amd64", platform)
+	}
+	target := filepath.Join(r.root, "bin", system+"_"+arch, program)
+	if system == "windows" {
+		target += ".exe"
+	}
+	stamp := fmt.Sprintf("-s -w -buildid= -X %[1]s.buildVersion=%[2]s -X %[1]s.buildCommit=%[3]s -X %[1]s.buildDate=%[4]s",
+		versionPackage, r.version, r.commit, r.date.Format(time.RFC3339))
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
+		"-ldflags", stamp, "-o", target, "./cmd/"+program)
+	command.Dir = r.root
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0")
+	begin := time.Now()
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s for %s: %w\n%s", program, platform, err, output)
+	}
+	say("built %s for %s in %s", program, platform, time.Since(begin).Round(100*time.Millisecond))
+	return target, nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// pluginName is the plugin of kubectl that explains what the operator does and would do.
+const pluginName = "kubectl-vip"
+
+// plugin packs the kubectl plugin for all platforms that people sit at. Sources without it give a release without it.
+func (r *release) plugin(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(r.root, "cmd", pluginName)); errors.Is(err, fs.ErrNotExist) {
+		say("there is no cmd/%s, so the release has none", pluginName)
+		return nil
+	}
+	for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
+		if err := r.packPlugin(ctx, platform); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *release) packPlugin(ctx context.Context, platform string) error {
+	program, err := r.build(ctx, pluginName, platform)
+	if err != nil {
+		return err
+	}
+	var entries []entry
+	for _, path := range []string{filepath.Join(r.root, "LICENSE"), program} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("pack %s: %w", pluginName, err)
+		}
+		entries = append(entries, entry{name: filepath.Base(path), content: content, program: path == program})
+	}
+	stem := fmt.Sprintf("%s_%s_%s", pluginName, r.version, strings.ReplaceAll(platform, "/", "_"))
+	if strings.HasPrefix(platform, "windows/") {
+		packed, err := zipped(entries, r.date)
+		if err != nil {
+			return err
+		}
+		return r.write(stem+".zip", packed)
+	}
+	packed, err := tarballOf(entries, r.date)
+	if err != nil {
+		return err
+	}
+	if packed, err = gzipped(packed); err != nil {
+		return err
+	}
+	return r.write(stem+".tar.gz", packed)
+}

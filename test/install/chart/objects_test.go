@@ -1,0 +1,108 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
+)
+
+func TestObjects(t *testing.T) {
+	usual := []string{
+		"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-manager",
+		"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader",
+		"ClusterRoleBinding/capi-vip-allocator-system-capi-vip-allocator-manager",
+		"ConfigMap/capi-vip-allocator-config",
+		"Deployment/capi-vip-allocator-controller-manager",
+		"PodDisruptionBudget/capi-vip-allocator-controller-manager",
+		"Role/capi-vip-allocator-leader-election",
+		"RoleBinding/capi-vip-allocator-leader-election",
+		"Service/capi-vip-allocator-metrics",
+		"ServiceAccount/capi-vip-allocator",
+	}
+	tests := map[string]struct {
+		values  string
+		without []string
+		with    []string
+	}{
+		"if nothing is set, should make the usual objects": {},
+		"if metrics are off, should make no Service and no role for readers": {
+			values:  "metrics: {enabled: false, serviceMonitor: {enabled: true}}",
+			without: []string{"Service/", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
+		},
+		"if roles are made by somebody else, should make none": {
+			values: "rbac: {create: false}", without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
+		},
+		"if the service account exists, should make none": {
+			values: "serviceAccount: {create: false, name: mine}", without: []string{"ServiceAccount/"},
+		},
+		"if the budget is off, should make none": {
+			values: "podDisruptionBudget: {enabled: false}", without: []string{"PodDisruptionBudget/"},
+		},
+		"if everything is on, should make everything": {
+			values: everything,
+			with: []string{
+				"ConfigMap/capi-vip-allocator-dashboard", "NetworkPolicy/capi-vip-allocator-controller-manager",
+				"PrometheusRule/capi-vip-allocator", "ServiceMonitor/capi-vip-allocator",
+			},
+		},
+		"if one namespace is watched, should make a role there": {
+			values: "controller: {namespace: team}",
+			with: []string{
+				"Role/capi-vip-allocator-system-capi-vip-allocator-manager", "RoleBinding/capi-vip-allocator-system-capi-vip-allocator-manager",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := append([]string{}, test.with...)
+			for _, object := range usual {
+				gone := false
+				for _, prefix := range test.without {
+					gone = gone || strings.HasPrefix(object, prefix)
+				}
+				if !gone {
+					want = append(want, object)
+				}
+			}
+			require.ElementsMatch(t, want, render(t, test.values).Names())
+		})
+	}
+}
+
+func TestLabels(t *testing.T) {
+	t.Run("if installed in any way, should carry the provider's label and select the same pods", func(t *testing.T) {
+		for _, release := range []string{helm.Name, "vips", strings.Repeat("long-", 10)[:49] + "er"} {
+			objects, err := helm.Render(everything+"\ncommonLabels: {team: net}", release, "elsewhere")
+			require.NoError(t, err)
+			for _, object := range objects {
+				require.Equal(t, "addon-capi-vip-allocator", object.GetLabels()["cluster.x-k8s.io/provider"], object.GetName())
+				require.Equal(t, "net", object.GetLabels()["team"], object.GetName())
+				require.LessOrEqual(t, len(object.GetName()), 253)
+			}
+			d := deployment(t, objects)
+			require.LessOrEqual(t, len(d.Name), 63)
+			require.Equal(t, map[string]string{
+				"app.kubernetes.io/name": "capi-vip-allocator", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator", "control-plane": "controller-manager",
+			}, d.Spec.Selector.MatchLabels)
+			require.Subset(t, d.Spec.Template.Labels, d.Spec.Selector.MatchLabels)
+			require.Equal(t, d.Spec.Selector.MatchLabels, get[corev1.Service](t, objects, "Service", "").Spec.Selector)
+		}
+	})
+	t.Run("if outside of namespaces, should have a name by which Cluster API's installers find it", func(t *testing.T) {
+		for _, object := range render(t, everything) {
+			if strings.HasPrefix(object.GetKind(), "Cluster") {
+				require.True(t, strings.HasPrefix(object.GetName(), helm.Namespace+"-"), object.GetName())
+				require.Empty(t, object.GetNamespace())
+			} else {
+				require.NotEmpty(t, object.GetNamespace(), object.GetName())
+			}
+		}
+	})
+	t.Run("if the name is given, should be used", func(t *testing.T) {
+		require.Equal(t, "vips-controller-manager", deployment(t, render(t, "fullnameOverride: vips")).Name)
+	})
+}

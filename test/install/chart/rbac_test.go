@@ -1,0 +1,81 @@
+package chart
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
+)
+
+// rules reads the chart's single list of permissions.
+func rules(t *testing.T) map[string][]rbacv1.PolicyRule {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(helm.ChartDir(), "files", "rbac.yaml"))
+	require.NoError(t, err)
+	parsed := map[string][]rbacv1.PolicyRule{}
+	require.NoError(t, yaml.UnmarshalStrict(content, &parsed))
+	return parsed
+}
+
+func TestRoles(t *testing.T) {
+	all := rules(t)
+	tests := map[string]struct {
+		values  string
+		cluster [][]rbacv1.PolicyRule
+		watched bool
+	}{
+		"if nothing is set, should grant everything everywhere": {"", [][]rbacv1.PolicyRule{all["watched"], all["cluster"], all["diagnostics"]}, false},
+		"if one namespace is watched, should grant the most of it there only": {
+			"controller: {namespace: team}", [][]rbacv1.PolicyRule{all["cluster"], all["diagnostics"]}, true,
+		},
+		"if metrics are off, should not grant reviews":  {"metrics: {enabled: false}", [][]rbacv1.PolicyRule{all["watched"], all["cluster"]}, false},
+		"if metrics are open, should not grant reviews": {"metrics: {insecure: true}", [][]rbacv1.PolicyRule{all["watched"], all["cluster"]}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := render(t, test.values)
+			require.Equal(t, slices.Concat(test.cluster...), get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-manager").Rules)
+			if test.watched {
+				role := get[rbacv1.Role](t, objects, "Role", "-manager")
+				require.Equal(t, "team", role.Namespace)
+				require.Equal(t, all["watched"], role.Rules)
+			} else {
+				require.Nil(t, objects.Find("Role", "-manager"))
+			}
+			leases := get[rbacv1.Role](t, objects, "Role", "-leader-election")
+			require.Equal(t, helm.Namespace, leases.Namespace)
+			require.Equal(t, all["own"], leases.Rules)
+		})
+	}
+	t.Run("if roles are made, should be bound to the account of the pods, and the readers' to nobody", func(t *testing.T) {
+		objects := render(t, "serviceAccount: {name: mine}\ncontroller: {namespace: team}")
+		account := deployment(t, objects).Spec.Template.Spec.ServiceAccountName
+		require.Equal(t, "mine", account)
+		subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Name: account, Namespace: helm.Namespace}}
+		bound := get[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding", "-manager")
+		require.Equal(t, subjects, bound.Subjects)
+		require.Equal(t, objects.Find("ClusterRole", "-manager").GetName(), bound.RoleRef.Name)
+		for _, suffix := range []string{"-manager", "-leader-election"} {
+			bound := get[rbacv1.RoleBinding](t, objects, "RoleBinding", suffix)
+			require.Equal(t, subjects, bound.Subjects)
+			require.Equal(t, objects.Find("Role", suffix).GetName(), bound.RoleRef.Name)
+		}
+		require.Nil(t, objects.Find("ClusterRoleBinding", "-metrics-reader"))
+	})
+	t.Run("if anything is granted, should be named and no secret", func(t *testing.T) {
+		for group, list := range all {
+			for _, rule := range list {
+				for _, word := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs) {
+					require.NotContains(t, word, "*", group)
+					require.NotContains(t, []string{"secrets", "escalate", "bind", "impersonate"}, word, group)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,118 @@
+// Package helm renders the chart with Helm's own library, and decodes what comes out strictly: a field that Kubernetes
+// does not know is an error.
+package helm
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	k8sruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// The release that is rendered.
+const (
+	Name      = "capi-vip-allocator"
+	Namespace = "capi-vip-allocator-system"
+)
+
+// Root is the directory of the sources.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..", "..")
+}
+
+// ChartDir is the directory of the chart.
+func ChartDir() string { return filepath.Join(Root(), "charts", "capi-vip-allocator") }
+
+// Objects are what a chart renders to.
+type Objects []*unstructured.Unstructured
+
+// Render renders the chart with values given as YAML, under a release name and namespace.
+func Render(values, release, namespace string) (Objects, error) {
+	loaded, err := loader.LoadDir(ChartDir())
+	if err != nil {
+		return nil, fmt.Errorf("load the chart: %w", err)
+	}
+	parsed := map[string]any{}
+	if err := yaml.UnmarshalStrict([]byte(values), &parsed); err != nil {
+		return nil, fmt.Errorf("read the values: %w", err)
+	}
+	complete, err := util.ToRenderValues(loaded, parsed,
+		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := engine.Render(loaded, complete)
+	if err != nil {
+		return nil, err
+	}
+	var objects Objects
+	for _, file := range slices.Sorted(maps.Keys(rendered)) {
+		if path.Ext(file) != ".yaml" {
+			continue
+		}
+		found, err := Parse(rendered[file])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
+}
+
+// Parse reads a stream of manifests. A key that stands twice is an error.
+func Parse(stream string) (Objects, error) {
+	var objects Objects
+	for document := range strings.SplitSeq("\n"+stream, "\n---") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
+			return nil, fmt.Errorf("read a manifest: %w\n%s", err, document)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}
+
+// Find returns the object of a kind whose name ends as given, or nil.
+func (o Objects) Find(kind, suffix string) *unstructured.Unstructured {
+	for _, object := range o {
+		if object.GetKind() == kind && strings.HasSuffix(object.GetName(), suffix) {
+			return object
+		}
+	}
+	return nil
+}
+
+// Names lists all objects as Kind/name, sorted.
+func (o Objects) Names() []string {
+	var names []string
+	for _, object := range o {
+		names = append(names, object.GetKind()+"/"+object.GetName())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// As decodes the object of a kind whose name ends as given; a field that T does not have is an error.
+func As[T any](o Objects, kind, suffix string) (T, error) {
+	var typed T
+	object := o.Find(kind, suffix)
+	if object == nil {
+		return typed, fmt.Errorf("no %s whose name ends in %q among %s", kind, suffix, strings.Join(o.Names(), ", "))
+	}
+	err := k8sruntime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true)
+	return typed, err
+}
