@@ -21,7 +21,8 @@ import (
 
 // reporter tells of what was done: logs, events and metrics.
 type reporter struct {
-	cfg     Config
+	cfg Config
+	// started is when this process began, to the second: so much is known of the age of a Cluster.
 	started time.Time
 
 	mu sync.Mutex
@@ -32,7 +33,7 @@ type reporter struct {
 }
 
 func newReporter(cfg Config) *reporter {
-	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now()}
+	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now().Truncate(time.Second)}
 }
 
 // done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
@@ -75,7 +76,7 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 	}
 	for _, warning := range warnings {
 		r.cfg.Logger.Warn(warning.Message, clusterAttr(key), slog.String("reason", warning.Reason))
-		if known || cluster.Created.After(r.started) {
+		if known || !cluster.Created.Before(r.started) {
 			r.event(cluster, telemetry.EventForWarning(warning))
 		}
 	}

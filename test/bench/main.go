@@ -30,6 +30,8 @@ type options struct {
 	dir      string
 	args     []string
 	verbose  bool
+	// floorWrites has the floor write endpoints too.
+	floorWrites bool
 }
 
 func parseOptions(args []string) (*options, error) {
@@ -43,6 +45,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
 	fs.StringArrayVar(&o.args, "operator-arg", nil, "further argument of the operator, such as --profiler-address=127.0.0.1:6060; may be repeated")
 	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
+	fs.BoolVar(&o.floorWrites, "floor-writes", false, "the floor writes the endpoint too, so that Cluster API has to react to it as well")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

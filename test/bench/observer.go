@@ -24,6 +24,9 @@ type moments struct {
 // bound reports whether the claims of both roles have their addresses.
 func (m *moments) bound() bool { return !m.boundControlPlane.IsZero() && !m.boundOther.IsZero() }
 
+// boundAndWritten reports whether the endpoint is written as well.
+func (m *moments) boundAndWritten() bool { return m.bound() && !m.endpoint.IsZero() }
+
 // served reports whether both VIPs are written to the Cluster.
 func (m *moments) served() bool { return !m.endpoint.IsZero() && !m.ingress.IsZero() }
 

@@ -38,6 +38,9 @@ func (b *bench) begin(ctx context.Context, withOperator bool) (_ *run, err error
 		}
 	}()
 	done := (*moments).bound
+	if b.options.floorWrites {
+		done = (*moments).boundAndWritten
+	}
 	if withOperator {
 		done = (*moments).served
 		r.operator, err = b.startOperator(ctx)
