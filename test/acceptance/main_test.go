@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ var suite struct {
 	env      *env
 	operator sync.Mutex
 	shared   *harness.Operator
+	// ordinary is how many ordinary tests run.
+	ordinary atomic.Int32
 }
 
 // env is a plane with a view of it.
@@ -83,16 +86,7 @@ func TestMain(m *testing.M) {
 
 // finish ends what is shared, and says what is wrong with all tests taken together.
 func finish() error {
-	var failures []error
-	if suite.shared != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		exit, err := suite.shared.Stop(ctx)
-		if err == nil && exit.Code != 0 {
-			err = fmt.Errorf("the operator ended with code %d:\n%s", exit.Code, suite.shared.LogTail(20))
-		}
-		failures = append(failures, err, wrongInLog(suite.shared))
-	}
+	failures := []error{stopShared()}
 	if suite.env != nil {
 		for _, breach := range suite.env.guard.Breaches() {
 			failures = append(failures, errors.New("an invariant was broken: "+breach))
@@ -101,6 +95,27 @@ func finish() error {
 		failures = append(failures, suite.env.Plane.Stop())
 	}
 	return errors.Join(append(failures, harness.CleanBuilds())...)
+}
+
+// stopShared ends the operator of the ordinary tests, if it runs: with -count there are others to come.
+func stopShared() error {
+	suite.operator.Lock()
+	defer suite.operator.Unlock()
+	if suite.shared == nil {
+		return nil
+	}
+	if running := suite.ordinary.Load(); running > 0 {
+		return fmt.Errorf("%d ordinary tests are running: those that are not must not be beside them, see ordinary", running)
+	}
+	operator := suite.shared
+	suite.shared = nil
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	exit, err := operator.Stop(ctx)
+	if err == nil && exit.Code != 0 {
+		err = fmt.Errorf("the operator ended with code %d:\n%s", exit.Code, operator.LogTail(20))
+	}
+	return errors.Join(err, wrongInLog(operator))
 }
 
 // neverPrinted are a crash, a data race and a permission that is lacking.
@@ -191,9 +206,7 @@ func runOperator(t *testing.T, e *env, args ...string) *harness.Operator {
 // startOperator starts an operator for one test and ends it with the test.
 func startOperator(t *testing.T, p *plane.Plane, options harness.OperatorOptions) *harness.Operator {
 	t.Helper()
-	suite.operator.Lock()
-	require.Nil(t, suite.shared, "the operator of the ordinary tests runs: they have to wait, see ordinary")
-	suite.operator.Unlock()
+	require.NoError(t, stopShared(), "the operator of the ordinary tests")
 	operator := launch(t, p, options)
 	t.Cleanup(func() {
 		require.NoError(t, operator.Kill())

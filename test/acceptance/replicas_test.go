@@ -36,6 +36,8 @@ func TestReplicas(t *testing.T) {
 		require.NoError(t, err)
 		return metrics.Value("capi_vip_leader", nil)
 	}
+	since, err := e.Plane.Audit().Mark(t.Context())
+	require.NoError(t, err)
 	first := replica("capi-vip-allocator-1")
 	waitServing(t, first)
 	second := replica("capi-vip-allocator-2")
@@ -49,8 +51,8 @@ func TestReplicas(t *testing.T) {
 		s.served("one")
 		require.InDelta(t, 1, leads(first), 0)
 		require.InDelta(t, 0, leads(second), 0)
-		require.NotEmpty(t, s.writesOf(first, 0))
-		require.Empty(t, s.writesOf(second, 0))
+		require.NotEmpty(t, s.writesOf(first, since))
+		require.Empty(t, s.writesOf(second, since))
 	})
 	t.Run("if the leader is told to end, should hand over at once and without overlap", func(t *testing.T) {
 		s := s.in(t)
@@ -71,7 +73,7 @@ func TestReplicas(t *testing.T) {
 		s.cluster("two")
 		s.served("two")
 		require.Empty(t, s.writesOf(first, mark))
-		s.inTurn(first, second)
+		s.inTurn(since, first, second)
 	})
 	third := replica("capi-vip-allocator-3")
 	ready(third)
@@ -83,7 +85,7 @@ func TestReplicas(t *testing.T) {
 		waitServing(t, third)
 		s.served("three")
 		t.Logf("taken over after %s", time.Since(begin))
-		s.inTurn(second, third)
+		s.inTurn(since, second, third)
 	})
 	fourth := replica("capi-vip-allocator-4")
 	ready(fourth)
@@ -100,7 +102,7 @@ func TestReplicas(t *testing.T) {
 			require.Fail(t, "it goes on")
 		}
 		require.NotZero(t, third.ExitCode(), "it lost the leadership")
-		s.inTurn(third, fourth)
+		s.inTurn(since, third, fourth)
 	})
 	s.operator = fourth
 	t.Cleanup(s.end)
@@ -114,10 +116,10 @@ func (s *scope) writesOf(operator *harness.Operator, since plane.Mark) plane.Ent
 	return entries.ByUser(operator.User).Writes().Filter(func(e planeEntry) bool { return e.Resource != "leases" && e.Resource != "events" })
 }
 
-// inTurn checks that all writes of one operator end before those of the next begin.
-func (s *scope) inTurn(first, next *harness.Operator) {
+// inTurn checks that all writes of one operator since a mark end before those of the next begin.
+func (s *scope) inTurn(since plane.Mark, first, next *harness.Operator) {
 	s.t.Helper()
-	before, after := s.writesOf(first, 0), s.writesOf(next, 0)
+	before, after := s.writesOf(first, since), s.writesOf(next, since)
 	require.NotEmpty(s.t, before)
 	require.NotEmpty(s.t, after)
 	for _, entry := range before {

@@ -53,6 +53,8 @@ var scopes atomic.Int32
 func ordinary(t *testing.T) *scope {
 	t.Helper()
 	t.Parallel()
+	suite.ordinary.Add(1)
+	t.Cleanup(func() { suite.ordinary.Add(-1) })
 	e := onPlane(t)
 	return newScope(t, e, sharedOperator(t, e))
 }
