@@ -39,7 +39,6 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 .PHONY: test
 test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
 	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance)
-	$(MAKE) --no-print-directory test-install
 	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
 .PHONY: test-unit
@@ -76,7 +75,7 @@ verify: ## Check that generated code and go.mod are up to date
 include hack/install.mk
 
 .PHONY: presubmit
-presubmit: lint verify test-unit test ## What a change must pass
+presubmit: lint verify test-unit test test-install ## What a change must pass
 
 .PHONY: clean
 clean: ## Remove what was built here

@@ -30,6 +30,9 @@ type OperatorOptions struct {
 	Log io.Writer
 }
 
+// waitDelay is how long the output of a process that has ended may take to arrive.
+const waitDelay = 5 * time.Second
+
 // Exit is how an operator ended.
 type Exit struct {
 	// Code is the exit code, or -1 if a signal ended the process.
@@ -85,6 +88,8 @@ func start(user, binary string, args []string, log io.Writer) (*Operator, error)
 	o := &Operator{User: user, command: exec.Command(binary, args...), log: newLogs(log), exited: make(chan struct{})}
 	o.command.Stdout, o.command.Stderr = o.log, o.log
 	o.command.SysProcAttr = childAttr()
+	// What holds the pipe of its output open must not keep us waiting for a process that has ended.
+	o.command.WaitDelay = waitDelay
 	started := make(chan error)
 	go func() {
 		// The death signal comes when the thread that started the process ends, so that thread stays with it.
