@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -22,11 +23,15 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		UID:         c.UID,
 		Created:     c.CreationTimestamp.Time,
 		Class:       c.Class(),
+		Generation:  c.Generation,
 		Endpoint:    vip.Endpoint(c.Spec.ControlPlaneEndpoint),
+		Gate:        parseGate(c.Annotations[names.TopologyGate]),
+		Topology:    c.topology(),
+		Variables:   c.variables(),
 		VIPs:        c.VIPs(),
 		Conditions:  c.ownConditions(),
 		WatchFilter: c.Labels[names.WatchFilter],
-		Paused:      paused || c.Spec.Paused,
+		Paused:      paused || ptr.Deref(c.Spec.Paused, false),
 		Deleting:    c.DeletionTimestamp != nil,
 		Moving:      moving,
 		InUse:       slices.Contains(c.Finalizers, names.ClusterFinalizer),

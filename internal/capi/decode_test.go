@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,7 +45,7 @@ func clusterMeta() metav1.ObjectMeta {
 		Labels:            map[string]string{names.WatchFilter: "blue", "team": "x"},
 		Annotations: map[string]string{
 			names.Annotation(names.RoleIngress): "10.0.0.20", names.Annotation("storage"): "10.0.0.30",
-			names.Priority: "9", "example.com/note": "x",
+			names.TopologyGate: "3:9345", names.Priority: "9", "example.com/note": "x",
 		},
 		Finalizers:    []string{names.ClusterFinalizer, names.ReleaseFinalizer},
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
@@ -56,6 +57,7 @@ func conditions() []metav1.Condition {
 		{Type: "Available", Status: metav1.ConditionTrue, Reason: "Available", LastTransitionTime: metav1.NewTime(since)},
 		{Type: "ControlPlaneVIPReady", Status: metav1.ConditionTrue, Reason: names.ReasonIPAddressAssigned, Message: "m", LastTransitionTime: metav1.NewTime(since)},
 		{Type: "IngressVIPReady", Status: metav1.ConditionUnknown, Reason: names.ReasonPoolNotFound, LastTransitionTime: metav1.NewTime(since)},
+		{Type: names.TopologyReconciled, Status: metav1.ConditionFalse, Reason: "ReconcileFailed", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(since)},
 		{Type: "KubeVIPReady", Status: metav1.ConditionTrue, Reason: "Elected", LastTransitionTime: metav1.NewTime(since)},
 	}
 }
@@ -69,7 +71,7 @@ func realV1Beta1() *corev1beta1.Cluster {
 			InfrastructureRef:    &corev1.ObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: &corev1beta1.Topology{
 				Class: "bare-metal", ClassNamespace: "classes", Version: "v1.33.0",
-				Variables: []corev1beta1.ClusterVariable{{Name: "x"}},
+				Variables: []corev1beta1.ClusterVariable{{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}}},
 			},
 		},
 		Status: corev1beta1.ClusterStatus{
@@ -90,7 +92,7 @@ func realV1Beta2() *corev1beta2.Cluster {
 			InfrastructureRef:    corev1beta2.ContractVersionedObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: corev1beta2.Topology{
 				ClassRef: corev1beta2.ClusterClassRef{Name: "bare-metal", Namespace: "classes"}, Version: "v1.33.0",
-				Variables: []corev1beta2.ClusterVariable{{Name: "x"}},
+				Variables: []corev1beta2.ClusterVariable{{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}}},
 			},
 		},
 		Status: corev1beta2.ClusterStatus{
@@ -105,9 +107,13 @@ func realV1Beta2() *corev1beta2.Cluster {
 func fullSnapshot() vip.Cluster {
 	return vip.Cluster{
 		Namespace: "tenant", Name: "prod", UID: "uid-1", Created: born,
-		Class:    vip.Class{Namespace: "classes", Name: "bare-metal"},
-		Endpoint: vip.Endpoint{Host: "10.0.0.10", Port: 6443},
-		VIPs:     map[string]string{"ingress": "10.0.0.20", "storage": "10.0.0.30"},
+		Class:      vip.Class{Namespace: "classes", Name: "bare-metal"},
+		Generation: 3,
+		Endpoint:   vip.Endpoint{Host: "10.0.0.10", Port: 6443},
+		Gate:       vip.Gate{Generation: 3, Port: 9345},
+		Topology:   vip.Topology{Observed: 2, Reason: "ReconcileFailed"},
+		Variables:  map[string][]byte{"vip": []byte(`"10.0.0.10"`)},
+		VIPs:       map[string]string{"ingress": "10.0.0.20", "storage": "10.0.0.30"},
 		Conditions: []vip.Condition{
 			{Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned, Message: "m", Since: since},
 			{Type: "IngressVIPReady", Reason: names.ReasonPoolNotFound, Since: since},
@@ -142,15 +148,15 @@ func TestClusterSnapshot(t *testing.T) {
 		},
 		"if a v1beta1 Cluster has no topology, should have no class": {
 			object: with(realV1Beta1(), func(c *corev1beta1.Cluster) { c.Spec.Topology = nil }),
-			want:   func(c *vip.Cluster) { c.Class = vip.Class{Namespace: "tenant"} },
+			want:   func(c *vip.Cluster) { c.Class, c.Variables = vip.Class{Namespace: "tenant"}, nil },
 		},
 		"if a v1beta2 Cluster has no topology, should have no class": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Topology = corev1beta2.Topology{} }),
-			want:   func(c *vip.Cluster) { c.Class = vip.Class{Namespace: "tenant"} },
+			want:   func(c *vip.Cluster) { c.Class, c.Variables = vip.Class{Namespace: "tenant"}, nil },
 		},
 		"if a v1beta1 Cluster has only conditions of the older form, should have none of ours": {
 			object: with(realV1Beta1(), func(c *corev1beta1.Cluster) { c.Status.V1Beta2 = nil }),
-			want:   func(c *vip.Cluster) { c.Conditions = nil },
+			want:   func(c *vip.Cluster) { c.Conditions, c.Topology = nil, vip.Topology{} },
 		},
 		"if a v1beta1 Cluster is paused, should say so": {
 			object: with(realV1Beta1(), func(c *corev1beta1.Cluster) { c.Spec.Paused = true }),
@@ -178,7 +184,7 @@ func TestClusterSnapshot(t *testing.T) {
 		},
 		"if there are no annotations, should carry no VIPs": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }),
-			want:   func(c *vip.Cluster) { c.VIPs = nil },
+			want:   func(c *vip.Cluster) { c.VIPs, c.Gate = nil, vip.Gate{} },
 		},
 		"if a port alone is preset, should see it": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.ControlPlaneEndpoint.Host = "" }),

@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -67,7 +68,10 @@ type operation struct {
 // opAdd is the operation that adds a value, or replaces the one that is there.
 const opAdd = "add"
 
-// test is an operation that fails unless the value at path is what we decided upon; nil stands for nothing there.
+const opRemove = "remove"
+
+// test is an operation whose value is written out even if it is empty. With Op "test" it fails unless the value at path
+// is what we decided upon; nil stands for nothing there.
 type test struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
@@ -82,31 +86,89 @@ func annotationPath(key string) string {
 	return annotationsPath + "/" + strings.ReplaceAll(key, "/", "~1")
 }
 
-// PatchResults returns the JSON patch that writes endpoint and annotations in one. It applies only to the Cluster that
+// Results is what is written to a Cluster in one: endpoint, annotations, and our finalizer if it is not on.
+type Results struct {
+	Finalizer   bool
+	Endpoint    *vip.SetEndpoint
+	Hold        *vip.HoldEndpoint
+	Annotations []vip.SetAnnotation
+}
+
+// PatchResults returns the JSON patch that writes results in one. It applies only to the Cluster that
 // was decided upon: the same UID and generation, so that no change of the spec is overwritten, and not paused since.
 // Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
 //
-// With finalizer it puts ours on in the same write, if the list is still what it was.
-func (c *Cluster) PatchResults(finalizer bool, endpoint *vip.SetEndpoint, annotations []vip.SetAnnotation) ([]byte, error) {
+// The finalizer is put on if the list is still what it was.
+func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
 	if c.Annotations == nil {
 		patch = append(patch, mustBe(annotationsPath, nil))
 	} else {
 		patch = append(patch, mustBe(annotationPath(names.Paused), nil))
 	}
-	if finalizer {
+	if results.Finalizer {
 		patch = append(patch, c.addFinalizer()...)
 	}
-	if c.Annotations == nil && len(annotations) > 0 {
+	if c.Annotations == nil && (len(results.Annotations) > 0 || results.Hold != nil) {
 		patch = append(patch, operation{opAdd, annotationsPath, object{}})
 	}
-	for _, annotation := range annotations {
+	for _, annotation := range results.Annotations {
 		patch = append(patch, operation{opAdd, annotationPath(names.Annotation(annotation.Role)), annotation.Value})
 	}
-	if endpoint != nil {
-		patch = append(patch, operation{opAdd, "/spec/controlPlaneEndpoint", Endpoint(endpoint.Endpoint)})
+	switch {
+	case results.Hold != nil:
+		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.moveGeneration())
+		if results.Hold.Port {
+			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
+		}
+	case results.Endpoint != nil:
+		patch = append(patch, operation{opAdd, endpointPath, Endpoint(results.Endpoint.Endpoint)})
+		if _, ok := c.Annotations[names.TopologyGate]; ok {
+			patch = append(patch, operation{Op: opRemove, Path: annotationPath(names.TopologyGate)})
+		}
 	}
 	return json.Marshal(patch)
+}
+
+const endpointPath = "/spec/controlPlaneEndpoint"
+
+// moveGeneration returns an operation that moves the generation of a Cluster that is not paused, and changes nothing: false
+// and no value are the same for spec.paused.
+func (c *Cluster) moveGeneration() any {
+	const path = "/spec/paused"
+	if c.Spec.Paused == nil {
+		return test{opAdd, path, false} // an operation would leave the value out
+	}
+	return operation{Op: opRemove, Path: path}
+}
+
+// ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It is for the Cluster as
+// it was decided upon, so that no value is overwritten that somebody has just written.
+func (c *Cluster) ApplyVariables(api API, values []vip.Value) ([]byte, error) {
+	var variables []object
+	for _, value := range values {
+		name, rest, nested := strings.Cut(value.Path, ".")
+		i := slices.IndexFunc(variables, func(v object) bool { return v["name"] == name })
+		if i < 0 {
+			i = len(variables)
+			variables = append(variables, object{"name": name})
+		}
+		if !nested {
+			variables[i]["value"] = value.Value
+			continue
+		}
+		into, ok := variables[i]["value"].(object)
+		if !ok {
+			into = object{}
+			variables[i]["value"] = into
+		}
+		if err := unstructured.SetNestedField(into, value.Value, strings.Split(rest, ".")...); err != nil {
+			return nil, fmt.Errorf("variable %s: %w", value.Path, err)
+		}
+	}
+	return apply(typeMeta(api.Clusters()), &c.ObjectMeta,
+		object{"resourceVersion": c.ResourceVersion, "finalizers": []string{names.ReleaseFinalizer}},
+		object{"spec": object{"topology": object{"variables": variables}}})
 }
 
 func (c *Cluster) addFinalizer() []any {
@@ -127,7 +189,7 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 	return json.Marshal([]any{
 		mustBe("/metadata/uid", c.UID),
 		mustBe(path, names.ReleaseFinalizer),
-		operation{Op: "remove", Path: path},
+		operation{Op: opRemove, Path: path},
 	})
 }
 

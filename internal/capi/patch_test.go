@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	corev1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 	corev1beta2 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -72,7 +73,7 @@ func TestPatchResults(t *testing.T) {
 			view := decode[capi.Cluster](t, live)
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
-			patch, err := view.PatchResults(false, setEndpoint, setIngress)
+			patch, err := view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 			require.NoError(t, err)
 			tt.since(live)
 			got, err := applied(t, live, patch)
@@ -86,14 +87,29 @@ func TestPatchResults(t *testing.T) {
 			if want.Annotations == nil {
 				want.Annotations = map[string]string{}
 			}
+			delete(want.Annotations, names.TopologyGate)
 			want.Annotations[names.Annotation(names.RoleControlPlane)] = "10.0.0.11"
 			want.Annotations[names.Annotation(names.RoleIngress)] = "10.0.0.21"
 			assert.Equal(t, want, got, "host, port and annotations, and nothing else")
 		})
 	}
+	for name, paused := range map[string]*bool{"nothing is said of a pause": nil, "it is said not to be paused": ptr.To(false)} {
+		t.Run("if the endpoint is held back and "+name+", should change what the generation follows and nothing else", func(t *testing.T) {
+			live := with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = paused })
+			patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})
+			require.NoError(t, err)
+			got, err := applied(t, live, patch)
+			require.NoError(t, err)
+			assert.NotEqual(t, paused == nil, got.Spec.Paused == nil)
+			assert.False(t, ptr.Deref(got.Spec.Paused, false))
+			assert.Equal(t, "4", got.Annotations[names.TopologyGate])
+			got.Spec.Paused, got.Annotations[names.TopologyGate] = paused, live.Annotations[names.TopologyGate]
+			assert.Equal(t, decode[corev1beta2.Cluster](t, live), got)
+		})
+	}
 	t.Run("if there is no endpoint to write, should leave it", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(false, nil, setIngress)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -102,7 +118,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if there are no annotations to write, should add none", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(false, setEndpoint, nil)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -111,7 +127,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if the Cluster is v1beta1, should write the same", func(t *testing.T) {
 		live := realV1Beta1()
-		patch, err := decode[capi.Cluster](t, live).PatchResults(false, setEndpoint, setIngress)
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -164,6 +180,7 @@ func TestBodies(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	view := decode[capi.Cluster](t, realV1Beta2())
 	bare := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }))
+	unset := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = nil }))
 	long := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
 		c.Labels, c.Name = nil, "a-very-long-name-of-a-cluster-that-does-not-fit-into-the-value-of-a-label"
 	}))
@@ -185,12 +202,19 @@ func TestBodies(t *testing.T) {
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
 		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
-		"results":              body(view.PatchResults(false, setEndpoint, setIngress)),
-		"results-first":        body(bare.PatchResults(false, setEndpoint, setIngress)),
-		"claim-v1beta1":        claim(view, older),
-		"claim-v1beta2":        claim(view, newer),
-		"claim-long-name":      claim(long, newer),
-		"owner":                body(view.ApplyOwner(newer, adopt)),
+		"results":              body(view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"results-first":        body(bare.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"hold":                 body(unset.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}, Annotations: setIngress})),
+		"hold-again":           body(view.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-first":           body(bare.PatchResults(capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-port":            body(view.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}, Port: true}})),
+		"variables": body(view.ApplyVariables(newer, []vip.Value{
+			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
+		})),
+		"claim-v1beta1":   claim(view, older),
+		"claim-v1beta2":   claim(view, newer),
+		"claim-long-name": claim(long, newer),
+		"owner":           body(view.ApplyOwner(newer, adopt)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pretty bytes.Buffer

@@ -46,6 +46,7 @@ func (p *Pool) configure(pool *vip.Pool) {
 		}
 		pool.Priority = priority
 	}
+	p.configureVariables(pool, problem)
 	if text, ok := p.Annotations[names.Namespaces]; ok && p.Namespace == "" {
 		pool.Namespaces = split(text)
 		if len(pool.Namespaces) == 0 {
@@ -54,6 +55,30 @@ func (p *Pool) configure(pool *vip.Pool) {
 			problem(names.Namespaces, errors.New("names no namespace, so the pool serves none; remove the annotation to serve all"))
 		}
 	}
+}
+
+// configureVariables reads which variables receive address and port. A pool of several roles gives one address for each, so
+// only those of the control plane can be meant.
+func (p *Pool) configureVariables(pool *vip.Pool, problem func(string, error)) {
+	endpoint := slices.Contains(pool.Roles, names.RoleControlPlane)
+	for key, variable := range map[string]*string{names.HostVariable: &pool.HostVariable, names.PortVariable: &pool.PortVariable} {
+		text, ok := p.Annotations[key]
+		if !ok {
+			continue
+		}
+		path := strings.TrimSpace(text)
+		switch {
+		case slices.Contains(strings.Split(path, "."), ""):
+			problem(key, fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", text))
+		case !endpoint && key == names.PortVariable:
+			problem(key, fmt.Errorf("only role %s has a port", names.RoleControlPlane))
+		case !endpoint && len(pool.Roles) > 1:
+			problem(key, errors.New("the pool serves several roles, and the variable can hold the address of one"))
+		default:
+			*variable = path
+		}
+	}
+	slices.Sort(pool.Problems) // maps have no order
 }
 
 // Roles returns the valid roles that the pool serves, each once.

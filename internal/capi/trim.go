@@ -32,10 +32,17 @@ func Trim(object any) (any, error) {
 	case *Cluster:
 		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
-		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool { return !own(c) }))
+		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
+			return !own(c) && c.Type != names.TopologyReconciled
+		}))
+		trimTopology(o)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form
 		}
+	case *ClusterClass:
+		trimMeta(&o.ObjectMeta)
+		o.Uses = o.uses()
+		o.Spec, o.Status = ClusterClassSpec{}, ClusterClassStatus{}
 	case *Claim:
 		trimMeta(&o.ObjectMeta)
 		o.Status.Conditions = slices.Clip(slices.DeleteFunc(o.Status.Conditions, func(c metav1.Condition) bool { return c.Type != readyCondition }))

@@ -30,14 +30,14 @@ func typesOf(conditions []metav1.Condition) []string {
 }
 
 func TestTrim(t *testing.T) {
-	ours := []string{"ControlPlaneVIPReady", "IngressVIPReady"}
+	ours := []string{"ControlPlaneVIPReady", "IngressVIPReady", names.TopologyReconciled}
 	t.Run("if it is a v1beta2 Cluster, should keep what is ours", func(t *testing.T) {
 		got := trimmed(t, decode[capi.Cluster](t, realV1Beta2()))
 		assert.Equal(t, ours, typesOf(got.Status.Conditions))
 		assert.Nil(t, got.ManagedFields)
 		assert.Equal(t, map[string]string{names.WatchFilter: "blue"}, got.Labels)
 		assert.Equal(t, map[string]string{
-			names.Annotation(names.RoleIngress): "10.0.0.20", names.Annotation("storage"): "10.0.0.30", names.Priority: "9",
+			names.Annotation(names.RoleIngress): "10.0.0.20", names.Annotation("storage"): "10.0.0.30", names.TopologyGate: "3:9345", names.Priority: "9",
 		}, got.Annotations)
 		assert.Equal(t, []string{names.ClusterFinalizer, names.ReleaseFinalizer}, got.Finalizers, "their order is part of a patch")
 	})

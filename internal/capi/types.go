@@ -6,6 +6,7 @@
 package capi
 
 import (
+	"encoding/json"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +28,7 @@ type Cluster struct {
 
 // ClusterSpec is the view of a Cluster's spec.
 type ClusterSpec struct {
-	Paused               bool     `json:"paused,omitempty"`
+	Paused               *bool    `json:"paused,omitempty"`
 	ControlPlaneEndpoint Endpoint `json:"controlPlaneEndpoint,omitempty"`
 	Topology             Topology `json:"topology,omitempty"`
 }
@@ -43,6 +44,14 @@ type Topology struct {
 	Class          string   `json:"class,omitempty"`
 	ClassNamespace string   `json:"classNamespace,omitempty"`
 	ClassRef       ClassRef `json:"classRef,omitempty"`
+
+	Variables []Variable `json:"variables,omitempty"`
+}
+
+// Variable is a value for a variable of the ClusterClass.
+type Variable struct {
+	Name  string          `json:"name"`
+	Value json.RawMessage `json:"value,omitempty"`
 }
 
 // ClassRef is spec.topology.classRef of v1beta2.
@@ -61,6 +70,68 @@ type ClusterStatus struct {
 // V1Beta2Status is status.v1beta2 of a v1beta1 Cluster.
 type V1Beta2Status struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ClusterClass is the view of a ClusterClass. Of what it is decoded from, Trim keeps Uses only.
+//
+// +kubebuilder:object:root=true
+type ClusterClass struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ClusterClassSpec   `json:"spec,omitempty"`
+	Status ClusterClassStatus `json:"status,omitempty"`
+
+	// Uses is what the class does with VIPs, in a short form.
+	Uses ClassUses `json:"-"`
+}
+
+// ClusterClassSpec is the view of a class's spec. Patches are looked at as text.
+type ClusterClassSpec struct {
+	Variables []ClassVariable   `json:"variables,omitempty"`
+	Patches   []json.RawMessage `json:"patches,omitempty"`
+}
+
+// ClassVariable is a variable that the class declares.
+type ClassVariable struct {
+	Name   string         `json:"name"`
+	Schema VariableSchema `json:"schema"`
+}
+
+// ClusterClassStatus is the view of a class's status: there the variables that come from runtime extensions are too.
+type ClusterClassStatus struct {
+	Variables []StatusVariable `json:"variables,omitempty"`
+}
+
+// StatusVariable is a variable with the definitions that the class and its extensions give it.
+type StatusVariable struct {
+	Name        string               `json:"name"`
+	Definitions []VariableDefinition `json:"definitions,omitempty"`
+}
+
+// VariableDefinition is one definition of a variable.
+type VariableDefinition struct {
+	Schema VariableSchema `json:"schema"`
+}
+
+// VariableSchema holds the schema of a variable.
+type VariableSchema struct {
+	OpenAPIV3Schema Schema `json:"openAPIV3Schema"`
+}
+
+// Schema is the view of a schema: types alone.
+type Schema struct {
+	Type       string            `json:"type,omitempty"`
+	Properties map[string]Schema `json:"properties,omitempty"`
+}
+
+// ClassUses is what a class does with VIPs.
+type ClassUses struct {
+	// ReadsVIP says that its patches read the allocator's annotations or call its runtime extension.
+	ReadsVIP bool
+
+	// Variables are the types of the variables it declares, by dotted path.
+	Variables map[string]string
 }
 
 // Claim is the view of an IPAddressClaim.
@@ -158,6 +229,15 @@ type ClusterList struct {
 	Items           []Cluster `json:"items"`
 }
 
+// ClusterClassList is a list of ClusterClasses.
+//
+// +kubebuilder:object:root=true
+type ClusterClassList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ClusterClass `json:"items"`
+}
+
 // ClaimList is a list of claims.
 //
 // +kubebuilder:object:root=true
@@ -187,7 +267,7 @@ type PoolList struct {
 
 // API says which versions of the neighbours' kinds are in use.
 type API struct {
-	// Cluster is the group and version of Cluster.
+	// Cluster is the group and version of Cluster and ClusterClass.
 	Cluster schema.GroupVersion
 
 	// IPAM is the group and version of IPAddressClaim and IPAddress.
@@ -206,11 +286,12 @@ const (
 	ClusterGroup = "cluster.x-k8s.io"
 	IPAMGroup    = "ipam.cluster.x-k8s.io"
 
-	KindCluster    = "Cluster"
-	KindClaim      = "IPAddressClaim"
-	KindAddress    = "IPAddress"
-	KindPool       = "InClusterIPPool"
-	KindGlobalPool = "GlobalInClusterIPPool"
+	KindCluster      = "Cluster"
+	KindClusterClass = "ClusterClass"
+	KindClaim        = "IPAddressClaim"
+	KindAddress      = "IPAddress"
+	KindPool         = "InClusterIPPool"
+	KindGlobalPool   = "GlobalInClusterIPPool"
 )
 
 // Resource names a kind of the API, its resource, and whether it is namespaced.
@@ -222,6 +303,11 @@ type Resource struct {
 
 // Clusters is the resource of Cluster.
 func (a API) Clusters() Resource { return Resource{a.Cluster.WithKind(KindCluster), "clusters", true} }
+
+// ClusterClasses is the resource of ClusterClass.
+func (a API) ClusterClasses() Resource {
+	return Resource{a.Cluster.WithKind(KindClusterClass), "clusterclasses", true}
+}
 
 // Claims is the resource of IPAddressClaim.
 func (a API) Claims() Resource { return Resource{a.IPAM.WithKind(KindClaim), "ipaddressclaims", true} }
@@ -246,7 +332,7 @@ func (a API) AllPools() []Resource {
 
 // Views returns the resources whose objects are decoded into views: all but the pools of other providers.
 func (a API) Views() []Resource {
-	return []Resource{a.Clusters(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
+	return []Resource{a.Clusters(), a.ClusterClasses(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
 }
 
 // Scheme returns a scheme in which the views stand for the kinds of the API's versions.
@@ -257,6 +343,7 @@ func (a API) Scheme() *runtime.Scheme {
 		scheme.AddKnownTypeWithName(resource.GroupVersion().WithKind(resource.Kind+"List"), list)
 	}
 	register(a.Clusters(), &Cluster{}, &ClusterList{})
+	register(a.ClusterClasses(), &ClusterClass{}, &ClusterClassList{})
 	register(a.Claims(), &Claim{}, &ClaimList{})
 	register(a.Addresses(), &Address{}, &AddressList{})
 	register(a.NamespacedPools(), &Pool{}, &PoolList{})

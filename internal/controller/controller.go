@@ -157,6 +157,9 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 		return factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
 	}
 	var err error
+	if informers.ClusterClasses, err = view(cfg.API.ClusterClasses()); err != nil {
+		return informers, fmt.Errorf("make the cache of classes: %w", err)
+	}
 	if informers.Claims, err = view(cfg.API.Claims()); err != nil {
 		return informers, fmt.Errorf("make the cache of claims: %w", err)
 	}
@@ -181,7 +184,7 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 		}
 		informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: informer})
 	}
-	for _, informer := range []cache.SharedIndexInformer{informers.Clusters, informers.Claims, informers.Addresses} {
+	for _, informer := range []cache.SharedIndexInformer{informers.Clusters, informers.ClusterClasses, informers.Claims, informers.Addresses} {
 		if err := informer.SetTransform(capi.Trim); err != nil {
 			return informers, fmt.Errorf("trim the caches: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -75,7 +76,7 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	plan := vip.Decide(snapshot)
 	done, status, err := h.writer.Apply(h.work, cluster, plan)
 	h.report.done(key, &snapshot, plan, done, status)
-	h.report.warn(key, &snapshot.Cluster, plan.Warnings)
+	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, refused(err)...))
 	h.waiters.set(key, plan.Status)
 
 	switch {
@@ -91,6 +92,15 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 		h.enqueue(key.Namespace, key.Name, plan.Status.Recheck)
 	case plan.Status.Waiting:
 		h.enqueue(key.Namespace, key.Name, h.cfg.RetryInterval)
+	}
+	return nil
+}
+
+// refused returns the warning of a write that the API server does not take, and will not take however often it is tried.
+func refused(err error) []vip.Warning {
+	switch failureOf(err) {
+	case telemetry.FailureForbidden, telemetry.FailureInvalid:
+		return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error()}}
 	}
 	return nil
 }

@@ -173,6 +173,8 @@ func attrsOf(action vip.Action) []slog.Attr {
 		return claimAttrs(a.Claim)
 	case vip.DeleteClaim:
 		return claimAttrs(a.Claim)
+	case vip.SetVariables:
+		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("role", a.Role)}
 	case vip.SetEndpoint:
 		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Endpoint.Host)}
 	case vip.SetAnnotation:

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,9 +25,10 @@ type triggers struct {
 
 func (t *triggers) register() error {
 	all := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
-		t.store.Clusters:  handlers[*capi.Cluster]{changed: t.cluster},
-		t.store.Claims:    handlers[*capi.Claim]{changed: t.claim},
-		t.store.Addresses: handlers[*capi.Address]{changed: t.address},
+		t.store.Clusters:       handlers[*capi.Cluster]{changed: t.cluster},
+		t.store.ClusterClasses: handlers[*capi.ClusterClass]{changed: t.class},
+		t.store.Claims:         handlers[*capi.Claim]{changed: t.claim},
+		t.store.Addresses:      handlers[*capi.Address]{changed: t.address},
 	}
 	for _, pools := range t.store.Informers.Pools {
 		all[pools.SharedIndexInformer] = handlers[*capi.Pool]{changed: t.pool}
@@ -91,6 +93,16 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 		if !slices.Contains(kept, address) {
 			t.wake(t.handler.waiters.inConflict(address)...)
 		}
+	}
+}
+
+// class wakes the Clusters of a class that came, went, or does something else with VIPs.
+func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
+	if initial || before != nil && after != nil && equality.Semantic.DeepEqual(before.Uses, after.Uses) {
+		return
+	}
+	for _, cluster := range t.store.ClustersOfClass(cmp.Or(after, before)) {
+		t.wake(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
 	}
 }
 

@@ -41,16 +41,26 @@ func NewWriter(api capi.API, store *Store, clusters, claims *client.Client, now 
 // longer fits.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (done []vip.Action, status bool, err error) {
 	var results []vip.Action
+	var variables *vip.SetVariables
 	for _, action := range plan.Actions {
-		switch action.(type) {
-		case vip.AddFinalizer, vip.SetEndpoint, vip.SetAnnotation:
+		switch a := action.(type) {
+		case vip.AddFinalizer, vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation:
 			results = append(results, action)
+			continue
+		case vip.SetVariables:
+			variables = &a
 			continue
 		}
 		if err := w.act(ctx, cluster, action); err != nil {
 			return done, false, explain(action, err)
 		}
 		done = append(done, action)
+	}
+	if variables != nil {
+		if err := w.writeVariables(ctx, cluster, *variables); err != nil {
+			return done, false, explain(*variables, err)
+		}
+		return append(append(done, results...), *variables), false, nil
 	}
 	if len(results) > 0 {
 		if err := w.writeResults(ctx, cluster, results); err != nil {
@@ -125,24 +135,36 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 		}
 		return w.patchCluster(ctx, cluster, types.ApplyPatchType, body)
 	}
-	var finalizer bool
-	var endpoint *vip.SetEndpoint
-	var annotations []vip.SetAnnotation
+	var r capi.Results
 	for _, action := range results {
 		switch a := action.(type) {
 		case vip.AddFinalizer:
-			finalizer = true
+			r.Finalizer = true
+		case vip.HoldEndpoint:
+			r.Hold = &a
 		case vip.SetEndpoint:
-			endpoint = &a
+			r.Endpoint = &a
 		case vip.SetAnnotation:
-			annotations = append(annotations, a)
+			r.Annotations = append(r.Annotations, a)
 		}
 	}
-	body, err := cluster.PatchResults(finalizer, endpoint, annotations)
+	body, err := cluster.PatchResults(r)
 	if err != nil {
 		return err
 	}
 	return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
+}
+
+// writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What follows
+// from them, conditions included, is for the next decision.
+func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables) error {
+	body, err := cluster.ApplyVariables(w.api, variables.Values)
+	if err != nil {
+		return err
+	}
+	options := applyOptions(types.ApplyPatchType)
+	options.FieldManager = names.VariableManager(variables.Role)
+	return w.patchClusterWith(ctx, cluster, types.ApplyPatchType, body, options)
 }
 
 func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, conditions []vip.Condition) error {
@@ -154,8 +176,14 @@ func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, con
 }
 
 func (w *Writer) patchCluster(ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, subresources ...string) error {
+	return w.patchClusterWith(ctx, cluster, kind, body, applyOptions(kind), subresources...)
+}
+
+func (w *Writer) patchClusterWith(
+	ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, options metav1.PatchOptions, subresources ...string,
+) error {
 	patched := &capi.Cluster{}
-	if err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, applyOptions(kind), subresources...); err != nil {
+	if err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, options, subresources...); err != nil {
 		return err
 	}
 	if _, err := capi.Trim(patched); err != nil {

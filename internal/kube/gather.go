@@ -20,7 +20,7 @@ func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time
 	if !ok {
 		return nil, vip.Snapshot{}, false
 	}
-	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot()}
+	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster)}
 	pools := s.poolsFor(cluster)
 	claims := s.claimsFor(cluster, pools, now)
 	for _, claim := range claims {
@@ -70,6 +70,16 @@ func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
 		}
 	}
 	return clusters
+}
+
+// classOf returns what the Cluster's class does with VIPs, or nil if it is not known.
+func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
+	class := cluster.Class()
+	object, ok, err := s.ClusterClasses.GetStore().GetByKey(class.String())
+	if found, isClass := object.(*capi.ClusterClass); err == nil && ok && isClass {
+		return found.Snapshot()
+	}
+	return nil
 }
 
 // poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 // Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and capi.PoolTrimmer, and not be
 // started yet.
 type Informers struct {
-	Clusters, Claims, Addresses cache.SharedIndexInformer
-	Pools                       []Pools
+	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
+	Pools                                       []Pools
 }
 
 // Pools is the cache of the pools of one kind.
@@ -172,6 +173,13 @@ func (s *Store) ClustersOf(p *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
+// ClustersOfClass returns the Clusters that use a class.
+func (s *Store) ClustersOfClass(class *capi.ClusterClass) []*capi.Cluster {
+	return slices.DeleteFunc(lookup[*capi.Cluster](s.Clusters, byClass, class.Name), func(c *capi.Cluster) bool {
+		return c.Class().Namespace != class.Namespace
+	})
+}
+
 // configuredPools returns the pools that name a class, of all kinds.
 func (s *Store) configuredPools() []*capi.Pool {
 	var configured []*capi.Pool
@@ -214,7 +222,7 @@ func (s *Store) CachedClaim(key string) *capi.Claim {
 
 // All returns the informers of all kinds.
 func (i Informers) All() []cache.SharedIndexInformer {
-	all := []cache.SharedIndexInformer{i.Clusters, i.Claims, i.Addresses}
+	all := []cache.SharedIndexInformer{i.Clusters, i.ClusterClasses, i.Claims, i.Addresses}
 	for _, pools := range i.Pools {
 		all = append(all, pools.SharedIndexInformer)
 	}

@@ -25,9 +25,28 @@ const (
 	// Namespaces is the annotation with a comma-separated list of the namespaces that a global pool serves.
 	Namespaces = Domain + "/namespaces"
 
+	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
+	// path into an object variable.
+	HostVariable = Domain + "/host-variable"
+
+	// PortVariable is likewise the annotation with the variable that receives the port of the control plane endpoint.
+	PortVariable = Domain + "/port-variable"
+
 	// SeeAnnotation is the label value that refers to the annotation of the same key.
 	SeeAnnotation = "true"
 )
+
+// TopologyGate is the annotation on a Cluster whose endpoint is held back until its VIP is in the templates: the generation
+// that the topology controller has to have rendered and, after a colon, the port that the endpoint had without a host.
+const TopologyGate = Domain + "/topology-gate"
+
+// ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this one, with
+// a dot between them.
+const ExtensionName = "capi-vip-allocator"
+
+// VariableManager is the name under which the variables of a role appear in managedFields. Each role has its own: a
+// server-side apply takes away what its manager applied before and leaves out now.
+func VariableManager(role string) string { return FieldManager + "-" + role }
 
 // ReleaseFinalizer is held on Clusters that hold or await a VIP, until their claims are gone.
 const ReleaseFinalizer = Domain + "/release"
@@ -45,6 +64,10 @@ const (
 
 	// Paused is the annotation whose presence pauses an object.
 	Paused = "cluster.x-k8s.io/paused"
+
+	// TopologyReconciled is the condition by which the topology controller tells which generation of a Cluster it has
+	// rendered into the objects of the topology.
+	TopologyReconciled = "TopologyReconciled"
 
 	// DeleteForMove is the annotation clusterctl puts on the source objects of a move before it deletes them.
 	DeleteForMove = "clusterctl.cluster.x-k8s.io/delete-for-move"
@@ -74,6 +97,10 @@ const (
 	// ReasonClaimConflict says that a claim of the needed name exists and is not this Cluster's.
 	ReasonClaimConflict = "ClaimConflict"
 
+	// ReasonWaitingForTopology says that the VIP is allocated, and that the endpoint is held back until the topology
+	// controller has rendered it into the templates.
+	ReasonWaitingForTopology = "WaitingForTopology"
+
 	// ReasonReleasing says that the Cluster is being deleted and the VIP goes back when Cluster API is done.
 	ReasonReleasing = "Releasing"
 )
@@ -82,7 +109,7 @@ const (
 func IsReason(reason string) bool {
 	switch reason {
 	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound, ReasonPoolExhausted,
-		ReasonAddressConflict, ReasonClaimConflict, ReasonReleasing:
+		ReasonAddressConflict, ReasonClaimConflict, ReasonWaitingForTopology, ReasonReleasing:
 		return true
 	}
 	return false
@@ -98,6 +125,14 @@ const (
 	// EventEndpointInPoolRange is the warning on a Cluster whose endpoint was set by hand to an address that a pool may
 	// hand out to another.
 	EventEndpointInPoolRange = "EndpointInPoolRange"
+
+	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody gave
+	// it another value, or its schema wants another type.
+	EventVariableNotWritten = "VariableNotWritten"
+
+	// EventWriteRefused is the warning on a Cluster that the API server, or an admission webhook, does not take what is
+	// to be written to it or for it.
+	EventWriteRefused = "WriteRefused"
 
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.
 	EventInvalidPoolConfiguration = "InvalidPoolConfiguration"

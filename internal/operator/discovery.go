@@ -43,7 +43,7 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 		kinds    []string
 		found    *schema.GroupVersion
 	}{
-		{capi.ClusterGroup, clusterVersions, []string{capi.KindCluster}, &api.Cluster},
+		{capi.ClusterGroup, clusterVersions, []string{capi.KindCluster, capi.KindClusterClass}, &api.Cluster},
 		{capi.IPAMGroup, ipamVersions, []string{capi.KindClaim, capi.KindAddress}, &api.IPAM},
 		{capi.IPAMGroup, poolVersions, []string{capi.KindPool, capi.KindGlobalPool}, &api.Pools},
 	} {

@@ -51,14 +51,14 @@ func (s *served) set(kinds map[string][]string) {
 
 var (
 	current = map[string][]string{
-		"cluster.x-k8s.io/v1beta2":       {"Cluster"},
-		"cluster.x-k8s.io/v1beta1":       {"Cluster"},
+		"cluster.x-k8s.io/v1beta2":       {"Cluster", "ClusterClass"},
+		"cluster.x-k8s.io/v1beta1":       {"Cluster", "ClusterClass"},
 		"ipam.cluster.x-k8s.io/v1beta2":  {"IPAddressClaim", "IPAddress"},
 		"ipam.cluster.x-k8s.io/v1beta1":  {"IPAddressClaim", "IPAddress"},
 		"ipam.cluster.x-k8s.io/v1alpha2": {"InClusterIPPool", "GlobalInClusterIPPool"},
 	}
 	oldest = map[string][]string{
-		"cluster.x-k8s.io/v1beta1":       {"Cluster"},
+		"cluster.x-k8s.io/v1beta1":       {"Cluster", "ClusterClass"},
 		"ipam.cluster.x-k8s.io/v1beta1":  {"IPAddressClaim", "IPAddress"},
 		"ipam.cluster.x-k8s.io/v1alpha2": {"InClusterIPPool", "GlobalInClusterIPPool"},
 	}
@@ -68,7 +68,7 @@ var (
 		return kinds
 	}()
 	halfInstalled = map[string][]string{
-		"cluster.x-k8s.io/v1beta2":       {"Cluster"},
+		"cluster.x-k8s.io/v1beta2":       {"Cluster", "ClusterClass"},
 		"ipam.cluster.x-k8s.io/v1beta2":  {"IPAddressClaim"},
 		"ipam.cluster.x-k8s.io/v1beta1":  {"IPAddressClaim", "IPAddress"},
 		"ipam.cluster.x-k8s.io/v1alpha2": {"InClusterIPPool"},
@@ -95,7 +95,7 @@ func TestFindAPIs(t *testing.T) {
 			map[string][]string{},
 			", , pools ",
 			[]string{
-				"Cluster (cluster.x-k8s.io v1beta2 or v1beta1)",
+				"Cluster and ClusterClass (cluster.x-k8s.io v1beta2 or v1beta1)",
 				"IPAddressClaim and IPAddress (ipam.cluster.x-k8s.io v1beta2 or v1beta1)",
 				"InClusterIPPool and GlobalInClusterIPPool (ipam.cluster.x-k8s.io v1alpha2)",
 			},

@@ -8,7 +8,7 @@ import (
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// SetEndpoint, SetAnnotation, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// HoldEndpoint, SetEndpoint, SetAnnotation, SetVariables, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 	action()
@@ -65,6 +65,30 @@ type SetEndpoint struct {
 	RefusedPort int32
 }
 
+// HoldEndpoint moves the generation of the Cluster without a change of what it says, so that the topology controller tells
+// when it has rendered what is written together with it. A port that stands there without a host is taken away until then.
+type HoldEndpoint struct {
+	// Gate holds the generation that the Cluster gets by it, and the port to remember.
+	Gate Gate
+	// Port says that there is a port to take away.
+	Port bool
+}
+
+// SetVariables writes the VIP of a role to variables of the Cluster's topology.
+type SetVariables struct {
+	Role   string
+	Values []Value
+	Claim  string
+	Pool   PoolRef
+}
+
+// Value is a value for a variable: a string or an int64, as the schema of the variable wants it.
+type Value struct {
+	// Path is the name of the variable, or a dotted path into it.
+	Path  string
+	Value any
+}
+
 // SetAnnotation writes the VIP of a role to the Cluster's annotation.
 type SetAnnotation struct {
 	Role, Value string
@@ -80,7 +104,9 @@ func (CreateClaim) action()     {}
 func (AdoptClaim) action()      {}
 func (ReplaceClaim) action()    {}
 func (DeleteClaim) action()     {}
+func (HoldEndpoint) action()    {}
 func (SetEndpoint) action()     {}
+func (SetVariables) action()    {}
 func (SetAnnotation) action()   {}
 
 func (AddFinalizer) String() string { return "add finalizer: the Cluster holds or awaits a VIP" }
@@ -98,6 +124,18 @@ func (a ReplaceClaim) String() string {
 }
 
 func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s", a.Claim.Name, a.Why) }
+
+func (a HoldEndpoint) String() string {
+	return fmt.Sprintf("hold the endpoint back: the templates have to be rendered from generation %d first", a.Gate.Generation)
+}
+
+func (a SetVariables) String() string {
+	values := make([]string, 0, len(a.Values))
+	for _, v := range a.Values {
+		values = append(values, fmt.Sprintf("%s=%v", v.Path, v.Value))
+	}
+	return fmt.Sprintf("set variables %s: claim %s is bound", strings.Join(values, ", "), a.Claim)
+}
 
 func (a SetEndpoint) String() string {
 	why := "claim " + a.Claim + " is bound"
@@ -125,8 +163,8 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, SetEndpoint and SetAnnotation follow one another and are one
-	// write.
+	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, SetEndpoint and SetAnnotation follow one another
+	// and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
 	Actions []Action
 
 	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.

@@ -23,7 +23,7 @@ func Decide(s Snapshot) Plan {
 		return Plan{Warnings: warnings(&s)} // only a Cluster with a topology is ours to serve
 	}
 	plan := allocate(&s)
-	plan.Warnings = warnings(&s)
+	plan.Warnings = append(plan.Warnings, warnings(&s)...)
 	return plan
 }
 
@@ -48,6 +48,9 @@ type outcome struct {
 
 	// silent says that the role has no condition.
 	silent bool
+
+	// warnings are what somebody should look into.
+	warnings []Warning
 
 	// withheld is how long the condition is still held back, because the usual wait is shorter; see settle.
 	withheld time.Duration
@@ -222,9 +225,9 @@ func (a *allocation) assigned(role string) bool {
 // timestamp may be off. The usual allocation is faster and costs no write for its condition but the last.
 const settle = 3 * time.Second
 
-// patience is how long the sight of others being served keeps a waiting claim's condition back. It is the time in
-// which a Cluster shall have its endpoint, so what takes longer is worth saying whatever the reason.
-const patience = 2 * time.Minute
+// patience is how long the sight of others being served keeps a waiting claim's condition back: as long as a storm of a
+// thousand Clusters takes on a small machine, where a herd of conditions would only make it longer.
+const patience = 10 * time.Minute
 
 // withhold returns how long the condition of a wait that began at since is still to be held back.
 func (a *allocation) withhold(since time.Time) time.Duration {
@@ -245,6 +248,12 @@ func (a *allocation) withholdFor(claim *Claim) time.Duration {
 	return a.withhold(since)
 }
 
+// withholdTopology is withhold for a VIP that has to be rendered: since its address is there, or in a storm, as long as
+// others are being served.
+func (a *allocation) withholdTopology(claim *Claim) time.Duration {
+	return max(a.withhold(a.addressOf(claim).Born.At), a.withholdFor(claim))
+}
+
 // plan puts the outcomes of all roles together, so that what is known together is written together.
 func (a *allocation) plan(outcomes []outcome) Plan {
 	var plan Plan
@@ -253,18 +262,10 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	for _, o := range slices.Backward(outcomes) {
 		plan.Actions = append(plan.Actions, o.claim...)
 	}
-	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
-		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0
-	})
-	var values []Action
 	for _, o := range outcomes {
-		for _, action := range o.value {
-			if annotation, ok := action.(SetAnnotation); ok && endpointSoon && !annotation.Restored {
-				continue // it goes with the endpoint, in one write
-			}
-			values = append(values, action)
-		}
+		plan.Warnings = append(plan.Warnings, o.warnings...)
 	}
+	values := a.values(outcomes)
 	plan.Status = a.status(outcomes)
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
@@ -274,6 +275,29 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	}
 	plan.Actions = append(plan.Actions, values...)
 	return plan
+}
+
+// values returns what is to be written to the Cluster, its VIPs in one write.
+func (a *allocation) values(outcomes []outcome) []Action {
+	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
+		held := slices.ContainsFunc(o.value, func(action Action) bool { _, ok := action.(HoldEndpoint); return ok })
+		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !held
+	})
+	var values []Action
+	for _, o := range outcomes {
+		for _, action := range o.value {
+			switch action := action.(type) {
+			case SetVariables:
+				return []Action{action} // the rest follows when it is there
+			case SetAnnotation:
+				if endpointSoon && !action.Restored {
+					continue // it goes with the endpoint
+				}
+			}
+			values = append(values, action)
+		}
+	}
+	return values
 }
 
 // carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first other

@@ -46,10 +46,10 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 			given: []viptest.Option{waiting(30*time.Second, lastServed(4*time.Second))}, conditions: waits,
 		},
 		"if the provider serves others for two minutes, should lose patience": {
-			given: []viptest.Option{waiting(2*time.Minute, lastServed(0))}, conditions: waits,
+			given: []viptest.Option{waiting(10*time.Minute, lastServed(0))}, conditions: waits,
 		},
 		"if patience ends soon, should come back then": {
-			given: []viptest.Option{waiting(2*time.Minute-time.Second, lastServed(0))}, recheck: time.Second,
+			given: []viptest.Option{waiting(10*time.Minute-time.Second, lastServed(0))}, recheck: time.Second,
 		},
 		"if the pool of the claim is full, should hold that back just as long": {
 			given: []viptest.Option{waiting(time.Second, viptest.Full)}, recheck: 2 * time.Second,

@@ -19,6 +19,9 @@ type Snapshot struct {
 	// Cluster is the Cluster to decide about.
 	Cluster Cluster
 
+	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
+	ClusterClass *ClusterClass
+
 	// Pools are the pools that may serve the Cluster, and the pools that its claims refer to. Others do no harm.
 	Pools []Pool
 
@@ -50,8 +53,20 @@ type Cluster struct {
 	// Class is the ClusterClass of the topology; its Name is empty for a Cluster without one.
 	Class Class
 
+	// Generation is the generation of the spec.
+	Generation int64
+
 	// Endpoint is spec.controlPlaneEndpoint.
 	Endpoint Endpoint
+
+	// Gate is what the endpoint is held back for; the zero value if it is not.
+	Gate Gate
+
+	// Topology is what the topology controller has rendered.
+	Topology Topology
+
+	// Variables are the values of spec.topology.variables as JSON, by name; those that are too large to be a VIP are empty.
+	Variables map[string][]byte
 
 	// VIPs are the values of the allocator's annotations, by role.
 	VIPs map[string]string
@@ -103,6 +118,36 @@ func (c Class) String() string {
 	return c.Namespace + "/" + c.Name
 }
 
+// ClusterClass is what a class does with the VIPs of its Clusters.
+type ClusterClass struct {
+	// ReadsVIP says that its patches read the allocator's annotations or call its runtime extension.
+	ReadsVIP bool
+
+	// Variables are the types of the variables that the class declares ("string", "integer", ...), by their dotted paths.
+	Variables map[string]string
+}
+
+// Gate says what the topology controller has to have rendered before the endpoint may become valid.
+type Gate struct {
+	// Generation is the first generation of the Cluster that is known to carry the VIP.
+	Generation int64
+
+	// Port is the port that stood in the endpoint without a host; 0 if none did.
+	Port int32
+}
+
+// Topology is what the topology controller last said of a Cluster.
+type Topology struct {
+	// Observed is the generation it speaks of; 0 if it has not said anything.
+	Observed int64
+
+	// Rendered says that all templates are as that generation wants them.
+	Rendered bool
+
+	// Reason is its own word for its state.
+	Reason string
+}
+
 // Endpoint is a host and a port; either may be unset.
 type Endpoint struct {
 	Host string
@@ -141,6 +186,10 @@ type Pool struct {
 
 	// Namespaces are the namespaces that a global pool serves; empty means all.
 	Namespaces []string
+
+	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
+	// for none.
+	HostVariable, PortVariable string
 
 	// Capacity is what the provider last reported.
 	Capacity Capacity

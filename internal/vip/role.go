@@ -3,7 +3,6 @@ package vip
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -210,25 +209,33 @@ func (a *allocation) decideMismatch(o *outcome, claim *Claim) {
 
 // write adds what is missing of the role's VIP on the Cluster.
 func (a *allocation) write(o *outcome, claim *Claim) {
+	v := a.variablesOf(o.Role, o.Address, claim)
 	if a.cluster.VIPs[o.Role] != o.Address {
 		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role)})
 	}
-	if o.Role != names.RoleControlPlane {
-		return
+	if o.Role == names.RoleControlPlane && !a.held(o, claim, &v) {
+		a.writeEndpoint(o, claim, v.port)
 	}
+	if v.missing {
+		// What the templates render comes first, and by itself: it is applied, and everything else is patched.
+		o.value = []Action{SetVariables{Role: o.Role, Values: v.values, Claim: claim.Name, Pool: claim.Pool}}
+	}
+	o.warnings = v.warnings
+}
+
+// writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for
+// the default.
+func (a *allocation) writeEndpoint(o *outcome, claim *Claim, port int32) {
 	current := a.cluster.Endpoint
-	valid := current.Port > 0 && current.Port <= math.MaxUint16
-	if current.Host != "" && valid {
+	if current.Host != "" && validPort(current.Port) && a.cluster.Gate == (Gate{}) {
 		return
 	}
 	set := SetEndpoint{
-		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: a.Settings.DefaultPort},
+		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: a.port(port)},
 		Claim:    claim.Name, Pool: claim.Pool, Completed: current.Host != "",
 	}
-	if valid {
-		set.Endpoint.Port = current.Port
-	} else {
-		set.RefusedPort = current.Port
+	if asked := cmp.Or(current.Port, a.cluster.Gate.Port); !validPort(asked) {
+		set.RefusedPort = asked
 	}
 	o.value = append(o.value, set)
 }

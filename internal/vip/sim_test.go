@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,15 @@ type pick func(n int) int
 // randomWorld returns a world with pools that may overlap and a few Clusters.
 func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 	w := viptest.NewWorld()
+	var variable string
+	switch pick(5) {
+	case 0:
+		w.Class = &vip.ClusterClass{ReadsVIP: true}
+	case 1:
+		w.Class, variable = &vip.ClusterClass{Variables: map[string]string{viptest.HostVariable: "string"}}, viptest.HostVariable
+	case 2:
+		w.Class = nil
+	}
 	var pools []*viptest.PoolState
 	for i := range 1 + pick(4) {
 		role := []string{cp, ingress, "storage"}[pick(3)]
@@ -41,6 +51,9 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 			pool.Namespaces = []string{"tenant"}
 		case 2:
 			pool.Roles = []string{cp, ingress}
+		}
+		if slices.Contains(pool.Roles, cp) {
+			pool.HostVariable = variable
 		}
 		state := w.AddPool(pool, addresses...)
 		if pick(4) == 0 {
@@ -75,7 +88,7 @@ func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 	clusters := append(w.Clusters(), "tenant/none")
 	k := clusters[pick(len(clusters))]
-	switch n := pick(32); {
+	switch n := pick(36); {
 	case n < 8:
 		w.Decide(k)
 	case n < 16:
@@ -107,6 +120,8 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 				c.Endpoint = vip.Endpoint{Host: "by-hand.example.com", Port: 6443}
 			}
 		})
+	case n > 31:
+		w.Render(k, n == 35)
 	case n == 30:
 		w.LoseClaim(k, []string{cp, ingress}[pick(2)])
 	default:

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -81,7 +82,44 @@ func (p NewPool) Manifests(string) []*unstructured.Unstructured {
 }
 
 // NewClass is a ClusterClass of the fake kinds, with its templates.
-type NewClass struct{ Namespace, Name string }
+type NewClass struct {
+	Namespace, Name string
+	// Variables and Patches go into the spec as they are.
+	Variables, Patches []any
+}
+
+// FromAnnotation is a patch that writes the VIP of the Cluster's annotation into its infrastructure and its control plane,
+// as soon as the annotation is there.
+func FromAnnotation(role string) map[string]any {
+	key := names.Annotation(role)
+	const annotations = ".builtin.cluster.metadata.annotations"
+	patch := VIPPatch("{{ index " + annotations + " \"" + key + "\" }}")
+	patch["enabledIf"] = "{{ if .builtin.cluster.metadata }}{{ if " + annotations + " }}{{ if index " + annotations + " \"" + key + "\" }}true{{ end }}{{ end }}{{ end }}"
+	return patch
+}
+
+// FromVariable is a patch that writes the VIP of a variable into infrastructure and control plane, if it has a value.
+func FromVariable(path string) map[string]any {
+	patch := VIPPatch("{{ ." + path + " }}")
+	patch["enabledIf"] = "{{ if ." + path + " }}true{{ end }}"
+	return patch
+}
+
+// VIPPatch is a patch that writes what a template gives into infrastructure and control plane.
+func VIPPatch(template string) map[string]any {
+	definition := func(group, kind, match string) map[string]any {
+		return map[string]any{
+			"selector": map[string]any{"apiVersion": group + "/" + fakeVersion, "kind": kind, "matchResources": map[string]any{match: true}},
+			"jsonPatches": []any{map[string]any{
+				"op": "add", "path": "/spec/template/spec/virtualIP", "valueFrom": map[string]any{"template": template},
+			}},
+		}
+	}
+	return map[string]any{fieldName: "vip from " + template, "definitions": []any{
+		definition(fakeInfra, "FakeInfraClusterTemplate", "infrastructureCluster"),
+		definition(fakeControlPlane, "FakeControlPlaneTemplate", "controlPlane"),
+	}}
+}
 
 // Manifests implements Object.
 func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
@@ -98,10 +136,17 @@ func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 	if version == oldVersion {
 		key = "ref"
 	}
-	class := newObject(clusterGroup+"/"+version, "ClusterClass", c.Namespace, c.Name, map[string]any{fieldSpec: map[string]any{
+	spec := map[string]any{
 		"infrastructure": map[string]any{key: infraRef},
 		"controlPlane":   map[string]any{key: controlPlaneRef},
-	}})
+	}
+	if len(c.Variables) > 0 {
+		spec["variables"] = c.Variables
+	}
+	if len(c.Patches) > 0 {
+		spec["patches"] = c.Patches
+	}
+	class := newObject(clusterGroup+"/"+version, "ClusterClass", c.Namespace, c.Name, map[string]any{fieldSpec: spec})
 	return []*unstructured.Unstructured{infra, controlPlane, class}
 }
 
@@ -115,6 +160,8 @@ type NewCluster struct {
 	// Host and Port become the endpoint as far as they are set.
 	Host string
 	Port int64
+	// Variables become those of the topology.
+	Variables map[string]any
 	// Paused becomes spec.paused.
 	Paused              bool
 	Labels, Annotations map[string]string
@@ -158,6 +205,13 @@ func (c NewCluster) Manifests(version string) []*unstructured.Unstructured {
 
 func (c NewCluster) topology(version string) map[string]any {
 	topology := map[string]any{"version": "v1.33.0", "controlPlane": map[string]any{"replicas": int64(1)}}
+	var variables []any
+	for _, name := range slices.Sorted(maps.Keys(c.Variables)) {
+		variables = append(variables, map[string]any{fieldName: name, "value": c.Variables[name]})
+	}
+	if len(variables) > 0 {
+		topology["variables"] = variables
+	}
 	if version == oldVersion {
 		topology["class"] = c.Class
 		if c.ClassNamespace != "" {

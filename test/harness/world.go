@@ -118,6 +118,11 @@ func (w *World) Clusters(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(w.clusters()).Namespace(namespace)
 }
 
+// Classes is the client of the ClusterClasses of a namespace.
+func (w *World) Classes(namespace string) dynamic.ResourceInterface {
+	return w.Dynamic.Resource(schema.GroupVersionResource{Group: clusterGroup, Version: w.Version, Resource: "clusterclasses"}).Namespace(namespace)
+}
+
 // Claims is the client of the claims of a namespace.
 func (w *World) Claims(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(w.claims()).Namespace(namespace)

@@ -3,7 +3,10 @@ package viptest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -36,7 +39,7 @@ type Option func(*vip.Snapshot)
 
 // Snapshot returns the snapshot of a Cluster that was created an hour ago and has nothing yet, changed by the options.
 func Snapshot(options ...Option) vip.Snapshot {
-	s := vip.Snapshot{Now: Now, Settings: vip.Settings{DefaultPort: DefaultPort}, Cluster: Cluster()}
+	s := vip.Snapshot{Now: Now, Settings: vip.Settings{DefaultPort: DefaultPort}, Cluster: Cluster(), ClusterClass: &vip.ClusterClass{}}
 	for _, option := range options {
 		option(&s)
 	}
@@ -50,6 +53,8 @@ func Cluster(overrides ...func(*vip.Cluster)) vip.Cluster {
 		Created: Ago(time.Hour),
 		Class:   vip.Class{Namespace: Namespace, Name: ClassName},
 		InUse:   true,
+
+		Generation: 1,
 	}
 	apply(&c, overrides)
 	return c
@@ -191,8 +196,21 @@ func Write(c *vip.Cluster, action vip.Action) {
 		c.Held = true
 	case vip.RemoveFinalizer:
 		c.Held = false
+	case vip.HoldEndpoint:
+		c.Gate, c.Endpoint.Port = a.Gate, 0
 	case vip.SetEndpoint:
-		c.Endpoint = a.Endpoint
+		c.Endpoint, c.Gate = a.Endpoint, vip.Gate{}
+	case vip.SetVariables:
+		c.Held, c.Variables = true, maps.Clone(c.Variables)
+		if c.Variables == nil {
+			c.Variables = map[string][]byte{}
+		}
+		for _, v := range a.Values {
+			c.Variables[v.Path] = fmt.Appendf(nil, "%q", v.Value)
+			if number, ok := v.Value.(int64); ok {
+				c.Variables[v.Path] = strconv.AppendInt(nil, number, 10)
+			}
+		}
 	case vip.SetAnnotation:
 		vips := map[string]string{a.Role: a.Value}
 		for role, value := range c.VIPs {
@@ -227,6 +245,10 @@ func brief(action vip.Action) string {
 		return fmt.Sprintf("replace %s from %s", a.Claim.Name, a.Pool.Name)
 	case vip.DeleteClaim:
 		return "delete " + a.Claim.Name
+	case vip.HoldEndpoint:
+		return strings.TrimSuffix(fmt.Sprintf("hold for generation %d and port %d", a.Gate.Generation, a.Gate.Port), " and port 0")
+	case vip.SetVariables:
+		return fmt.Sprintf("variables %v", a.Values)
 	case vip.SetEndpoint:
 		return "endpoint " + a.Endpoint.String()
 	case vip.SetAnnotation:

@@ -36,11 +36,11 @@ func (w *World) Decide(k string) (vip.Plan, bool) {
 
 // takeOff turns a plan into writes, in the order and with the preconditions of the allocator's writer.
 func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
-	f := &flight{cluster: state.Cluster, seen: state.generation}
+	f := &flight{cluster: state.Cluster, seen: state.Generation}
 	var results []vip.Action
 	for _, action := range plan.Actions {
 		switch action.(type) {
-		case vip.SetEndpoint, vip.SetAnnotation:
+		case vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation:
 			results = append(results, action)
 		default:
 			f.writes = append(f.writes, func() error { return w.act(f, action) })
@@ -100,6 +100,14 @@ func (w *World) act(f *flight, action vip.Action) error {
 		Write(&state.Cluster, a)
 		w.collect(state.Key().String())
 		return nil
+	case vip.SetVariables:
+		state, err := w.live(f)
+		if err != nil || state.Deleting || state.Generation != f.seen {
+			return errRefused
+		}
+		Write(&state.Cluster, a)
+		state.Generation++
+		return nil
 	case vip.CreateClaim:
 		return w.create(f, a)
 	case vip.AdoptClaim:
@@ -153,15 +161,18 @@ func (w *World) claim(seen *vip.Claim) (*vip.Claim, error) {
 
 func (w *World) writeResults(f *flight, results []vip.Action) error {
 	state, err := w.live(f)
-	if err != nil || state.generation != f.seen || state.Paused {
+	if err != nil || state.Generation != f.seen || state.Paused {
 		return errRefused
 	}
-	before := state.Endpoint
+	before, gate := state.Endpoint, state.Gate
 	for _, action := range results {
 		Write(&state.Cluster, action)
 	}
-	if state.Endpoint != before {
-		state.generation++
+	switch {
+	case state.Gate.Generation > gate.Generation:
+		state.Generation++
+	case state.Endpoint != before:
+		state.Generation++
 		w.checkEndpoint(state, before)
 	}
 	return nil
@@ -197,6 +208,9 @@ func (w *World) Settle() bool {
 			recheck = max(recheck, plan.Status.Recheck)
 		}
 		busy = w.Provide() || busy
+		for _, k := range w.Clusters() {
+			busy = w.Render(k, false) || busy
+		}
 		if !busy && recheck == 0 && !w.inGrace() {
 			return true
 		}

@@ -51,6 +51,9 @@ func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	if before.Host != "" && state.Endpoint.Host != before.Host {
 		w.violation("the host of %s was %s and became %s", state.Key(), before.Host, state.Endpoint.Host)
 	}
+	if before.Host == "" && state.Endpoint.Host != "" && w.rendersVIP(state) && !slices.Contains(state.templates, state.Endpoint.Host) {
+		w.violation("the endpoint of %s became valid while its templates have %v", state.Key(), state.templates)
+	}
 	if state.Endpoint.Host == "" || state.Endpoint.Port < 1 || state.Endpoint.Port > 65535 {
 		w.violation("the endpoint of %s became %s", state.Key(), state.Endpoint)
 	}

@@ -24,6 +24,7 @@ var errRefused = errors.New("refused")
 type World struct {
 	Now        time.Time
 	Settings   vip.Settings
+	Class      *vip.ClusterClass
 	Log        strings.Builder
 	Violations []string
 
@@ -39,7 +40,9 @@ type World struct {
 
 type clusterState struct {
 	vip.Cluster
-	generation int64
+	// rendering is the Cluster as the topology controller saw it when it began to render; templates is what it rendered.
+	rendering *vip.Cluster
+	templates []string
 	// manual says that a user set the endpoint.
 	manual bool
 }
@@ -67,7 +70,7 @@ type flight struct {
 // NewWorld returns an empty world.
 func NewWorld() *World {
 	return &World{
-		Now: Now, start: Now, Settings: vip.Settings{DefaultPort: DefaultPort},
+		Now: Now, start: Now, Settings: vip.Settings{DefaultPort: DefaultPort}, Class: &vip.ClusterClass{},
 		clusters: map[string]*clusterState{}, claims: map[string]*vip.Claim{},
 		address: map[string]*addressState{}, order: map[types.UID]uint64{}, flights: map[string]*flight{},
 	}
@@ -112,7 +115,7 @@ func (w *World) AddCluster(namespace, name string, overrides ...func(*vip.Cluste
 		c.UID = types.UID(fmt.Sprintf("uid-%d", w.next()))
 	})
 	apply(&cluster, overrides)
-	w.clusters[k] = &clusterState{Cluster: cluster, generation: 1, manual: cluster.Endpoint.Host != ""}
+	w.clusters[k] = &clusterState{Cluster: cluster, manual: cluster.Endpoint.Host != ""}
 	w.logf("user: creates Cluster %s", k)
 	return k
 }
@@ -137,7 +140,7 @@ func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
 	before := state.Cluster
 	edit(&state.Cluster)
 	if state.Endpoint != before.Endpoint || state.Deleting != before.Deleting || state.Paused != before.Paused {
-		state.generation++
+		state.Generation++
 	}
 	state.manual = state.manual || state.Endpoint.Host != before.Endpoint.Host
 	w.logf("user: %s Cluster %s", what, k)
@@ -212,7 +215,7 @@ func (w *World) Served(c *vip.Cluster) bool {
 func (w *World) Snapshot(k string) vip.Snapshot {
 	c := w.clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c}
+	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c, ClusterClass: w.Class}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	for _, pool := range w.pools {
 		copied := pool.Pool

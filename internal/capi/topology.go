@@ -1,0 +1,129 @@
+package capi
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Reasons of a TopologyReconciled condition that is False, which say all the same that templates are as they shall be:
+// machines are still to follow, or workers are created or upgraded later. The rest says that rendering failed, is
+// blocked or did not happen. From sigs.k8s.io/cluster-api/api/core.
+var renderedReasons = []string{
+	"ControlPlaneUpgradePending",
+	"MachineDeploymentsCreatePending", "MachineDeploymentsUpgradePending", "MachineDeploymentsUpgradeDeferred",
+	"MachinePoolsCreatePending", "MachinePoolsUpgradePending", "MachinePoolsUpgradeDeferred",
+	"ClusterUpgrading",
+}
+
+// topology returns what the topology controller last said of the Cluster.
+func (c *Cluster) topology() vip.Topology {
+	for _, condition := range *c.conditions() {
+		if condition.Type == names.TopologyReconciled {
+			return vip.Topology{
+				Observed: condition.ObservedGeneration,
+				Rendered: condition.Status == metav1.ConditionTrue || slices.Contains(renderedReasons, condition.Reason),
+				Reason:   condition.Reason,
+			}
+		}
+	}
+	return vip.Topology{}
+}
+
+// variables returns the values of the topology's variables by name.
+func (c *Cluster) variables() map[string][]byte {
+	if len(c.Spec.Topology.Variables) == 0 {
+		return nil
+	}
+	values := make(map[string][]byte, len(c.Spec.Topology.Variables))
+	for _, variable := range c.Spec.Topology.Variables {
+		values[variable.Name] = variable.Value
+	}
+	return values
+}
+
+// largestValue is how long a variable's value may be, as JSON, to be looked at: host and port with what may surround them.
+const largestValue = 512
+
+// trimTopology drops values that are too large to hold a VIP, and all that the topology controller says but the state.
+func trimTopology(c *Cluster) {
+	variables := c.Spec.Topology.Variables
+	for i := range variables {
+		if len(variables[i].Value) > largestValue {
+			variables[i].Value = nil
+		}
+	}
+	conditions := *c.conditions()
+	for i := range conditions {
+		if conditions[i].Type == names.TopologyReconciled {
+			conditions[i].Message = ""
+		}
+	}
+}
+
+// parseGate reads the annotation that holds an endpoint back; what cannot be understood is as if it were not there.
+func parseGate(text string) vip.Gate {
+	first, second, held := strings.Cut(text, ":")
+	generation, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return vip.Gate{}
+	}
+	port, err := strconv.ParseInt(second, 10, 32)
+	if held && err != nil {
+		return vip.Gate{}
+	}
+	return vip.Gate{Generation: generation, Port: int32(port)}
+}
+
+func formatGate(gate vip.Gate) string {
+	text := strconv.FormatInt(gate.Generation, 10)
+	if gate.Port != 0 {
+		text += ":" + strconv.Itoa(int(gate.Port))
+	}
+	return text
+}
+
+// Snapshot returns what the class does with VIPs.
+func (c *ClusterClass) Snapshot() *vip.ClusterClass {
+	return &vip.ClusterClass{ReadsVIP: c.Uses.ReadsVIP, Variables: c.Uses.Variables}
+}
+
+// uses finds out what a class does with VIPs. That patches mention one of our annotations, or a handler of our extension,
+// is enough: what a template makes of it, nobody can tell from outside.
+func (c *ClusterClass) uses() ClassUses {
+	annotation, handler := []byte(names.Domain+"/"), []byte("."+names.ExtensionName+`"`)
+	uses := ClassUses{ReadsVIP: slices.ContainsFunc(c.Spec.Patches, func(patch json.RawMessage) bool {
+		return bytes.Contains(patch, annotation) || bytes.Contains(patch, handler)
+	})}
+	declare := func(name string, schema VariableSchema) {
+		if uses.Variables == nil {
+			uses.Variables = map[string]string{}
+		}
+		flatten(uses.Variables, name, schema.OpenAPIV3Schema)
+	}
+	for _, variable := range c.Status.Variables {
+		for _, definition := range variable.Definitions {
+			declare(variable.Name, definition.Schema)
+		}
+	}
+	for _, variable := range c.Spec.Variables {
+		declare(variable.Name, variable.Schema)
+	}
+	return uses
+}
+
+// flatten adds a schema and the schemas of its properties to types by dotted path.
+func flatten(types map[string]string, path string, schema Schema) {
+	types[path] = cmp.Or(schema.Type, "object")
+	for name, property := range schema.Properties {
+		flatten(types, path+"."+name, property)
+	}
+}

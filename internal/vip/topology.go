@@ -1,0 +1,76 @@
+package vip
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as soon
+// as the endpoint is valid and the infrastructure is there, so an endpoint that is valid before the templates are rendered
+// may give machines that do not know it. Neither the annotation nor a variable says when they are; the topology
+// controller does, of a generation of the Cluster. So what the templates need is written first, together with something
+// that moves the generation, and the endpoint only when that generation is rendered.
+//
+// A port without a host is taken away meanwhile: once the infrastructure is there, Cluster API takes such an endpoint away
+// itself, and with a late cache it would take away what was written in the meantime.
+
+// held reports whether the endpoint has to be held back, and adds what there is to do about that.
+func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
+	c := a.cluster
+	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
+		return false
+	}
+	if v.host != "" {
+		o.value = nil
+		o.conflict(names.ReasonAddressConflict, "%s; the endpoint is not written", v.warnings[0].Message)
+		v.warnings = nil
+		return true
+	}
+	begun := c.Gate.Generation > 0 && c.Gate.Generation <= c.Generation && len(o.value) == 0 // a generation to come is that of another copy
+	switch {
+	case v.missing:
+	case !begun:
+		o.value = append(o.value, HoldEndpoint{
+			Gate: Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}, Port: c.Endpoint.Port != 0,
+		})
+	case c.Topology.Rendered && c.Topology.Observed >= c.Gate.Generation:
+		return false
+	}
+	o.waiting(names.ReasonWaitingForTopology, a.withholdTopology(claim), "%s", a.waitingForTopology(o.Address))
+	return true
+}
+
+// rendersVIP reports whether the Cluster's class brings the VIP into templates. One that is not known may: then the
+// topology controller does not know it either, or the cache is late.
+func (a *allocation) rendersVIP(v *variables) bool {
+	return a.ClusterClass == nil || a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.host != ""
+}
+
+func (a *allocation) waitingForTopology(address string) string {
+	if a.ClusterClass == nil {
+		return fmt.Sprintf("%s is allocated; ClusterClass %s is not there, create it or correct the Cluster", address, a.cluster.Class)
+	}
+	said := "it has not said anything of this Cluster"
+	if reason := a.cluster.Topology.Reason; reason != "" {
+		said = fmt.Sprintf("its condition %s says %s of generation %d", names.TopologyReconciled, reason, a.cluster.Topology.Observed)
+	}
+	return fmt.Sprintf("%s is allocated; the endpoint follows when the topology controller has rendered it into the templates of ClusterClass %s (%s)",
+		address, a.cluster.Class, said)
+}
+
+// port returns the port of the endpoint: the Cluster's if it has a valid one, or had when it was held back, else the one
+// given if that is valid, else the default.
+func (a *allocation) port(given int32) int32 {
+	if current := a.cluster.Endpoint.Port; validPort(current) {
+		return current
+	}
+	if held := a.cluster.Gate.Port; validPort(held) {
+		return held
+	}
+	if !validPort(given) {
+		given = 0
+	}
+	return cmp.Or(given, a.Settings.DefaultPort)
+}

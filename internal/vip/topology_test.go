@@ -1,0 +1,175 @@
+package vip_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+// reads makes the class one that brings the VIP into templates by the annotation.
+func reads(s *vip.Snapshot) { s.ClusterClass = &vip.ClusterClass{ReadsVIP: true} }
+
+// declares makes the class one with a string and an integer variable, and the pool name them.
+func declares(s *vip.Snapshot) {
+	s.ClusterClass = &vip.ClusterClass{Variables: map[string]string{"vip": "string", "port": "integer", "net": "object", "net.vip": "string"}}
+}
+
+func into(host, port string) func(*vip.Pool) {
+	return func(p *vip.Pool) { p.HostVariable, p.PortVariable = host, port }
+}
+
+func values(raw map[string]string) func(*vip.Cluster) {
+	return func(c *vip.Cluster) {
+		c.Variables = map[string][]byte{}
+		for name, value := range raw {
+			c.Variables[name] = []byte(value)
+		}
+	}
+}
+
+func annotated(c *vip.Cluster) { c.VIPs = map[string]string{cp: "10.0.0.10"} }
+
+func gate(generation, gate, observed int64, rendered bool) func(*vip.Cluster) {
+	return func(c *vip.Cluster) {
+		c.Generation, c.Gate, c.Topology = generation, vip.Gate{Generation: gate}, vip.Topology{Observed: observed, Rendered: rendered, Reason: "Whatever"}
+	}
+}
+
+var bound = viptest.WithBound(cp, "cp", "10.0.0.10")
+
+func TestTopology(t *testing.T) {
+	served := []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"}
+	pool := viptest.WithPool("cp", cp)
+	variablePool := viptest.WithPool("cp", cp, into("vip", "port"))
+	tests := map[string]struct {
+		given  []viptest.Option
+		want   []string
+		reason string
+	}{
+		"if the class does not use the VIP, should write it at once": {
+			given: []viptest.Option{pool, bound}, want: append([]string{"finalizer on"}, served...), reason: names.ReasonIPAddressAssigned,
+		},
+		"if the class reads the annotation, should write that first and hold the endpoint": {
+			given: []viptest.Option{reads, pool, bound},
+			want:  []string{"finalizer on", "annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the class is not known, should hold the endpoint too": {
+			given: []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, pool, bound},
+			want:  []string{"finalizer on", "annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the generation is not rendered, should wait": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 1, true))}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the generation could not be rendered, should wait": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 2, false))}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the generation is rendered, should write the endpoint": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 2, true))},
+			want:  []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if a later generation is rendered, should write the endpoint": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(9, 2, 5, true))},
+			want:  []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if the user's port is there, should keep it": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 2, true), func(c *vip.Cluster) { c.Endpoint.Port = 9345 })},
+			want:  []string{"endpoint 10.0.0.10:9345"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if a port stands there without a host, should take it away meanwhile": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, func(c *vip.Cluster) { c.Endpoint.Port = 9345 })},
+			want:  []string{"annotate control-plane=10.0.0.10", "hold for generation 2 and port 9345"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if a port was taken away, should put it back with the host": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
+			want:  []string{"endpoint 10.0.0.10:9345"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if a port was taken away and all begins anew, should still know it": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, gate(2, 2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
+			want:  []string{"annotate control-plane=10.0.0.10", "hold for generation 3 and port 9345"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the annotation was removed meanwhile, should begin anew": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, gate(2, 2, 2, true))},
+			want:  []string{"annotate control-plane=10.0.0.10", "hold for generation 3"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the gate comes from another copy of the Cluster, should begin anew": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(1, 7, 1, true))},
+			want:  []string{"hold for generation 2"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the class stopped using the VIP meanwhile, should write the endpoint": {
+			given: []viptest.Option{pool, bound, viptest.With(held, annotated, gate(2, 2, 1, true))},
+			want:  []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if Cluster API copied the endpoint from the infrastructure, should only open the gate": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(3, 2, 2, true), host("10.0.0.10", 6443))},
+			want:  []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if the class declares the pool's variables, should write these before all else": {
+			given: []viptest.Option{declares, variablePool, bound}, want: []string{"finalizer on", "variables [{vip 10.0.0.10} {port 6443}]"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the variables are there, should hold the endpoint": {
+			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, values(map[string]string{"vip": `"10.0.0.10"`, "port": "6443"}))},
+			want:  []string{"annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if one of the variables holds a placeholder, should write both": {
+			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, values(map[string]string{"vip": `"0.0.0.0"`, "port": "6443"}))},
+			want:  []string{"variables [{vip 10.0.0.10} {port 6443}]"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the user gave another port, should take it and leave it": {
+			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, annotated, gate(2, 2, 2, true), values(map[string]string{"vip": `"10.0.0.10"`, "port": "8443"}))},
+			want:  []string{"endpoint 10.0.0.10:8443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if the user gave another address, should write nothing": {
+			given:  []viptest.Option{declares, variablePool, bound, viptest.With(held, values(map[string]string{"vip": `"10.9.9.9"`}))},
+			reason: names.ReasonAddressConflict,
+		},
+		"if the user's object lacks the address, should write into it": {
+			given: []viptest.Option{declares, viptest.WithPool("cp", cp, into("net.vip", "")), bound, viptest.With(held, values(map[string]string{"net": `{"mtu":1500}`}))},
+			want:  []string{"variables [{net.vip 10.0.0.10}]"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the class does not declare the variable, should not mind it": {
+			given: []viptest.Option{declares, viptest.WithPool("cp", cp, into("other", "")), bound},
+			want:  append([]string{"finalizer on"}, served...), reason: names.ReasonIPAddressAssigned,
+		},
+		"if the value is too large to be looked at, should not overwrite it": {
+			given:  []viptest.Option{declares, variablePool, bound, viptest.With(held, func(c *vip.Cluster) { c.Variables = map[string][]byte{"vip": nil} })},
+			reason: names.ReasonAddressConflict,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			plan := vip.Decide(viptest.Snapshot(append(tt.given, viptest.At(viptest.Now.Add(time.Minute)))...))
+			assert.Equal(t, append([]string{}, tt.want...), viptest.Brief(plan))
+			assert.Equal(t, tt.reason, viptest.Condition(plan, cp).Reason)
+		})
+	}
+}
+
+func TestVariablesOfAServedCluster(t *testing.T) {
+	withVariable := func(s *vip.Snapshot) { into("vip", "")(&s.Pools[0]) }
+	t.Run("if the variable was removed, should restore it", func(t *testing.T) {
+		plan := vip.Decide(viptest.Snapshot(viptest.Served(), declares, withVariable))
+		assert.Equal(t, []string{"variables [{vip 10.0.0.10}]"}, viptest.Brief(plan))
+		assert.False(t, plan.Status.Changed)
+	})
+	t.Run("if the user changed it, should warn and leave it", func(t *testing.T) {
+		plan := vip.Decide(viptest.Snapshot(viptest.Served(), declares, withVariable, viptest.With(values(map[string]string{"vip": `"10.9.9.9"`}))))
+		assert.Empty(t, viptest.Brief(plan))
+		assert.Equal(t, names.EventVariableNotWritten, plan.Warnings[0].Reason)
+		assert.Contains(t, plan.Warnings[0].Message, `variable vip is "10.9.9.9"`)
+	})
+	t.Run("if its type cannot hold an address, should warn and leave it", func(t *testing.T) {
+		plan := vip.Decide(viptest.Snapshot(viptest.Served(), declares, func(s *vip.Snapshot) { into("port", "")(&s.Pools[0]) }))
+		assert.Empty(t, viptest.Brief(plan))
+		assert.Contains(t, plan.Warnings[0].Message, "its type integer cannot hold 10.0.0.10")
+	})
+	t.Run("if it is spelt in another way, should leave it", func(t *testing.T) {
+		plan := vip.Decide(viptest.Snapshot(viptest.Served(), declares, withVariable, viptest.With(values(map[string]string{"vip": `"::ffff:10.0.0.10"`}))))
+		assert.True(t, plan.Empty())
+		assert.Empty(t, plan.Warnings)
+	})
+}

@@ -1,0 +1,242 @@
+package acceptance
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+// readers are the ways in which a class gets the VIP into its templates.
+var readers = map[string]struct {
+	class   harness.NewClass
+	pool    map[string]string
+	cluster map[string]any
+}{
+	"annotation": {class: harness.NewClass{Patches: []any{harness.FromAnnotation(controlPlane)}}},
+	"variable": {
+		class: harness.NewClass{Variables: []any{declared("vip", "string"), declared("vipPort", "integer")}, Patches: []any{harness.FromVariable("vip")}},
+		pool:  map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"},
+	},
+	"object variable": {
+		class: harness.NewClass{Variables: []any{object("controlPlaneEndpoint", "host", "port")}, Patches: []any{harness.FromVariable("controlPlaneEndpoint.host")}},
+		pool:  map[string]string{names.HostVariable: "controlPlaneEndpoint.host", names.PortVariable: "controlPlaneEndpoint.port"},
+		// An object variable has no value by default, and a template cannot look into nothing.
+		cluster: map[string]any{"controlPlaneEndpoint": map[string]any{"host": ""}},
+	},
+}
+
+func declared(name, kind string) map[string]any {
+	return map[string]any{"name": name, "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": kind}}}
+}
+
+func object(name, host, port string) map[string]any {
+	variable := declared(name, "object")
+	variable["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "properties": map[string]any{
+		host: map[string]any{"type": "string"}, port: map[string]any{"type": "string"},
+	}}}
+	return variable
+}
+
+// reader creates a class that gets the VIP into its templates in one of the ways, and a pool for it. It returns what makes
+// Clusters of this class.
+func (s *scope) reader(way string, first, last int) func(*harness.NewCluster) {
+	s.t.Helper()
+	reader := readers[way]
+	class := reader.class
+	class.Namespace, class.Name = s.name, s.name+"-reads"
+	s.create(class)
+	s.pool(controlPlane, first, last, func(p *harness.NewPool) { p.Class, p.Annotations = class.Name, reader.pool })
+	return func(c *harness.NewCluster) { c.Class, c.Variables = class.Name, reader.cluster }
+}
+
+// The endpoint becomes valid only after the VIP is in the templates, however it gets there.
+func TestTopology(t *testing.T) {
+	t.Parallel()
+	for way := range readers {
+		t.Run(way, func(t *testing.T) {
+			s := ordinary(t)
+			log := s.record()
+			ofClass := s.reader(way, 10, 19)
+			s.cluster("plain", ofClass)
+			s.cluster("port", ofClass, func(c *harness.NewCluster) { c.Port = 9345 })
+			for name, port := range map[string]int64{"plain": 6443, "port": 9345} {
+				cluster := s.sees(name, condition(controlPlane, names.ReasonIPAddressAssigned))
+				assert.Equal(t, port, cluster.Endpoint().Port)
+				assert.Equal(t, cluster.VIP(controlPlane), cluster.Endpoint().Host)
+				assert.NotContains(t, cluster.GetAnnotations(), names.TopologyGate)
+				log.inOrder(t, name)
+			}
+		})
+	}
+}
+
+// No control plane ever sees a valid endpoint with a template that lacks the VIP, over two hundred Clusters at once.
+func TestTopologyUnderLoad(t *testing.T) {
+	const clusters = 200
+	e := onPlane(t)
+	s := newScope(t, e, sharedOperator(t, e))
+	s.patience = 6 * patience
+	log := s.record()
+	ofClass := s.reader("annotation", 1, 250)
+	name := func(i int) string { return fmt.Sprintf("c%03d", i) }
+	for i := range clusters {
+		s.cluster(name(i), ofClass, func(c *harness.NewCluster) {
+			if i%4 == 0 {
+				c.Port = 9345
+			}
+		})
+	}
+	for i := range clusters {
+		s.sees(name(i), condition(controlPlane, names.ReasonIPAddressAssigned))
+		log.inOrder(t, name(i))
+	}
+	require.Empty(t, e.guard.Breaches())
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	t.Run("if somebody takes the value away, should restore it", func(t *testing.T) {
+		s := ordinary(t)
+		s.cluster("prod", s.reader("variable", 10, 10))
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
+		s.sees("prod", variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+	})
+	t.Run("if the user wrote a placeholder, should put the VIP in its place", func(t *testing.T) {
+		s := ordinary(t)
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "0.0.0.0"} })
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)))
+	})
+	t.Run("if the user gave the port another value, should take it for the endpoint", func(t *testing.T) {
+		s := ordinary(t)
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(8443)} })
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 8443), variable("vipPort", int64(8443)))
+	})
+	t.Run("if the user gave the host another value, should leave it and write no endpoint", func(t *testing.T) {
+		s := ordinary(t)
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "10.0.0.1"} })
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonAddressConflict), endpoint("", 0), variable("vip", "10.0.0.1"))
+		assert.Contains(t, cluster.Condition(controlPlane).Message, "variable vip is \"10.0.0.1\"")
+		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443), variable("vip", s.ip(10)))
+	})
+	t.Run("if admission refuses the value, should say so in an event", func(t *testing.T) {
+		s := ordinary(t)
+		strict := declared("vip", "string")
+		strict["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "string", "pattern": `^192\.168\.`}}
+		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-strict", Variables: []any{strict}})
+		s.pool(controlPlane, 10, 10, func(p *harness.NewPool) {
+			p.Class, p.Annotations = s.name+"-strict", map[string]string{names.HostVariable: "vip"}
+		})
+		s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-strict" })
+		event := s.hasEvent("prod", "Warning "+names.EventWriteRefused)
+		assert.Contains(t, event.Message, "vip")
+		assert.Empty(t, s.get("prod").Endpoint().Host)
+	})
+	t.Run("if a pool of another role names a variable, should write that role's address", func(t *testing.T) {
+		s := ordinary(t)
+		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-web", Variables: []any{object("network", "api", "ingress")}})
+		for role, first := range map[string]int{controlPlane: 10, ingress: 20} {
+			s.pool(role, first, first, func(p *harness.NewPool) {
+				path := map[string]string{controlPlane: "network.api", ingress: "network.ingress"}[role]
+				p.Class, p.Annotations = s.name+"-web", map[string]string{names.HostVariable: path}
+			})
+		}
+		s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-web" })
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned),
+			variable("network", map[string]any{"api": s.ip(10), "ingress": s.ip(20)}))
+	})
+}
+
+func TestTopologyThatFails(t *testing.T) {
+	s := ordinary(t)
+	broken := harness.VIPPatch("17") // a number, which the template's schema does not take
+	s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-broken", Patches: []any{harness.FromAnnotation(ingress), broken}})
+	s.pool(controlPlane, 10, 10, func(p *harness.NewPool) { p.Class = s.name + "-broken" })
+	s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-broken" })
+	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), annotation(controlPlane, s.ip(10)), held(true))
+	assert.Empty(t, cluster.Endpoint().Host)
+	assert.Contains(t, cluster.Condition(controlPlane).Message, "TopologyReconciled")
+
+	require.NoError(t, harness.Merge(t.Context(), s.Classes(s.name), s.name+"-broken", map[string]any{"spec": map[string]any{"patches": []any{harness.FromAnnotation(controlPlane)}}}))
+	s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443))
+}
+
+// variable checks the value of a variable of the topology.
+func variable(name string, want any) check {
+	return func(c *harness.Cluster) error {
+		variables, _, _ := unstructured.NestedSlice(c.Object, "spec", "topology", "variables")
+		for _, entry := range variables {
+			if v, _ := entry.(map[string]any); v["name"] == name {
+				if assert.ObjectsAreEqual(want, v["value"]) {
+					return nil
+				}
+				return fmt.Errorf("variable %s is %v, wanted %v", name, v["value"], want)
+			}
+		}
+		return fmt.Errorf("no variable %s", name)
+	}
+}
+
+// recording is when things were first seen of each Cluster of a scope, as resourceVersions.
+type recording struct {
+	mu       sync.Mutex
+	rendered map[string]string
+	valid    map[string]string
+}
+
+// record begins to note when control planes have the VIP, and when the endpoints of Clusters are valid.
+func (s *scope) record() *recording {
+	s.t.Helper()
+	r := &recording{rendered: map[string]string{}, valid: map[string]string{}}
+	note := func(seen map[string]string, name, resourceVersion string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if _, ok := seen[name]; !ok {
+			seen[name] = resourceVersion
+		}
+	}
+	require.NoError(s.t, s.OnCluster(func(_, after *harness.Cluster) {
+		if after != nil && after.GetNamespace() == s.name && after.Endpoint().Host != "" && after.Endpoint().Port != 0 {
+			note(r.valid, after.GetName(), after.GetResourceVersion())
+		}
+	}))
+	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(s.Dynamic, 0, s.name, nil)
+	informer := factory.ForResource(plane.ControlPlaneResource()).Informer()
+	see := func(object any) {
+		controlPlane, ok := object.(*unstructured.Unstructured)
+		if !ok {
+			return
+		}
+		if vip, _, _ := unstructured.NestedString(controlPlane.Object, "spec", "virtualIP"); vip != "" {
+			note(r.rendered, controlPlane.GetLabels()[names.ClusterName], controlPlane.GetResourceVersion())
+		}
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, object any) { see(object) }})
+	require.NoError(s.t, err)
+	factory.Start(s.t.Context().Done())
+	require.True(s.t, cache.WaitForCacheSync(s.t.Context().Done(), informer.HasSynced))
+	return r
+}
+
+// inOrder checks that the VIP was in the control plane of a Cluster before its endpoint was valid.
+func (r *recording) inOrder(t *testing.T, cluster string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.NotEmpty(t, r.rendered[cluster], "the control plane of %s has no VIP", cluster)
+	order, err := resourceversion.CompareResourceVersion(r.rendered[cluster], r.valid[cluster])
+	require.NoError(t, err)
+	require.Negative(t, order, "the endpoint of %s was valid before its control plane had the VIP", cluster)
+}
