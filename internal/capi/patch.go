@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,7 +24,13 @@ type object = map[string]any
 // apply returns the body of a server-side apply to an object. The UID keeps it from meeting a namesake, or from
 // creating the object anew.
 func apply(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest object) ([]byte, error) {
-	metadata["name"], metadata["namespace"], metadata["uid"] = meta.Name, meta.Namespace, meta.UID
+	metadata["uid"] = meta.UID
+	return applyNew(api, meta, metadata, rest)
+}
+
+// applyNew is apply for an object that need not exist.
+func applyNew(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest object) ([]byte, error) {
+	metadata["name"], metadata["namespace"] = meta.Name, meta.Namespace
 	body := object{"apiVersion": api.APIVersion, "kind": api.Kind, "metadata": metadata}
 	for key, value := range rest {
 		body[key] = value
@@ -99,7 +106,7 @@ type Results struct {
 // Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
 //
 // The finalizer is put on if the list is still what it was.
-func (c *Cluster) PatchResults(results Results) ([]byte, error) {
+func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
 	if c.Annotations == nil {
 		patch = append(patch, mustBe(annotationsPath, nil))
@@ -117,7 +124,7 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 	}
 	switch {
 	case results.Hold != nil:
-		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.moveGeneration())
+		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.moveGeneration(api))
 		if results.Hold.Port {
 			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
 		}
@@ -133,13 +140,20 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 const endpointPath = "/spec/controlPlaneEndpoint"
 
 // moveGeneration returns an operation that moves the generation of a Cluster that is not paused, and changes nothing: false
-// and no value are the same for spec.paused.
-func (c *Cluster) moveGeneration() any {
-	const path = "/spec/paused"
-	if c.Spec.Paused == nil {
-		return test{opAdd, path, false} // an operation would leave the value out
+// and no value are the same for spec.paused. In v1beta1 Cluster API's webhook makes them one, but there is a field there
+// that has no function.
+func (c *Cluster) moveGeneration(api API) any {
+	const paused, rollout = "/spec/paused", "/spec/topology/rolloutAfter"
+	older := api.Cluster.Version == "v1beta1"
+	switch {
+	case older && c.Spec.Topology.RolloutAfter == "":
+		return operation{opAdd, rollout, time.Unix(0, 0).UTC().Format(time.RFC3339)}
+	case older:
+		return operation{Op: opRemove, Path: rollout}
+	case c.Spec.Paused == nil:
+		return test{opAdd, paused, false} // an operation would leave the value out
 	}
-	return operation{Op: opRemove, Path: path}
+	return operation{Op: opRemove, Path: paused}
 }
 
 // ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It is for the Cluster as

@@ -73,7 +73,7 @@ func TestPatchResults(t *testing.T) {
 			view := decode[capi.Cluster](t, live)
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
-			patch, err := view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
+			patch, err := view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 			require.NoError(t, err)
 			tt.since(live)
 			got, err := applied(t, live, patch)
@@ -96,7 +96,7 @@ func TestPatchResults(t *testing.T) {
 	for name, paused := range map[string]*bool{"nothing is said of a pause": nil, "it is said not to be paused": ptr.To(false)} {
 		t.Run("if the endpoint is held back and "+name+", should change what the generation follows and nothing else", func(t *testing.T) {
 			live := with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = paused })
-			patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})
+			patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})
 			require.NoError(t, err)
 			got, err := applied(t, live, patch)
 			require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestPatchResults(t *testing.T) {
 	}
 	t.Run("if there is no endpoint to write, should leave it", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Annotations: setIngress})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if there are no annotations to write, should add none", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if the Cluster is v1beta1, should write the same", func(t *testing.T) {
 		live := realV1Beta1()
-		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -180,6 +180,8 @@ func TestBodies(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	view := decode[capi.Cluster](t, realV1Beta2())
 	bare := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }))
+	rolled := decode[capi.Cluster](t, realV1Beta1())
+	rolled.Spec.Topology.RolloutAfter = "1970-01-01T00:00:00Z"
 	unset := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = nil }))
 	long := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
 		c.Labels, c.Name = nil, "a-very-long-name-of-a-cluster-that-does-not-fit-into-the-value-of-a-label"
@@ -202,12 +204,14 @@ func TestBodies(t *testing.T) {
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
 		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
-		"results":              body(view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
-		"results-first":        body(bare.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
-		"hold":                 body(unset.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}, Annotations: setIngress})),
-		"hold-again":           body(view.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-first":           body(bare.PatchResults(capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-port":            body(view.PatchResults(capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}, Port: true}})),
+		"results":              body(view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"results-first":        body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"hold":                 body(unset.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}, Annotations: setIngress})),
+		"hold-again":           body(view.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-first":           body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-v1beta1":         body(view.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-v1beta1-again":   body(rolled.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"hold-port":            body(view.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}, Port: true}})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
 		})),

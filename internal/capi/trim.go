@@ -49,6 +49,8 @@ func Trim(object any) (any, error) {
 	case *Address:
 		trimMeta(&o.ObjectMeta)
 		o.OwnerReferences = nil
+	case *DNSEndpoint:
+		trimMeta(&o.ObjectMeta)
 	case *Pool:
 		trimMeta(&o.ObjectMeta)
 	}

@@ -45,6 +45,9 @@ type Topology struct {
 	ClassNamespace string   `json:"classNamespace,omitempty"`
 	ClassRef       ClassRef `json:"classRef,omitempty"`
 
+	// RolloutAfter exists in v1beta1 alone, where it has no function.
+	RolloutAfter string `json:"rolloutAfter,omitempty"`
+
 	Variables []Variable `json:"variables,omitempty"`
 }
 
@@ -229,6 +232,37 @@ type ClusterList struct {
 	Items           []Cluster `json:"items"`
 }
 
+// DNSEndpoint is the view of external-dns' object that holds DNS records.
+//
+// +kubebuilder:object:root=true
+type DNSEndpoint struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec DNSEndpointSpec `json:"spec,omitempty"`
+}
+
+// DNSEndpointSpec is the view of the spec of a DNSEndpoint.
+type DNSEndpointSpec struct {
+	Endpoints []DNSRecord `json:"endpoints,omitempty"`
+}
+
+// DNSRecord is a DNS name with its targets.
+type DNSRecord struct {
+	DNSName    string   `json:"dnsName"`
+	RecordType string   `json:"recordType"`
+	Targets    []string `json:"targets"`
+}
+
+// DNSEndpointList is a list of DNSEndpoints.
+//
+// +kubebuilder:object:root=true
+type DNSEndpointList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []DNSEndpoint `json:"items"`
+}
+
 // ClusterClassList is a list of ClusterClasses.
 //
 // +kubebuilder:object:root=true
@@ -279,6 +313,9 @@ type API struct {
 	// OtherPools are the pool kinds of other IPAM providers that are in use besides. Of their objects the allocator knows
 	// the metadata only: Cluster API's contract says nothing about the rest of a pool.
 	OtherPools []Resource
+
+	// DNS is the kind that DNS records are kept in; nil if none are kept.
+	DNS *Resource
 }
 
 // The groups of the neighbours, and their kinds.
@@ -332,7 +369,11 @@ func (a API) AllPools() []Resource {
 
 // Views returns the resources whose objects are decoded into views: all but the pools of other providers.
 func (a API) Views() []Resource {
-	return []Resource{a.Clusters(), a.ClusterClasses(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
+	views := []Resource{a.Clusters(), a.ClusterClasses(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
+	if a.DNS != nil {
+		views = append(views, *a.DNS)
+	}
+	return views
 }
 
 // Scheme returns a scheme in which the views stand for the kinds of the API's versions.
@@ -348,7 +389,12 @@ func (a API) Scheme() *runtime.Scheme {
 	register(a.Addresses(), &Address{}, &AddressList{})
 	register(a.NamespacedPools(), &Pool{}, &PoolList{})
 	register(a.GlobalPools(), &Pool{}, &PoolList{})
-	for _, gv := range []schema.GroupVersion{a.Cluster, a.IPAM, a.Pools} {
+	groups := []schema.GroupVersion{a.Cluster, a.IPAM, a.Pools}
+	if a.DNS != nil {
+		register(*a.DNS, &DNSEndpoint{}, &DNSEndpointList{})
+		groups = append(groups, a.DNS.GroupVersion())
+	}
+	for _, gv := range groups {
 		metav1.AddToGroupVersion(scheme, gv)
 	}
 	return scheme
@@ -359,6 +405,9 @@ func (a API) String() string {
 	texts := []string{a.Cluster.String(), a.IPAM.String(), "pools " + a.Pools.Version}
 	for _, pools := range a.OtherPools {
 		texts = append(texts, pools.Kind+" "+pools.GroupVersion().String())
+	}
+	if a.DNS != nil {
+		texts = append(texts, a.DNS.Kind+" "+a.DNS.GroupVersion().String())
 	}
 	return strings.Join(texts, ", ")
 }

@@ -94,7 +94,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	clients := factory.SharedCacheFactory().SharedClientFactory()
-	h := newHandler(ctx, cfg, store, kube.NewWriter(cfg.API, store, clientFor(clients, cfg.API.Clusters()), clientFor(clients, cfg.API.Claims()), time.Now),
+	h := newHandler(ctx, cfg, store, kube.NewWriter(cfg.API, store, clientsOf(clients), time.Now),
 		func(namespace, name string, after time.Duration) { clusters.EnqueueAfter(namespace, name, after) })
 	if err := (&triggers{handler: h, store: store}).register(); err != nil {
 		return err
@@ -166,6 +166,14 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 	if informers.Addresses, err = view(cfg.API.Addresses()); err != nil {
 		return informers, fmt.Errorf("make the cache of addresses: %w", err)
 	}
+	if cfg.API.DNS != nil {
+		if informers.DNS, err = view(*cfg.API.DNS); err != nil {
+			return informers, fmt.Errorf("make the cache of DNS records: %w", err)
+		}
+		if err := informers.DNS.SetTransform(capi.Trim); err != nil {
+			return informers, fmt.Errorf("trim the caches: %w", err)
+		}
+	}
 	metadataOf, err := metadataInformers(cfg)
 	if err != nil {
 		return informers, err
@@ -224,6 +232,8 @@ func startOtherPools(ctx context.Context, api capi.API, informers kube.Informers
 	return nil
 }
 
-func clientFor(clients client.SharedClientFactory, resource capi.Resource) *client.Client {
-	return clients.ForResourceKind(resource.GroupVersion().WithResource(resource.Plural), resource.Kind, resource.Namespaced)
+func clientsOf(clients client.SharedClientFactory) func(capi.Resource) *client.Client {
+	return func(resource capi.Resource) *client.Client {
+		return clients.ForResourceKind(resource.GroupVersion().WithResource(resource.Plural), resource.Kind, resource.Namespaced)
+	}
 }

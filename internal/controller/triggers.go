@@ -33,6 +33,9 @@ func (t *triggers) register() error {
 	for _, pools := range t.store.Informers.Pools {
 		all[pools.SharedIndexInformer] = handlers[*capi.Pool]{changed: t.pool}
 	}
+	if t.store.DNS != nil {
+		all[t.store.DNS] = handlers[*capi.DNSEndpoint]{changed: t.dns}
+	}
 	for informer, handler := range all {
 		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watch: %w", err)
@@ -103,6 +106,24 @@ func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
 	}
 	for _, cluster := range t.store.ClustersOfClass(cmp.Or(after, before)) {
 		t.wake(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
+	}
+}
+
+// dns wakes the Cluster whose DNS records somebody changed.
+func (t *triggers) dns(before, after *capi.DNSEndpoint, initial bool) {
+	if after == nil {
+		t.store.ObserveDNS(before, true)
+	} else {
+		t.store.ObserveDNS(after, false)
+	}
+	if initial || before != nil && after != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec) {
+		return
+	}
+	object := cmp.Or(after, before)
+	for _, owner := range object.OwnerReferences {
+		if owner.Kind == capi.KindCluster {
+			t.wake(types.NamespacedName{Namespace: object.Namespace, Name: owner.Name})
+		}
 	}
 }
 

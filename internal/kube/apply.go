@@ -27,13 +27,17 @@ type Writer struct {
 	store    *Store
 	clusters *client.Client
 	claims   *client.Client
+	dns      *client.Client
 	now      func() time.Time
 }
 
-// NewWriter returns a writer that uses the given clients of Cluster and IPAddressClaim, and tells the store of its
-// writes.
-func NewWriter(api capi.API, store *Store, clusters, claims *client.Client, now func() time.Time) *Writer {
-	return &Writer{api: api, store: store, clusters: clusters, claims: claims, now: now}
+// NewWriter returns a writer that uses the clients of the API's kinds, and tells the store of its writes.
+func NewWriter(api capi.API, store *Store, clientFor func(capi.Resource) *client.Client, now func() time.Time) *Writer {
+	w := &Writer{api: api, store: store, clusters: clientFor(api.Clusters()), claims: clientFor(api.Claims()), now: now}
+	if api.DNS != nil {
+		w.dns = clientFor(*api.DNS)
+	}
+	return w
 }
 
 // Apply carries a plan out, in order, and stops at the first write that fails: what comes after rests on it. It returns
@@ -120,6 +124,10 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
 	case vip.DeleteClaim:
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID})
+	case vip.SetRecords:
+		return w.writeRecords(ctx, cluster, a)
+	case vip.DeleteRecords:
+		return w.deleteRecords(ctx, cluster)
 	default:
 		return fmt.Errorf("no way to carry out %T", action)
 	}
@@ -148,7 +156,7 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 			r.Annotations = append(r.Annotations, a)
 		}
 	}
-	body, err := cluster.PatchResults(r)
+	body, err := cluster.PatchResults(w.api, r)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time
 	if !ok {
 		return nil, vip.Snapshot{}, false
 	}
-	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster)}
+	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now)}
 	pools := s.poolsFor(cluster)
 	claims := s.claimsFor(cluster, pools, now)
 	for _, claim := range claims {
@@ -80,6 +80,17 @@ func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
 		return found.Snapshot()
 	}
 	return nil
+}
+
+// dnsOf returns what is known of the Cluster's DNS records.
+func (s *Store) dnsOf(cluster *capi.Cluster, now time.Time) vip.DNS {
+	if s.dns == nil {
+		return vip.DNS{}
+	}
+	if records, ok := s.dns.get(cluster.Namespace+"/"+names.DNSEndpointName(cluster.Name), now); ok {
+		return records.Snapshot(cluster)
+	}
+	return vip.DNS{Served: true}
 }
 
 // poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.

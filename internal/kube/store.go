@@ -27,6 +27,9 @@ const (
 type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
+
+	// DNS is nil if no DNS records are kept.
+	DNS cache.SharedIndexInformer
 }
 
 // Pools is the cache of the pools of one kind.
@@ -42,6 +45,7 @@ type Store struct {
 
 	clusters *overlay[*capi.Cluster]
 	claims   *overlay[*capi.Claim]
+	dns      *overlay[*capi.DNSEndpoint]
 
 	mu     sync.Mutex
 	served map[string]time.Time
@@ -62,12 +66,16 @@ func NewStore(informers Informers) (*Store, error) {
 			return nil, fmt.Errorf("add indexes: %w", err)
 		}
 	}
-	return &Store{
+	store := &Store{
 		Informers: informers,
 		clusters:  newOverlay[*capi.Cluster](informers.Clusters.GetStore()),
 		claims:    newOverlay[*capi.Claim](informers.Claims.GetStore()),
 		served:    map[string]time.Time{},
-	}, nil
+	}
+	if informers.DNS != nil {
+		store.dns = newOverlay[*capi.DNSEndpoint](informers.DNS.GetStore())
+	}
+	return store, nil
 }
 
 func index[T any](keys func(T) []string) cache.IndexFunc {
@@ -129,6 +137,9 @@ func (s *Store) ObserveCluster(c *capi.Cluster, deleted bool) { s.clusters.obser
 
 // ObserveClaim tells the store of a change in the cache of claims.
 func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, deleted) }
+
+// ObserveDNS tells the store of a change in the cache of DNS records.
+func (s *Store) ObserveDNS(d *capi.DNSEndpoint, deleted bool) { s.dns.observe(d, deleted) }
 
 // ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool.
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
@@ -225,6 +236,9 @@ func (i Informers) All() []cache.SharedIndexInformer {
 	all := []cache.SharedIndexInformer{i.Clusters, i.ClusterClasses, i.Claims, i.Addresses}
 	for _, pools := range i.Pools {
 		all = append(all, pools.SharedIndexInformer)
+	}
+	if i.DNS != nil {
+		all = append(all, i.DNS)
 	}
 	return all
 }

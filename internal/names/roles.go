@@ -35,6 +35,9 @@ func ValidateRole(role string) error {
 	return nil
 }
 
+// DNSEndpointName returns the name of the object that holds the DNS records of a Cluster, in its namespace.
+func DNSEndpointName(cluster string) string { return ClaimName(cluster, "dns") }
+
 // Annotation returns the key of the Cluster annotation that carries the VIP of role.
 func Annotation(role string) string {
 	return Domain + "/" + role

@@ -29,7 +29,9 @@ type apiFinder struct {
 	discovery discovery.ServerResourcesInterface
 	// poolKinds are the pool kinds of other providers to look for. Nothing waits for them: they are used when served.
 	poolKinds []schema.GroupVersionKind
-	logger    *slog.Logger
+	// dns says whether to look for the kind that DNS records are kept in; nothing waits for it either.
+	dns    bool
+	logger *slog.Logger
 }
 
 // find returns the versions to use, and the kinds that no usable version serves; an API with missing kinds is not
@@ -64,6 +66,15 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 		}
 		if ok {
 			api.OtherPools = append(api.OtherPools, resource)
+		}
+	}
+	if f.dns {
+		resource, ok, err := f.resource(capi.DNSEndpointKind)
+		if err != nil {
+			return api, nil, err
+		}
+		if ok {
+			api.DNS = &resource
 		}
 	}
 	return api, missing, nil

@@ -30,6 +30,7 @@ func (o *Options) settings() []setting {
 		{"reconcilePeriod", "reconcile-period", "How often every Cluster is looked at although nothing seems to have changed.", o.durationValue("reconcile-period", &o.ReconcilePeriod), scalar},
 		{"defaultPort", "default-port", "Port of the control-plane endpoint where a Cluster has none.", o.int32Value("default-port", &o.DefaultPort), scalar},
 		{"baseDomain", "base-domain", "DNS domain below which Clusters are named; empty for none.", o.textValue("base-domain", &o.BaseDomain), scalar},
+		{"dnsNames", dnsNamesFlag, "Patterns of DNS names as ROLE=PATTERN separated by commas, with {cluster}, {namespace} and {baseDomain}.", o.dnsNamesValue(&o.DNSNames), dnsNamesText},
 		{"poolKinds", poolKindsFlag, "Pool kinds of other IPAM providers, as GROUP/VERSION/KIND separated by commas; they must keep Cluster API's IPAM contract.", o.poolKindsValue(&o.PoolKinds), poolKindsText},
 	}
 }

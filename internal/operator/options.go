@@ -67,6 +67,9 @@ type Options struct {
 	// BaseDomain is the DNS domain below which Clusters are named; empty for none. Config file: baseDomain.
 	BaseDomain string
 
+	// DNSNames are the patterns of DNS names by role. Config file: dnsNames.
+	DNSNames map[string]string
+
 	// PoolKinds are the pool kinds of other IPAM providers. Config file: poolKinds.
 	PoolKinds []schema.GroupVersionKind
 
@@ -162,6 +165,7 @@ func NewOptions() *Options {
 		RetryInterval:      DefaultRetryInterval,
 		ReconcilePeriod:    DefaultReconcilePeriod,
 		DefaultPort:        DefaultControlPlanePort,
+		DNSNames:           DefaultDNSNames(),
 		KubeAPIQPS:         DefaultKubeAPIQPS,
 		KubeAPIBurst:       DefaultKubeAPIBurst,
 		Concurrency:        DefaultConcurrency,

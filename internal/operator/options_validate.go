@@ -81,6 +81,7 @@ func (o *Options) rules() []rule {
 		{"default-port", o.DefaultPort, between(o.DefaultPort, 1, maxPort), "a port from 1 to 65535"},
 		{"base-domain", o.BaseDomain, o.BaseDomain == "" || isSubdomain(o.BaseDomain), "a DNS name in lower case such as clusters.example.com, or nothing"},
 		{poolKindsFlag, "", true, acceptsPoolKinds},
+		{dnsNamesFlag, "", true, acceptsDNSNames},
 		{"kube-api-qps", o.KubeAPIQPS, o.KubeAPIQPS > 0 && o.KubeAPIQPS <= maxKubeAPIRate, "a number above 0, up to 100000"},
 		{"kube-api-burst", o.KubeAPIBurst, between(o.KubeAPIBurst, 1, maxKubeAPIRate), "a whole number from 1 to 100000"},
 		{"namespace", o.Namespace, o.Namespace == "" || isLabel(o.Namespace), "the name of one namespace, or nothing for all"},

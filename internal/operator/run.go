@@ -21,10 +21,10 @@ import (
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/connrotation"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 const (
@@ -173,7 +173,7 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 	if err != nil {
 		return fmt.Errorf("make the discovery client: %w", err)
 	}
-	finder := &apiFinder{discovery: client, poolKinds: o.options.PoolKinds, logger: o.logger}
+	finder := &apiFinder{discovery: client, poolKinds: o.options.PoolKinds, dns: o.options.BaseDomain != "", logger: o.logger}
 	api, err := finder.await(ctx, awaitPeriod)
 	if err != nil {
 		return nil // only ctx ends the wait
@@ -182,6 +182,13 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 	if len(api.OtherPools) < len(o.options.PoolKinds) {
 		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
 			slog.String("configured", formatPoolKinds(o.options.PoolKinds)))
+	}
+	if o.options.BaseDomain != "" {
+		o.metrics.NamesKept(api.DNS != nil)
+		if api.DNS == nil {
+			o.logger.Warn("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty",
+				slog.String("kind", capi.DNSEndpointKind.String()))
+		}
 	}
 	defer o.synced.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
@@ -193,7 +200,7 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 	return controller.Run(ctx, controller.Config{
 		REST:            o.config,
 		API:             api,
-		Settings:        vip.Settings{DefaultPort: o.options.DefaultPort, WatchFilter: o.options.WatchFilter},
+		Settings:        o.options.Settings(),
 		RetryInterval:   o.options.RetryInterval,
 		ReconcilePeriod: o.options.ReconcilePeriod,
 		DrainTimeout:    max(o.options.LeaderElection.LeaseDuration-o.options.LeaderElection.RenewDeadline-drainReserve, drainReserve),

@@ -45,6 +45,7 @@ type Metrics struct {
 	stalls      prometheus.Counter
 	waits       prometheus.Histogram
 	leader      prometheus.Gauge
+	names       prometheus.Gauge
 }
 
 // NewMetrics returns the metrics, registered together with those of the controller framework and the API client.
@@ -75,12 +76,15 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "capi_vip_leader", Help: "1 if this replica leads, 0 if it stands by.",
 		}),
+		names: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "capi_vip_dns_records_kept", Help: "1 if DNS records are kept, 0 if they are not configured or their kind is not served.",
+		}),
 	}
 	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "capi_vip_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	}, func() float64 { return 1 })
-	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.stalls, m.waits, m.leader, info)
+	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.stalls, m.waits, m.leader, m.names, info)
 	lassometrics.MustRegisterWithWorkqueue(registry)
 	registerClientMetrics(registry)
 	return m
@@ -112,6 +116,14 @@ func (m *Metrics) Leading(leads bool) {
 	m.leader.Set(0)
 	if leads {
 		m.leader.Set(1)
+	}
+}
+
+// NamesKept tells whether DNS records are kept.
+func (m *Metrics) NamesKept(kept bool) {
+	m.names.Set(0)
+	if kept {
+		m.names.Set(1)
 	}
 }
 

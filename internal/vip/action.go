@@ -8,7 +8,7 @@ import (
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldEndpoint, SetEndpoint, SetAnnotation, SetVariables, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// HoldEndpoint, SetEndpoint, SetAnnotation, SetVariables, SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 	action()
@@ -82,6 +82,12 @@ type SetVariables struct {
 	Pool   PoolRef
 }
 
+// SetRecords writes the DNS records of the Cluster, all of them.
+type SetRecords struct{ Records []Record }
+
+// DeleteRecords takes the DNS records of the Cluster away.
+type DeleteRecords struct{ Why string }
+
 // Value is a value for a variable: a string or an int64, as the schema of the variable wants it.
 type Value struct {
 	// Path is the name of the variable, or a dotted path into it.
@@ -107,6 +113,8 @@ func (DeleteClaim) action()     {}
 func (HoldEndpoint) action()    {}
 func (SetEndpoint) action()     {}
 func (SetVariables) action()    {}
+func (SetRecords) action()      {}
+func (DeleteRecords) action()   {}
 func (SetAnnotation) action()   {}
 
 func (AddFinalizer) String() string { return "add finalizer: the Cluster holds or awaits a VIP" }
@@ -136,6 +144,16 @@ func (a SetVariables) String() string {
 	}
 	return fmt.Sprintf("set variables %s: claim %s is bound", strings.Join(values, ", "), a.Claim)
 }
+
+func (a SetRecords) String() string {
+	records := make([]string, 0, len(a.Records))
+	for _, r := range a.Records {
+		records = append(records, fmt.Sprintf("%s %s %s", r.Name, r.Type, r.Target))
+	}
+	return "set DNS records " + strings.Join(records, ", ")
+}
+
+func (a DeleteRecords) String() string { return "delete DNS records: " + a.Why }
 
 func (a SetEndpoint) String() string {
 	why := "claim " + a.Claim + " is bound"

@@ -265,7 +265,7 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	for _, o := range outcomes {
 		plan.Warnings = append(plan.Warnings, o.warnings...)
 	}
-	values := a.values(outcomes)
+	values := append(a.values(outcomes), a.dns(outcomes)...)
 	plan.Status = a.status(outcomes)
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):

@@ -22,6 +22,9 @@ type Snapshot struct {
 	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
 	ClusterClass *ClusterClass
 
+	// DNS is what is known of the Cluster's DNS records.
+	DNS DNS
+
 	// Pools are the pools that may serve the Cluster, and the pools that its claims refer to. Others do no harm.
 	Pools []Pool
 
@@ -39,6 +42,9 @@ type Snapshot struct {
 type Settings struct {
 	// DefaultPort is the port of an endpoint whose Cluster names none.
 	DefaultPort int32
+
+	// DNS says how VIPs are named.
+	DNS DNSSettings
 
 	// WatchFilter restricts the operator to Clusters whose watch-filter label has this value; empty means all.
 	WatchFilter string

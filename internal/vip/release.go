@@ -20,6 +20,7 @@ func release(s *Snapshot) Plan {
 	var plan Plan
 	waits := a.cluster.InUse
 	if !a.cluster.InUse {
+		plan.Actions = a.withdraw()
 		for _, claim := range owned {
 			if !claim.Deleting {
 				plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "Cluster API has finished with the Cluster"})
@@ -30,7 +31,7 @@ func release(s *Snapshot) Plan {
 		}
 	}
 	if !waits {
-		return Plan{Actions: []Action{RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"}}}
+		return Plan{Actions: append(plan.Actions, RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"})}
 	}
 	plan.Status = a.releasing(owned)
 	return plan

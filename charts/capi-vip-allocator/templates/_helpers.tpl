@@ -55,6 +55,10 @@ retryInterval: {{ .Values.controller.retryInterval | quote }}
 reconcilePeriod: {{ .Values.controller.reconcilePeriod | quote }}
 defaultPort: {{ .Values.defaults.port }}
 baseDomain: {{ .Values.defaults.baseDomain | quote }}
+{{- with .Values.defaults.dnsNames }}
+dnsNames:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Flags. What has its default is left out, so that Cluster API's installers can add it. */}}

@@ -249,6 +249,10 @@ func brief(action vip.Action) string {
 		return strings.TrimSuffix(fmt.Sprintf("hold for generation %d and port %d", a.Gate.Generation, a.Gate.Port), " and port 0")
 	case vip.SetVariables:
 		return fmt.Sprintf("variables %v", a.Values)
+	case vip.SetRecords:
+		return fmt.Sprintf("records %v", a.Records)
+	case vip.DeleteRecords:
+		return "records away"
 	case vip.SetEndpoint:
 		return "endpoint " + a.Endpoint.String()
 	case vip.SetAnnotation:

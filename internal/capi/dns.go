@@ -1,0 +1,47 @@
+package capi
+
+import (
+	"cmp"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// DNSEndpointKind is the kind of external-dns that holds DNS records
+// (https://kubernetes-sigs.github.io/external-dns/latest/docs/sources/crd/).
+var DNSEndpointKind = schema.GroupVersionKind{Group: "externaldns.k8s.io", Version: "v1alpha1", Kind: "DNSEndpoint"}
+
+// Snapshot returns what the decision about a Cluster needs to know of the object at the name of its records.
+func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
+	dns := vip.DNS{Served: true, Exists: true, Foreign: true}
+	for _, owner := range d.OwnerReferences {
+		dns.Foreign = dns.Foreign && owner.UID != cluster.UID
+	}
+	for _, record := range d.Spec.Endpoints {
+		for _, target := range record.Targets {
+			dns.Records = append(dns.Records, vip.Record{Name: record.DNSName, Type: record.RecordType, Target: target})
+		}
+	}
+	slices.SortFunc(dns.Records, func(x, y vip.Record) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Type, y.Type)) })
+	return dns
+}
+
+// ApplyRecords returns the name and the server-side apply of the object that holds the Cluster's DNS records.
+func (c *Cluster) ApplyRecords(api API, action vip.SetRecords) (string, []byte, error) {
+	endpoints := make([]DNSRecord, 0, len(action.Records))
+	for _, record := range action.Records {
+		endpoints = append(endpoints, DNSRecord{DNSName: record.Name, RecordType: record.Type, Targets: []string{record.Target}})
+	}
+	meta := metav1.ObjectMeta{Namespace: c.Namespace, Name: names.DNSEndpointName(c.Name)}
+	owner := c.ownerReference(api)
+	owner.BlockOwnerDeletion = nil
+	body, err := applyNew(typeMeta(*api.DNS), &meta, object{
+		"labels":          map[string]string{names.ClusterName: names.LabelValue(c.Name)},
+		"ownerReferences": []metav1.OwnerReference{owner},
+	}, object{"spec": object{"endpoints": endpoints}})
+	return meta.Name, body, err
+}

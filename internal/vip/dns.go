@@ -1,0 +1,103 @@
+package vip
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// DNSSettings say how VIPs are named.
+type DNSSettings struct {
+	// BaseDomain is the domain below which Clusters are named; empty for no names.
+	BaseDomain string
+
+	// Names are the patterns of the names by role; {cluster}, {namespace} and {baseDomain} stand for what they say.
+	Names map[string]string
+}
+
+// DNS is what is known of a Cluster's DNS records.
+type DNS struct {
+	// Served says that records can be kept.
+	Served bool
+
+	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to somebody else.
+	Exists, Foreign bool
+
+	// Records are those it holds.
+	Records []Record
+}
+
+// Record is a DNS name and the address it stands for.
+type Record struct{ Name, Type, Target string }
+
+// Name returns the DNS name of a role of a Cluster, or "" if roles of this kind get none. It fails if what the pattern
+// makes of the Cluster is no name (RFC 1035: 63 characters a label, 253 in all).
+func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
+	pattern := s.Names[role]
+	if s.BaseDomain == "" || pattern == "" {
+		return "", nil
+	}
+	name := strings.NewReplacer("{cluster}", c.Name, "{namespace}", c.Namespace, "{baseDomain}", s.BaseDomain).Replace(pattern)
+	plain := strings.TrimPrefix(name, "*.")
+	for label := range strings.SplitSeq(plain, ".") {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			return "", fmt.Errorf("%q is no DNS name: %q is empty, longer than %d characters, or has others than a-z, 0-9 and -",
+				name, label, validation.DNS1123LabelMaxLength)
+		}
+	}
+	if len(name) > validation.DNS1123SubdomainMaxLength {
+		return "", fmt.Errorf("%q is longer than %d characters", name, validation.DNS1123SubdomainMaxLength)
+	}
+	return name, nil
+}
+
+// dns returns what brings the records of the Cluster in line with the VIPs it carries. What keeps a VIP from having a name
+// is said in the message of its role.
+func (a *allocation) dns(outcomes []outcome) []Action {
+	if a.Settings.DNS.BaseDomain == "" || !a.DNS.Served {
+		return nil
+	}
+	var records []Record
+	for i := range outcomes {
+		o := &outcomes[i]
+		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
+		carried := ParseAddr(a.cluster.VIPs[o.Role])
+		switch record := newRecord(name, carried); {
+		case !carried.IsValid() || err == nil && name == "":
+		case err != nil:
+			o.Message += "; it has no DNS name: " + err.Error()
+		case a.DNS.Foreign:
+			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
+		case o.Ready && a.boundTo(a.claimFor(o.Role)) == carried, slices.Contains(a.DNS.Records, record):
+			records = append(records, record) // a name that is there stays as long as the Cluster carries the VIP
+		}
+	}
+	slices.SortFunc(records, func(x, y Record) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Type, y.Type)) })
+	switch {
+	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records):
+		return nil
+	case len(records) == 0:
+		return []Action{DeleteRecords{Why: "the Cluster carries no VIP with a name"}}
+	}
+	return []Action{SetRecords{Records: records}}
+}
+
+// withdraw returns what takes the records of a Cluster away before its addresses go back.
+func (a *allocation) withdraw() []Action {
+	if !a.DNS.Exists || a.DNS.Foreign {
+		return nil
+	}
+	return []Action{DeleteRecords{Why: "the addresses go back"}}
+}
+
+func newRecord(name string, addr netip.Addr) Record {
+	record := Record{Name: name, Type: "A", Target: addr.String()}
+	if addr.Is6() {
+		record.Type = "AAAA"
+	}
+	return record
+}

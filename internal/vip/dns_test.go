@@ -1,0 +1,71 @@
+package vip_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+// named switches DNS names on.
+func named(s *vip.Snapshot) {
+	s.DNS.Served = true
+	s.Settings.DNS = vip.DNSSettings{BaseDomain: "example.com", Names: map[string]string{cp: "api.{cluster}.{baseDomain}", ingress: "*.{cluster}.{namespace}.{baseDomain}"}}
+}
+
+func recorded(records ...vip.Record) viptest.Option {
+	return func(s *vip.Snapshot) { s.DNS.Exists, s.DNS.Records = true, records }
+}
+
+func TestDNS(t *testing.T) {
+	wildcard, api := vip.Record{Name: "*.prod.tenant.example.com", Type: "A", Target: "10.0.0.20"}, vip.Record{Name: "api.prod.example.com", Type: "A", Target: "10.0.0.10"}
+	both := "records [{*.prod.tenant.example.com A 10.0.0.20} {api.prod.example.com A 10.0.0.10}]"
+	tests := map[string]struct {
+		given []viptest.Option
+		want  []string
+		// message are words of the control plane's condition.
+		message string
+	}{
+		"if names are off, should write none":              {given: []viptest.Option{viptest.Served()}},
+		"if the kind is not served, should write none":     {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { s.DNS.Served = false }}},
+		"if the Cluster is served, should name its VIPs":   {given: []viptest.Option{viptest.Served(), named}, want: []string{both}},
+		"if the names are there, should write nothing":     {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api)}},
+		"if one name is wrong, should write them anew":     {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, vip.Record{Name: api.Name, Type: "A", Target: "10.9.9.9"})}, want: []string{both}},
+		"if the VIP is IPv6, should write an AAAA record":  {given: []viptest.Option{viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "fd00::10"), viptest.Carry, named}, want: []string{"records [{api.prod.example.com AAAA fd00::10}]"}},
+		"if a role has no pattern, should leave it out":    {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { delete(s.Settings.DNS.Names, ingress) }}, want: []string{"records [{api.prod.example.com A 10.0.0.10}]"}},
+		"if the endpoint is not ours, should not name it":  {given: []viptest.Option{viptest.WithPools(), named, viptest.With(host("10.0.0.99", 6443))}, want: []string{"create vip-ingress-prod from web"}},
+		"if a claim was lost, should keep the name":        {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.Claims = s.Claims[1:] }}, want: []string{"create vip-cp-prod from cp"}},
+		"if the Cluster carries none, should withdraw all": {given: []viptest.Option{named, recorded(api)}, want: []string{"records away"}},
+		"if the object is somebody else's, should leave it and say so": {
+			given: []viptest.Option{viptest.Served(), named, recorded(api), func(s *vip.Snapshot) { s.DNS.Foreign = true }}, message: "belongs to somebody else",
+		},
+		"if the name is too long, should say so": {
+			given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) {
+				s.Settings.DNS.Names = map[string]string{cp: strings.Repeat("x", 60) + "{cluster}.{baseDomain}"}
+			}},
+			message: "no DNS name",
+		},
+		"if the name is too long in all, should say so": {
+			given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) {
+				s.Settings.DNS.Names = map[string]string{cp: strings.Repeat("xxxxxxxxx.", 25) + "{cluster}.{baseDomain}"}
+			}},
+			message: "longer than 253",
+		},
+		"if Cluster API is done with a deleted Cluster, should withdraw the names before the addresses go back": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), viptest.With(func(c *vip.Cluster) { c.Deleting, c.InUse = true, false })},
+			want:  []string{"records away", "delete vip-cp-prod", "delete vip-ingress-prod"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			plan := vip.Decide(viptest.Snapshot(tt.given...))
+			assert.Equal(t, append([]string{}, tt.want...), viptest.Brief(plan))
+			if tt.message != "" {
+				assert.Contains(t, viptest.Condition(plan, cp).Message, tt.message)
+			}
+		})
+	}
+}

@@ -1,0 +1,129 @@
+package acceptance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+// DNS names follow the VIPs, from the moment their kind is served to the release.
+func TestDNS(t *testing.T) {
+	e := onPlane(t)
+	s := newScope(t, e, nil)
+	s.bothPools()
+	s.operator = runOperator(t, e, "--base-domain=example.com", "--reconcile-period=1s")
+	t.Cleanup(s.end)
+
+	s.cluster("prod")
+	s.served("prod")
+	require.NotEmpty(t, s.operator.Logged("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty"))
+	s.keeps(0)
+
+	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")
+	require.NoError(t, err)
+	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), string(manifest))
+	require.NoError(t, err)
+	hasRecords := func(name string, want ...string) {
+		t.Helper()
+		s.eventually("the DNS records of "+name, func() error { return s.hasRecords(name, want...) })
+	}
+	hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
+	s.keeps(1)
+
+	t.Run("if somebody changes a record, should restore it", func(t *testing.T) {
+		s := s.in(t)
+		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"spec": map[string]any{"endpoints": []any{}}}))
+		s.eventually("the records are back", func() error {
+			return s.hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
+		})
+	})
+	t.Run("if somebody deletes the records, should restore them", func(t *testing.T) {
+		s := s.in(t)
+		require.NoError(t, s.records().Delete(t.Context(), recordsOf("prod"), metav1.DeleteOptions{}))
+		s.eventually("the records are back", func() error {
+			return s.hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
+		})
+	})
+	t.Run("if the records belong to somebody else, should leave them and say so", func(t *testing.T) {
+		s := s.in(t)
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "externaldns.k8s.io/v1alpha1", "kind": "DNSEndpoint",
+			"metadata": map[string]any{"name": recordsOf("taken"), "namespace": s.name},
+		}}
+		_, err := s.records().Create(t.Context(), object, metav1.CreateOptions{})
+		require.NoError(t, err)
+		s.cluster("taken")
+		s.served("taken")
+		s.sees("taken", func(c *harness.Cluster) error {
+			if message := c.Condition(controlPlane).Message; !strings.Contains(message, "belongs to somebody else") {
+				return errors.New(message)
+			}
+			return nil
+		})
+	})
+	t.Run("if nothing changes, should write nothing", func(t *testing.T) {
+		s := s.in(t)
+		s.served("prod")
+		mark := s.mark()
+		s.handled()
+		assert.Empty(t, s.writes(mark))
+	})
+	s.delete("prod")
+	s.gone("prod")
+	s.eventually("the records are gone", func() error { return s.hasRecords("prod") })
+}
+
+// keeps waits until the operator's metric says whether DNS records are kept.
+func (s *scope) keeps(want float64) {
+	s.t.Helper()
+	const name = "capi_vip_dns_records_kept"
+	s.eventually(name, func() error {
+		metrics, err := s.operator.Metrics(s.t.Context())
+		if err == nil && (!metrics.Has(name, nil) || metrics.Value(name, nil) != want) {
+			err = fmt.Errorf("it is %v, wanted %v", metrics.Value(name, nil), want)
+		}
+		return err
+	})
+}
+
+func recordsOf(cluster string) string { return names.DNSEndpointName(cluster) }
+
+func (s *scope) records() dynamic.ResourceInterface {
+	return s.Dynamic.Resource(schema.GroupVersionResource{Group: "externaldns.k8s.io", Version: "v1alpha1", Resource: "dnsendpoints"}).Namespace(s.name)
+}
+
+// hasRecords checks the DNS records of a Cluster: "name type target"; none means that there is no object.
+func (s *scope) hasRecords(cluster string, want ...string) error {
+	list, err := s.records().List(s.t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + recordsOf(cluster)})
+	if err != nil {
+		return err
+	}
+	var got []string
+	for _, item := range list.Items {
+		endpoints, _, _ := unstructured.NestedSlice(item.Object, "spec", "endpoints")
+		for _, endpoint := range endpoints {
+			e, _ := endpoint.(map[string]any)
+			targets, _ := e["targets"].([]any)
+			for _, target := range targets {
+				got = append(got, fmt.Sprint(e["dnsName"], " ", e["recordType"], " ", target))
+			}
+		}
+	}
+	if !assert.ObjectsAreEqual(append([]string{}, want...), append([]string{}, got...)) {
+		return fmt.Errorf("the records are %q, wanted %q", got, want)
+	}
+	return nil
+}
