@@ -256,8 +256,7 @@ func (s *scope) exampleKinds() {
 // removeExampleKind takes a pool kind away, with all its pools.
 func (s *scope) removeExampleKind(ctx context.Context, kind string) {
 	s.t.Helper()
-	definitions := s.Dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
-	require.NoError(s.t, harness.Delete(ctx, definitions, strings.ToLower(kind)+"s."+exampleGroup))
+	require.NoError(s.t, harness.Delete(ctx, s.Dynamic.Resource(crdResource), strings.ToLower(kind)+"s."+exampleGroup))
 }
 
 // examplePool creates a pool of the test's class; it returns the name.

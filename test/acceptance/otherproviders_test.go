@@ -108,6 +108,9 @@ func TestOtherProviders(t *testing.T) {
 		require.Nil(t, s.Address(s.name, "vip-cp-three"))
 		s.cluster("four")
 		s.sees("four", endpoint(s.ip(43), 6443))
+		for _, cluster := range []string{"early", "one", "filler", "two", "four"} { // all is settled for what follows
+			s.sees(cluster, condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned), condition("storage", names.ReasonIPAddressAssigned))
+		}
 	})
 	t.Run("if the kinds are given by flag, should find all as it was", func(t *testing.T) {
 		stop(t, s.operator)
