@@ -77,6 +77,20 @@ func TestOtherProviders(t *testing.T) {
 			require.Contains(t, s.get(cluster).VIP("storage"), s.ip(5))
 		}
 	})
+	t.Run("if a pool's annotation is nonsense, should say so on the pool", func(t *testing.T) {
+		s := s.in(t)
+		s.changePool(examplePool, pool, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Priority: "high"}}})
+		s.eventually("the event on the pool", func() error {
+			list, err := s.Core.CoreV1().Events(s.name).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.kind=ExamplePool,reason=" + names.EventInvalidPoolConfiguration})
+			if err != nil {
+				return err
+			}
+			if len(list.Items) != 1 || list.Items[0].InvolvedObject.APIVersion != "ipam.example.com/v1" || !strings.Contains(list.Items[0].Message, `"high" is not an integer`) {
+				return fmt.Errorf("the events are %v", list.Items)
+			}
+			return nil
+		})
+	})
 	t.Run("if the provider says that a pool is exhausted, should say it after it, until there is room", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("filler")
