@@ -2,6 +2,7 @@ package vip_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -54,8 +55,8 @@ func anySnapshot(pick pick) vip.Snapshot {
 	}
 	for range pick(5) {
 		one(pick,
-			viptest.WithHolder(anyAddress(pick), fmt.Sprint(pick(3)), "spec.controlPlaneEndpoint"),
-			viptest.WithAssigned(anyAddress(pick), fmt.Sprint(pick(3)), vip.Born{At: viptest.Ago(time.Duration(pick(5)) * time.Minute), Serial: uint64(pick(200))}),
+			viptest.WithHolder(anyAddress(pick), strconv.Itoa(pick(3)), "spec.controlPlaneEndpoint"),
+			viptest.WithAssigned(anyAddress(pick), strconv.Itoa(pick(3)), vip.Born{At: viptest.Ago(time.Duration(pick(5)) * time.Minute), Serial: uint64(pick(200))}),
 		)(&s)
 	}
 	return s

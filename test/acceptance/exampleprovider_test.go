@@ -74,7 +74,7 @@ func startExampleProvider(t *testing.T, e *env) {
 	client, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
 	p := &exampleProvider{env: e, quiet: client}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

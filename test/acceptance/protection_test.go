@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
@@ -103,6 +106,20 @@ func TestProtection(t *testing.T) {
 		s.bound("vip-ingress-guinea-pig")
 		s.served("guinea-pig")
 	})
+	t.Run("if the garbage collector goes by either of its names, should tell by how it deletes whether the Cluster is gone", func(t *testing.T) {
+		s := s.in(t)
+		uid := s.Claim(s.name, "vip-cp-guinea-pig").GetUID()
+		background, foreground := metav1.DeletePropagationBackground, metav1.DeletePropagationForeground
+		known := &metav1.Preconditions{UID: &uid}
+		for _, user := range []string{collector, "system:kube-controller-manager"} {
+			require.NoError(t, s.tryDeleteAs(user, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known}), user)
+			for _, options := range []metav1.DeleteOptions{{}, {PropagationPolicy: &background}, {Preconditions: known}, {PropagationPolicy: &foreground, Preconditions: known}} {
+				require.True(t, apierrors.IsForbidden(s.tryDeleteAs(user, options)), "%s with %v", user, options)
+			}
+		}
+		require.True(t, apierrors.IsForbidden(s.tryDeleteAs("system:serviceaccount:kube-system:somebody", metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known})))
+		require.NoError(t, s.tryDeleteAs(s.operator.User, metav1.DeleteOptions{}))
+	})
 	t.Run("if a claim is no Cluster's, should not care", func(t *testing.T) {
 		s := s.in(t)
 		s.create(harness.NewClaim{Namespace: s.name, Name: "foreign", Pool: cp},
@@ -179,6 +196,18 @@ func (s *scope) protect(cluster string) {
 		}
 		return nil
 	})
+}
+
+// tryDeleteAs asks what would become of a deletion of the guinea pig's claim by a user who may delete everything.
+func (s *scope) tryDeleteAs(user string, options metav1.DeleteOptions) error {
+	s.t.Helper()
+	config := s.Plane.Config()
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: plane.Admin().Groups}
+	client, err := dynamic.NewForConfig(config)
+	require.NoError(s.t, err)
+	options.DryRun = []string{metav1.DryRunAll}
+	claims := schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: s.Version, Resource: "ipaddressclaims"}
+	return client.Resource(claims).Namespace(s.name).Delete(s.t.Context(), "vip-cp-guinea-pig", options)
 }
 
 func unprotect(ctx context.Context, e *env) error {

@@ -29,8 +29,8 @@ func TestTenants(t *testing.T) {
 		// Claims of blue's own making do not become its Clusters': not one that asks red's global pool, whose address the
 		// provider gives to whoever asks, and not one that names red's local pool, which does not exist beside it.
 		blue.create(
-			harness.NewClaim{Namespace: blue.name, Name: "vip-ingress-two", Pool: onlyRed, ClusterName: "two"},
-			harness.NewClaim{Namespace: blue.name, Name: "vip-cp-two", Pool: forRed, Namespaced: true, ClusterName: "two"})
+			harness.NewClaim{Namespace: blue.name, Name: "vip-ingress-two", Pool: onlyRed},
+			harness.NewClaim{Namespace: blue.name, Name: "vip-cp-two", Pool: forRed, Namespaced: true})
 		blue.bound("vip-ingress-two")
 		blue.pool("storage", 30, 39, local(blue), func(p *harness.NewPool) { p.Class = red.name }) // so that blue is served at all
 		blueCluster("two")

@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +41,7 @@ func TestProtection(t *testing.T) {
 	t.Run("if the account is another, should let that one", func(t *testing.T) {
 		policy, _ := rendered(t, "serviceAccount: {create: false, name: mine}")
 		require.Contains(t, policy.Spec.Validations[0].Expression, "'system:serviceaccount:"+helm.Namespace+":mine'")
-		require.False(t, strings.Contains(policy.Spec.Validations[0].Expression, "OPERATOR"))
+		require.NotContains(t, policy.Spec.Validations[0].Expression, "OPERATOR")
 	})
 	t.Run("if the operator serves a part, should protect that part", func(t *testing.T) {
 		_, binding := rendered(t, "controller: {namespace: team, watchFilter: blue}")
