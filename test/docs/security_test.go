@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func TestNoWildcards(t *testing.T) {
 		require.NotEmpty(t, list, group)
 		for _, rule := range list {
 			for _, word := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs) {
-				assert.NotContains(t, word, "*", fmt.Sprintf("%s: %v", group, rule))
+				assert.NotContains(t, word, "*", "%s: %v", group, rule)
 			}
 		}
 	}
