@@ -49,6 +49,11 @@ test-unit: ## Run the tests that need no control plane, with the race detector
 test-compat: plane ## Run the tests on the oldest supported versions
 	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
+FUZZTIME ?= 1m
+.PHONY: fuzz
+fuzz: ## Feed hostile input to everything that parses, each for FUZZTIME=1m
+	hack/fuzz.sh $(FUZZTIME)
+
 .PHONY: bench
 bench: build plane ## Measure; prints figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...

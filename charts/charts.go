@@ -9,3 +9,9 @@ import _ "embed"
 //
 //go:embed capi-vip-allocator/files/rbac.yaml
 var Rules []byte
+
+// Protection is the spec of the ValidatingAdmissionPolicy that keeps claims, as YAML. OPERATOR in it stands for the user
+// name of the operator's service account.
+//
+//go:embed capi-vip-allocator/files/protection.yaml
+var Protection string

@@ -109,10 +109,8 @@ func (c *Claim) Snapshot() vip.Claim {
 		Pool:            c.Spec.PoolRef.Snapshot(),
 		Address:         c.Status.AddressRef.Name,
 	}
-	for _, condition := range c.Status.Conditions {
-		if condition.Type == readyCondition && condition.Status == metav1.ConditionFalse {
-			claim.Trouble = &vip.Trouble{Reason: condition.Reason, Message: condition.Message}
-		}
+	if ready := c.ready(); ready != nil && ready.Status == metav1.ConditionFalse {
+		claim.Trouble = &vip.Trouble{Reason: ready.Reason, Message: ready.Message}
 	}
 	if owner := c.owner(); owner != nil {
 		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID}
@@ -121,6 +119,27 @@ func (c *Claim) Snapshot() vip.Claim {
 		claim.Deleting, claim.DeletedAt = true, c.DeletionTimestamp.Time
 	}
 	return claim
+}
+
+// ready returns the condition by which the provider tells how it fares with the claim, wherever it is; see ClaimStatus.
+// One of the newer form counts before one of the older. It returns nil if there is none.
+func (c *Claim) ready() *metav1.Condition {
+	var lists [][]metav1.Condition
+	if newer := c.Status.V1Beta2; newer != nil {
+		lists = append(lists, newer.Conditions)
+	}
+	lists = append(lists, c.Status.Conditions)
+	if older := c.Status.Deprecated; older != nil && older.V1Beta1 != nil {
+		lists = append(lists, older.V1Beta1.Conditions)
+	}
+	for _, conditions := range lists {
+		for i := range conditions {
+			if conditions[i].Type == readyCondition {
+				return &conditions[i]
+			}
+		}
+	}
+	return nil
 }
 
 // owner returns the controlling owner, or the first one if none controls.

@@ -2,43 +2,15 @@ package capi_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
-
-// FuzzPoolConfig: whatever stands on a pool, nothing that is not valid comes through, and what is dropped is said.
-func FuzzPoolConfig(f *testing.F) {
-	f.Add("bare-metal", "ingress", "1", "a,b")
-	f.Add("a/b,c", "ingress,control-plane", "-1", "")
-	f.Add("/", "release", "99999999999999999999", ",")
-	f.Add("\x00,é", "Ingress,-", " 7", "\t")
-	f.Fuzz(func(t *testing.T, class, role, priority, namespaces string) {
-		view := pool(map[string]string{names.ClusterClass: "true", names.Role: "true"}, map[string]string{
-			names.ClusterClass: class, names.Role: role, names.Priority: priority, names.Namespaces: namespaces,
-		})
-		got := view.Snapshot(time.Time{})
-		for _, role := range got.Roles {
-			if err := names.ValidateRole(role); err != nil {
-				t.Errorf("role %q came through: %v", role, err)
-			}
-		}
-		for _, class := range got.Classes {
-			if class.Name == "" {
-				t.Errorf("a class without a name came through %q", class)
-			}
-		}
-		if (len(got.Roles) == 0 || len(got.Classes) == 0) && len(got.Problems) == 0 {
-			t.Errorf("the pool serves nothing and nobody says why")
-		}
-		if len(got.Namespaces) == 0 && len(got.Classes) > 0 {
-			t.Errorf("an annotation %q opens the pool to all namespaces", namespaces)
-		}
-	})
-}
 
 // FuzzClusterView: whatever a Cluster looks like, it can be read, trimmed and decided upon.
 func FuzzClusterView(f *testing.F) {
@@ -77,4 +49,61 @@ func FuzzClusterView(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// FuzzClaimAndAddress: whatever a claim and the IPAddress that it names look like, nothing is written to a Cluster but an IP
+// address in its canonical form, nothing is dropped that is read, and a condition stays one that Cluster API accepts.
+func FuzzClaimAndAddress(f *testing.F) {
+	const meta = `{"metadata":{"namespace":"tenant","name":"vip-cp-prod","uid":"c","labels":{"vip.capi.gorizond.io/role":"control-plane"},"ownerReferences":[{"kind":"Cluster","name":"prod","uid":"uid-of-prod","controller":true}]},`
+	f.Add([]byte(meta+`"spec":{"poolRef":{"apiGroup":"ipam.cluster.x-k8s.io","kind":"GlobalInClusterIPPool","name":"p"}},"status":{"addressRef":{"name":"a"}}}`),
+		[]byte(`{"metadata":{"namespace":"tenant","name":"a","resourceVersion":"7"},"spec":{"address":"10.0.0.1","claimRef":{"name":"vip-cp-prod"}}}`))
+	f.Add([]byte(meta+`"status":{"addressRef":{"name":"a"},"conditions":[{"type":"Ready","status":"False","reason":"X","message":"\ud800"}]}}`),
+		[]byte(`{"metadata":{"name":"a"},"spec":{"address":"fe80::1%eth0","claimRef":{"name":"vip-cp-prod"}}}`))
+	f.Add([]byte(meta+`"status":{"v1beta2":{"conditions":[{"type":"Ready","status":"False"}]},"deprecated":{"v1beta1":{}}}}`), []byte(`{"spec":{"address":"::ffff:1.2.3.4"}}`))
+	f.Add([]byte(`{"metadata":{"ownerReferences":null,"deletionTimestamp":"2026-03-01T12:00:00Z"}}`), []byte(`{}`))
+	f.Fuzz(func(t *testing.T, claimData, addressData []byte) {
+		claim, address := &capi.Claim{}, &capi.Address{}
+		if json.Unmarshal(claimData, claim) != nil || json.Unmarshal(addressData, address) != nil {
+			return
+		}
+		before := claim.Snapshot()
+		for _, view := range []any{claim, address} {
+			if _, err := capi.Trim(view); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := claim.Snapshot(); !reflect.DeepEqual(before, got) {
+			t.Errorf("Trim makes %+v of %+v", got, before)
+		}
+		claim.Cluster()
+		snapshot := vip.Snapshot{Now: born, Settings: vip.Settings{DefaultPort: 6443}, Cluster: vip.Cluster{
+			Namespace: "tenant", Name: "prod", UID: "uid-of-prod", Class: vip.Class{Namespace: "tenant", Name: "bare-metal"},
+		}, Claims: []vip.Claim{before}, Addresses: []vip.Address{address.Snapshot()}}
+		snapshot.Pools = []vip.Pool{pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "control-plane"}, nil).Snapshot(time.Time{})}
+		checkWritten(t, vip.Decide(snapshot))
+	})
+}
+
+// checkWritten checks what a plan writes where others read it.
+func checkWritten(t *testing.T, plan vip.Plan) {
+	t.Helper()
+	canonical := func(text string) {
+		if addr := vip.ParseAddr(text); !addr.IsValid() || addr.String() != text || addr.Zone() != "" {
+			t.Errorf("%q is written to the Cluster", text)
+		}
+	}
+	for _, action := range plan.Actions {
+		switch a := action.(type) {
+		case vip.SetEndpoint:
+			canonical(a.Endpoint.Host)
+		case vip.SetAnnotation:
+			canonical(a.Value)
+		}
+	}
+	for _, condition := range plan.Status.Conditions {
+		if len(condition.Message) > 32768 || !utf8.ValidString(condition.Message) {
+			t.Errorf("the message of %s is refused: %q", condition.Type, condition.Message)
+		}
+	}
+	_ = plan.String()
 }

@@ -13,11 +13,24 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
+const (
+	// maxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may hold
+	// 256 KiB of them, and an event is to be read.
+	maxProblems = 6
+	maxProblem  = 160
+)
+
 // configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
 // pool.Problems; what is right holds, so that a slip in one role does not take the others away.
 func (p *Pool) configure(pool *vip.Pool) {
 	problem := func(key string, err error) {
-		pool.Problems = append(pool.Problems, fmt.Sprintf("%s: %v", key, err))
+		switch len(pool.Problems) {
+		case maxProblems: // said already that there are more
+		case maxProblems - 1:
+			pool.Problems = append(pool.Problems, "and more")
+		default:
+			pool.Problems = append(pool.Problems, vip.Cut(fmt.Sprintf("%s: %v", key, err), maxProblem))
+		}
 	}
 	for _, key := range []string{names.ClusterClass, names.Role} {
 		if p.Labels[key] == names.SeeAnnotation && len(p.list(key)) == 0 {

@@ -1,7 +1,6 @@
 package capi_test
 
 import (
-	"encoding/json"
 	"net/netip"
 	"testing"
 
@@ -78,19 +77,4 @@ func TestRanges(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestClaimTrouble(t *testing.T) {
-	claim := func(status string) *capi.Claim {
-		return decode[capi.Claim](t, json.RawMessage(`{"metadata":{"name":"c"},"spec":{"poolRef":{}},"status":{"conditions":[
-			{"type":"Other","status":"False","reason":"No","message":"no"},
-			{"type":"Ready","status":"`+status+`","reason":"PoolExhausted","message":"all taken"}]}}`))
-	}
-	for _, view := range []*capi.Claim{claim("False"), claim("True")} {
-		_, err := capi.Trim(view)
-		require.NoError(t, err)
-		assert.Len(t, view.Status.Conditions, 1, "only the one that is read is kept")
-	}
-	assert.Equal(t, &vip.Trouble{Reason: "PoolExhausted", Message: "all taken"}, claim("False").Snapshot().Trouble)
-	assert.Nil(t, claim("True").Snapshot().Trouble)
 }

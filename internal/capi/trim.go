@@ -45,7 +45,11 @@ func Trim(object any) (any, error) {
 		o.Spec, o.Status = ClusterClassSpec{}, ClusterClassStatus{}
 	case *Claim:
 		trimMeta(&o.ObjectMeta)
-		o.Status.Conditions = slices.Clip(slices.DeleteFunc(o.Status.Conditions, func(c metav1.Condition) bool { return c.Type != readyCondition }))
+		ready := o.ready()
+		o.Status.Conditions, o.Status.V1Beta2, o.Status.Deprecated = nil, nil, nil
+		if ready != nil {
+			o.Status.Conditions = []metav1.Condition{*ready}
+		}
 	case *Address:
 		trimMeta(&o.ObjectMeta)
 		o.OwnerReferences = nil

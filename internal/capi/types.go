@@ -161,11 +161,24 @@ type PoolReference struct {
 	Name     string `json:"name"`
 }
 
-// ClaimStatus is the view of a claim's status.
+// ClaimStatus is the view of a claim's status. The conditions that a provider sets, if any, are in one of four places: it
+// writes the older or the newer form of them, and each version of the API keeps both. Those of the newer form are in
+// Conditions with v1beta2 and in V1Beta2 with v1beta1; those of the older form in Deprecated with v1beta2 and in Conditions
+// with v1beta1. The fields in use are the same in both forms.
 type ClaimStatus struct {
-	AddressRef NameReference `json:"addressRef,omitempty"`
+	AddressRef NameReference      `json:"addressRef,omitempty"`
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	V1Beta2    *V1Beta2Status     `json:"v1beta2,omitempty"`
+	Deprecated *DeprecatedStatus  `json:"deprecated,omitempty"`
+}
 
-	// Conditions are those of the provider, if it sets any; the fields in use are the same in all versions.
+// DeprecatedStatus is status.deprecated of a v1beta2 claim.
+type DeprecatedStatus struct {
+	V1Beta1 *V1Beta1Status `json:"v1beta1,omitempty"`
+}
+
+// V1Beta1Status is status.deprecated.v1beta1 of a v1beta2 claim.
+type V1Beta1Status struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 

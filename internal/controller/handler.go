@@ -98,11 +98,10 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 
 // refused returns the warning of a write that the API server does not take, and will not take however often it is tried.
 func refused(err error) []vip.Warning {
-	switch failureOf(err) {
-	case telemetry.FailureForbidden, telemetry.FailureInvalid:
-		return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error()}}
+	if failure := failureOf(err); failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
+		return nil
 	}
-	return nil
+	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error()}}
 }
 
 // begin reports whether new work may begin.

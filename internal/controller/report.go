@@ -108,7 +108,7 @@ func (r *reporter) pool(object *capi.Pool, initial bool) {
 		slog.String("namespace", pool.Namespace), slog.Any("problems", pool.Problems))
 	if !initial {
 		r.cfg.Events.Event(&corev1.ObjectReference{
-			APIVersion: r.cfg.API.Pools.String(), Kind: pool.Ref.Kind,
+			APIVersion: object.GroupVersionKind().GroupVersion().String(), Kind: pool.Ref.Kind,
 			Namespace: object.Namespace, Name: object.Name, UID: object.UID,
 		}, event.Type, event.Reason, event.Message)
 	}

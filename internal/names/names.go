@@ -48,6 +48,10 @@ const ExtensionName = "capi-vip-allocator"
 // server-side apply takes away what its manager applied before and leaves out now.
 func VariableManager(role string) string { return FieldManager + "-" + role }
 
+// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anybody delete it, who may.
+// The operator itself does not read it.
+const AllowDeletion = Domain + "/allow-deletion"
+
 // ReleaseFinalizer is held on Clusters that hold or await a VIP, until their claims are gone.
 const ReleaseFinalizer = Domain + "/release"
 

@@ -128,7 +128,7 @@ func TestValidateRole(t *testing.T) {
 		names.RoleControlPlane: true, names.RoleIngress: true, "a": true, "ingress-2": true, "cp": true,
 		strings.Repeat("r", 63): true, strings.Repeat("r", 64): false,
 		"": false, "Ingress": false, "2nd": false, "-a": false, "a-": false, "a.b": false, "a_b": false, "a/b": false, "in gress": false, "rôle": false,
-		"cluster-class": false, "role": false, "priority": false, "namespaces": false, "host-variable": false, "port-variable": false, "release": false,
+		"cluster-class": false, "role": false, "priority": false, "namespaces": false, "host-variable": false, "port-variable": false, "release": false, "allow-deletion": false,
 	}
 	for role, valid := range tests {
 		err := names.ValidateRole(role)

@@ -44,7 +44,7 @@ func (o *Options) applyConfig(values map[string]json.RawMessage) {
 	keys := make([]string, 0, len(settings))
 	for _, s := range settings {
 		keys = append(keys, s.key)
-		if raw, found := values[s.key]; found && !o.changed(s.flag) {
+		if raw, found := values[s.key]; found && !o.byFlag(s.flag) {
 			o.origin[s.flag] = s.key + " in " + o.ConfigFile
 			o.setFromConfig(s, raw)
 		}

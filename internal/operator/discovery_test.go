@@ -127,7 +127,7 @@ func TestAwaitAPIs(t *testing.T) {
 		finder := &apiFinder{discovery: server, logger: slog.New(slog.NewTextHandler(&log, nil))}
 		go func() {
 			for _, kinds := range []map[string][]string{{}, halfInstalled, current} {
-				time.Sleep(time.Minute) //nolint:forbidigo // fake time
+				time.Sleep(time.Minute + 100*time.Millisecond) //nolint:forbidigo // fake time; between two looks, not during one
 				server.set(kinds)
 			}
 		}()

@@ -62,7 +62,7 @@ func (o *Options) addKubeFlags(fs *pflag.FlagSet) {
 	fs.Var(o.intValue(clusterConcurrencyFlag, &o.clusterConcurrency), clusterConcurrencyFlag,
 		"The same as --max-concurrent-reconciles, and wins over it; 0 leaves it to that. The flag of any other kind (--machine-concurrency) is accepted and ignored.")
 	syncPeriod := fs.VarPF(o.durationValue("sync-period", &o.syncPeriod), "sync-period", "",
-		"Another name of --reconcile-period, for Cluster API's sake; counts only where neither that flag nor the config file says anything.")
+		"Another name of --reconcile-period, for Cluster API's sake. It wins over the config file; where both flags are given, it does not count.")
 	syncPeriod.DefValue = ""
 	fs.Var(o.gatesValue("feature-gates", &o.FeatureGates), "feature-gates", "Comma-separated list of name=true|false. Unknown names are warned about and ignored.")
 }

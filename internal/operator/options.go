@@ -195,7 +195,8 @@ func NewOptions() *Options {
 // a config file or kubeconfig that cannot be read. Bad values are Validate's: to show a user everything at once,
 // join the errors of both.
 //
-// A flag that was given wins over the config file, the file over --sync-period, and that over the default.
+// A flag that was given wins over the config file, and that over the default. --sync-period is another name of
+// --reconcile-period: it wins over the file too, and yields to the flag whose other name it is.
 func (o *Options) Complete(lookupEnv LookupEnv) error {
 	o.PodNamespace, _ = lookupEnv("POD_NAMESPACE")
 	if list, found := lookupEnv("KUBECONFIG"); found {
@@ -221,7 +222,7 @@ func (o *Options) completeAliases() {
 		o.DiagnosticsAddress, o.InsecureDiagnostics = o.metricsBindAddress, true
 		o.origin["diagnostics-address"] = "--metrics-bind-addr"
 	}
-	if between(o.syncPeriod, minReconcilePeriod, maxReconcilePeriod) && !o.changed("reconcile-period") && o.origin["reconcile-period"] == "" {
+	if o.syncs() && between(o.syncPeriod, minReconcilePeriod, maxReconcilePeriod) { // else Validate says so, once
 		o.ReconcilePeriod = o.syncPeriod
 		o.origin["reconcile-period"] = "--sync-period"
 	}
@@ -251,6 +252,16 @@ func (o *Options) splitLeaderElectionID() {
 // changed says whether a flag was given.
 func (o *Options) changed(flag string) bool {
 	return o.flags != nil && o.flags.Changed(flag)
+}
+
+// syncs says whether --sync-period is what gives the reconcile period; 0 leaves it to the others.
+func (o *Options) syncs() bool {
+	return o.syncPeriod != 0 && !o.changed("reconcile-period")
+}
+
+// byFlag says whether a setting was given as a flag, by its own name or by another.
+func (o *Options) byFlag(flag string) bool {
+	return o.changed(flag) || flag == "reconcile-period" && o.syncs()
 }
 
 // where names the place that a value came from, as its author knows it.

@@ -108,10 +108,28 @@ func TestOptionsPrecedence(t *testing.T) {
 			args:  []string{"--sync-period=600s"},
 			check: func(t *testing.T, o *Options) { assert.Equal(t, 10*time.Minute, o.ReconcilePeriod) },
 		},
-		"if the file has a reconcile period, should not let --sync-period override it": {
+		"if --sync-period is given and the file has a reconcile period, should take the flag": {
+			file: file,
+			args: []string{"--sync-period=600s"},
+			check: func(t *testing.T, o *Options) {
+				assert.Equal(t, 10*time.Minute, o.ReconcilePeriod)
+				assert.Equal(t, 20*time.Second, o.RetryInterval, "the rest of the file counts")
+			},
+		},
+		"if --sync-period and --reconcile-period are given, should take the latter": {
 			file:  file,
-			args:  []string{"--sync-period=600s"},
+			args:  []string{"--sync-period=600s", "--reconcile-period=45s"},
+			check: func(t *testing.T, o *Options) { assert.Equal(t, 45*time.Second, o.ReconcilePeriod) },
+		},
+		"if --sync-period is zero, should take what the file says": {
+			file:  file,
+			args:  []string{"--sync-period=0s"},
 			check: func(t *testing.T, o *Options) { assert.Equal(t, 2*time.Minute, o.ReconcilePeriod) },
+		},
+		"if --sync-period overrides a bad value of the file, should not mind the file": {
+			file:  "reconcilePeriod: never\n",
+			args:  []string{"--sync-period=600s"},
+			check: func(t *testing.T, o *Options) { assert.Equal(t, 10*time.Minute, o.ReconcilePeriod) },
 		},
 		"if a flag overrides a bad value of the file, should not mind the file": {
 			file:  "defaultPort: 0\n",

@@ -102,6 +102,11 @@ func TestAllocate(t *testing.T) {
 			actions:    []string{"annotate ingress=10.0.0.20"},
 			conditions: []string{"ControlPlaneVIPReady=false AddressConflict", ingressReady},
 		},
+		"if the address has a zone, should write the other role alone": {
+			given:      []viptest.Option{bound, address(cp, func(a *vip.Address) { a.Value = "fe80::10%eth0" })},
+			actions:    []string{"annotate ingress=10.0.0.20"},
+			conditions: []string{"ControlPlaneVIPReady=false AddressConflict", ingressReady},
+		},
 		"if the address was made for another claim, should not write it": {
 			given:      []viptest.Option{bound, func(s *vip.Snapshot) { s.Addresses[0].Claim = "somebody-else" }},
 			actions:    []string{"annotate ingress=10.0.0.20"},

@@ -340,10 +340,11 @@ func compareRoles(a, b string) int {
 	return cmp.Or(-cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
 }
 
-// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none.
+// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none. One with a zone is none: it means
+// something on one host only, and a zone may hold any characters.
 func ParseAddr(s string) netip.Addr {
 	addr, err := netip.ParseAddr(s)
-	if err != nil {
+	if err != nil || addr.Zone() != "" {
 		return netip.Addr{}
 	}
 	return addr.Unmap()

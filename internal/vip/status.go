@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -71,6 +72,23 @@ func (o *outcome) waiting(reason string, withheld time.Duration, format string, 
 	o.Ready, o.Reason, o.Message, o.withheld = false, reason, fmt.Sprintf(format, args...), withheld
 }
 
+// maxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and whoever
+// reads it has enough long before; what others wrote, such as a provider about its trouble, may be longer.
+const maxMessage = 4096
+
+// Cut returns a text of at most limit bytes, with dots at its end where something is missing.
+func Cut(text string, limit int) string {
+	const more = "..."
+	if len(text) <= limit {
+		return text
+	}
+	end := max(limit-len(more), 0)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + more
+}
+
 // withConditions returns the status with the conditions of its roles, and what they change on the Cluster. A condition
 // that is withheld stays as it is on the Cluster.
 func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Time) Status {
@@ -85,7 +103,7 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 			Type:    names.ConditionType(role.Role),
 			True:    role.Ready,
 			Reason:  role.Reason,
-			Message: role.Message,
+			Message: Cut(role.Message, maxMessage),
 			Since:   now,
 		}
 		current := c.condition(condition.Type)

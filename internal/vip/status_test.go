@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,6 +107,18 @@ func TestMessageStaysShort(t *testing.T) {
 	assert.Less(t, len(got.Message), 10000)
 	assert.Contains(t, got.Message, "GlobalInClusterIPPool/pool-000 ")
 	assert.Contains(t, got.Message, "more")
+}
+
+func TestMessageOfOthersIsCut(t *testing.T) {
+	trouble := func(c *vip.Claim) {
+		c.Trouble = &vip.Trouble{Reason: "Broken", Message: "the appliance said: " + strings.Repeat("ä", 40000)}
+	}
+	got := viptest.Condition(vip.Decide(viptest.Snapshot(viptest.With(held), viptest.WithPool("cp", cp), viptest.WithClaim(cp, "cp", trouble))), cp)
+	assert.Equal(t, names.ReasonWaitingForIPAddress, got.Reason)
+	assert.Contains(t, got.Message, "Broken: the appliance said: ä")
+	assert.True(t, strings.HasSuffix(got.Message, "ä..."), "cut between two characters")
+	assert.LessOrEqual(t, len(got.Message), 4096)
+	assert.True(t, utf8.ValidString(got.Message))
 }
 
 func TestConditionTimes(t *testing.T) {

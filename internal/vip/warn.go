@@ -31,6 +31,9 @@ func warnings(s *Snapshot) []Warning {
 		return nil
 	}
 	slices.Sort(pools)
+	if more := len(pools) - namedPools; more > 0 {
+		pools = append(pools[:namedPools], fmt.Sprintf("%d more", more))
+	}
 	return []Warning{{
 		Reason: names.EventEndpointInPoolRange,
 		Message: fmt.Sprintf("%s was set by hand and %s may give it to another Cluster: add it to excludedAddresses there",

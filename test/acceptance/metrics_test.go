@@ -83,12 +83,23 @@ func TestMetrics(t *testing.T) {
 		for _, name := range []string{"workqueue_adds_total", "rest_client_requests_total", "rest_client_request_duration_seconds", "go_goroutines", "process_resident_memory_bytes"} {
 			require.Positive(t, metrics.Value(name, nil), name)
 		}
-		for name, family := range metrics {
-			for _, metric := range family.GetMetric() {
-				for _, label := range metric.GetLabel() {
-					require.NotContains(t, []string{"one", "two", s.name + "/one"}, label.GetValue(), "%s names a Cluster", name)
-				}
-			}
-		}
+	})
+	t.Run("if Clusters are served, wait, fail and go, should tell nobody who they are", func(t *testing.T) {
+		s := s.in(t)
+		const secret = "tell-nobody"
+		s.cluster(secret + "-waits")
+		s.cluster(secret + "-longer")
+		s.cluster(secret+"-provided", func(c *harness.NewCluster) { c.Host, c.Port = secret+".example.com", 6443 })
+		s.create(harness.NewClaim{Namespace: s.name, Name: "vip-ingress-" + secret + "-fails", Pool: in, Owner: s.owner(secret)})
+		s.cluster(secret + "-fails")
+		s.sees(secret+"-fails", condition(ingress, names.ReasonClaimConflict))
+		s.sees(secret+"-longer", condition(controlPlane, names.ReasonPoolExhausted))
+		s.sees(secret+"-provided", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+		s.delete(secret + "-provided")
+		s.gone(secret + "-provided")
+		scrape, err := operator.Scrape(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, string(scrape), cp, "the names of pools are there")
+		require.NotContains(t, string(scrape), secret)
 	})
 }

@@ -35,6 +35,42 @@ func Grant(ctx context.Context, p *plane.Plane) error {
 	return nil
 }
 
+// ProtectionName is that of the admission policy and of its binding that Protect creates.
+const ProtectionName = "capi-vip-allocator-protection"
+
+// Protect creates the admission policy of the chart, for the operator with the given user name, and binds it to all
+// namespaces. It takes the API server a moment to heed it.
+func Protect(ctx context.Context, p *plane.Plane, user string) error {
+	var spec map[string]any
+	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(charts.Protection, "OPERATOR", user)), &spec); err != nil {
+		return fmt.Errorf("read the chart's admission policy: %w", err)
+	}
+	text, err := yaml.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("write the admission policy: %w", err)
+	}
+	manifest := fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: %[1]s}
+spec:
+%[2]s
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: %[1]s}
+spec: {policyName: %[1]s, validationActions: [Deny]}
+`, ProtectionName, indented(string(text)))
+	if _, err := plane.ApplyYAML(ctx, p.Config(), manifest); err != nil {
+		return fmt.Errorf("protect the claims: %w", err)
+	}
+	return nil
+}
+
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
+}
+
 // kubeconfig writes one with a token of a user's service account, which is created where there is none.
 func kubeconfig(ctx context.Context, p *plane.Plane, user string) (string, error) {
 	account := strings.TrimPrefix(user, accounts)

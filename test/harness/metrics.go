@@ -16,9 +16,14 @@ type Metrics map[string]*dto.MetricFamily
 // Labels select the series of a metric that have these values.
 type Labels map[string]string
 
+// Scrape returns the metrics of the operator as it writes them.
+func (o *Operator) Scrape(ctx context.Context) ([]byte, error) {
+	return o.get(ctx, "diagnostics", "/metrics")
+}
+
 // Metrics scrapes the operator.
 func (o *Operator) Metrics(ctx context.Context) (Metrics, error) {
-	body, err := o.get(ctx, "diagnostics", "/metrics")
+	body, err := o.Scrape(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -117,6 +117,8 @@ func (p *Plane) controllerManagerArgs(kubeconfig string) []string {
 		"--root-ca-file=" + p.path("pki", "ca.crt"),
 		"--service-account-private-key-file=" + p.path("pki", "sa.key"),
 		"--controllers=" + strings.Join(controllers, ","),
+		// Each controller is a user of its own, as kubeadm, RKE2 and k3s have it.
+		"--use-service-account-credentials=true",
 		"--leader-elect=false",
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",

@@ -59,6 +59,25 @@ baseDomain: {{ .Values.defaults.baseDomain | quote }}
 dnsNames:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.controller.poolKinds }}
+poolKinds:
+{{- range . }}
+- apiVersion: {{ .apiVersion | quote }}
+  kind: {{ .kind | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The rules that the pools of other providers need, as a list: of those in namespaces, or of those outside. */}}
+{{- define "vip.poolRules" -}}
+{{- $scope := .scope }}
+{{- range .kinds }}
+{{- if eq $scope (default "Namespaced" .scope) }}
+- apiGroups: [{{ .apiVersion | splitList "/" | first | quote }}]
+  resources: [{{ default (printf "%ss" (lower .kind)) .resource | quote }}]
+  verbs: [list, watch]
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Flags. What has its default is left out, so that Cluster API's installers can add it. */}}

@@ -71,9 +71,11 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	}
 }
 
-// checkPlan: a Cluster that is none of our business gets nothing but its PoolNotFound condition.
+// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that is none of our business gets nothing
+// but its PoolNotFound condition.
 func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	c := &s.Cluster
+	w.Violations = append(w.Violations, Breaches(s, plan)...)
 	for _, role := range plan.Status.Roles {
 		if !names.IsReason(role.Reason) || role.Message == "" {
 			w.violation("%s gets the reason %q with the message %q", c.Key(), role.Reason, role.Message)

@@ -148,3 +148,15 @@ func (w *World) Assigned() []string {
 	}
 	return lines
 }
+
+// Bound returns the claims that are bound and not in deletion, each as it is, with its address.
+func (w *World) Bound() []string {
+	var lines []string
+	for _, k := range sorted(w.claims) {
+		claim := w.claims[k]
+		if address, ok := w.address[key(claim.Namespace, claim.Address)]; ok && !claim.Deleting {
+			lines = append(lines, fmt.Sprintf("%s %s %s %s", k, claim.UID, claim.Pool, address.Value))
+		}
+	}
+	return lines
+}

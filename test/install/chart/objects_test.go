@@ -47,6 +47,8 @@ func TestObjects(t *testing.T) {
 			with: []string{
 				"ConfigMap/capi-vip-allocator-dashboard", "NetworkPolicy/capi-vip-allocator-controller-manager",
 				"PrometheusRule/capi-vip-allocator", "ServiceMonitor/capi-vip-allocator",
+				"ValidatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-protection",
+				"ValidatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-protection",
 			},
 		},
 		"if one namespace is watched, should make a role there": {
@@ -94,7 +96,7 @@ func TestLabels(t *testing.T) {
 	})
 	t.Run("if outside of namespaces, should have a name by which Cluster API's installers find it", func(t *testing.T) {
 		for _, object := range render(t, everything) {
-			if strings.HasPrefix(object.GetKind(), "Cluster") {
+			if strings.HasPrefix(object.GetKind(), "Cluster") || strings.HasPrefix(object.GetKind(), "Validating") {
 				require.True(t, strings.HasPrefix(object.GetName(), helm.Namespace+"-"), object.GetName())
 				require.Empty(t, object.GetNamespace())
 			} else {

@@ -53,6 +53,18 @@ func TestRoles(t *testing.T) {
 			require.Equal(t, all["own"], leases.Rules)
 		})
 	}
+	t.Run("if there are pools of other providers, should let them be watched, where they are", func(t *testing.T) {
+		const kinds = "poolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}, {apiVersion: other.example.com/v1, kind: Box, resource: boxes, scope: Cluster}]"
+		pools := func(group, resource string) []rbacv1.PolicyRule {
+			return []rbacv1.PolicyRule{{APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{"list", "watch"}}}
+		}
+		example, boxes := pools("ipam.example.com", "examplepools"), pools("other.example.com", "boxes")
+		everywhere := get[rbacv1.ClusterRole](t, render(t, "controller: {"+kinds+"}"), "ClusterRole", "-manager")
+		require.Equal(t, slices.Concat(all["watched"], example, all["cluster"], boxes, all["diagnostics"]), everywhere.Rules)
+		objects := render(t, "controller: {namespace: team, "+kinds+"}")
+		require.Equal(t, slices.Concat(all["cluster"], boxes, all["diagnostics"]), get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-manager").Rules)
+		require.Equal(t, slices.Concat(all["watched"], example), get[rbacv1.Role](t, objects, "Role", "-manager").Rules)
+	})
 	t.Run("if roles are made, should be bound to the account of the pods, and the readers' to nobody", func(t *testing.T) {
 		objects := render(t, "serviceAccount: {name: mine}\ncontroller: {namespace: team}")
 		account := deployment(t, objects).Spec.Template.Spec.ServiceAccountName

@@ -32,7 +32,7 @@ func TestKubeconform(t *testing.T) {
 	chart := newInstaller(t, programs.Helm)
 	for name, values := range map[string][]string{
 		"if nothing is set":   {},
-		"if everything is on": {"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true", "networkPolicy.enabled=true"},
+		"if everything is on": {"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true", "networkPolicy.enabled=true", "protection.enabled=true"},
 		"if it is tuned":      {"controller.namespace=team", "controller.concurrency=3", "metrics.insecure=true", "metrics.serviceMonitor.enabled=true", "image.tag=x"},
 		"if little is wanted": {"metrics.enabled=false", "podDisruptionBudget.enabled=false", "rbac.create=false", "serviceAccount.create=false", "controller.replicas=1"},
 	} {

@@ -38,8 +38,22 @@ func ChartDir() string { return filepath.Join(Root(), "charts", "capi-vip-alloca
 // Objects are what a chart renders to.
 type Objects []*unstructured.Unstructured
 
+// Kubernetes is the version for which Render renders.
+const Kubernetes = "v1.37.2"
+
 // Render renders the chart with values given as YAML, under a release name and namespace.
 func Render(values, release, namespace string) (Objects, error) {
+	return RenderFor(Kubernetes, values, release, namespace)
+}
+
+// RenderFor renders the chart for a version of Kubernetes.
+func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
+	version, err := common.ParseKubeVersion(kubernetes)
+	if err != nil {
+		return nil, fmt.Errorf("read the version of Kubernetes: %w", err)
+	}
+	capabilities := common.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *version
 	loaded, err := loader.LoadDir(ChartDir())
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)
@@ -49,7 +63,7 @@ func Render(values, release, namespace string) (Objects, error) {
 		return nil, fmt.Errorf("read the values: %w", err)
 	}
 	complete, err := util.ToRenderValues(loaded, parsed,
-		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, common.DefaultCapabilities)
+		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
 	if err != nil {
 		return nil, err
 	}

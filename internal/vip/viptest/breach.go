@@ -1,0 +1,112 @@
+package viptest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster from
+// a pool that is not for its tenant, or give up an address that a living Cluster needs. It says so in the words of the
+// contract, without the code that decides.
+func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
+	var found []string
+	for _, action := range plan.Actions {
+		var broken string
+		switch a := action.(type) {
+		case vip.CreateClaim:
+			broken = foreign(s, a.Role, a.Pool)
+		case vip.ReplaceClaim:
+			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" {
+				broken = "the claim is bound"
+			}
+		case vip.AdoptClaim:
+			broken = wrongAdoption(s, a)
+		case vip.DeleteClaim:
+			broken = wrongRelease(s, &a.Claim)
+		}
+		if broken != "" {
+			found = append(found, fmt.Sprintf("%s: %s, but %s", s.Cluster.Key(), action, broken))
+		}
+	}
+	return found
+}
+
+// foreign says why a Cluster may not take an address from a pool: it is of another namespace, it is a global one that is
+// for other namespaces, or it is a global one while pools of the Cluster's own namespace serve the role.
+func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
+	if !open(s, ref) {
+		return fmt.Sprintf("%s is not for namespace %s", ref, s.Cluster.Namespace)
+	}
+	for i := range s.Pools {
+		own := &s.Pools[i]
+		serves := slices.Contains(own.Roles, role) && slices.ContainsFunc(own.Classes, func(c vip.Class) bool {
+			return c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
+		})
+		if serves && own.Namespace == s.Cluster.Namespace && !own.Deleting && ref.Kind == GlobalKind {
+			return fmt.Sprintf("%s of its own namespace serves the role", own.Ref)
+		}
+	}
+	return ""
+}
+
+// open reports whether the pool that a claim of the Cluster's namespace names by ref is for that namespace.
+func open(s *vip.Snapshot, ref vip.PoolRef) bool {
+	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
+		if p.Ref != ref || p.Namespace != "" {
+			return p.Ref == ref && p.Namespace == s.Cluster.Namespace
+		}
+		return len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, s.Cluster.Namespace)
+	})
+}
+
+// wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace and
+// its address not what the Cluster carries already, as after a restore.
+func wrongAdoption(s *vip.Snapshot, a vip.AdoptClaim) string {
+	address := addressOf(s, &a.Claim)
+	switch {
+	case a.Claim.Owner != nil:
+		return "the claim is somebody's"
+	case open(s, a.Claim.Pool), address != "" && (vip.SameAddr(s.Cluster.VIPs[a.Role], address) || a.Role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
+		return ""
+	}
+	return fmt.Sprintf("%s is not for namespace %s", a.Claim.Pool, s.Cluster.Namespace)
+}
+
+// wrongRelease says why a claim may not be deleted: it is not the Cluster's; machines may still use its address; or the
+// Cluster lives and needs it. A living Cluster does without one claim only: that of its control plane, when somebody else
+// has given it a host, and nothing says that the claim's address was ever in use.
+func wrongRelease(s *vip.Snapshot, claim *vip.Claim) string {
+	c, address := &s.Cluster, addressOf(s, claim)
+	assigned := slices.ContainsFunc(c.Conditions, func(condition vip.Condition) bool {
+		return condition.Type == names.ConditionType(names.RoleControlPlane) && condition.Reason == names.ReasonIPAddressAssigned && condition.True
+	})
+	switch {
+	case claim.Owner == nil || claim.Owner.UID != c.UID:
+		return "the claim is not the Cluster's"
+	case c.Deleting && c.InUse:
+		return "machines may still use the address"
+	case c.Deleting:
+		return ""
+	case claim.Name != names.ClaimName(c.Name, names.RoleControlPlane):
+		return "the Cluster lives"
+	case c.Endpoint.Host == "":
+		return "the Cluster has no endpoint"
+	case assigned, vip.SameAddr(c.Endpoint.Host, address), vip.SameAddr(c.VIPs[names.RoleControlPlane], address),
+		c.Endpoint.Host == c.VIPs[names.RoleControlPlane] && vip.ParseAddr(c.Endpoint.Host).IsValid():
+		return "the address is in use"
+	}
+	return ""
+}
+
+// addressOf returns the address that a claim is bound to, or "".
+func addressOf(s *vip.Snapshot, claim *vip.Claim) string {
+	for _, address := range s.Addresses {
+		if claim.Address != "" && address.Name == claim.Address && address.Claim == claim.Name {
+			return address.Value
+		}
+	}
+	return ""
+}
