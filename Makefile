@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACK
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/...
+ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/docs/commands
 
 export CGO_ENABLED ?= 0
 
@@ -48,6 +48,11 @@ test-unit: ## Run the tests that need no control plane, with the race detector
 .PHONY: test-compat
 test-compat: plane ## Run the tests on the oldest supported versions
 	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
+
+.PHONY: test-docs
+test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their output into the pages
+	$(TEST) -count=1 ./test/docs
+	$(TEST) -count=1 -timeout 20m ./test/docs/commands $(if $(UPDATE),-update)
 
 .PHONY: bench
 bench: build plane ## Measure; prints figures

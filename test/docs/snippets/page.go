@@ -3,7 +3,7 @@
 //
 //	```sh test        a block that is run
 //	<!-- test         lines that are run and not shown, to prepare or to check something, up to -->
-//	```text output    what the blocks since the last such one, or since the begin, have printed
+//	```text output    what the block before has printed
 //
 // All blocks of a page run in one shell, one after the other.
 package snippets
@@ -55,7 +55,7 @@ func Read(path string) (*Page, error) {
 
 func (p *Page) parse() error {
 	for i := 0; i < len(p.lines); i++ {
-		end := ""
+		var end string
 		switch strings.TrimRight(p.lines[i], " ") {
 		case openRun, openOutput:
 			end = closeFence

@@ -84,14 +84,13 @@ func last(printed string) (int, string) {
 func (p *Page) outputs(printed string) []string {
 	parts := split(printed)
 	var outputs []string
-	gathered := ""
+	printedLast := ""
 	for _, b := range p.blocks {
 		if !b.output {
-			gathered += parts[b.first]
+			printedLast = parts[b.first]
 			continue
 		}
-		outputs = append(outputs, strings.TrimRight(trimLines(gathered), "\n"))
-		gathered = ""
+		outputs = append(outputs, strings.TrimRight(trimLines(printedLast), "\n"))
 	}
 	return outputs
 }
