@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACK
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/...
+ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/docs/commands
 
 export CGO_ENABLED ?= 0
 
@@ -53,6 +53,11 @@ FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## Feed hostile input to everything that parses, each for FUZZTIME=1m
 	hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: test-docs
+test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their output into the pages
+	$(TEST) -count=1 ./test/docs
+	$(TEST) -count=1 -timeout 20m ./test/docs/commands $(if $(UPDATE),-update)
 
 .PHONY: bench
 bench: build plane ## Measure; prints figures

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
@@ -33,50 +34,12 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestNamesAreDocumented finds every reason, event and key of package names in the reference.
-func TestNamesAreDocumented(t *testing.T) {
-	text := read(t, reference)
-	files, err := filepath.Glob("../../internal/names/*.go")
-	require.NoError(t, err)
-	checked := 0
-	for _, file := range files {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-		require.NoError(t, err)
-		ast.Inspect(parsed, func(node ast.Node) bool {
-			spec, ok := node.(*ast.ValueSpec)
-			if !ok || len(spec.Values) != 1 {
-				return true
-			}
-			if literal, ok := spec.Values[0].(*ast.BasicLit); ok && regexp.MustCompile(`^(Reason|Event)`).MatchString(spec.Names[0].Name) {
-				value, err := strconv.Unquote(literal.Value)
-				require.NoError(t, err)
-				assert.Contains(t, text, "`"+value+"`", "%s is missing in docs/reference.md", spec.Names[0].Name)
-				checked++
-			}
-			return true
-		})
+// contains looks for code in the text of the reference.
+func contains(t *testing.T, text, code string) {
+	t.Helper()
+	if !strings.Contains(text, "`"+code+"`") {
+		t.Errorf("`%s` is missing in docs/reference.md", code)
 	}
-	assert.Greater(t, checked, 10, "the test must find the constants")
-}
-
-// TestMetricsAreDocumented finds every metric of the allocator in the reference.
-func TestMetricsAreDocumented(t *testing.T) {
-	text := read(t, reference)
-	registry := prometheus.NewRegistry()
-	telemetry.NewMetrics(registry, "v0", "c0")
-	telemetry.NewState(registry)
-	descs := make(chan *prometheus.Desc, 1000)
-	registry.Describe(descs)
-	close(descs)
-	name := regexp.MustCompile(`fqName: "(capi_vip_[^"]+)"`)
-	checked := 0
-	for desc := range descs {
-		if match := name.FindStringSubmatch(desc.String()); match != nil {
-			assert.Contains(t, text, "`"+match[1]+"`", "the metric is missing in docs/reference.md")
-			checked++
-		}
-	}
-	assert.Greater(t, checked, 8, "the test must find the metrics")
 }
 
 // TestFlagsAreCurrent compares the list of flags in the reference with the program's.
@@ -111,27 +74,153 @@ func TestFlagsAreCurrent(t *testing.T) {
 	assert.Equal(t, want, text, "docs/reference.md is out of date: go test ./test/docs -update")
 }
 
-// TestLinks follows every relative link in the Markdown files.
-func TestLinks(t *testing.T) {
-	root := "../.."
-	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+// TestConfigIsCurrent compares the table of the config file with the flags, which name their keys.
+func TestConfigIsCurrent(t *testing.T) {
+	flags := pflag.NewFlagSet("capi-vip-allocator", pflag.ContinueOnError)
+	operator.NewOptions().AddFlags(flags)
+	text := read(t, reference)
+	key := regexp.MustCompile(`Config file: (\w+)\.$`)
+	keys := 0
+	flags.VisitAll(func(f *pflag.Flag) {
+		match := key.FindStringSubmatch(f.Usage)
+		if match == nil {
+			return
+		}
+		keys++
+		value := " "
+		if f.DefValue != "" {
+			value = " `" + f.DefValue + "` "
+		}
+		row := "| `" + match[1] + "` | `--" + f.Name + "` |" + value + "|"
+		if !strings.Contains(text, row) {
+			t.Errorf("docs/reference.md has no row that begins: %s", row)
+		}
+	})
+	assert.Len(t, regexp.MustCompile("(?m)^\\| `\\w+` \\| `--").FindAllString(text, -1), keys, "docs/reference.md has keys that the program has not")
+}
+
+// TestNamesAreCurrent finds every public string of the program in the reference: labels, annotations, finalizer, reasons,
+// events and what it reads of Cluster API's.
+func TestNamesAreCurrent(t *testing.T) {
+	text := read(t, reference)
+	public := regexp.MustCompile(`^(Reason|Event)|/`)
 	checked := 0
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != root {
-			return filepath.SkipDir
-		}
-		if filepath.Ext(path) != ".md" {
-			return nil
-		}
-		for _, match := range link.FindAllStringSubmatch(read(t, path), -1) {
-			if strings.Contains(match[1], "://") || strings.HasPrefix(match[1], "mailto:") {
-				continue
-			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(path), match[1]))
-			assert.NoError(t, err, "%s links to %s", path, match[1])
+	for name, value := range constants(t, "../../internal/names") {
+		if public.MatchString(name) || strings.Contains(value, "/") {
+			contains(t, text, value)
 			checked++
 		}
-		return nil
-	}))
-	assert.Greater(t, checked, 5, "the test must find the links")
+	}
+	assert.Greater(t, checked, 20, "the test must find the constants")
+	for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {
+		contains(t, text, names.ConditionType(role))
+		contains(t, text, names.Annotation(role))
+		contains(t, text, names.ClaimName("<cluster>", role))
+	}
+	for _, key := range regexp.MustCompile("`"+regexp.QuoteMeta(names.Domain)+"/([a-z-]+)`").FindAllStringSubmatch(text, -1) {
+		_, reserved := constantsByValue(t)[names.Annotation(key[1])]
+		assert.True(t, reserved || key[1] == names.RoleControlPlane || key[1] == names.RoleIngress, "docs/reference.md has %s, which the program has not", key[0])
+	}
+}
+
+func constantsByValue(t *testing.T) map[string]string {
+	t.Helper()
+	byValue := map[string]string{}
+	for name, value := range constants(t, "../../internal/names") {
+		byValue[value] = name
+	}
+	return byValue
+}
+
+// constants returns the exported string constants of a package, with their values. It knows literals, and constants of the
+// same package with a literal behind them.
+func constants(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	found := map[string]string{}
+	var value func(ast.Expr) string
+	value = func(expression ast.Expr) string {
+		switch e := expression.(type) {
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(e.Value)
+			if err == nil && e.Kind == token.STRING {
+				return text
+			}
+		case *ast.Ident:
+			return found[e.Name]
+		case *ast.BinaryExpr:
+			return value(e.X) + value(e.Y)
+		}
+		return ""
+	}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, declaration := range parsed.Decls {
+			group, ok := declaration.(*ast.GenDecl)
+			if !ok || group.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range group.Specs {
+				constant, _ := spec.(*ast.ValueSpec)
+				for i, name := range constant.Names {
+					if text := value(constant.Values[i]); name.IsExported() && text != "" {
+						found[name.Name] = text
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
+// TestMetricsAreCurrent compares the table of metrics in the reference with those of the program, with their types and
+// labels.
+func TestMetricsAreCurrent(t *testing.T) {
+	text := read(t, reference)
+	registry := prometheus.NewRegistry()
+	telemetry.NewMetrics(registry, "v0", "c0")
+	telemetry.NewState(registry)
+	descs := make(chan *prometheus.Desc, 1000)
+	registry.Describe(descs)
+	close(descs)
+	desc := regexp.MustCompile(`fqName: "(capi_vip_[^"]+)".*constLabels: {([^}]*)}, variableLabels: {([^}]*)}`)
+	checked := 0
+	for d := range descs {
+		match := desc.FindStringSubmatch(d.String())
+		if match == nil {
+			continue
+		}
+		checked++
+		row := regexp.MustCompile("(?m)^\\| `" + match[1] + "` .*$").FindString(text)
+		if !assert.NotEmpty(t, row, "%s is missing in docs/reference.md", match[1]) {
+			continue
+		}
+		var labels []string
+		for _, label := range strings.FieldsFunc(match[2]+","+match[3], func(r rune) bool { return r == ',' }) {
+			name, _, _ := strings.Cut(label, "=")
+			labels = append(labels, "`"+name+"`")
+		}
+		cells := strings.Split(row, "|")
+		assert.ElementsMatch(t, labels, strings.FieldsFunc(cells[3], func(r rune) bool { return r == ' ' || r == ',' }), "the labels of %s", match[1])
+	}
+	assert.Greater(t, checked, 8, "the test must find the metrics")
+	assert.Len(t, regexp.MustCompile("(?m)^\\| `capi_vip_").FindAllString(text, -1), checked, "docs/reference.md has metrics that the program has not")
+	for _, value := range typedConstants(t, "../../internal/telemetry", "Failure") {
+		contains(t, text, value)
+	}
+}
+
+// typedConstants returns the constants whose names begin with a prefix.
+func typedConstants(t *testing.T, dir, prefix string) map[string]string {
+	t.Helper()
+	found := constants(t, dir)
+	for name := range found {
+		if !strings.HasPrefix(name, prefix) {
+			delete(found, name)
+		}
+	}
+	require.NotEmpty(t, found)
+	return found
 }

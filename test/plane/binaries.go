@@ -22,8 +22,8 @@ type binaries struct {
 	ipamManifests string
 }
 
-// Build builds what is missing for the given stacks, all of them when none is given, and reports
-// progress to log. Start does the same for its own stack.
+// Build builds what is missing for the given stacks, all of them when none is given, and kubectl, and
+// reports progress to log. Start does the same for its own stack, without kubectl.
 func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	options, err := options.complete()
 	if err != nil {
@@ -38,7 +38,29 @@ func Build(ctx context.Context, options Options, stacks ...Stack) error {
 			return err
 		}
 	}
-	return nil
+	_, err = Kubectl(ctx, options)
+	return err
+}
+
+// Kubectl returns the path of kubectl, and builds it if that is needed. Of the options those count that say from where and
+// to where.
+func Kubectl(ctx context.Context, options Options) (string, error) {
+	options, err := options.complete()
+	if err != nil {
+		return "", err
+	}
+	if path := filepath.Join(options.AssetsDir, build.CommandLine); options.AssetsDir != "" && isFile(path) {
+		return path, nil
+	}
+	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
+	if err != nil {
+		return "", err
+	}
+	artifacts, err := builder.Ensure(ctx, build.Kubectl(), build.CommandLine)
+	if err != nil {
+		return "", err
+	}
+	return artifacts.Binaries[build.CommandLine], nil
 }
 
 func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {

@@ -145,6 +145,7 @@ func TestGroupsArePinned(t *testing.T) {
 	require.NoError(t, err)
 	for _, group := range []Group{
 		Kubernetes(),
+		Kubectl(),
 		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.10", "", ""),
 		InClusterIPAM("ipam-v1.1"), InClusterIPAM("ipam-v1.0"),
 	} {

@@ -27,6 +27,7 @@ const (
 	Etcd              = "etcd"
 	APIServer         = "kube-apiserver"
 	ControllerManager = "kube-controller-manager"
+	CommandLine       = "kubectl"
 	CAPI              = "capi"
 	IPAM              = "ipam"
 )
@@ -47,6 +48,16 @@ func Kubernetes() Group {
 			{Name: APIServer, Package: "k8s.io/kubernetes/cmd/kube-apiserver"},
 			{Name: ControllerManager, Package: "k8s.io/kubernetes/cmd/kube-controller-manager"},
 		},
+	}
+}
+
+// Kubectl is the command line. It has a module of its own, so that the programs of the plane are not built anew with it.
+func Kubectl() Group {
+	return Group{
+		Name:           "kubectl",
+		Module:         "k8s.io/kubernetes",
+		VersionPackage: "k8s.io/component-base/version",
+		Binaries:       []Binary{{Name: CommandLine, Package: "k8s.io/kubernetes/cmd/kubectl"}},
 	}
 }
 
