@@ -44,4 +44,5 @@ func manager(t *testing.T, objects helm.Objects) corev1.Container {
 const everything = `
 metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true, namespace: cattle-dashboards}}
 networkPolicy: {enabled: true}
+runtimeExtension: {enabled: true}
 `
