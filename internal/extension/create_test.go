@@ -2,11 +2,13 @@ package extension_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	corev1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 	corev1beta2 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
@@ -143,15 +145,14 @@ func TestDiscovery(t *testing.T) {
 	}, found)
 }
 
-// benchmarkRequest is a BeforeClusterCreate in a management cluster with this many Clusters.
+// A BeforeClusterCreate in a management cluster with a thousand Clusters.
 func BenchmarkBeforeClusterCreate(b *testing.B) {
 	w := newWorld(b).add(b, pool(b, "vips", names.RoleControlPlane, false), pool(b, "ingress", names.RoleIngress, false))
 	for i := range 1000 {
-		other := cluster(func(c *capi.Cluster) {
-			c.Name, c.UID = "other-"+string(rune('a'+i%26))+time.Duration(i).String(), ""
-			c.Spec.ControlPlaneEndpoint = capi.Endpoint{Host: "10.0.1.1", Port: 6443}
-		})
-		w.add(b, other)
+		w.add(b, cluster(func(c *capi.Cluster) {
+			c.Name, c.UID = fmt.Sprintf("other-%d", i), types.UID(fmt.Sprintf("uid-%d", i))
+			c.Spec.ControlPlaneEndpoint = capi.Endpoint{Host: fmt.Sprintf("10.1.%d.%d", i/250, i%250), Port: 6443}
+		}))
 	}
 	handler := extension.Handler(config(w.Store))
 	body, err := json.Marshal(map[string]any{"cluster": cluster()})
@@ -159,5 +160,14 @@ func BenchmarkBeforeClusterCreate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ask(b, handler, createPath, body)
+	}
+}
+
+// A GeneratePatches for a class with kubeadm, kube-vip and names in the certificate.
+func BenchmarkGeneratePatches(b *testing.B) {
+	handler, body := extension.Handler(config(newWorld(b).Store)), requests(b)["kubeadm"]
+	b.ReportAllocs()
+	for b.Loop() {
+		ask(b, handler, generatePath, body)
 	}
 }
