@@ -76,7 +76,6 @@ func FuzzRequests(f *testing.F) {
 		var response hooks.GeneratePatchesResponse
 		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &response))
 		assert.Contains(t, []hooks.ResponseStatus{hooks.ResponseStatusSuccess, hooks.ResponseStatusFailure}, response.Status)
-		assert.Equal(t, response.Status == hooks.ResponseStatusFailure, response.Status != hooks.ResponseStatusSuccess)
 		for _, item := range response.Items {
 			assert.True(t, json.Valid(item.Patch))
 		}

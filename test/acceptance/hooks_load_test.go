@@ -38,6 +38,7 @@ func TestHooksUnderLoad(t *testing.T) {
 	discovered(t, e)
 	s := newScope(t, e, operator)
 	s.patience = 20 * patience
+	t.Cleanup(func() { s.ended = true }) // the plane ends with the test, and with it all that is on it
 	s.classes(nil)
 	s.create(harness.NewPool{Name: s.name, Class: s.name + hooked, Role: controlPlane, Addresses: []string{"10.200.0.1-10.200.15.254"}, Prefix: 16})
 	s.pools = append(s.pools, poolKey{"", s.name})
