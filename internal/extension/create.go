@@ -78,7 +78,7 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	if role.Ready {
 		message = fmt.Sprintf("%s is about to be written to the annotation %s", role.Address, names.Annotation(role.Role))
 	}
-	return hold(int32(min(max(seconds, minHold), maxHold)), message) //nolint:gosec // between one and five
+	return hold(int32(min(max(seconds, minHold), maxHold)), message)
 }
 
 // awaited returns the state of the control plane's VIP, and whether the Cluster is to have one. It is not if no pool serves

@@ -51,12 +51,12 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	informer := func(example any) cache.SharedIndexInformer {
+	informer := func() cache.SharedIndexInformer {
 		return cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{})
 	}
-	w := &world{pools: informer(&capi.Pool{})}
+	w := &world{pools: informer()}
 	store, err := kube.NewStore(kube.Informers{
-		Clusters: informer(&capi.Cluster{}), Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
+		Clusters: informer(), Claims: informer(), Addresses: informer(),
 		Pools: []kube.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: w.pools}},
 	})
 	require.NoError(t, err)

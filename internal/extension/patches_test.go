@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +86,7 @@ func TestKubeVIPIsAPod(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal(response.Items[len(response.Items)-1].Patch, &patch))
 		spec := patch.Spec.Template.Spec
-		files := append(spec.Files, spec.KubeadmConfigSpec.Files...)
+		files := slices.Concat(spec.Files, spec.KubeadmConfigSpec.Files)
 		var pod corev1.Pod
 		require.NoError(t, yaml.UnmarshalStrict([]byte(files[len(files)-1]["content"]), &pod))
 		require.Equal(t, "kube-vip", pod.Name)

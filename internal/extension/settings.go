@@ -65,7 +65,7 @@ var parsers = map[string]parser{
 	settingKubeVIP:      boolSetting(func(s *settings) *bool { return &s.kubeVIP }),
 	settingPort: func(s *settings, value string) (string, bool) {
 		port, err := strconv.ParseUint(value, 10, 16)
-		s.port = int32(port) //nolint:gosec // 16 bits
+		s.port = int32(port)
 		return "a port from 1 to 65535", err == nil && port > 0
 	},
 	settingKubeVIPImage: func(s *settings, value string) (string, bool) {

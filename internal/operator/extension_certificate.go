@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -102,7 +103,7 @@ func (s *servingCertificate) refresh(ctx context.Context) error {
 		return err
 	}
 	s.mu.RLock()
-	known := maps.EqualFunc(s.data, data, func(a, b []byte) bool { return string(a) == string(b) })
+	known := maps.EqualFunc(s.data, data, bytes.Equal)
 	s.mu.RUnlock()
 	if known && s.loaded() {
 		return nil

@@ -39,7 +39,7 @@ var (
 
 	errNoOwner = errors.New("the ClusterRole that is to own it does not exist: install the operator with runtimeExtension.enabled or name one with " +
 		"--" + runtimeExtensionOwnFlag + ", so that the ExtensionConfig goes with the installation; one that is left behind keeps Cluster API from starting")
-	errNotServed = errors.New("Cluster API serves no ExtensionConfigs here")
+	errNotServed = errors.New("no ExtensionConfigs are served: this Cluster API has none, or is not installed")
 )
 
 // extensionPlace is where Cluster API reaches the hooks.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -102,7 +102,7 @@ func (o *Options) rules() []rule {
 		{"webhook-port", o.Webhook.Port, between(o.Webhook.Port, 0, maxPort), "a port from 1 to 65535, or 0 for none"},
 		{runtimeExtensionFlag, o.RuntimeExtension.Enabled, true, acceptsBool},
 		{runtimeExtensionURLFlag, o.RuntimeExtension.URL, o.RuntimeExtension.URL == "" || isHTTPS(o.RuntimeExtension.URL), "a URL such as https://10.0.0.1:9443, without query, fragment and user"},
-		{runtimeExtensionOwnFlag, o.RuntimeExtension.Owner, o.RuntimeExtension.Owner != "" && len(path.IsValidPathSegmentName(o.RuntimeExtension.Owner)) == 0, "the name of a ClusterRole"},
+		{runtimeExtensionOwnFlag, o.RuntimeExtension.Owner, o.RuntimeExtension.Owner != "" && len(content.IsPathSegmentName(o.RuntimeExtension.Owner)) == 0, "the name of a ClusterRole"},
 		{"feature-gates", "", true, "a comma-separated list of name=true and name=false"},
 		{"leader-elect", o.LeaderElection.Enabled, true, acceptsBool},
 		{"version", o.ShowVersion, true, acceptsBool},

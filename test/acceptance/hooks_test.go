@@ -171,7 +171,7 @@ func TestRuntimeHooks(t *testing.T) {
 			})
 			host, _, _ := unstructured.NestedString(infra.Object, "spec", "controlPlaneEndpoint", "host")
 			port, _, _ := unstructured.NestedInt64(infra.Object, "spec", "controlPlaneEndpoint", "port")
-			require.Equal(t, cluster.Endpoint(), harness.Endpoint{Host: host, Port: port})
+			require.Equal(t, harness.Endpoint{Host: host, Port: port}, cluster.Endpoint())
 			require.Equal(t, int64(1), infra.GetGeneration(), "its spec has never been another")
 		}
 	})
