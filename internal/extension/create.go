@@ -2,6 +2,7 @@ package extension
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,10 +58,18 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 	return holdOrRelease(&snapshot, age)
 }
 
-// usesVIP reports whether the class of a Cluster renders the VIP into a template. ClusterClasses are not among what is
-// known, so a pool that serves the class has to do: whoever labels one wants the VIP in the Clusters.
+// usesVIP reports whether the class of a Cluster renders the VIP into a template: there is nothing to wait for otherwise. A
+// class that is not known may.
 func usesVIP(snapshot *vip.Snapshot) bool {
-	return snapshot.Cluster.Class.Name != ""
+	class := snapshot.ClusterClass
+	if class == nil || class.ReadsVIP {
+		return snapshot.Cluster.Class.Name != ""
+	}
+	return slices.ContainsFunc(snapshot.Pools, func(p vip.Pool) bool {
+		_, host := class.Variables[p.HostVariable]
+		_, port := class.Variables[p.PortVariable]
+		return host || port
+	})
 }
 
 // holdOrRelease decides about a Cluster that does not carry its VIP yet.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	corev1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 	corev1beta2 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
@@ -46,7 +47,7 @@ func TestBeforeClusterCreate(t *testing.T) {
 		},
 		"if the annotation is there, should release": {cluster: cluster(annotated(annotation, "10.0.0.10")), objects: serving},
 		"if the address is bound and not written, should hold and name it": {
-			cluster: cluster(), seconds: 1, message: "10.0.0.10 is about to be written to the annotation " + annotation,
+			cluster: cluster(), seconds: 1, message: "10.0.0.10 is allocated",
 			objects: func(t *testing.T) []any {
 				owner := []metav1.OwnerReference{{APIVersion: "cluster.x-k8s.io/v1beta2", Kind: "Cluster", Name: "one", UID: "uid-one", Controller: new(bool)}}
 				*owner[0].Controller = true
@@ -59,6 +60,11 @@ func TestBeforeClusterCreate(t *testing.T) {
 				return append(serving(t), claim, address)
 			},
 		},
+		"if the class does nothing with the VIP, should release": {
+			cluster: cluster(), objects: func(t *testing.T) []any {
+				return append(serving(t), &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: class}})
+			},
+		},
 		"if no pool serves the class, should release": {cluster: cluster()},
 		"if a pool serves another role only, should release": {
 			cluster: cluster(), objects: func(t *testing.T) []any { return []any{pool(t, "vips", names.RoleIngress, false)} },
@@ -66,7 +72,7 @@ func TestBeforeClusterCreate(t *testing.T) {
 		"if somebody else provides the endpoint, should release": {
 			cluster: cluster(func(c *capi.Cluster) { c.Spec.ControlPlaneEndpoint = capi.Endpoint{Host: "192.0.2.1", Port: 6443} }), objects: serving,
 		},
-		"if the Cluster is paused, should release": {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = true }), objects: serving},
+		"if the Cluster is paused, should release": {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = ptr.To(true) }), objects: serving},
 		"if the Cluster is being deleted, should release": {
 			cluster: cluster(func(c *capi.Cluster) { c.DeletionTimestamp = &metav1.Time{Time: now} }), objects: serving,
 		},

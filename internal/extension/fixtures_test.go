@@ -56,7 +56,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{pools: informer()}
 	store, err := kube.NewStore(kube.Informers{
-		Clusters: informer(), Claims: informer(), Addresses: informer(),
+		Clusters: informer(), ClusterClasses: informer(), Claims: informer(), Addresses: informer(),
 		Pools: []kube.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: w.pools}},
 	})
 	require.NoError(t, err)
@@ -71,6 +71,8 @@ func (w *world) add(t testing.TB, objects ...any) *world {
 		switch object.(type) {
 		case *capi.Cluster:
 			informer = w.Clusters
+		case *capi.ClusterClass:
+			informer = w.ClusterClasses
 		case *capi.Claim:
 			informer = w.Claims
 		case *capi.Address:

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/utils/ptr"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
@@ -35,7 +36,7 @@ func TestValidateTopology(t *testing.T) {
 		"if the pool has gone and the Cluster has its VIP, should accept":              {cluster: cluster(annotated(names.Annotation(names.RoleControlPlane), "10.0.0.10"))},
 		"if somebody else provides the endpoint, should accept":                        {cluster: cluster(provided)},
 		"if the Cluster is not known, should accept":                                   {},
-		"if the Cluster is paused, should accept":                                      {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = true })},
+		"if the Cluster is paused, should accept":                                      {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = ptr.To(true) })},
 		"if the Cluster is another operator's, should accept":                          {cluster: cluster(), change: func(c *extension.Config) { c.Settings.WatchFilter = "other" }},
 		"if the caches are not filled, should accept":                                  {cluster: cluster(), change: func(c *extension.Config) { c.Store = func() *kube.Store { return nil } }},
 		"if a setting is wrong, should refuse and say which":                           {settings: map[string]string{"requiredRoles": ""}, refused: []string{"requiredRoles", "control-plane,ingress"}},
