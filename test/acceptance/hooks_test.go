@@ -239,10 +239,11 @@ func TestRuntimeHooks(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, standby.WaitReady(ctx))
-		s.pool(controlPlane, 1, 5)
+		s.classes(nil)
+		s.pool(controlPlane, 1, 5, func(p *harness.NewPool) { p.Class = s.name + hooked })
 		cluster := map[string]any{"cluster": map[string]any{
 			"metadata": map[string]any{"namespace": s.name, "name": "new", "creationTimestamp": metav1.Now()},
-			"spec":     map[string]any{"topology": map[string]any{"class": s.name}},
+			"spec":     map[string]any{"topology": map[string]any{"class": s.name + hooked}},
 		}}
 		for _, url := range []string{url, other} {
 			s.eventually(url+" holds a Cluster of a class with a pool", func() error {
