@@ -5,7 +5,7 @@ import _ "embed"
 
 // Rules are all permissions of the operator, as YAML: lists of PolicyRules below the keys watched (namespaced kinds, in
 // every namespace that is watched), cluster (kinds outside of namespaces), diagnostics (for protected metrics), own (in
-// the operator's own namespace) and metricsReader (not the operator's: what a scraper needs).
+// the operator's own namespace), extension and extensionOwn (the same for the runtime hooks) and metricsReader (not the operator's: what a scraper needs).
 //
 //go:embed capi-vip-allocator/files/rbac.yaml
 var Rules []byte

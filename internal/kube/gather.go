@@ -20,6 +20,11 @@ func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time
 	if !ok {
 		return nil, vip.Snapshot{}, false
 	}
+	return cluster, s.GatherFor(cluster, settings, now), true
+}
+
+// GatherFor returns everything that a decision about a Cluster rests on, which need not be in the cache.
+func (s *Store) GatherFor(cluster *capi.Cluster, settings vip.Settings, now time.Time) vip.Snapshot {
 	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now)}
 	pools := s.poolsFor(cluster)
 	claims := s.claimsFor(cluster, pools, now)
@@ -35,7 +40,7 @@ func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
 	}
 	s.gatherOffers(&snapshot)
-	return cluster, snapshot, true
+	return snapshot
 }
 
 // gatherOffers adds the pools that may hand out the address of an endpoint, whatever class they serve, if the endpoint

@@ -38,6 +38,21 @@ func ValidateRole(role string) error {
 // DNSEndpointName returns the name of the object that holds the DNS records of a Cluster, in its namespace.
 func DNSEndpointName(cluster string) string { return ClaimName(cluster, "dns") }
 
+// ValidateDNSName says why name cannot be a DNS name, or returns nil: labels of a-z, 0-9 and - with 63 characters each and
+// 253 in all (RFC 1035), the first of which may be a star.
+func ValidateDNSName(name string) error {
+	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			return fmt.Errorf("%q is no DNS name: %q is empty, longer than %d characters, or has others than a-z, 0-9 and -",
+				name, label, validation.DNS1123LabelMaxLength)
+		}
+	}
+	if len(name) > validation.DNS1123SubdomainMaxLength {
+		return fmt.Errorf("%q is longer than %d characters", name, validation.DNS1123SubdomainMaxLength)
+	}
+	return nil
+}
+
 // Annotation returns the key of the Cluster annotation that carries the VIP of role.
 func Annotation(role string) string {
 	return Domain + "/" + role

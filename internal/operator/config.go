@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
@@ -118,4 +119,13 @@ func scalar(raw json.RawMessage) (string, error) {
 		return "", fmt.Errorf("%s is neither text nor a number", raw)
 	}
 	return number.String(), nil
+}
+
+// boolText returns a JSON boolean as text, also one in quotes, as templates often write it.
+func boolText(raw json.RawMessage) (string, error) {
+	var on bool
+	if err := json.Unmarshal(raw, &on); err == nil && string(raw) != "null" {
+		return strconv.FormatBool(on), nil
+	}
+	return scalar(raw)
 }

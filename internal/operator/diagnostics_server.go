@@ -37,7 +37,9 @@ type Server struct {
 type serverSpec struct {
 	// name is what log lines and errors call the server, flag the flag its address comes from, without dashes.
 	name, flag, address string
-	handler             http.Handler
+	// remedy says what to do about an address that cannot be bound, where that is not the usual.
+	remedy  string
+	handler http.Handler
 	// tls is nil for plain HTTP.
 	tls          *tls.Config
 	writeTimeout time.Duration
@@ -52,8 +54,10 @@ func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", spec.address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot bind the %s server: %w; choose a free address of this machine with --%s=HOST:PORT, or switch the server off with --%s=0",
-			spec.name, err, spec.flag, spec.flag)
+		if spec.remedy == "" {
+			spec.remedy = fmt.Sprintf("choose a free address of this machine with --%s=HOST:PORT, or switch the server off with --%s=0", spec.flag, spec.flag)
+		}
+		return nil, fmt.Errorf("cannot bind the %s server: %w; %s", spec.name, err, spec.remedy)
 	}
 	protocols := new(http.Protocols)
 	// HTTP/1.1 is all that probes and scrapes need, and leaves HTTP/2's ways of exhausting a server out.

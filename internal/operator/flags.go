@@ -5,6 +5,14 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+const (
+	runtimeExtensionFlag    = "runtime-extension"
+	runtimeExtensionURLFlag = "runtime-extension-url"
+	runtimeExtensionOwnFlag = "runtime-extension-owner"
 )
 
 // verboseDebug is the klog verbosity from which --v means debug, as in Kubernetes' logging conventions.
@@ -30,7 +38,8 @@ func (o *Options) settings() []setting {
 		{"reconcilePeriod", "reconcile-period", "How often every Cluster is looked at although nothing seems to have changed.", o.durationValue("reconcile-period", &o.ReconcilePeriod), scalar},
 		{"defaultPort", "default-port", "Port of the control-plane endpoint where a Cluster has none.", o.int32Value("default-port", &o.DefaultPort), scalar},
 		{"baseDomain", "base-domain", "DNS domain below which Clusters are named; empty for none.", o.textValue("base-domain", &o.BaseDomain), scalar},
-		{"dnsNames", dnsNamesFlag, "Patterns of DNS names as ROLE=PATTERN separated by commas, with {cluster}, {namespace} and {baseDomain}.", o.dnsNamesValue(&o.DNSNames), dnsNamesText},
+		{"dnsNames", dnsNamesFlag, "Patterns of DNS names as ROLE=PATTERN separated by commas, with {cluster}, {namespace} and {baseDomain}.", o.dnsNamesValue(), dnsNamesText},
+		{"runtimeExtension", runtimeExtensionFlag, "Serve Cluster API's runtime hooks on --webhook-port and register them; needs Cluster API's feature gate RuntimeSDK.", o.boolValue(runtimeExtensionFlag, &o.RuntimeExtension.Enabled), boolText},
 		{"poolKinds", poolKindsFlag, "Pool kinds of other IPAM providers, as GROUP/VERSION/KIND separated by commas; they must keep Cluster API's IPAM contract.", o.poolKindsValue(&o.PoolKinds), poolKindsText},
 	}
 }
@@ -41,7 +50,10 @@ func (o *Options) settings() []setting {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.flags = fs
 	for _, s := range o.settings() {
-		fs.Var(s.value, s.flag, s.usage+" Config file: "+s.key+".")
+		flag := fs.VarPF(s.value, s.flag, "", s.usage+" Config file: "+s.key+".")
+		if s.value.Type() == boolType {
+			flag.NoOptDefVal = "true"
+		}
 	}
 	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "Path of the config file. Flags win over what it says.")
 	o.addKubeFlags(fs)
@@ -87,7 +99,11 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 	fs.Var(o.textValue("webhook-host", &o.Webhook.Host), "webhook-host", "Address that webhooks and runtime hooks bind to. Empty means every interface.")
 	fs.Var(o.intValue("webhook-port", &o.Webhook.Port), "webhook-port", "Port that webhooks and runtime hooks bind to.")
 	fs.Var(o.textValue("webhook-cert-dir", &o.Webhook.CertDir), "webhook-cert-dir",
-		"Directory with tls.crt and tls.key for webhooks and runtime hooks. Empty means that the operator makes its own.")
+		"Directory with tls.crt and tls.key, and ca.crt if clients need one, for webhooks and runtime hooks. Empty means that the operator makes its own.")
+	fs.Var(o.textValue(runtimeExtensionURLFlag, &o.RuntimeExtension.URL), runtimeExtensionURLFlag,
+		"Where Cluster API reaches the runtime hooks, as https://HOST:PORT. Empty means the Service "+names.ExtensionObjects+" in $POD_NAMESPACE.")
+	fs.Var(o.textValue(runtimeExtensionOwnFlag, &o.RuntimeExtension.Owner), runtimeExtensionOwnFlag,
+		"ClusterRole that owns the ExtensionConfig: when an uninstall removes it, the ExtensionConfig goes too. Without it nothing is registered.")
 }
 
 func (o *Options) addLeaderFlags(fs *pflag.FlagSet) {

@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// boolType is the type of flags that may be given without a value.
+const boolType = "bool"
+
 // flagValue is a pflag.Value that keeps what it cannot understand for Validate instead of ending the parsing at the
 // first slip: whoever starts the program learns of all slips at once. The config file is read through the same values.
 type flagValue[T any] struct {
@@ -76,7 +79,7 @@ func (o *Options) floatValue(flag string, target *float32) pflag.Value {
 }
 
 func (o *Options) boolValue(flag string, target *bool) pflag.Value {
-	return newValue(o, flag, "bool", target, strconv.ParseBool, strconv.FormatBool)
+	return newValue(o, flag, boolType, target, strconv.ParseBool, strconv.FormatBool)
 }
 
 func (o *Options) textValue(flag string, target *string) pflag.Value {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
@@ -104,6 +106,8 @@ type Options struct {
 
 	// Webhook is where webhooks and runtime hooks are served.
 	Webhook WebhookOptions
+	// RuntimeExtension says whether runtime hooks are served. Config file: runtimeExtension.
+	RuntimeExtension RuntimeExtensionOptions
 	// LeaderElection says whether and how replicas compete.
 	LeaderElection LeaderElectionOptions
 	// FeatureGates is what --feature-gates said; gates this version does not know are kept and warned about.
@@ -143,6 +147,16 @@ type WebhookOptions struct {
 	CertDir string
 }
 
+// RuntimeExtensionOptions says whether and how Cluster API finds the runtime hooks.
+type RuntimeExtensionOptions struct {
+	// Enabled serves the hooks and registers them with Cluster API.
+	Enabled bool
+	// URL is where Cluster API reaches the hooks; empty means by their Service.
+	URL string
+	// Owner is the ClusterRole that owns the ExtensionConfig, so that it goes with the installation.
+	Owner string
+}
+
 // LeaderElectionOptions says whether and how replicas compete for the work.
 type LeaderElectionOptions struct {
 	// Enabled is false when a single process runs without a Lease.
@@ -174,6 +188,7 @@ func NewOptions() *Options {
 		HealthAddress:      DefaultHealthAddress,
 		DiagnosticsAddress: DefaultDiagnosticsAddress,
 		Webhook:            WebhookOptions{Port: DefaultWebhookPort},
+		RuntimeExtension:   RuntimeExtensionOptions{Owner: names.ExtensionObjects},
 		LeaderElection: LeaderElectionOptions{
 			Enabled:       true,
 			ID:            DefaultLeaderElectionID,

@@ -36,8 +36,8 @@ func (o *Options) Settings() vip.Settings {
 	}
 }
 
-func (o *Options) dnsNamesValue(target *map[string]string) pflag.Value {
-	return newValue(o, dnsNamesFlag, "strings", target, parseDNSNames, formatDNSNames)
+func (o *Options) dnsNamesValue() pflag.Value {
+	return newValue(o, dnsNamesFlag, "strings", &o.DNSNames, parseDNSNames, formatDNSNames)
 }
 
 var placeholder = regexp.MustCompile(`[{}][^{}]*[{}]?`)

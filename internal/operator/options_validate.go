@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -98,6 +100,9 @@ func (o *Options) rules() []rule {
 		{"insecure-diagnostics", o.InsecureDiagnostics, true, acceptsBool},
 		{"webhook-host", o.Webhook.Host, o.Webhook.Host == "" || isHost(o.Webhook.Host), "an IP address, a host name, or nothing for every interface"},
 		{"webhook-port", o.Webhook.Port, between(o.Webhook.Port, 0, maxPort), "a port from 1 to 65535, or 0 for none"},
+		{runtimeExtensionFlag, o.RuntimeExtension.Enabled, true, acceptsBool},
+		{runtimeExtensionURLFlag, o.RuntimeExtension.URL, o.RuntimeExtension.URL == "" || isHTTPS(o.RuntimeExtension.URL), "a URL such as https://10.0.0.1:9443, without query, fragment and user"},
+		{runtimeExtensionOwnFlag, o.RuntimeExtension.Owner, o.RuntimeExtension.Owner != "" && len(content.IsPathSegmentName(o.RuntimeExtension.Owner)) == 0, "the name of a ClusterRole"},
 		{"feature-gates", "", true, "a comma-separated list of name=true and name=false"},
 		{"leader-elect", o.LeaderElection.Enabled, true, acceptsBool},
 		{"version", o.ShowVersion, true, acceptsBool},
@@ -119,11 +124,11 @@ func (o *Options) leaderRules() []rule {
 
 // crossProblems judges values against each other. The rules are those of client-go's NewLeaderElector.
 func (o *Options) crossProblems() []error {
+	problems := o.extensionProblems()
 	le := o.LeaderElection
 	if !le.Enabled {
-		return nil
+		return problems
 	}
-	var problems []error
 	if le.RenewDeadline >= le.LeaseDuration {
 		problems = append(problems, ValueError{
 			Where: "--leader-elect-renew-deadline", Value: le.RenewDeadline.String(),
@@ -140,6 +145,24 @@ func (o *Options) crossProblems() []error {
 		problems = append(problems, ValueError{
 			Where: "--leader-election-id", Value: o.leaderElectionID,
 			Accepts: fmt.Sprintf("the namespace that --leader-election-namespace=%s names, or none", le.Namespace),
+		})
+	}
+	return problems
+}
+
+// extensionProblems judges what the runtime extension needs.
+func (o *Options) extensionProblems() []error {
+	if !o.RuntimeExtension.Enabled {
+		return nil
+	}
+	var problems []error
+	if o.Webhook.Port == 0 {
+		problems = append(problems, ValueError{Where: o.where("webhook-port"), Value: "0", Accepts: "a port from 1 to 65535: the runtime extension is served there"})
+	}
+	if o.RuntimeExtension.URL == "" && o.PodNamespace == "" {
+		problems = append(problems, ValueError{
+			Where: "--" + runtimeExtensionURLFlag, Value: "",
+			Accepts: "outside of a pod, where $POD_NAMESPACE names none, the URL by which Cluster API reaches this machine",
 		})
 	}
 	return problems
@@ -166,6 +189,12 @@ func isLabel(name string) bool { return len(validation.IsDNS1123Label(name)) == 
 func isHost(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || isSubdomain(strings.ToLower(host))
+}
+
+// isHTTPS accepts what Cluster API accepts as the URL of an extension.
+func isHTTPS(raw string) bool {
+	parsed, err := url.Parse(raw)
+	return err == nil && parsed.Scheme == "https" && parsed.Hostname() != "" && parsed.User == nil && parsed.RawQuery == "" && parsed.Fragment == ""
 }
 
 // isAddress accepts what a server can be bound to and the two ways of saying "off", as in Cluster API.

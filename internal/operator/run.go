@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,11 @@ func Run(ctx context.Context, options *Options, logger *slog.Logger) error {
 		options: options, config: config, logger: logger, health: NewHealth(logger),
 		metrics: telemetry.NewMetrics(registry, version.Version, version.Commit), state: telemetry.NewState(registry),
 	}
+	if options.RuntimeExtension.Enabled {
+		if o.hooks, err = newHooks(o); err != nil {
+			return err
+		}
+	}
 	servers, err := o.listen(ctx, registry)
 	if err != nil {
 		return err
@@ -74,6 +80,8 @@ type operator struct {
 	state   *telemetry.State
 	synced  atomic.Bool
 	leading atomic.Bool
+	// hooks is nil without the runtime extension.
+	hooks *hooks
 }
 
 // listen binds all servers, so that an address in use is said before anything begins.
@@ -94,12 +102,16 @@ func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([
 		}
 		return nil
 	})
-	var servers []*Server
-	for _, bind := range []func() (*Server, error){
+	binds := []func() (*Server, error){
 		func() (*Server, error) { return ListenHealth(ctx, o.options.HealthAddress, o.health, o.logger) },
 		func() (*Server, error) { return ListenDiagnostics(ctx, diagnostics) },
 		func() (*Server, error) { return ListenProfiler(ctx, o.options.ProfilerAddress, o.logger) },
-	} {
+	}
+	if o.hooks != nil {
+		binds = append(binds, func() (*Server, error) { return o.hooks.listen(ctx) })
+	}
+	var servers []*Server
+	for _, bind := range binds {
 		server, err := bind()
 		if err != nil {
 			return nil, err
@@ -120,8 +132,13 @@ func (o *operator) run(ctx context.Context, servers []*Server) error {
 		defer stopLeading()
 		served <- ServeAll(serving, servers...)
 	}()
+	var hooking sync.WaitGroup
+	if o.hooks != nil {
+		hooking.Go(func() { o.hooks.run(serving) })
+	}
 	err := o.lead(leading)
 	stopServing()
+	hooking.Wait()
 	err = errors.Join(err, <-served)
 	if err == nil {
 		o.logger.Info("stopped")
@@ -153,6 +170,11 @@ func (o *operator) control(ctx context.Context) error {
 		return err
 	}
 	defer stopEvents()
+	var registering sync.WaitGroup
+	defer registering.Wait()
+	if o.hooks != nil {
+		registering.Go(func() { o.hooks.registrar.run(ctx, o.options.ReconcilePeriod) })
+	}
 	for ctx.Err() == nil {
 		if err := o.controlOnce(ctx, events); err != nil && !errors.Is(err, controller.ErrRestart) {
 			return err
@@ -163,6 +185,23 @@ func (o *operator) control(ctx context.Context) error {
 
 // controlOnce runs the controllers with the APIs that are served now, until these change or ctx ends.
 func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder) error {
+	return o.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error {
+		if o.options.BaseDomain != "" {
+			o.metrics.NamesKept(cfg.API.DNS != nil)
+			if cfg.API.DNS == nil {
+				o.logger.Warn("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty",
+					slog.String("kind", capi.DNSEndpointKind.String()))
+			}
+		}
+		defer o.synced.Store(false)
+		cfg.State, cfg.Events, cfg.Synced = o.state, events, func() { o.synced.Store(true) }
+		return controller.Run(ctx, cfg)
+	})
+}
+
+// whileServed finds out which APIs are served, waits for them if it must, and runs something with them until others are or
+// ctx ends.
+func (o *operator) whileServed(ctx context.Context, run func(context.Context, controller.Config) error) error {
 	// A connection of its own for every run: if the one before ended because a watch was dead, all connections of that
 	// time may be.
 	dialer := connrotation.NewDialer((&net.Dialer{Timeout: apiTimeout}).DialContext)
@@ -183,21 +222,13 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
 			slog.String("configured", formatPoolKinds(o.options.PoolKinds)))
 	}
-	if o.options.BaseDomain != "" {
-		o.metrics.NamesKept(api.DNS != nil)
-		if api.DNS == nil {
-			o.logger.Warn("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty",
-				slog.String("kind", capi.DNSEndpointKind.String()))
-		}
-	}
-	defer o.synced.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		finder.watch(ctx, api, o.options.ReconcilePeriod)
 		cancel()
 	}()
-	return controller.Run(ctx, controller.Config{
+	return run(ctx, controller.Config{
 		REST:            o.config,
 		API:             api,
 		Settings:        o.options.Settings(),
@@ -207,10 +238,7 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 		Workers:         o.options.Concurrency,
 		Namespace:       o.options.Namespace,
 		Metrics:         o.metrics,
-		State:           o.state,
-		Events:          events,
 		Logger:          o.logger,
-		Synced:          func() { o.synced.Store(true) },
 	})
 }
 

@@ -46,6 +46,7 @@ type Metrics struct {
 	waits       prometheus.Histogram
 	leader      prometheus.Gauge
 	names       prometheus.Gauge
+	hooks       *prometheus.HistogramVec
 }
 
 // NewMetrics returns the metrics, registered together with those of the controller framework and the API client.
@@ -79,12 +80,13 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		names: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "capi_vip_dns_records_kept", Help: "1 if DNS records are kept, 0 if they are not configured or their kind is not served.",
 		}),
+		hooks: newHookDurations(),
 	}
 	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "capi_vip_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	}, func() float64 { return 1 })
-	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.stalls, m.waits, m.leader, m.names, info)
+	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.stalls, m.waits, m.leader, m.names, m.hooks, info)
 	lassometrics.MustRegisterWithWorkqueue(registry)
 	registerClientMetrics(registry)
 	return m

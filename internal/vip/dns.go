@@ -2,12 +2,11 @@ package vip
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/validation"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // DNSSettings say how VIPs are named.
@@ -35,22 +34,15 @@ type DNS struct {
 type Record struct{ Name, Type, Target string }
 
 // Name returns the DNS name of a role of a Cluster, or "" if roles of this kind get none. It fails if what the pattern
-// makes of the Cluster is no name (RFC 1035: 63 characters a label, 253 in all).
+// makes of the Cluster is no name.
 func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	pattern := s.Names[role]
 	if s.BaseDomain == "" || pattern == "" {
 		return "", nil
 	}
 	name := strings.NewReplacer("{cluster}", c.Name, "{namespace}", c.Namespace, "{baseDomain}", s.BaseDomain).Replace(pattern)
-	plain := strings.TrimPrefix(name, "*.")
-	for label := range strings.SplitSeq(plain, ".") {
-		if len(validation.IsDNS1123Label(label)) > 0 {
-			return "", fmt.Errorf("%q is no DNS name: %q is empty, longer than %d characters, or has others than a-z, 0-9 and -",
-				name, label, validation.DNS1123LabelMaxLength)
-		}
-	}
-	if len(name) > validation.DNS1123SubdomainMaxLength {
-		return "", fmt.Errorf("%q is longer than %d characters", name, validation.DNS1123SubdomainMaxLength)
+	if err := names.ValidateDNSName(name); err != nil {
+		return "", err
 	}
 	return name, nil
 }

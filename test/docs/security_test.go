@@ -26,7 +26,11 @@ func TestPermissionsAreDocumented(t *testing.T) {
 		}
 		for _, rule := range list {
 			for _, resource := range rule.Resources {
-				granted[resource] = strings.Join(rule.Verbs, ", ")
+				verbs := strings.Join(rule.Verbs, ", ")
+				if before, ok := granted[resource]; ok {
+					verbs = before + ", " + verbs
+				}
+				granted[resource] = verbs
 			}
 		}
 	}

@@ -23,6 +23,7 @@ const oldVersion = "v1beta1"
 const (
 	fieldSpec = "spec"
 	fieldName = "name"
+	fieldKind = "kind"
 )
 
 // The fake infrastructure and control plane kinds.
@@ -109,7 +110,7 @@ func FromVariable(path string) map[string]any {
 func VIPPatch(template string) map[string]any {
 	definition := func(group, kind, match string) map[string]any {
 		return map[string]any{
-			"selector": map[string]any{"apiVersion": group + "/" + fakeVersion, "kind": kind, "matchResources": map[string]any{match: true}},
+			"selector": map[string]any{"apiVersion": group + "/" + fakeVersion, fieldKind: kind, "matchResources": map[string]any{match: true}},
 			"jsonPatches": []any{map[string]any{
 				"op": "add", "path": "/spec/template/spec/virtualIP", "valueFrom": map[string]any{"template": template},
 			}},
@@ -128,7 +129,7 @@ func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 		object := newObject(api, kind, c.Namespace, c.Name, map[string]any{
 			fieldSpec: map[string]any{"template": map[string]any{fieldSpec: map[string]any{}}},
 		})
-		return object, map[string]any{"apiVersion": api, "kind": kind, fieldName: c.Name}
+		return object, map[string]any{"apiVersion": api, fieldKind: kind, fieldName: c.Name}
 	}
 	infra, infraRef := template(fakeInfra, "FakeInfraClusterTemplate")
 	controlPlane, controlPlaneRef := template(fakeControlPlane, "FakeControlPlaneTemplate")
@@ -173,7 +174,7 @@ func (c NewCluster) Manifests(version string) []*unstructured.Unstructured {
 	if c.Class != "" {
 		spec["topology"] = c.topology(version)
 	} else {
-		ref := map[string]any{"kind": "FakeInfraCluster", fieldName: c.Name}
+		ref := map[string]any{fieldKind: "FakeInfraCluster", fieldName: c.Name}
 		if version == oldVersion {
 			ref["apiVersion"] = fakeInfra + "/" + fakeVersion
 		} else {
@@ -246,7 +247,7 @@ func (c NewClaim) Manifests(version string) []*unstructured.Unstructured {
 	if c.Namespaced {
 		kind = "InClusterIPPool"
 	}
-	spec := map[string]any{"poolRef": map[string]any{"apiGroup": ipamGroup, "kind": kind, fieldName: c.Pool}}
+	spec := map[string]any{"poolRef": map[string]any{"apiGroup": ipamGroup, fieldKind: kind, fieldName: c.Pool}}
 	if c.ClusterName != "" {
 		spec["clusterName"] = c.ClusterName
 	}
@@ -265,7 +266,7 @@ func newObject(apiVersion, kind, namespace, name string, content map[string]any)
 	if namespace != "" {
 		metadata["namespace"] = namespace
 	}
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind, "metadata": metadata}}
+	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, fieldKind: kind, "metadata": metadata}}
 	maps.Copy(object.Object, content)
 	return object
 }

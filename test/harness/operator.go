@@ -26,6 +26,8 @@ type OperatorOptions struct {
 	Kubeconfig string
 	// Args are further arguments; they come last and so win.
 	Args []string
+	// Env are further variables of the environment, as name=value.
+	Env []string
 	// Log gets a copy of what the operator prints; nil for none.
 	Log io.Writer
 }
@@ -81,13 +83,14 @@ func StartOperator(ctx context.Context, p *plane.Plane, options OperatorOptions)
 		"--diagnostics-address=127.0.0.1:0",
 		"--insecure-diagnostics=true",
 	}, options.Args...)
-	return start(options.User, options.Binary, args, options.Log)
+	return start(options.User, options.Binary, args, options.Env, options.Log)
 }
 
-func start(user, binary string, args []string, log io.Writer) (*Operator, error) {
+func start(user, binary string, args, env []string, log io.Writer) (*Operator, error) {
 	o := &Operator{User: user, command: exec.Command(binary, args...), log: newLogs(log), exited: make(chan struct{})}
 	o.command.Stdout, o.command.Stderr = o.log, o.log
 	o.command.SysProcAttr = childAttr()
+	o.command.Env = append(os.Environ(), env...)
 	// What holds the pipe of its output open must not keep us waiting for a process that has ended.
 	o.command.WaitDelay = waitDelay
 	started := make(chan error)

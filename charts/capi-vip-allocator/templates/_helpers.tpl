@@ -66,6 +66,9 @@ poolKinds:
   kind: {{ .kind | quote }}
 {{- end }}
 {{- end }}
+{{- if .Values.runtimeExtension.enabled }}
+runtimeExtension: true
+{{- end }}
 {{- end -}}
 
 {{/* The rules that the pools of other providers need, as a list: of those in namespaces, or of those outside. */}}
@@ -80,6 +83,16 @@ poolKinds:
 {{- end }}
 {{- end -}}
 
+{{/* Name of the Service and the roles of the runtime extension. There can be one in a management cluster, and the operator looks for this name. */}}
+{{- define "vip.extension" -}}
+capi-vip-allocator-runtime-extension
+{{- end -}}
+
+{{/* Name of the ClusterRole that owns the ExtensionConfig. */}}
+{{- define "vip.extensionOwner" -}}
+{{- printf "%s-runtime-extension" (include "vip.clusterName" .) -}}
+{{- end -}}
+
 {{/* Flags. What has its default is left out, so that Cluster API's installers can add it. */}}
 {{- define "vip.args" -}}
 - --config=/etc/capi-vip-allocator/config.yaml
@@ -88,6 +101,9 @@ poolKinds:
 - --diagnostics-address={{ if .Values.metrics.enabled }}:8443{{ else }}0{{ end }}
 {{- if and .Values.metrics.enabled .Values.metrics.insecure }}
 - --insecure-diagnostics=true
+{{- end }}
+{{- if .Values.runtimeExtension.enabled }}
+- --runtime-extension-owner={{ include "vip.extensionOwner" . }}
 {{- end }}
 {{- with .Values.controller }}
 {{- if ne .leaderElection.leaseDuration "15s" }}

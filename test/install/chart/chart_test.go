@@ -45,4 +45,5 @@ const everything = `
 metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true, namespace: cattle-dashboards}}
 networkPolicy: {enabled: true}
 protection: {enabled: true}
+runtimeExtension: {enabled: true}
 `

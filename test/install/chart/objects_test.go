@@ -49,7 +49,16 @@ func TestObjects(t *testing.T) {
 				"PrometheusRule/capi-vip-allocator", "ServiceMonitor/capi-vip-allocator",
 				"ValidatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-protection",
 				"ValidatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-protection",
+				"Service/capi-vip-allocator-runtime-extension",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
+				"ClusterRoleBinding/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
+				"Role/capi-vip-allocator-runtime-extension", "RoleBinding/capi-vip-allocator-runtime-extension",
 			},
+		},
+		"if the runtime extension is on and roles are made by somebody else, should make the one that owns the ExtensionConfig": {
+			values:  "runtimeExtension: {enabled: true}\nrbac: {create: false}",
+			without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
+			with:    []string{"Service/capi-vip-allocator-runtime-extension", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension"},
 		},
 		"if one namespace is watched, should make a role there": {
 			values: "controller: {namespace: team}",

@@ -80,9 +80,25 @@ func TestRoles(t *testing.T) {
 		}
 		require.Nil(t, objects.Find("ClusterRoleBinding", "-metrics-reader"))
 	})
+	t.Run("if the runtime extension is on, should grant what it needs, and the one Secret in its namespace only", func(t *testing.T) {
+		objects := render(t, "runtimeExtension: {enabled: true}")
+		owner := get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-runtime-extension")
+		want := all["extension"]
+		want[1].ResourceNames = []string{owner.Name}
+		require.Equal(t, want, owner.Rules)
+		require.Contains(t, manager(t, objects).Args, "--runtime-extension-owner="+owner.Name)
+		role := get[rbacv1.Role](t, objects, "Role", "-runtime-extension")
+		require.Equal(t, helm.Namespace, role.Namespace)
+		require.Equal(t, all["extensionOwn"], role.Rules)
+		require.Equal(t, owner.Name, get[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding", "-runtime-extension").RoleRef.Name)
+	})
 	t.Run("if anything is granted, should be named and no secret", func(t *testing.T) {
 		for group, list := range all {
 			for _, rule := range list {
+				if group == "extensionOwn" && slices.Equal(rule.Resources, []string{"secrets"}) {
+					require.True(t, len(rule.ResourceNames) == 1 || slices.Equal(rule.Verbs, []string{"create"}), "no other Secret can be read or changed")
+					continue
+				}
 				for _, word := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs) {
 					require.NotContains(t, word, "*", group)
 					require.NotContains(t, []string{"secrets", "escalate", "bind", "impersonate"}, word, group)

@@ -1,0 +1,68 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rancher/lasso/pkg/controller"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/connrotation"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+)
+
+// Read fills caches like those of Run and keeps them current until ctx ends, and neither handles nor writes anything: it is
+// for what answers questions on every replica. Use is called with the store when it is filled, and with nil when it cannot
+// be used any more. It returns ErrRestart if a watch was found dead. Of the config it needs what is about reading.
+func Read(ctx context.Context, cfg Config, use func(*kube.Store)) error {
+	dialer := connrotation.NewDialer(dial)
+	defer dialer.CloseAll()
+	cfg.REST = rest.CopyConfig(cfg.REST)
+	cfg.REST.Dial = dialer.DialContext
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	factory, err := newFactory(cfg)
+	if err != nil {
+		return err
+	}
+	store, err := newReadStore(cfg, factory)
+	if err != nil {
+		return err
+	}
+	watchdog, err := newWatchdog(cfg, store.Informers)
+	if err != nil {
+		return err
+	}
+	if err := startOtherPools(ctx, cfg.API, store.Informers); err != nil {
+		return err
+	}
+	caches := factory.SharedCacheFactory()
+	if err := caches.Start(ctx); err != nil {
+		return fmt.Errorf("start the caches: %w", err)
+	}
+	for kind, synced := range caches.WaitForCacheSync(ctx) {
+		if !synced && ctx.Err() == nil {
+			return fmt.Errorf("fill the cache of %s: %w", kind, ErrRestart)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	use(store)
+	defer use(nil)
+	return watchdog.run(ctx)
+}
+
+func newReadStore(cfg Config, factory controller.SharedControllerFactory) (*kube.Store, error) {
+	clusters, err := factory.SharedCacheFactory().ForKind(cfg.API.Clusters().GroupVersionKind)
+	if err != nil {
+		return nil, fmt.Errorf("make the cache of %s: %w", capi.KindCluster, err)
+	}
+	informers, err := newInformers(cfg, factory, clusters)
+	if err != nil {
+		return nil, err
+	}
+	return kube.NewStore(informers)
+}

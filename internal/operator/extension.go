@@ -1,0 +1,131 @@
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/gorizond/capi-vip-allocator/internal/controller"
+	"github.com/gorizond/capi-vip-allocator/internal/extension"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+)
+
+// readRetry is how soon caches are built again that could not be.
+const readRetry = 2 * time.Second
+
+var (
+	errHooksNotSynced      = errors.New("waiting for the APIs or for the caches of the runtime hooks to fill")
+	errHooksNoCertificate  = errors.New("waiting for the certificate of the runtime hooks")
+	errHooksNoPodNamespace = errors.New("the runtime extension keeps its certificate in a Secret of the operator's namespace: set POD_NAMESPACE or --leader-election-namespace, or give --webhook-cert-dir")
+)
+
+// hooks is the runtime extension of one replica. All replicas answer, since Cluster API's requests go to any of them, each
+// from caches of its own, whether it leads or not: an answer depends on nothing that a change of leaders interrupts. Only
+// the leader writes the ExtensionConfig.
+type hooks struct {
+	operator    *operator
+	certificate *servingCertificate
+	registrar   *registrar
+	store       atomic.Pointer[kube.Store]
+}
+
+// newHooks returns the runtime extension.
+func newHooks(o *operator) (*hooks, error) {
+	place := extensionPlace{url: o.options.RuntimeExtension.URL, namespace: o.options.PodNamespace}
+	clients, err := newExtensionClients(o.config, o.options.RuntimeExtension.Owner)
+	if err != nil {
+		return nil, err
+	}
+	h := &hooks{operator: o}
+	source, err := o.certificateSource(clients, place)
+	if err != nil {
+		return nil, err
+	}
+	h.certificate = newServingCertificate(source, o.logger)
+	h.registrar = &registrar{
+		extensionClients: clients, place: place, certificate: h.certificate, logger: o.logger,
+		finder: &apiFinder{discovery: clients.discovery, logger: o.logger},
+	}
+	o.health.AddReadyCheck("runtime extension", h.ready)
+	return h, nil
+}
+
+func (h *hooks) ready() error {
+	if !h.certificate.loaded() {
+		return errHooksNoCertificate
+	}
+	if h.store.Load() == nil {
+		return errHooksNotSynced
+	}
+	return nil
+}
+
+// listen binds the server of the hooks.
+func (h *hooks) listen(ctx context.Context) (*Server, error) {
+	o := h.operator
+	return listen(ctx, serverSpec{
+		name:    "runtime-extension",
+		address: net.JoinHostPort(o.options.Webhook.Host, strconv.Itoa(o.options.Webhook.Port)),
+		remedy:  "choose a free port with --webhook-port=PORT, or switch the runtime extension off with --runtime-extension=false",
+		handler: extension.Handler(extension.Config{
+			Store: h.store.Load, Settings: o.options.Settings(), Namespace: o.options.Namespace, Now: time.Now, Metrics: o.metrics, Logger: o.logger,
+		}),
+		tls:          &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: h.certificate.get},
+		writeTimeout: writeTimeout,
+		logger:       o.logger,
+	})
+}
+
+// run keeps certificate and caches current until ctx ends.
+func (h *hooks) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { h.certificate.keep(ctx, h.operator.options.ReconcilePeriod) })
+	running.Go(func() { h.read(ctx) })
+}
+
+// read keeps the caches filled, again and again if what is served changes or a watch was found dead.
+func (h *hooks) read(ctx context.Context) {
+	said := ""
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		err := h.operator.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error {
+			return controller.Read(ctx, cfg, h.store.Store)
+		})
+		if err == nil || errors.Is(err, controller.ErrRestart) {
+			said = ""
+			return
+		}
+		if text := err.Error(); text != said {
+			h.operator.logger.Warn("the caches of the runtime hooks cannot be filled, trying again", slog.Any(errorKey, err))
+			said = text
+		}
+	}, readRetry)
+}
+
+// certificateSource is where the certificate comes from: the directory that was given, or a Secret of the operator's own.
+func (o *operator) certificateSource(clients *extensionClients, place extensionPlace) (certificateSource, error) {
+	if o.options.Webhook.CertDir != "" {
+		return directory(o.options.Webhook.CertDir), nil
+	}
+	namespace := o.options.PodNamespace
+	if namespace == "" {
+		namespace = o.options.LeaderElection.Namespace
+	}
+	if namespace == "" {
+		return nil, errHooksNoPodNamespace
+	}
+	hosts, err := place.hosts()
+	if err != nil {
+		return nil, fmt.Errorf("--runtime-extension-url: %w", err)
+	}
+	return &secretSource{secrets: clients.core.Secrets(namespace), hosts: hosts, owner: clients.owner, now: time.Now}, nil
+}

@@ -1,0 +1,206 @@
+package operator
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gorizond/capi-vip-allocator/internal/certificate"
+)
+
+func TestRuntimeExtensionOptions(t *testing.T) {
+	tests := map[string]struct {
+		args  []string
+		file  string
+		env   LookupEnv
+		on    bool
+		wants string
+	}{
+		"if nothing is said, should be off":                        {},
+		"if the flag is given, should be on":                       {args: []string{"--runtime-extension"}, on: true},
+		"if the file says so, should be on":                        {file: "runtimeExtension: true\n", on: true},
+		"if the file says so in quotes, should be on":              {file: "runtimeExtension: \"true\"\n", on: true},
+		"if the flag says otherwise than the file, should win":     {file: "runtimeExtension: true\n", args: []string{"--runtime-extension=false"}},
+		"if the file has something else, should be refused":        {file: "runtimeExtension: [yes]\n", wants: `runtimeExtension in `},
+		"if there is no port, should be refused":                   {args: []string{"--runtime-extension", "--webhook-port=0"}, on: true, wants: "the runtime extension is served there"},
+		"if it runs outside of a pod without a URL, should say so": {args: []string{"--runtime-extension", "--leader-elect=false"}, env: env(), on: true, wants: "--runtime-extension-url"},
+		"if it runs outside of a pod with a URL, should accept it": {args: []string{"--runtime-extension", "--leader-elect=false", "--runtime-extension-url=https://h:1"}, env: env(), on: true},
+		"if the URL is plain HTTP, should be refused":              {args: []string{"--runtime-extension-url=http://h:1"}, wants: "https://10.0.0.1:9443"},
+		"if the URL carries a password, should be refused":         {args: []string{"--runtime-extension-url=https://a:b@h"}, wants: "--runtime-extension-url"},
+		"if the owner is empty, should be refused":                 {args: []string{"--runtime-extension-owner="}, wants: "the name of a ClusterRole"},
+		"if it is off, should not judge what only it would need":   {args: []string{"--webhook-port=0", "--leader-elect=false"}, env: env()},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if test.file != "" {
+				test.args = append(test.args, "--config="+writeFile(t, "config.yaml", test.file))
+			}
+			if test.env == nil {
+				test.env = inPod()
+			}
+			o, err := given(t, test.env, test.args...)
+			require.NoError(t, err)
+			require.Equal(t, test.on, o.RuntimeExtension.Enabled)
+			if test.wants == "" {
+				require.NoError(t, o.Validate())
+			} else {
+				require.ErrorContains(t, o.Validate(), test.wants)
+			}
+		})
+	}
+}
+
+// chain is a certificate as Renew makes it.
+func chain(t *testing.T) map[string][]byte {
+	t.Helper()
+	data, _, err := certificate.Renew(nil, "test", []string{"localhost"}, time.Now())
+	require.NoError(t, err)
+	return data
+}
+
+func writeChain(t *testing.T, dir string, data map[string][]byte) {
+	t.Helper()
+	for name, content := range data {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+}
+
+// serverSays connects and returns the error of a client that trusts a bundle.
+func serverSays(t *testing.T, address string, bundle []byte) error {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(bundle)
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"}}
+	connection, err := dialer.DialContext(t.Context(), "tcp", address)
+	if err == nil {
+		err = connection.Close()
+	}
+	return err
+}
+
+// A server takes up the files of --webhook-cert-dir, and new ones without a restart; what cannot be used changes nothing.
+func TestServingCertificateFromDirectory(t *testing.T) {
+	dir := t.TempDir()
+	serving := newServingCertificate(directory(dir), slog.New(slog.DiscardHandler))
+	_, err := serving.get(nil)
+	require.ErrorIs(t, err, errHooksNoCertificate)
+	require.Error(t, serving.refresh(t.Context()), "the directory is empty")
+
+	first, second := chain(t), chain(t)
+	writeChain(t, dir, first)
+	require.NoError(t, serving.refresh(t.Context()))
+	require.Equal(t, first[certificate.BundleKey], serving.bundle())
+	<-serving.changed
+
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving.get})
+	require.NoError(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = connection.(*tls.Conn).HandshakeContext(context.Background()); _ = connection.Close() }()
+		}
+	}()
+	address := listener.Addr().String()
+	require.NoError(t, serverSays(t, address, first[certificate.BundleKey]))
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, certificate.CertificateKey), []byte("half a file"), 0o600))
+	require.Error(t, serving.refresh(t.Context()))
+	require.NoError(t, serverSays(t, address, first[certificate.BundleKey]), "the last good one stays in use")
+
+	writeChain(t, dir, second)
+	require.NoError(t, serving.refresh(t.Context()))
+	require.NoError(t, serverSays(t, address, second[certificate.BundleKey]))
+	require.Error(t, serverSays(t, address, first[certificate.BundleKey]))
+	<-serving.changed
+	require.NoError(t, serving.refresh(t.Context()))
+	require.Empty(t, serving.changed, "nothing has changed")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, certificate.BundleKey)))
+	require.NoError(t, serving.refresh(t.Context()))
+	require.Empty(t, serving.bundle(), "then somebody else says what verifies the certificate")
+}
+
+type sourceFunc func() (map[string][]byte, error)
+
+func (f sourceFunc) load(context.Context) (map[string][]byte, error) { return f() }
+
+// keep looks again soon while there is nothing, and ends with its context.
+func TestServingCertificateKeeps(t *testing.T) {
+	data, asked := chain(t), make(chan struct{}, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	var log bytes.Buffer
+	serving := newServingCertificate(sourceFunc(func() (map[string][]byte, error) {
+		asked <- struct{}{}
+		if len(asked) == 1 {
+			return nil, errors.New("no API server")
+		}
+		cancel()
+		return data, nil
+	}), slog.New(slog.NewTextHandler(&log, nil)))
+	serving.keep(ctx, time.Hour)
+	require.True(t, serving.loaded())
+	require.Contains(t, log.String(), "no API server")
+	require.Len(t, asked, 2)
+}
+
+func TestExtensionPlace(t *testing.T) {
+	hosts, err := extensionPlace{namespace: "vip"}.hosts()
+	require.NoError(t, err)
+	require.Equal(t, "capi-vip-allocator-runtime-extension.vip.svc", hosts[0], "what Cluster API asks the certificate for")
+	hosts, err = extensionPlace{url: "https://[2001:db8::1]:9443/x", namespace: "vip"}.hosts()
+	require.NoError(t, err)
+	require.Equal(t, []string{"2001:db8::1"}, hosts)
+}
+
+func TestIsRegistered(t *testing.T) {
+	owner := metav1.OwnerReference{Kind: "ClusterRole", Name: "r", UID: "u"}
+	place := extensionPlace{namespace: "vip"}
+	wanted := place.clientConfig([]byte("bundle"))
+	current := func(change func(*unstructured.Unstructured)) *unstructured.Unstructured {
+		config := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"clientConfig": place.clientConfig([]byte("bundle"))}}}
+		config.SetOwnerReferences([]metav1.OwnerReference{owner})
+		change(config)
+		return config
+	}
+	set := func(value any, path ...string) func(*unstructured.Unstructured) {
+		return func(u *unstructured.Unstructured) {
+			require.NoError(t, unstructured.SetNestedField(u.Object, value, append([]string{"spec", "clientConfig"}, path...)...))
+		}
+	}
+	tests := map[string]struct {
+		change func(*unstructured.Unstructured)
+		want   bool
+	}{
+		"if it is as it was written, should leave it":       {func(*unstructured.Unstructured) {}, true},
+		"if the bundle is another, should write it":         {set("other", "caBundle"), false},
+		"if the Service is another, should write it":        {set("elsewhere", "service", "namespace"), false},
+		"if somebody added a URL, should write it":          {set("https://x", "url"), false},
+		"if nobody owns it, should write it":                {func(u *unstructured.Unstructured) { u.SetOwnerReferences(nil) }, false},
+		"if its owner was made anew since, should write it": {func(u *unstructured.Unstructured) { u.SetOwnerReferences([]metav1.OwnerReference{{UID: "old"}}) }, false},
+		"if the namespaces are selected by a user, should leave": {func(u *unstructured.Unstructured) {
+			_ = unstructured.SetNestedField(u.Object, "x", "spec", "namespaceSelector")
+		}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, isRegistered(current(test.change), wanted, owner))
+		})
+	}
+	require.True(t, isRegistered(current(set("theirs", "caBundle")), place.clientConfig(nil), owner), "a bundle that we do not know is not ours to change")
+}
