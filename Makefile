@@ -5,7 +5,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE ?= $(shell git log -1 --format=%cI 2>/dev/null)
-VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/operator
+VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --

@@ -11,7 +11,7 @@ import (
 )
 
 // versionPackage holds the variables that tell a program what it is.
-const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/operator"
+const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/version"
 
 // build compiles a program of the sources, static and the same on every machine, and returns its path.
 func (r *release) build(ctx context.Context, program, platform string) (string, error) {

@@ -67,7 +67,7 @@ func makeCertificate(now time.Time) (*tls.Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: programName},
+		Subject:               pkix.Name{CommonName: ProgramName},
 		DNSNames:              certificateNames(),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		NotBefore:             now.Add(-certificateBackdate),

@@ -12,6 +12,8 @@ import (
 
 // The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
 const (
+	// ProgramName is the name of the program in user agents, certificates and version lines.
+	ProgramName = "capi-vip-allocator"
 	// DefaultRetryInterval is how soon a Cluster that waits for an address is looked at again.
 	DefaultRetryInterval = 10 * time.Second
 	// DefaultReconcilePeriod is how often every Cluster is looked at although nothing seems to have changed.
