@@ -75,29 +75,35 @@ func explainRole(p *printer, role *view.RoleExplanation) {
 	if address == "" {
 		address = "no address"
 	}
-	p.line("%s  %s  %s", title, address, o.paint(role.Reason, stateStyle(role.Reason)))
+	if role.Reason != "" {
+		address += "  "
+	}
+	p.line("%s  %s%s", title, address, o.paint(role.Reason, stateStyle(role.Reason)))
 	p.fold("  ", role.Means)
-	if role.Message != "" {
-		p.fold("  why   ", role.Message)
+	brief := role.Idle && !o.Wide
+	if role.Message != "" && !brief {
+		p.fold("  why       ", role.Message)
 	}
 	for i, do := range role.Do {
-		label := "        - "
+		label := "            - "
 		if i == 0 {
-			label = "  do    - "
+			label = "  do        - "
 		}
 		p.fold(label, do)
 	}
 	if c := role.ClaimState; c != nil {
-		p.fold("  claim ", claimLine(c, o))
+		p.fold("  claim     ", claimLine(c, o))
 	}
 	if c := role.Condition; c != nil {
 		stale := ""
 		if c.Outdated {
 			stale = " (will change)"
 		}
-		p.fold("  told  ", fmt.Sprintf("%s=%s %s since %s%s", c.Type, truth(c.Status), c.Reason, o.age(c.Since), stale))
+		p.fold("  condition ", fmt.Sprintf("%s=%s %s since %s%s", c.Type, truth(c.Status), c.Reason, o.age(c.Since), stale))
 	}
-	explainPools(p, role.Pools)
+	if !brief {
+		explainPools(p, role.Pools)
+	}
 }
 
 func truth(b bool) string {
@@ -148,14 +154,14 @@ func explainPools(p *printer, pools []view.PoolVerdict) {
 	o := *p.o
 	o.NoHeaders = true
 	for i, line := range t.lines(&o) {
-		label := "        "
+		label := "            "
 		if i == 0 {
-			label = "  pools "
+			label = "  pools     "
 		}
 		p.line("%s%s", label, line)
 	}
 	if hidden > 0 {
-		p.line("        and %d more that do not match (-o wide shows all)", hidden)
+		p.line("            and %d more that do not match (-o wide shows all)", hidden)
 	}
 }
 
@@ -184,6 +190,8 @@ func verdictRow(pool *view.PoolVerdict) []cell {
 	if pool.Paused {
 		notes = append(notes, "paused")
 	}
-	notes = append(notes, pool.Problems...)
+	if len(pool.Problems) > 0 {
+		notes = append(notes, "has mistakes in its labels or annotations")
+	}
 	return []cell{text(pool.Pool), {pool.Verdict, look}, text(room), text(strings.Join(notes, "; "))}
 }

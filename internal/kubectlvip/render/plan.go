@@ -30,9 +30,9 @@ func plan(p *printer, c *view.ClusterPlan) {
 	var messages []string
 	for _, role := range c.Roles {
 		state := cell{role.Reason, stateStyle(role.Reason)}
-		if role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane {
+		if role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" {
 			state.style = dim
-		} else if !role.Ready && role.Message != "" {
+		} else if !role.Ready && role.Reason == c.State {
 			messages = append(messages, role.Role+": "+role.Message)
 		}
 		t.rows = append(t.rows, []cell{text(role.Role), orDash(role.Address), orDash(role.Pool), orDash(role.Claim), state})

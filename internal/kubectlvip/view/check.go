@@ -219,8 +219,8 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 		if judged.heldUp || judged.state == StateDeleting {
 			continue
 		}
-		for _, role := range judged.plan.Status.Roles {
-			if role.Ready || idle(role) {
+		for _, role := range rolesOf(judged.plan) {
+			if role.Ready || idle(&role) {
 				continue
 			}
 			finding := Finding{Object: "Cluster " + s.Cluster.Key().String(), Message: role.Role + ": " + role.Reason + ": " + role.Message, Do: "kubectl vip explain -n " + s.Cluster.Namespace + " " + s.Cluster.Name}

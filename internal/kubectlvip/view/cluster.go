@@ -84,22 +84,28 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 	if c.Endpoint.Host != "" {
 		row.Endpoint = c.Endpoint.String()
 	}
-	for _, status := range judged.plan.Status.Roles {
-		role := Role{
-			Role: status.Role, Ready: status.Ready, Reason: status.Reason, Message: status.Message,
-			Address: status.Address, Claim: status.Claim,
-		}
-		if status.Pool.Name != "" {
-			role.Pool = status.Pool.String()
-		}
-		row.Roles = append(row.Roles, role)
-	}
+	row.Roles = append(row.Roles, rolesOf(judged.plan)...)
 	for _, role := range carriedRoles(c) {
 		if !slices.ContainsFunc(row.Roles, func(r Role) bool { return r.Role == role.Role }) {
 			row.Roles = append(row.Roles, role)
 		}
 	}
 	return row
+}
+
+// rolesOf returns the roles of a plan.
+func rolesOf(plan vip.Plan) []Role {
+	roles := make([]Role, len(plan.Status.Roles))
+	for i, status := range plan.Status.Roles {
+		roles[i] = Role{
+			Role: status.Role, Ready: status.Ready, Reason: status.Reason, Message: status.Message,
+			Address: status.Address, Claim: status.Claim,
+		}
+		if status.Pool.Name != "" {
+			roles[i].Pool = status.Pool.String()
+		}
+	}
+	return roles
 }
 
 // carriedRoles are the VIPs that a Cluster carries although nothing is decided about them.
@@ -133,7 +139,7 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	elsewhere := operator.WatchesNamespace != "" && operator.WatchesNamespace != c.Namespace
 	filtered := s.Settings.WatchFilter != "" && s.Settings.WatchFilter != c.WatchFilter
 	free := *s
-	free.Cluster.Paused, free.Cluster.Moving, free.Settings.WatchFilter = false, false, ""
+	free.Cluster.Paused, free.Settings.WatchFilter = false, ""
 	plan := vip.Decide(free)
 	switch {
 	case c.Moving:
@@ -147,8 +153,8 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	case c.Class.Name == "" && !c.Held:
 		return judgement{state: StateNoTopology, plan: plan}
 	}
-	for _, role := range plan.Status.Roles {
-		if !role.Ready && !idle(role) {
+	for _, role := range rolesOf(plan) {
+		if !role.Ready && !idle(&role) {
 			return judgement{state: role.Reason, plan: plan}
 		}
 	}
@@ -160,6 +166,6 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 }
 
 // idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane's.
-func idle(role vip.RoleStatus) bool {
+func idle(role *Role) bool {
 	return role.Role != names.RoleControlPlane && role.Reason == names.ReasonPoolNotFound && role.Address == "" && role.Claim == ""
 }

@@ -39,6 +39,9 @@ type RoleExplanation struct {
 	Role
 	Advice
 
+	// Idle says that nothing waits for the role, because no pool offers it.
+	Idle bool `json:"idle,omitempty"`
+
 	ClaimState *ClaimState   `json:"claimState,omitempty"`
 	Condition  *Condition    `json:"condition,omitempty"`
 	Pools      []PoolVerdict `json:"pools"`
@@ -51,10 +54,12 @@ type ClaimState struct {
 	// Owner is Kind/name of who owns the claim; empty if nobody does.
 	Owner string `json:"owner,omitempty"`
 	// IPAddress is the object that answers the claim, and Address what it assigns; empty while there is none.
-	IPAddress string    `json:"ipAddress,omitempty"`
-	Address   string    `json:"address,omitempty"`
-	Deleting  bool      `json:"deleting,omitempty"`
-	Created   time.Time `json:"created"`
+	IPAddress string `json:"ipAddress,omitempty"`
+	Address   string `json:"address,omitempty"`
+	Deleting  bool   `json:"deleting,omitempty"`
+	// Foreign says that it is owned by something else than this very Cluster, or by nobody.
+	Foreign bool      `json:"foreign,omitempty"`
+	Created time.Time `json:"created"`
 	// Says is what the provider says keeps it from answering; empty if it says nothing.
 	Says string `json:"says,omitempty"`
 }
@@ -95,9 +100,6 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	judged := judge(&s, &f.Operator)
 	e := Explanation{Cluster: ClusterOf(&s, &f.Operator), Operator: f.Operator, Limits: f.Limits, Roles: []RoleExplanation{}, Next: []string{}}
 	e.Summary, e.Do = summary(&s, &e.Cluster, &f.Operator)
-	for _, warning := range judged.plan.Warnings {
-		e.Warnings = append(e.Warnings, warning.Message)
-	}
 	pools := f.poolsInSight(namespace)
 	for _, role := range e.Cluster.Roles {
 		explained := RoleExplanation{Role: role, ClaimState: claimState(&s, role.Role), Condition: conditionOf(&s, judged.plan, role.Role)}
@@ -105,15 +107,29 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 			explained.Pools = verdicts(&s.Cluster, pools, role.Role)
 			explained.claimed()
 		}
+		explained.Idle = idle(&role)
 		explained.Advice = adviceFor(&s, &explained)
+		if role.Reason == names.ReasonWaitingForIPAddress && explained.ClaimState == nil {
+			explained.Message = "" // it speaks of the claim that is about to be made
+		}
 		e.Roles = append(e.Roles, explained)
 	}
-	e.next(judged)
+	e.warn(judged.plan.Warnings)
+	e.next(judged, s.Cluster.Held)
 	return e, true
 }
 
-// next says what the operator does next.
-func (e *Explanation) next(judged judgement) {
+// warn takes the warnings over that no role speaks of.
+func (e *Explanation) warn(warnings []vip.Warning) {
+	for _, warning := range warnings {
+		if !slices.ContainsFunc(e.Roles, func(r RoleExplanation) bool { return strings.Contains(r.Message, warning.Message) }) {
+			e.Warnings = append(e.Warnings, warning.Message)
+		}
+	}
+}
+
+// next says what the operator does next. Held says that it holds its finalizer on the Cluster.
+func (e *Explanation) next(judged judgement, held bool) {
 	for _, action := range judged.plan.Actions {
 		e.Next = append(e.Next, action.String())
 	}
@@ -121,14 +137,16 @@ func (e *Explanation) next(judged judgement) {
 		e.Next = append(e.Next, change.String())
 	}
 	switch {
+	case e.State == StateFiltered && len(e.Next) > 0:
+		e.NextNote = "This operator does nothing; one that looks at this Cluster would do this:"
 	case judged.heldUp && len(e.Next) > 0:
 		e.NextNote = "Once that is over, and not before:"
-	case judged.heldUp, e.State == StateNoTopology:
+	case judged.heldUp, e.State == StateNoTopology, e.State == StateDeleting && !held:
 		e.NextNote = "Nothing."
 	case len(e.Next) == 0 && judged.plan.Status.Recheck > 0:
 		e.NextNote = fmt.Sprintf("Nothing yet; if it still waits in %s, a condition says so.", judged.plan.Status.Recheck.Round(time.Second))
-	case len(e.Next) == 0 && judged.plan.Status.Waiting:
-		e.NextNote = "Nothing, until one of the things that are waited for has changed."
+	case len(e.Next) == 0 && e.State != StateReady:
+		e.NextNote = "Nothing, until what it waits for has changed."
 	case len(e.Next) == 0:
 		e.NextNote = "Nothing: the Cluster is as it shall be."
 	case e.Operator.State == OperatorNotRunning:
@@ -158,8 +176,8 @@ const verdictInstead = "would be chosen now"
 func (r *RoleExplanation) claimed() {
 	for i := range r.Pools {
 		pool := &r.Pools[i]
-		pool.Claimed = r.ClaimState != nil && strings.HasSuffix("/"+pool.Pool, "/"+r.ClaimState.Pool)
-		if pool.Chosen && !pool.Claimed && (r.ClaimState != nil || r.Reason == names.ReasonEndpointProvided) {
+		pool.Claimed = r.ClaimState != nil && !r.ClaimState.Foreign && strings.HasSuffix("/"+pool.Pool, "/"+r.ClaimState.Pool)
+		if pool.Chosen && !pool.Claimed && (r.ClaimState != nil && !r.ClaimState.Foreign || r.Reason == names.ReasonEndpointProvided) {
 			pool.Verdict = verdictInstead
 		}
 	}
@@ -169,6 +187,7 @@ func (r *RoleExplanation) claimed() {
 const (
 	verdictNoClass = "names no ClusterClass"
 	verdictNoRole  = "names no role"
+	verdictFullToo = "is full, like all that match"
 	verdictNeither = "is not labelled for the allocator"
 )
 
@@ -199,7 +218,7 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 			result[i].Verdict = verdictNoClass
 		}
 		if verdict == vip.VerdictChosen && pool.Capacity.Full() {
-			result[i].Verdict = "is the first of those that match, and full like all of them"
+			result[i].Verdict = verdictFullToo
 		}
 	}
 	order := func(v PoolVerdict) int {
@@ -227,6 +246,7 @@ func claimState(s *vip.Snapshot, role string) *ClaimState {
 	}
 	claim := &s.Claims[i]
 	state := &ClaimState{Name: claim.Name, Pool: claim.Pool.String(), Deleting: claim.Deleting, Created: claim.Created, IPAddress: claim.Address}
+	state.Foreign = claim.Owner == nil || claim.Owner.UID != s.Cluster.UID
 	if claim.Owner != nil {
 		state.Owner = claim.Owner.Kind + "/" + claim.Owner.Name
 	}

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -25,7 +24,7 @@ func PlanOf(s vip.Snapshot, exists bool, actions []vip.Action, operator *Operato
 		p.Actions = append(p.Actions, action.String())
 	}
 	for _, role := range p.Roles {
-		if !role.Ready && (role.Reason != names.ReasonPoolNotFound || role.Role == names.RoleControlPlane) {
+		if !role.Ready && !idle(&role) {
 			p.Served = false
 		}
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -13,6 +14,9 @@ type Advice struct {
 	Means string   `json:"means"`
 	Do    []string `json:"do,omitempty"`
 }
+
+// claimResource is how kubectl is told of claims, beyond doubt.
+const claimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
 
 // reasonWaitingForTopology is the reason of a Cluster whose endpoint is held back until its templates carry the VIP.
 const reasonWaitingForTopology = "WaitingForTopology"
@@ -61,16 +65,50 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 	}
 	a := advice[role.Reason]
 	switch role.Reason {
+	case names.ReasonIPAddressAssigned:
+		if !written(&s.Cluster, &role.Role) {
+			a.Means = "The VIP is allocated to this Cluster, and not written to it yet."
+		}
 	case names.ReasonWaitingForIPAddress:
-		a.Do = append(pausedPools(role), a.Do...)
+		a = waiting(role, a)
 	case names.ReasonPoolNotFound:
 		a = poolNotFound(s, role, a)
+	case names.ReasonAddressConflict:
+		if host := s.Cluster.Endpoint.Host; role.ClaimState != nil && (host == "" || role.Role.Role != names.RoleControlPlane) {
+			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("When the address is excluded from the pool, have the operator ask for another: kubectl delete %s -n %s %s",
+				claimResource, s.Cluster.Namespace, role.ClaimState.Name))
+		}
 	case names.ReasonClaimConflict:
 		a.Do = []string{
-			fmt.Sprintf("See whose it is: kubectl get ipaddressclaims.%s -n %s %s -o yaml", "ipam.cluster.x-k8s.io", s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
+			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", claimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
 			"If nobody needs it, delete it; the operator then makes its own at once.",
 		}
 	}
+	return a
+}
+
+// written reports whether the Cluster carries the VIP of a role.
+func written(c *vip.Cluster, role *Role) bool {
+	if role.Role == names.RoleControlPlane && !vip.SameAddr(c.Endpoint.Host, role.Address) {
+		return false
+	}
+	return vip.SameAddr(c.VIPs[role.Role], role.Address)
+}
+
+// waiting says what is waited for.
+func waiting(role *RoleExplanation, a Advice) Advice {
+	switch claim := role.ClaimState; {
+	case claim == nil:
+		return Advice{Means: "The pool is chosen, and the claim on it is not made yet."}
+	case claim.Deleting:
+		return Advice{
+			Means: "The claim of this name is being deleted. A new one follows when it is gone.",
+			Do:    []string{"If it lasts: a pool with a reuse grace period keeps a released claim for that time; else look at its finalizers and at the IPAM provider."},
+		}
+	case claim.Foreign && claim.Owner != "":
+		return Advice{Means: "A former Cluster of this name left its claim. A new one follows when the garbage collector has taken it."}
+	}
+	a.Do = append(pausedPools(role), a.Do...)
 	return a
 }
 
@@ -89,7 +127,7 @@ const nearMisses = 3
 
 // poolNotFound says which pools almost match.
 func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
-	if role.Role.Role != names.RoleControlPlane && role.Claim == "" && role.Address == "" {
+	if role.Idle {
 		a.Means = "No pool offers this role, so the Cluster gets no such VIP. Nothing waits for it."
 	}
 	class := s.Cluster.Class
@@ -148,19 +186,25 @@ func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do [
 		return "The Cluster has its VIPs.", nil
 	case StatePending:
 		if operator.State == OperatorNotRunning {
-			return "The VIPs are decided, but the operator that would write them is not running.", []string{"Start the operator: " + operator.Says + "."}
+			return "The VIPs are decided, but the operator that would write them is not running.", []string{"Start the operator (" + operator.Says + ")."}
 		}
 		return "The VIPs are decided and about to be written.", nil
 	}
 	var waiting []string
 	for _, role := range c.Roles {
-		if !role.Ready && (role.Reason != names.ReasonPoolNotFound || role.Role == names.RoleControlPlane || role.Claim != "") {
+		if !role.Ready && !idle(&role) {
 			waiting = append(waiting, fmt.Sprintf("%s (%s)", role.Role, role.Reason))
 		}
 	}
 	text = "The Cluster has no VIP for " + strings.Join(waiting, " and ") + "."
 	if operator.State == OperatorNotRunning {
-		return text + " And the operator is not running.", []string{"Start the operator: " + operator.Says + "."}
+		return text + " And the operator is not running.", []string{"Start the operator (" + operator.Says + ")."}
 	}
 	return text, nil
+}
+
+// Explains reports whether there are words for the reason of a condition.
+func Explains(reason string) bool {
+	_, ok := advice[reason]
+	return ok
 }
