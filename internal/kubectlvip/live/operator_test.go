@@ -1,0 +1,107 @@
+package live
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// deploymentOf is the operator as the chart deploys it, with its arguments and its config file.
+func deploymentOf(image string, args ...string) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "manager", Labels: map[string]string{"app.kubernetes.io/version": "v9"}},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{
+				{Name: "sidecar", Args: []string{"--default-port=1"}},
+				{Name: "manager", Image: image, Args: args, VolumeMounts: []corev1.VolumeMount{{Name: "config", MountPath: "/etc/vip/"}}},
+			},
+			Volumes: []corev1.Volume{{Name: "config", VolumeSource: corev1.VolumeSource{
+				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "config"}},
+			}}},
+		}}},
+	}
+}
+
+func TestOptionsOf(t *testing.T) {
+	kind := func(version string) []schema.GroupVersionKind {
+		return []schema.GroupVersionKind{{Group: "ipam.example.com", Version: version, Kind: "ExamplePool"}}
+	}
+	defaults := func(change ...func(*options)) options {
+		o := options{port: vip.DefaultPort, elects: true, lease: operator.DefaultLeaderElectionID}
+		for _, c := range change {
+			c(&o)
+		}
+		return o
+	}
+	const config = "--config=/etc/vip/config.yaml"
+	for name, test := range map[string]struct {
+		args  []string
+		file  string
+		want  options
+		known bool
+	}{
+		"if nothing is set, should be the defaults of the operator": {nil, "", defaults(), true},
+		"if flags are set that matter nothing, should pass them over": {
+			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"}, "",
+			defaults(func(o *options) { o.port, o.portGiven = 8443, true }), true,
+		},
+		"if flags restrict it, should know": {
+			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"}, "",
+			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }), true,
+		},
+		"if the Lease has a namespace, should look there": {
+			[]string{"--leader-election-id=leases/mine"}, "", defaults(func(o *options) { o.lease, o.leaseNamespace = "mine", "leases" }), true,
+		},
+		"if there is a config file, should read it": {
+			[]string{config}, "defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\nretryInterval: 10s\n",
+			defaults(func(o *options) { o.config, o.port, o.kinds = "/etc/vip/config.yaml", 7443, kind("v1") }), true,
+		},
+		"if flags and file differ, should go by the flags": {
+			[]string{config, "--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool"},
+			"defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
+			defaults(func(o *options) {
+				o.config, o.port, o.portGiven, o.kinds, o.kindsGiven = "/etc/vip/config.yaml", 8443, true, kind("v2"), true
+			}), true,
+		},
+		"if the file makes no sense, should say that not all is known": {
+			[]string{config}, "defaultPort: [", defaults(func(o *options) { o.config = "/etc/vip/config.yaml" }), false,
+		},
+		"if the file is nowhere, should say that not all is known": {
+			[]string{"--config=/elsewhere/config.yaml"}, "", defaults(func(o *options) { o.config = "/elsewhere/config.yaml" }), false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Reader{core: fake.NewClientset(&corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "config"}, Data: map[string]string{"config.yaml": test.file},
+			})}
+			got, known := r.optionsOf(t.Context(), deploymentOf("x", test.args...))
+			assert.Equal(t, test.known, known)
+			if len(got.kinds) == 0 {
+				got.kinds = nil
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+	_, err := parseArgs([]string{"--default-port=x"})
+	require.Error(t, err)
+}
+
+func TestVersionOf(t *testing.T) {
+	for image, want := range map[string]string{
+		"ghcr.io/gorizond/capi-vip-allocator:v0.1.0":               "v0.1.0",
+		"registry:5000/capi-vip-allocator:v0.1.0@sha256:abc":       "v0.1.0",
+		"registry:5000/capi-vip-allocator":                         "v9",
+		"ghcr.io/gorizond/capi-vip-allocator@sha256:0123456789abc": "v9",
+	} {
+		assert.Equal(t, want, versionOf(deploymentOf(image)), image)
+	}
+}
