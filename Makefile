@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACK
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/docs/commands
+ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/kubectl/... ./test/docs/commands
 
 export CGO_ENABLED ?= 0
 
@@ -21,7 +21,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the operator into bin/
+build: ## Build the operator and the kubectl plugin into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: generate
@@ -38,7 +38,7 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 
 .PHONY: test
 test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
-	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance)
+	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance -e /test/kubectl)
 	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
 .PHONY: test-unit

@@ -20,7 +20,7 @@ func (r *release) build(ctx context.Context, program, platform string) (string, 
 		return "", fmt.Errorf("platform %q is not as in linux/amd64", platform)
 	}
 	target := filepath.Join(r.root, "bin", system+"_"+arch, program)
-	if system == "windows" {
+	if system == windows {
 		target += ".exe"
 	}
 	stamp := fmt.Sprintf("-s -w -buildid= -X %[1]s.buildVersion=%[2]s -X %[1]s.buildCommit=%[3]s -X %[1]s.buildDate=%[4]s",
