@@ -253,6 +253,8 @@ func (e *env) refused(t *testing.T) {
 func (e *env) permissions(t *testing.T) {
 	deploy := func(account string) view.Report {
 		_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
+{apiVersion: v1, kind: ConfigMap, metadata: {name: options, namespace: %[1]s}, data: {config.yaml: "defaultPort: 8443"}}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: manager, namespace: %[1]s, labels: {cluster.x-k8s.io/provider: addon-capi-vip-allocator}}
@@ -263,7 +265,12 @@ spec:
     metadata: {labels: {a: b}}
     spec:
       serviceAccountName: %[2]s
-      containers: [{name: manager, image: "example.com/capi-vip-allocator:v0.1.0", args: [--default-port=8443]}]
+      containers:
+      - name: manager
+        image: example.com/capi-vip-allocator:v0.1.0
+        args: [--config=/etc/vip/config.yaml]
+        volumeMounts: [{name: options, mountPath: /etc/vip}]
+      volumes: [{name: options, configMap: {name: options}}]
 `, harness.Namespace, account))
 		require.NoError(t, err)
 		return decode[view.Report](t, e.vip(t, "check", "-o", "json"))
@@ -281,8 +288,11 @@ spec:
 	assert.Contains(t, report.Passed, "rbac")
 	assert.Contains(t, of(report, "operator"), "error Deployment capi-vip-allocator-system/manager has none of 2 replicas ready")
 	assert.Equal(t, "v0.1.0", report.Operator.Version)
+	manifest, err := yaml.Marshal(harness.NewCluster{Namespace: team, Name: "next", Class: "metal"}.Manifests(e.Version)[0])
+	require.NoError(t, err)
+	assert.Contains(t, e.vip(t, "plan", "-f", write(t, string(manifest))).out, ":8443: claim vip-cp-next is bound", "the port is that of the operator's config file")
 
-	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), `
+	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: capi-vip-allocator}

@@ -9,29 +9,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// deploymentOf is the operator as the chart deploys it, with its arguments and its config file.
-func deploymentOf(image string, args ...string) *appsv1.Deployment {
+// deploymentOf is the operator with an image, beside another container.
+func deploymentOf(image string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "manager", Labels: map[string]string{"app.kubernetes.io/version": "v9"}},
 		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			Containers: []corev1.Container{
-				{Name: "sidecar", Args: []string{"--default-port=1"}},
-				{Name: "manager", Image: image, Args: args, VolumeMounts: []corev1.VolumeMount{{Name: "config", MountPath: "/etc/vip/"}}},
-			},
-			Volumes: []corev1.Volume{{Name: "config", VolumeSource: corev1.VolumeSource{
-				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "config"}},
-			}}},
+			Containers: []corev1.Container{{Name: "sidecar", Image: "example.com/sidecar:v7"}, {Name: "manager", Image: image}},
 		}}},
 	}
 }
 
-func TestOptionsOf(t *testing.T) {
+func TestOptions(t *testing.T) {
 	kind := func(version string) []schema.GroupVersionKind {
 		return []schema.GroupVersionKind{{Group: "ipam.example.com", Version: version, Kind: "ExamplePool"}}
 	}
@@ -42,57 +35,44 @@ func TestOptionsOf(t *testing.T) {
 		}
 		return o
 	}
-	const config = "--config=/etc/vip/config.yaml"
 	for name, test := range map[string]struct {
-		args  []string
-		file  string
-		want  options
-		known bool
+		args []string
+		file string
+		want options
 	}{
-		"if nothing is set, should be the defaults of the operator": {nil, "", defaults(), true},
+		"if nothing is set, should be the defaults of the operator": {nil, "", defaults()},
 		"if flags are set that matter nothing, should pass them over": {
 			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"}, "",
-			defaults(func(o *options) { o.port, o.portGiven = 8443, true }), true,
+			defaults(func(o *options) { o.port, o.portGiven = 8443, true }),
 		},
 		"if flags restrict it, should know": {
 			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"}, "",
-			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }), true,
+			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }),
 		},
 		"if the Lease has a namespace, should look there": {
-			[]string{"--leader-election-id=leases/mine"}, "", defaults(func(o *options) { o.lease, o.leaseNamespace = "mine", "leases" }), true,
+			[]string{"--leader-election-id=leases/mine"}, "", defaults(func(o *options) { o.lease, o.leaseNamespace = "mine", "leases" }),
 		},
 		"if there is a config file, should read it": {
-			[]string{config}, "defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\nretryInterval: 10s\n",
-			defaults(func(o *options) { o.config, o.port, o.kinds = "/etc/vip/config.yaml", 7443, kind("v1") }), true,
+			nil, "defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\nretryInterval: 10s\n",
+			defaults(func(o *options) { o.port, o.kinds = 7443, kind("v1") }),
 		},
 		"if flags and file differ, should go by the flags": {
-			[]string{config, "--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool"},
+			[]string{"--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool"},
 			"defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
-			defaults(func(o *options) {
-				o.config, o.port, o.portGiven, o.kinds, o.kindsGiven = "/etc/vip/config.yaml", 8443, true, kind("v2"), true
-			}), true,
-		},
-		"if the file makes no sense, should say that not all is known": {
-			[]string{config}, "defaultPort: [", defaults(func(o *options) { o.config = "/etc/vip/config.yaml" }), false,
-		},
-		"if the file is nowhere, should say that not all is known": {
-			[]string{"--config=/elsewhere/config.yaml"}, "", defaults(func(o *options) { o.config = "/elsewhere/config.yaml" }), false,
+			defaults(func(o *options) { o.port, o.portGiven, o.kinds, o.kindsGiven = 8443, true, kind("v2"), true }),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Reader{core: fake.NewClientset(&corev1.ConfigMap{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "config"}, Data: map[string]string{"config.yaml": test.file},
-			})}
-			got, known := r.optionsOf(t.Context(), deploymentOf("x", test.args...))
-			assert.Equal(t, test.known, known)
-			if len(got.kinds) == 0 {
-				got.kinds = nil
-			}
+			got, err := parseArgs(test.args)
+			require.NoError(t, err)
+			require.NoError(t, got.merge([]byte(test.file)))
 			assert.Equal(t, test.want, got)
 		})
 	}
 	_, err := parseArgs([]string{"--default-port=x"})
 	require.Error(t, err)
+	require.Error(t, (&options{}).merge([]byte("defaultPort: [")))
+	require.Error(t, (&options{}).merge([]byte("poolKinds: [{apiVersion: a/b/c, kind: X}]")))
 }
 
 func TestVersionOf(t *testing.T) {

@@ -130,6 +130,9 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 		w.platform.APIs = w.API.String()
 	}
 	w.limits = unserved(kinds, w.API)
+	if operator.Deployment != "" && !operator.SettingsKnown {
+		w.limits = append(w.limits, "not all options of the operator could be read; defaults are assumed for the others")
+	}
 	return w, nil
 }
 
