@@ -101,7 +101,7 @@ func (e *env) withOperator(t *testing.T) {
 	assert.Equal(t, "10.0.0.1", explained.Roles[0].Address, "the first is the network's")
 
 	list := e.vip(t, "list", "-A", "--no-headers").out
-	assert.Regexp(t, `(?m)^team +first +metal +10\.0\.0\.1 +10\.0\.1\.10 +cp,web +\d+s +Ready$`, list)
+	assert.Regexp(t, `(?m)^team +first +metal +Ready +10\.0\.0\.1 +10\.0\.1\.10 +cp,web +\d+s$`, list)
 	pools := decode[struct{ Pools []view.Pool }](t, e.vip(t, "pools", "--addresses", "-o", "json")).Pools
 	require.Len(t, pools, 3)
 	cp := pools[slices.IndexFunc(pools, func(p view.Pool) bool { return p.Name == "cp" })]
@@ -131,7 +131,7 @@ func (e *env) watches(t *testing.T) {
 		e.await(t, func() error {
 			for _, line := range strings.Split(out.String(), "\n") {
 				fields := strings.Fields(line)
-				if len(fields) > 2 && fields[1] == pattern[0] && fields[len(fields)-1] == pattern[1] {
+				if len(fields) > 3 && fields[1] == pattern[0] && fields[3] == pattern[1] {
 					return nil
 				}
 			}

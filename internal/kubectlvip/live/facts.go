@@ -1,6 +1,8 @@
 package live
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -8,6 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // Facts returns what was read in the terms of package view, as of now.
@@ -24,11 +27,11 @@ func (w *World) Facts() *view.Facts {
 		if !ok {
 			continue
 		}
-		key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
-		if _, snapshot, ok := w.Store.Gather(key, w.Operator.Settings, now); ok {
+		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), w.Operator.Settings, now); ok {
 			f.Snapshots = append(f.Snapshots, snapshot)
 		}
 	}
+	slices.SortFunc(f.Snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
 	f.Pools = w.pools()
 	for _, object := range w.Store.Claims.GetStore().List() {
 		if claim, ok := object.(*capi.Claim); ok {
@@ -42,7 +45,23 @@ func (w *World) Facts() *view.Facts {
 			})
 		}
 	}
+	// A cache has no order, and what is said must not change from one time to the next.
+	slices.SortFunc(f.Claims, func(a, b view.ClaimFacts) int { return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name)) })
+	slices.SortFunc(f.Addresses, func(a, b view.AddressFacts) int {
+		return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name))
+	})
+	slices.SortFunc(f.Pools, func(a, b view.PoolFacts) int {
+		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)), cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
+	})
 	return f
+}
+
+func keyOf(namespace, name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+func byName(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // pools returns all pools, whether they are configured for the allocator or not.

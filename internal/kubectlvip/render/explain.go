@@ -165,6 +165,11 @@ func explainPools(p *printer, pools []view.PoolVerdict) {
 	}
 }
 
+// briefly names a pool as the list of pools does: the kinds of the in-cluster provider go without saying.
+func briefly(pool string) string {
+	return strings.Replace(strings.TrimPrefix(pool, "GlobalInClusterIPPool/"), "/InClusterIPPool/", "/", 1)
+}
+
 func verdictRow(pool *view.PoolVerdict) []cell {
 	look := dim
 	switch {
@@ -193,5 +198,5 @@ func verdictRow(pool *view.PoolVerdict) []cell {
 	if len(pool.Problems) > 0 {
 		notes = append(notes, "has mistakes in its labels or annotations")
 	}
-	return []cell{text(pool.Pool), {pool.Verdict, look}, text(room), text(strings.Join(notes, "; "))}
+	return []cell{text(briefly(pool.Pool)), {pool.Verdict, look}, text(room), text(strings.Join(notes, "; "))}
 }

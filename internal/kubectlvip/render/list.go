@@ -21,11 +21,11 @@ func List(out io.Writer, clusters []view.Cluster, namespaces bool, o *Options) e
 // ListLines returns the lines that List prints.
 func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
 	roles := rolesOf(clusters)
-	t := &table{header: []string{"NAME", "CLASS"}}
+	t := &table{header: []string{"NAME", "CLASS", "STATE"}}
 	for _, role := range roles {
 		t.header = append(t.header, strings.ToUpper(role))
 	}
-	t.header = append(t.header, "POOLS", "AGE", "STATE")
+	t.header = append(t.header, "POOLS", "AGE")
 	if o.Wide {
 		t.header = append(t.header, "ENDPOINT", "CLAIMS", "MESSAGE")
 	}
@@ -58,7 +58,7 @@ func rolesOf(clusters []view.Cluster) []string {
 
 func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 	class := strings.TrimPrefix(c.Class, c.Namespace+"/")
-	row := []cell{text(c.Name), orDash(class)}
+	row := []cell{text(c.Name), orDash(class), {c.State, stateStyle(c.State)}}
 	var pools, claims, messages []string
 	for _, name := range roles {
 		i := slices.IndexFunc(c.Roles, func(r view.Role) bool { return r.Role == name })
@@ -73,7 +73,7 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 			messages = add(messages, role.Message)
 		}
 	}
-	row = append(row, orDash(strings.Join(pools, ",")), text(o.age(c.Created)), cell{c.State, stateStyle(c.State)})
+	row = append(row, orDash(strings.Join(pools, ",")), text(o.age(c.Created)))
 	if o.Wide {
 		row = append(row, orDash(c.Endpoint), orDash(strings.Join(claims, ",")), orDash(strings.Join(messages, "; ")))
 	}
