@@ -149,5 +149,6 @@ func decodeCluster(document []byte) (*capi.Cluster, error) {
 	if cluster.Name == "" {
 		return nil, errors.New("a Cluster has no metadata.name; give it one, as its claims are named after it")
 	}
-	return &cluster, nil
+	_, err := capi.Trim(&cluster) // as what is read from a cluster
+	return &cluster, err
 }

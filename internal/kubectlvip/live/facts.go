@@ -17,7 +17,8 @@ import (
 func (w *World) Facts() *view.Facts {
 	now := w.reader.now()
 	f := &view.Facts{
-		Now: now, Operator: w.Operator, Platform: w.platform, Limits: w.limits, Classes: w.classes, ClassesKnown: w.classesKnown,
+		Now: now, Operator: w.Operator, Platform: w.platform, Limits: w.limits,
+		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
 	}
 	if w.Store == nil {
 		return f
@@ -33,6 +34,11 @@ func (w *World) Facts() *view.Facts {
 	}
 	slices.SortFunc(f.Snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
 	f.Pools = w.pools()
+	for _, object := range w.Store.ClusterClasses.GetStore().List() {
+		if class, ok := object.(*capi.ClusterClass); ok {
+			f.Classes = append(f.Classes, vip.Class{Namespace: class.Namespace, Name: class.Name})
+		}
+	}
 	for _, object := range w.Store.Claims.GetStore().List() {
 		if claim, ok := object.(*capi.Claim); ok {
 			f.Claims = append(f.Claims, view.ClaimFacts{Claim: claim.Snapshot(), Cluster: claim.Cluster().Name})

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // source is how the objects of one kind are read, and the cache that they go to.
@@ -47,6 +45,8 @@ func (w *World) sources(config *rest.Config) ([]source, kube.Informers, error) {
 		switch resource.Kind {
 		case capi.KindCluster:
 			informers.Clusters = s.informer
+		case capi.KindClusterClass:
+			informers.ClusterClasses, s.optional = s.informer, true
 		case capi.KindClaim:
 			informers.Claims = s.informer
 		case capi.KindAddress:
@@ -81,6 +81,8 @@ func exampleOf(resource capi.Resource) runtime.Object {
 	switch resource.Kind {
 	case capi.KindCluster:
 		return &capi.Cluster{}
+	case capi.KindClusterClass:
+		return &capi.ClusterClass{}
 	case capi.KindClaim:
 		return &capi.Claim{}
 	case capi.KindAddress:
@@ -120,7 +122,7 @@ func (w *World) list(ctx context.Context) (*kube.Store, error) {
 	for _, s := range sources {
 		objects, err := s.list(ctx)
 		if apierrors.IsForbidden(err) && s.optional && (w.scope != "" || !s.Namespaced) {
-			limits = append(limits, fmt.Sprintf("%s cannot be read (%s), so pools may match that are not seen here", s.Plural, shortly(err)))
+			limits = append(limits, fmt.Sprintf("%s cannot be read (%s), so %s", s.Plural, shortly(err), s.unseen()))
 			w.unreadable = append(w.unreadable, s.Resource)
 			continue
 		}
@@ -144,6 +146,14 @@ func (w *World) list(ctx context.Context) (*kube.Store, error) {
 	return store, nil
 }
 
+// unseen says what may be missed without the kind.
+func (s *source) unseen() string {
+	if s.Kind == capi.KindClusterClass {
+		return "it is not known which Clusters wait for their templates"
+	}
+	return "pools may match that are not seen here"
+}
+
 // list returns all objects of the kind as they go into the cache, read in pages.
 func (s *source) list(ctx context.Context) ([]any, error) {
 	objects := []any{}
@@ -165,21 +175,4 @@ func shortly(err error) string {
 		return string(status.Status().Reason)
 	}
 	return err.Error()
-}
-
-// readClasses returns the ClusterClasses of all namespaces, and whether they could be read.
-func (r *Reader) readClasses(ctx context.Context, api capi.API) ([]vip.Class, bool) {
-	resource := r.metadata.Resource(api.Cluster.WithResource("clusterclasses"))
-	page := func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-		return resource.List(ctx, options)
-	}
-	var found []vip.Class
-	err := pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
-		class, err := meta.Accessor(object)
-		if err == nil {
-			found = append(found, vip.Class{Namespace: class.GetNamespace(), Name: class.GetName()})
-		}
-		return err
-	})
-	return found, err == nil
 }

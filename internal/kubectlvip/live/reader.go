@@ -21,7 +21,6 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 const (
@@ -77,9 +76,6 @@ type World struct {
 	limits   []string
 	// scope is the namespace that the lists are restricted to; empty means all.
 	scope string
-	// classes are the ClusterClasses; classesKnown says that they could be read.
-	classes      []vip.Class
-	classesKnown bool
 	// unreadable are the kinds that could not be read.
 	unreadable []capi.Resource
 }
@@ -103,7 +99,6 @@ func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 	if w.scope != "" {
 		w.limits = append(w.limits, fmt.Sprintf("only namespace %s could be read, so conflicts with Clusters and addresses of others are not seen", w.scope))
 	}
-	w.classes, w.classesKnown = r.readClasses(ctx, w.API)
 	return w, nil
 }
 

@@ -95,6 +95,10 @@ func explained() map[string]*view.Facts {
 		"claim conflict": carried(viptest.WithPools(), viptest.WithClaim(names.RoleControlPlane, "cp", func(c *vip.Claim) {
 			c.Owner = &vip.Owner{Kind: "Machine", Name: "worker-1", UID: "other"}
 		})),
+		"waiting for the templates": carried(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), func(s *vip.Snapshot) {
+			s.ClusterClass = &vip.ClusterClass{ReadsVIP: true}
+		}, viptest.Carry),
+		"class not found":           of(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), func(s *vip.Snapshot) { s.ClusterClass = nil }),
 		"releasing":                 of(viptest.Served(), cluster(func(c *vip.Cluster) { c.Deleting = true })),
 		"deleted with nothing held": of(viptest.WithPools(), cluster(func(c *vip.Cluster) { c.Deleting = true })),
 		"paused":                    of(viptest.WithPools(), cluster(func(c *vip.Cluster) { c.Paused = true })),

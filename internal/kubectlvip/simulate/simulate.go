@@ -6,6 +6,7 @@ package simulate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,9 @@ type Outcome struct {
 	Actions []vip.Action
 	Plan    vip.Plan
 }
+
+// rounds bounds how often the templates are rendered: once for what is known, and once more for what follows from it.
+const rounds = 3
 
 // Run takes a Cluster, as its manifest has it, into the store and returns what the operator would do for it. Clusters
 // that are run later see the addresses of this one as taken.
@@ -57,6 +61,14 @@ func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now t
 		outcome.Plan = vip.Decide(outcome.Snapshot)
 		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
 	}
+	for range rounds {
+		if !outcome.waitsForTemplates() {
+			break
+		}
+		carryOut(&outcome.Snapshot.Cluster, outcome.Plan.Actions)
+		outcome.Plan = vip.Decide(outcome.Snapshot)
+		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
+	}
 	return outcome, nil
 }
 
@@ -72,6 +84,11 @@ func merged(store *kube.Store, manifest *capi.Cluster, now time.Time) (*capi.Clu
 	}
 	cluster := live.DeepCopy()
 	cluster.Spec.Topology, cluster.Spec.Paused = manifest.Spec.Topology, manifest.Spec.Paused
+	for _, variable := range live.Spec.Topology.Variables { // what others have set stays, as with a server-side apply
+		if !slices.ContainsFunc(manifest.Spec.Topology.Variables, func(v capi.Variable) bool { return v.Name == variable.Name }) {
+			cluster.Spec.Topology.Variables = append(slices.Clip(cluster.Spec.Topology.Variables), variable)
+		}
+	}
 	if manifest.Spec.ControlPlaneEndpoint.Host != "" {
 		cluster.Spec.ControlPlaneEndpoint = manifest.Spec.ControlPlaneEndpoint
 	}

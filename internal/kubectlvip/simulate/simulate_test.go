@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -31,13 +32,16 @@ func storeOf(t *testing.T, objects ...any) *kube.Store {
 		return cache.NewSharedIndexInformer(nil, example, 0, cache.Indexers{})
 	}
 	informers := kube.Informers{
-		Clusters: informer(&capi.Cluster{}), Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
+		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}), Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
 		Pools: []kube.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: informer(&capi.Pool{})}},
 	}
 	store, err := kube.NewStore(informers)
 	require.NoError(t, err)
-	for _, object := range objects {
+	class := &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "metal"}}
+	for _, object := range append([]any{class}, objects...) {
 		switch o := object.(type) {
+		case *capi.ClusterClass:
+			err = informers.ClusterClasses.GetStore().Add(o)
 		case *capi.Cluster:
 			err = informers.Clusters.GetStore().Add(o)
 		case *capi.Address:
@@ -127,6 +131,22 @@ func TestRun(t *testing.T) {
 			assert.Equal(t, test.want, state(outcome))
 		})
 	}
+}
+
+func TestRunTemplates(t *testing.T) {
+	class := &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "metal"}}
+	class.Uses = capi.ClassUses{Variables: map[string]string{"net": "object", "net.vip": "string", "net.port": "integer"}}
+	withVariables := pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")
+	withVariables.Annotations = map[string]string{names.HostVariable: "net.vip", names.PortVariable: "net.port"}
+	outcome, err := simulate.Run(storeOf(t, class, withVariables), cluster("new"), settings, now)
+	require.NoError(t, err)
+	assert.Equal(t, "IPAddressAssigned 10.0.0.1", state(outcome))
+	var actions []string
+	for _, action := range outcome.Actions {
+		actions = append(actions, strings.SplitN(action.String(), ":", 2)[0])
+	}
+	assert.Contains(t, actions, "set variables net.vip=10.0.0.1, net.port=6443")
+	assert.Equal(t, "set endpoint 10.0.0.1", actions[len(actions)-1], "the endpoint comes last: %v", actions)
 }
 
 func TestRunSeveral(t *testing.T) {

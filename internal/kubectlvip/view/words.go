@@ -18,9 +18,6 @@ type Advice struct {
 // claimResource is how kubectl is told of claims, beyond doubt.
 const claimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
 
-// reasonWaitingForTopology is the reason of a Cluster whose endpoint is held back until its templates carry the VIP.
-const reasonWaitingForTopology = "WaitingForTopology"
-
 // advice is what is said for each reason, whatever the Cluster.
 var advice = map[string]Advice{
 	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
@@ -52,7 +49,7 @@ var advice = map[string]Advice{
 		Means: "The Cluster is being deleted. Its machines may still answer on the VIP, so the address goes back when Cluster API has finished, not before.",
 		Do:    []string{"If it lasts, see what Cluster API waits for: clusterctl describe cluster"},
 	},
-	reasonWaitingForTopology: {
+	names.ReasonWaitingForTopology: {
 		Means: "The address is known. The endpoint is written when the topology controller has rendered the templates with it, so that no machine is built without the VIP.",
 		Do:    []string{"If it lasts, look at the condition TopologyReconciled of the Cluster."},
 	},
