@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,7 +36,8 @@ func (r *release) krew(context.Context) error {
 			return fmt.Errorf("read the archive of the plugin: %w", err)
 		}
 		system, arch, _ := strings.Cut(platform, "/")
-		entry := archive{OS: system, Arch: arch, File: file, SHA256: fmt.Sprintf("%x", sha256.Sum256(content)), Program: pluginName}
+		sum := sha256.Sum256(content)
+		entry := archive{OS: system, Arch: arch, File: file, SHA256: hex.EncodeToString(sum[:]), Program: pluginName}
 		if system == windows {
 			entry.Program += ".exe"
 		}

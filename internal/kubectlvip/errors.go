@@ -24,20 +24,20 @@ const (
 	ExitNoCluster = 3
 )
 
-// exit is an error with an exit code.
-type exit struct {
+// exitError is an error with an exit code.
+type exitError struct {
 	error
 	code int
 }
 
 // Unwrap returns the error itself.
-func (e *exit) Unwrap() error { return e.error }
+func (e *exitError) Unwrap() error { return e.error }
 
-func badInput(err error) error  { return &exit{err, ExitBadInput} }
-func noCluster(err error) error { return &exit{err, ExitNoCluster} }
+func badInput(err error) error  { return &exitError{err, ExitBadInput} }
+func noCluster(err error) error { return &exitError{err, ExitNoCluster} }
 
 // errFound makes the exit code ExitFound; what was found is printed already.
-var errFound = &exit{errors.New("something was found"), ExitFound}
+var errFound = &exitError{errors.New("something was found"), ExitFound}
 
 // exitCode says on a line what is wrong, and returns the exit code.
 func exitCode(err error, out io.Writer) int {
@@ -45,7 +45,7 @@ func exitCode(err error, out io.Writer) int {
 		return ExitFine
 	}
 	code := ExitBadInput // what cobra finds wrong by itself
-	var known *exit
+	var known *exitError
 	if errors.As(err, &known) {
 		code = known.code
 	}

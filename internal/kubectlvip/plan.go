@@ -83,7 +83,7 @@ func (a *app) readManifests(file, namespace string) ([]*capi.Cluster, error) {
 		if err != nil {
 			return nil, badInput(err)
 		}
-		defer opened.Close() //nolint:errcheck // it was only read
+		defer func() { _ = opened.Close() }() // it was only read
 		in = opened
 	}
 	clusters, err := decodeClusters(in)

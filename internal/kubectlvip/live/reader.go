@@ -97,7 +97,7 @@ func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 		return nil, err
 	}
 	if w.scope != "" {
-		w.limits = append(w.limits, fmt.Sprintf("only namespace %s could be read, so conflicts with Clusters and addresses of others are not seen", w.scope))
+		w.limits = append(w.limits, "only namespace "+w.scope+" could be read, so conflicts with Clusters and addresses of others are not seen")
 	}
 	return w, nil
 }
@@ -136,7 +136,7 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	var limits []string
 	for _, kind := range kinds {
 		if !slices.ContainsFunc(api.OtherPools, func(r capi.Resource) bool { return r.GroupVersionKind == kind }) {
-			limits = append(limits, fmt.Sprintf("the operator is configured for pools of kind %s, which are not served", apis.FormatKinds([]schema.GroupVersionKind{kind})))
+			limits = append(limits, "the operator is configured for pools of kind "+apis.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
 		}
 	}
 	return limits

@@ -59,6 +59,7 @@ func severityStyle(s view.Severity) style {
 		return red
 	case view.SeverityWarning:
 		return yellow
+	case view.SeveritySkipped:
 	}
 	return dim
 }

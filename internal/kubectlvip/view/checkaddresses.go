@@ -104,7 +104,7 @@ func checkOrphans(f *Facts, _ *Permissions) []Finding {
 			finding.Message = fmt.Sprintf("has the label %s and no owner, and there is no Cluster %s", names.Role, cmp.Or(claim.Cluster, "for it"))
 			finding.Do = "delete it, unless the Cluster is about to be restored from a backup"
 		case claim.Owner.Kind == "Cluster" && !ownerExists(clusters, claim):
-			finding.Message = fmt.Sprintf("belongs to Cluster %s, which does not exist (any more)", claim.Owner.Name)
+			finding.Message = "belongs to Cluster " + claim.Owner.Name + ", which does not exist (any more)"
 			finding.Do = "the garbage collector should have taken it; delete it"
 		default:
 			continue

@@ -204,10 +204,7 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 		result[i] = PoolVerdict{
 			Pool: poolName(&pool.Pool), Verdict: string(verdict), Priority: pool.Priority, Capacity: capacityOf(pool.Capacity),
 			Paused: pool.Paused, Problems: pool.Problems, Chosen: verdict == vip.VerdictChosen,
-		}
-		switch verdict {
-		case vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier:
-			result[i].Matches = true
+			Matches: slices.Contains([]vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}, verdict),
 		}
 		switch {
 		case len(pool.Classes) == 0 && len(pool.Roles) == 0:

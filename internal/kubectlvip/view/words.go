@@ -152,7 +152,7 @@ func nearMiss(pool PoolVerdict, class vip.Class, role string) string {
 	case pool.Verdict == string(vip.VerdictOtherNamespace):
 		return fmt.Sprintf("%s offers the role %s to this ClusterClass, but not in this namespace (annotation %s).", pool.Pool, role, names.Namespaces)
 	case pool.Verdict == string(vip.VerdictDeleting):
-		return fmt.Sprintf("%s would match, but is being deleted.", pool.Pool)
+		return pool.Pool + " would match, but is being deleted."
 	}
 	return ""
 }
@@ -164,11 +164,11 @@ func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do [
 		return "clusterctl moves this Cluster: this copy is deleted and the Cluster lives on elsewhere, so nothing is released here.", nil
 	case StatePaused:
 		return "The Cluster is paused, so nobody may touch it.", []string{
-			fmt.Sprintf("Set spec.paused to false and take the annotation %s off, once whoever paused it has finished.", names.Paused),
+			"Set spec.paused to false and take the annotation " + names.Paused + " off, once whoever paused it has finished.",
 		}
 	case StateFiltered:
 		if operator.WatchesNamespace != "" && operator.WatchesNamespace != c.Namespace {
-			return fmt.Sprintf("The operator looks at namespace %s only (--namespace), so this Cluster is not its business.", operator.WatchesNamespace), nil
+			return "The operator looks at namespace " + operator.WatchesNamespace + " only (--namespace), so this Cluster is not its business.", nil
 		}
 		return fmt.Sprintf("The operator looks only at Clusters with the label %s=%s (--watch-filter), and this one has %q.",
 			names.WatchFilter, s.Settings.WatchFilter, s.Cluster.WatchFilter), nil

@@ -6,8 +6,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -66,7 +66,8 @@ func checkKrew(t *testing.T, content []byte, read func(string) []byte) {
 		file := path.Base(platform.URI)
 		require.Equal(t, "https://github.com/gorizond/capi-vip-allocator/releases/download/"+version+"/"+file, platform.URI)
 		archive := read(file)
-		require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(archive)), platform.SHA256, file)
+		sum := sha256.Sum256(archive)
+		require.Equal(t, hex.EncodeToString(sum[:]), platform.SHA256, file)
 		programs := unpack(t, file, archive)
 		require.Contains(t, programs, "LICENSE", file)
 		require.NotEmpty(t, programs[platform.Bin], "%s has no %s", file, platform.Bin)
