@@ -37,6 +37,8 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 }
 
 // NewCommand returns the plugin's command.
+//
+//nolint:contextcheck // completions get their context when the shell asks
 func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	a := &app{IOStreams: streams, cluster: genericclioptions.NewConfigFlags(true)}
 	command := &cobra.Command{

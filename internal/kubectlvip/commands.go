@@ -235,11 +235,11 @@ func (a *app) newVersion() *cobra.Command {
 	return command
 }
 
-func known(version string) string {
-	if version == "" {
+func known(text string) string {
+	if text == "" {
 		return "not known"
 	}
-	return version
+	return text
 }
 
 // discover finds out what is served and how the operator is set up, without reading objects.

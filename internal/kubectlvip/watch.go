@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -47,15 +48,17 @@ func (a *app) inPlace(namespace string) func(*view.Facts) error {
 
 // redraw writes lines over those drawn before. Long lines are cut by the terminal, so that the number of lines stays known.
 func redraw(out io.Writer, lines []string, drawn *int) error {
-	text := "\x1b[?7l"
+	var text strings.Builder
+	text.WriteString("\x1b[?7l")
 	if *drawn > 0 {
-		text += fmt.Sprintf("\x1b[%dA", *drawn)
+		fmt.Fprintf(&text, "\x1b[%dA", *drawn)
 	}
 	for _, line := range lines {
-		text += "\r" + line + "\x1b[K\n"
+		text.WriteString("\r" + line + "\x1b[K\n")
 	}
+	text.WriteString("\x1b[J\x1b[?7h")
 	*drawn = len(lines)
-	_, err := io.WriteString(out, text+"\x1b[J\x1b[?7h")
+	_, err := io.WriteString(out, text.String())
 	return err
 }
 

@@ -42,11 +42,13 @@ func TestOptions(t *testing.T) {
 	}{
 		"if nothing is set, should be the defaults of the operator": {nil, "", defaults()},
 		"if flags are set that matter nothing, should pass them over": {
-			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"}, "",
+			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"},
+			"",
 			defaults(func(o *options) { o.port, o.portGiven = 8443, true }),
 		},
 		"if flags restrict it, should know": {
-			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"}, "",
+			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"},
+			"",
 			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }),
 		},
 		"if the Lease has a namespace, should look there": {

@@ -3,6 +3,7 @@ package render_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
@@ -231,7 +232,7 @@ func planned() []view.ClusterPlan {
 	operator := running()
 	first := viptest.Snapshot(viptest.WithPools())
 	bound := viptest.Snapshot(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), viptest.WithBound(names.RoleIngress, "web", "10.0.0.20"))
-	actions := append(vip.Decide(first).Actions, vip.Decide(bound).Actions...)
+	actions := slices.Concat(vip.Decide(first).Actions, vip.Decide(bound).Actions)
 	full := viptest.Snapshot(viptest.WithPool("cp", names.RoleControlPlane, viptest.Full), viptest.WithClaim(names.RoleControlPlane, "cp"))
 	return []view.ClusterPlan{
 		view.PlanOf(bound, false, actions, &operator),

@@ -69,7 +69,7 @@ func (f *Facts) holders() map[netip.Addr]*holders {
 		address := &f.Addresses[i]
 		h := of(address.Value, "IPAddress "+address.Namespace+"/"+address.Name)
 		h.addresses++
-		claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Address.Claim}]
+		claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}]
 		if claim != nil && claim.Cluster != "" {
 			h.cluster(types.NamespacedName{Namespace: claim.Namespace, Name: claim.Cluster})
 		}

@@ -28,16 +28,16 @@ func PlanOf(s vip.Snapshot, exists bool, actions []vip.Action, operator *Operato
 			p.Served = false
 		}
 	}
-	switch {
-	case p.State == StateReady || p.State == StatePending:
+	switch p.State {
+	case StateReady, StatePending:
 		p.Summary = "It would get its VIPs."
 		if exists && len(actions) == 0 {
 			p.Summary = "It has its VIPs, and the manifest would change nothing about them."
 		}
-	case p.State == StatePaused || p.State == StateMoving || p.State == StateFiltered:
+	case StatePaused, StateMoving, StateFiltered:
 		p.Served = false
 		p.Summary, _ = summary(&s, &p.Cluster, operator)
-	case p.State == StateNoTopology:
+	case StateNoTopology:
 		p.Summary, _ = summary(&s, &p.Cluster, operator)
 	default:
 		p.Summary = "It would wait: " + p.State + "."

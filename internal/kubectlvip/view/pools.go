@@ -118,9 +118,9 @@ func (f *Facts) addressesOf(pool *vip.Pool, claims map[types.NamespacedName]*Cla
 	users := []PoolAddress{}
 	for _, address := range of {
 		user := PoolAddress{
-			Address: address.Value, Namespace: address.Namespace, Claim: address.Address.Claim, Since: address.Born.At, Releasing: address.Deleting,
+			Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
 		}
-		if claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Address.Claim}]; claim != nil {
+		if claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}]; claim != nil {
 			user.Cluster, user.Role = claim.Cluster, claim.Role
 		}
 		users = append(users, user)
