@@ -18,6 +18,9 @@ type Advice struct {
 // claimResource is how kubectl is told of claims, beyond doubt.
 const claimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
 
+// protected tells of the admission policy that the chart can install.
+const protected = "Where the chart's admission policy protects claims, put the annotation " + names.AllowDeletion + " on it first."
+
 // advice is what is said for each reason, whatever the Cluster.
 var advice = map[string]Advice{
 	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
@@ -73,12 +76,13 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 	case names.ReasonAddressConflict:
 		if host := s.Cluster.Endpoint.Host; role.ClaimState != nil && (host == "" || role.Role.Role != names.RoleControlPlane) {
 			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("When the address is excluded from the pool, have the operator ask for another: kubectl delete %s -n %s %s",
-				claimResource, s.Cluster.Namespace, role.ClaimState.Name))
+				claimResource, s.Cluster.Namespace, role.ClaimState.Name), protected)
 		}
 	case names.ReasonClaimConflict:
 		a.Do = []string{
 			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", claimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
 			"If nobody needs it, delete it; the operator then makes its own at once.",
+			protected,
 		}
 	}
 	return a
