@@ -5,12 +5,12 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE ?= $(shell git log -1 --format=%cI 2>/dev/null)
-VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/operator
+VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/docs/commands
+ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/kubectl/... ./test/docs/commands
 
 export CGO_ENABLED ?= 0
 
@@ -21,7 +21,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the operator into bin/
+build: ## Build the operator and the kubectl plugin into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: generate
@@ -38,7 +38,7 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 
 .PHONY: test
 test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
-	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance)
+	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance -e /test/kubectl)
 	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
 .PHONY: test-unit

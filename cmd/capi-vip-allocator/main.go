@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func run(args []string) error {
 		return fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", flags.Arg(0))
 	}
 	if options.ShowVersion {
-		fmt.Println(operator.ReadVersion())
+		fmt.Println(version.Read().Line(operator.ProgramName))
 		return nil
 	}
 	if err := errors.Join(options.Complete(os.LookupEnv), options.Validate()); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // versionPackage holds the variables that tell a program what it is.
-const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/operator"
+const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/version"
 
 // build compiles a program of the sources, static and the same on every machine, and returns its path.
 func (r *release) build(ctx context.Context, program, platform string) (string, error) {
@@ -20,7 +20,7 @@ func (r *release) build(ctx context.Context, program, platform string) (string, 
 		return "", fmt.Errorf("platform %q is not as in linux/amd64", platform)
 	}
 	target := filepath.Join(r.root, "bin", system+"_"+arch, program)
-	if system == "windows" {
+	if system == windows {
 		target += ".exe"
 	}
 	stamp := fmt.Sprintf("-s -w -buildid= -X %[1]s.buildVersion=%[2]s -X %[1]s.buildCommit=%[3]s -X %[1]s.buildDate=%[4]s",

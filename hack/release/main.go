@@ -39,7 +39,7 @@ func (r *release) path(parts ...string) string {
 	return filepath.Join(append([]string{r.out}, parts...)...)
 }
 
-var errUsage = errors.New("usage: release [flags] all|image|chart|manifests|push|values; see --help")
+var errUsage = errors.New("usage: release [flags] all|image|chart|manifests|plugin|push|values; see --help")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -107,7 +107,8 @@ func (r *release) do(ctx context.Context, what string) error {
 		"chart":     {r.chart},
 		"image":     {r.image},
 		"push":      {r.image, r.push},
-		"all":       {r.clean, r.manifests, r.metadata, r.chart, r.image, r.plugin, r.sbom, r.sums},
+		"plugin":    {r.plugin, r.krew},
+		"all":       {r.clean, r.manifests, r.metadata, r.chart, r.image, r.plugin, r.krew, r.sbom, r.sums},
 	}
 	for _, step := range steps[what] {
 		if err := step(ctx); err != nil {

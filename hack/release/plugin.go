@@ -13,13 +13,30 @@ import (
 // pluginName is the plugin of kubectl that explains what the operator does and would do.
 const pluginName = "kubectl-vip"
 
+// windows is the system whose programs and archives are called otherwise.
+const windows = "windows"
+
+// pluginPlatforms are those that people sit at.
+func pluginPlatforms() []string {
+	return []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+}
+
+// pluginArchive is the name of the plugin's archive for a platform.
+func (r *release) pluginArchive(platform string) string {
+	suffix := ".tar.gz"
+	if strings.HasPrefix(platform, windows+"/") {
+		suffix = ".zip"
+	}
+	return fmt.Sprintf("%s_%s_%s%s", pluginName, r.version, strings.ReplaceAll(platform, "/", "_"), suffix)
+}
+
 // plugin packs the kubectl plugin for all platforms that people sit at. Sources without it give a release without it.
 func (r *release) plugin(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(r.root, "cmd", pluginName)); errors.Is(err, fs.ErrNotExist) {
 		say("there is no cmd/%s, so the release has none", pluginName)
 		return nil
 	}
-	for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
+	for _, platform := range pluginPlatforms() {
 		if err := r.packPlugin(ctx, platform); err != nil {
 			return err
 		}
@@ -40,13 +57,12 @@ func (r *release) packPlugin(ctx context.Context, platform string) error {
 		}
 		entries = append(entries, entry{name: filepath.Base(path), content: content, program: path == program})
 	}
-	stem := fmt.Sprintf("%s_%s_%s", pluginName, r.version, strings.ReplaceAll(platform, "/", "_"))
-	if strings.HasPrefix(platform, "windows/") {
+	if strings.HasPrefix(platform, windows+"/") {
 		packed, err := zipped(entries, r.date)
 		if err != nil {
 			return err
 		}
-		return r.write(stem+".zip", packed)
+		return r.write(r.pluginArchive(platform), packed)
 	}
 	packed, err := tarballOf(entries, r.date)
 	if err != nil {
@@ -55,5 +71,5 @@ func (r *release) packPlugin(ctx context.Context, platform string) error {
 	if packed, err = gzipped(packed); err != nil {
 		return err
 	}
-	return r.write(stem+".tar.gz", packed)
+	return r.write(r.pluginArchive(platform), packed)
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Ranges returns what the pool may hand out: its addresses without the excluded ones and the gateway. Entries that cannot
-// be understood are left out; the provider's webhook refuses them.
+// Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as the in-cluster
+// provider does it, the first and (IPv4) last address of the subnet. Entries that cannot be understood are left out; the
+// provider's webhook refuses them.
 func (p *Pool) Ranges() []vip.Range {
 	var set netipx.IPSetBuilder
 	for _, entry := range p.Spec.Addresses {
@@ -17,6 +18,7 @@ func (p *Pool) Ranges() []vip.Range {
 			set.AddRange(parsed)
 		}
 	}
+	p.removeReserved(&set)
 	for _, entry := range append([]string{p.Spec.Gateway}, p.Spec.ExcludedAddresses...) {
 		if parsed, ok := parseRange(entry); ok {
 			set.RemoveRange(parsed)
@@ -31,6 +33,25 @@ func (p *Pool) Ranges() []vip.Range {
 		ranges = append(ranges, vip.Range{From: r.From(), To: r.To()})
 	}
 	return ranges
+}
+
+// removeReserved removes the network and broadcast address (IPv4) or the anycast address (IPv6) of the subnet of the lowest
+// address, unless the pool gives them away too.
+func (p *Pool) removeReserved(set *netipx.IPSetBuilder) {
+	all, err := set.IPSet() // the builder stays usable
+	if err != nil || len(all.Ranges()) == 0 || p.Spec.Prefix == 0 || p.Spec.AllocateReservedIPAddresses {
+		return
+	}
+	lowest := all.Ranges()[0].From()
+	subnet, err := lowest.Prefix(p.Spec.Prefix)
+	if err != nil {
+		return // a prefix that the family does not have
+	}
+	reserved := netipx.RangeOfPrefix(subnet)
+	set.Remove(reserved.From())
+	if lowest.Is4() {
+		set.Remove(reserved.To())
+	}
 }
 
 // parseRange reads an address, a range from-to or a prefix in CIDR notation, as the in-cluster IPAM provider does.

@@ -220,6 +220,8 @@ type PoolSpec struct {
 	Addresses                      []string `json:"addresses,omitempty"`
 	ExcludedAddresses              []string `json:"excludedAddresses,omitempty"`
 	Gateway                        string   `json:"gateway,omitempty"`
+	Prefix                         int      `json:"prefix,omitempty"`
+	AllocateReservedIPAddresses    bool     `json:"allocateReservedIPAddresses,omitempty"`
 	AddressReuseGracePeriodSeconds int32    `json:"addressReuseGracePeriodSeconds,omitempty"`
 }
 

@@ -9,6 +9,9 @@ const Domain = "vip.capi.gorizond.io"
 // FieldManager is the name under which the allocator's writes appear in managedFields and in events.
 const FieldManager = "capi-vip-allocator"
 
+// LeaseName is the name of the Lease that the replicas of the operator compete for, unless a flag says otherwise.
+const LeaseName = "capi-vip-allocator-leader"
+
 // Labels and annotations on pools. They configure the allocator; nothing on a Cluster does.
 const (
 	// ClusterClass is the label with the name of the ClusterClass a pool serves; the value SeeAnnotation says that the

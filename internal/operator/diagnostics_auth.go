@@ -102,7 +102,7 @@ func (g *gate) protect(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="`+programName+`"`)
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+ProgramName+`"`)
 		}
 		http.Error(w, v.text, v.status)
 	})

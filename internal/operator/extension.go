@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -53,7 +54,7 @@ func newHooks(o *operator) (*hooks, error) {
 	h.certificate = newServingCertificate(source, o.logger)
 	h.registrar = &registrar{
 		extensionClients: clients, place: place, certificate: h.certificate, logger: o.logger,
-		finder: &apiFinder{discovery: clients.discovery, logger: o.logger},
+		finder: &apis.Finder{Discovery: clients.discovery, Logger: o.logger},
 	}
 	o.health.AddReadyCheck("runtime extension", h.ready)
 	return h, nil

@@ -175,7 +175,7 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 	if missing {
 		secret = &corev1.Secret{}
 	}
-	data, changed, err := certificate.Renew(secret.Data, programName, s.hosts, s.now())
+	data, changed, err := certificate.Renew(secret.Data, ProgramName, s.hosts, s.now())
 	if err != nil || !changed {
 		return data, err
 	}
@@ -193,7 +193,7 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 // create makes the Secret. It goes with the installation, as the ExtensionConfig does.
 func (s *secretSource) create(ctx context.Context, data map[string][]byte) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": programName}},
+		ObjectMeta: metav1.ObjectMeta{Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": ProgramName}},
 		Type:       corev1.SecretTypeTLS,
 		Data:       data,
 	}

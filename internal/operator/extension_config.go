@@ -19,6 +19,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
@@ -123,7 +124,7 @@ type registrar struct {
 
 	place       extensionPlace
 	certificate *servingCertificate
-	finder      *apiFinder
+	finder      *apis.Finder
 	logger      *slog.Logger
 
 	// served is the version that was last found; only run and what it calls use it.
@@ -160,7 +161,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 
 // discover finds the version of ExtensionConfigs that is served.
 func (r *registrar) discover() error {
-	version, err := r.finder.serving(extensionGroup, extensionVersions, []string{extensionKind})
+	version, err := r.finder.Serving(extensionGroup, extensionVersions, []string{extensionKind})
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (r *registrar) register(ctx context.Context) error {
 	config := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"clientConfig": clientConfig}}}
 	config.SetGroupVersionKind(r.served.WithKind(extensionKind))
 	config.SetName(names.ExtensionName)
-	config.SetLabels(map[string]string{"app.kubernetes.io/name": programName})
+	config.SetLabels(map[string]string{"app.kubernetes.io/name": ProgramName})
 	config.SetOwnerReferences([]metav1.OwnerReference{*owner})
 	if _, err := r.configs().Apply(ctx, names.ExtensionName, config, metav1.ApplyOptions{FieldManager: names.FieldManager, Force: true}); err != nil {
 		return fmt.Errorf("write the ExtensionConfig %s: %w; Cluster API needs its feature gate RuntimeSDK for it", names.ExtensionName, err)

@@ -10,16 +10,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
 const (
+	// ProgramName is the name of the program in user agents, certificates and version lines.
+	ProgramName = "capi-vip-allocator"
 	// DefaultRetryInterval is how soon a Cluster that waits for an address is looked at again.
 	DefaultRetryInterval = 10 * time.Second
 	// DefaultReconcilePeriod is how often every Cluster is looked at although nothing seems to have changed.
 	DefaultReconcilePeriod = 30 * time.Second
 	// DefaultControlPlanePort is the API server port written beside a virtual IP, as kubeadm uses it.
-	DefaultControlPlanePort int32 = 6443
+	DefaultControlPlanePort = vip.DefaultPort
 	// DefaultConcurrency is how many Clusters are worked on at once.
 	DefaultConcurrency = 10
 	// DefaultKubeAPIQPS is the sustained request rate; client-go's own default of 5 would throttle a storm of new Clusters.
@@ -33,7 +36,7 @@ const (
 	// DefaultWebhookPort is where Cluster API providers serve webhooks.
 	DefaultWebhookPort = 9443
 	// DefaultLeaderElectionID is the name of the Lease that replicas compete for.
-	DefaultLeaderElectionID = "capi-vip-allocator-leader"
+	DefaultLeaderElectionID = names.LeaseName
 	// DefaultLeaseDuration, DefaultRenewDeadline and DefaultRetryPeriod are the usual timings of Kubernetes components.
 	DefaultLeaseDuration = 15 * time.Second
 	// DefaultRenewDeadline is how long a leader may go without renewing before it stops by itself.

@@ -12,6 +12,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
 // ErrNoCluster means that nothing says which API server to talk to.
@@ -34,7 +36,7 @@ func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
 	}
 	config.QPS = o.KubeAPIQPS
 	config.Burst = o.KubeAPIBurst
-	config.UserAgent = programName + "/" + ReadVersion().Version
+	config.UserAgent = ProgramName + "/" + version.Read().Version
 	config.WarningHandler = &warningLogger{logger: logger, seen: map[string]struct{}{}}
 	return config, nil
 }

@@ -54,24 +54,3 @@ func TestPoolKinds(t *testing.T) {
 		})
 	}
 }
-
-// FuzzPoolKinds: what is accepted names kinds, and means the same when it is written as it is shown.
-func FuzzPoolKinds(f *testing.F) {
-	f.Add("ipam.example.com/v1/ExamplePool")
-	f.Add("a.b/v1/A, c.d/v1beta1/C,")
-	f.Add("/v1/X,a//X,a/v1/")
-	f.Fuzz(func(t *testing.T, text string) {
-		kinds, err := parsePoolKinds(text)
-		if err != nil {
-			return
-		}
-		for _, kind := range kinds {
-			assert.NotEmpty(t, kind.Group)
-			assert.NotEmpty(t, kind.Version)
-			assert.NotEmpty(t, kind.Kind)
-		}
-		again, err := parsePoolKinds(formatPoolKinds(kinds))
-		require.NoError(t, err)
-		assert.Equal(t, kinds, again)
-	})
-}

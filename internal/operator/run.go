@@ -22,10 +22,12 @@ import (
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/connrotation"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
 const (
@@ -48,15 +50,15 @@ func Run(ctx context.Context, options *Options, logger *slog.Logger) error {
 		return err
 	}
 	config.Timeout = apiTimeout
-	version := ReadVersion()
-	logger.Info("starting", slog.String("version", version.String()), slog.String("server", config.Host))
+	build := version.Read()
+	logger.Info("starting", slog.String("version", build.Line(ProgramName)), slog.String("server", config.Host))
 	options.LogNotices(ctx, logger)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &operator{
 		options: options, config: config, logger: logger, health: NewHealth(logger),
-		metrics: telemetry.NewMetrics(registry, version.Version, version.Commit), state: telemetry.NewState(registry),
+		metrics: telemetry.NewMetrics(registry, build.Version, build.Commit), state: telemetry.NewState(registry),
 	}
 	if options.RuntimeExtension.Enabled {
 		if o.hooks, err = newHooks(o); err != nil {
@@ -212,20 +214,20 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 	if err != nil {
 		return fmt.Errorf("make the discovery client: %w", err)
 	}
-	finder := &apiFinder{discovery: client, poolKinds: o.options.PoolKinds, dns: o.options.BaseDomain != "", logger: o.logger}
-	api, err := finder.await(ctx, awaitPeriod)
+	finder := &apis.Finder{Discovery: client, PoolKinds: o.options.PoolKinds, DNS: o.options.BaseDomain != "", Logger: o.logger}
+	api, err := finder.Await(ctx, awaitPeriod)
 	if err != nil {
 		return nil // only ctx ends the wait
 	}
 	o.logger.Info("using APIs", slog.String("versions", api.String()))
 	if len(api.OtherPools) < len(o.options.PoolKinds) {
 		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
-			slog.String("configured", formatPoolKinds(o.options.PoolKinds)))
+			slog.String("configured", apis.FormatKinds(o.options.PoolKinds)))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		finder.watch(ctx, api, o.options.ReconcilePeriod)
+		finder.Watch(ctx, api, o.options.ReconcilePeriod)
 		cancel()
 	}()
 	return run(ctx, controller.Config{

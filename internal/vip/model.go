@@ -38,6 +38,9 @@ type Snapshot struct {
 	Rivals []Rival
 }
 
+// DefaultPort is the port of an endpoint unless options or the Cluster say otherwise: that of kubeadm's API servers.
+const DefaultPort int32 = 6443
+
 // Settings are the options of the operator that a decision depends on.
 type Settings struct {
 	// DefaultPort is the port of an endpoint whose Cluster names none.

@@ -80,6 +80,9 @@ func TestRelease(t *testing.T) {
 	})
 	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) { checkChart(t, read("capi-vip-allocator-0.1.0.tgz")) })
 	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) { checkImage(t, filepath.Join(dist, image)) })
+	t.Run("if krew installs the plugin, should find an archive for each platform with its checksum", func(t *testing.T) {
+		checkKrew(t, read("krew-vip.yaml"), read)
+	})
 	t.Run("if the SBOM is read, should be valid and name what is linked", func(t *testing.T) { checkSBOM(t, read("capi-vip-allocator_"+version+".spdx.json")) })
 }
 

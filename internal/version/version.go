@@ -1,4 +1,5 @@
-package operator
+// Package version tells what a program was built from.
+package version
 
 import (
 	"fmt"
@@ -7,10 +8,7 @@ import (
 	"strings"
 )
 
-// programName is the program's name in user agents, certificates and version lines.
-const programName = "capi-vip-allocator"
-
-// Set at link time: -ldflags "-X github.com/gorizond/capi-vip-allocator/internal/operator.buildVersion=v1.2.3" and
+// Set at link time: -ldflags "-X github.com/gorizond/capi-vip-allocator/internal/version.buildVersion=v1.2.3" and
 // likewise buildCommit (a git hash) and buildDate (RFC 3339).
 var (
 	buildVersion string
@@ -18,8 +16,8 @@ var (
 	buildDate    string
 )
 
-// Version says what was built, from what, when and with what.
-type Version struct {
+// Info says what was built, from what, when and with what.
+type Info struct {
 	// Version is the release, e.g. v1.2.3, or "devel".
 	Version string `json:"version"`
 	// Commit is the git hash, with "-dirty" appended when files were changed; empty if not known.
@@ -32,15 +30,15 @@ type Version struct {
 	Platform string `json:"platform"`
 }
 
-// ReadVersion returns what the linker was told, and where it was told nothing, what Go itself has recorded.
-func ReadVersion() Version {
-	linked := Version{Version: buildVersion, Commit: buildCommit, Date: buildDate}
+// Read returns what the linker was told, and where it was told nothing, what Go itself has recorded.
+func Read() Info {
+	linked := Info{Version: buildVersion, Commit: buildCommit, Date: buildDate}
 	info, _ := debug.ReadBuildInfo()
 	return completeVersion(linked, info)
 }
 
 // completeVersion fills the gaps of linked from info, which may be nil.
-func completeVersion(linked Version, info *debug.BuildInfo) Version {
+func completeVersion(linked Info, info *debug.BuildInfo) Info {
 	linked.GoVersion = runtime.Version()
 	linked.Platform = runtime.GOOS + "/" + runtime.GOARCH
 	recorded := recordedVersion(info)
@@ -56,8 +54,8 @@ func completeVersion(linked Version, info *debug.BuildInfo) Version {
 	return linked
 }
 
-func recordedVersion(info *debug.BuildInfo) Version {
-	recorded := Version{Version: "devel"}
+func recordedVersion(info *debug.BuildInfo) Info {
+	recorded := Info{Version: "devel"}
 	if info == nil {
 		return recorded
 	}
@@ -75,8 +73,8 @@ func recordedVersion(info *debug.BuildInfo) Version {
 	return recorded
 }
 
-// String is the one line that --version prints.
-func (v Version) String() string {
+// Line is the one line that a program of this name prints.
+func (v Info) Line(program string) string {
 	details := []string{}
 	if v.Commit != "" {
 		details = append(details, "commit "+v.Commit)
@@ -85,5 +83,5 @@ func (v Version) String() string {
 		details = append(details, "built "+v.Date)
 	}
 	details = append(details, v.GoVersion, v.Platform)
-	return fmt.Sprintf("%s %s (%s)", programName, v.Version, strings.Join(details, ", "))
+	return fmt.Sprintf("%s %s (%s)", program, v.Version, strings.Join(details, ", "))
 }

@@ -1,4 +1,4 @@
-package operator
+package apis
 
 import (
 	"context"
@@ -102,7 +102,7 @@ func TestFindAPIs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			api, missing, err := (&apiFinder{discovery: &served{kinds: test.kinds}}).find()
+			api, missing, err := (&Finder{Discovery: &served{kinds: test.kinds}}).Find()
 			require.NoError(t, err)
 			assert.Equal(t, test.want, api.String())
 			assert.Equal(t, test.missing, missing)
@@ -111,12 +111,12 @@ func TestFindAPIs(t *testing.T) {
 	kinds := []schema.GroupVersionKind{
 		{Group: "ipam.example.com", Version: "v1", Kind: "ExamplePool"}, {Group: "ipam.example.com", Version: "v1", Kind: "NotThere"},
 	}
-	api, missing, err := (&apiFinder{discovery: &served{kinds: withExamplePool}, poolKinds: kinds}).find()
+	api, missing, err := (&Finder{Discovery: &served{kinds: withExamplePool}, PoolKinds: kinds}).Find()
 	require.NoError(t, err)
 	assert.Empty(t, missing, "nothing waits for the pools of another provider")
 	assert.Equal(t, "cluster.x-k8s.io/v1beta2, ipam.cluster.x-k8s.io/v1beta2, pools v1alpha2, ExamplePool ipam.example.com/v1", api.String())
 
-	_, _, err = (&apiFinder{discovery: &served{}}).find()
+	_, _, err = (&Finder{Discovery: &served{}}).Find()
 	require.ErrorContains(t, err, "cluster.x-k8s.io/v1beta2", "an API server that does not answer is not one without the kinds")
 }
 
@@ -124,7 +124,7 @@ func TestAwaitAPIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		server := &served{}
-		finder := &apiFinder{discovery: server, logger: slog.New(slog.NewTextHandler(&log, nil))}
+		finder := &Finder{Discovery: server, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		go func() {
 			for _, kinds := range []map[string][]string{{}, halfInstalled, current} {
 				time.Sleep(time.Minute + 100*time.Millisecond) //nolint:forbidigo // fake time; between two looks, not during one
@@ -132,7 +132,7 @@ func TestAwaitAPIs(t *testing.T) {
 			}
 		}()
 		began := time.Now()
-		api, err := finder.await(t.Context(), time.Second)
+		api, err := finder.Await(t.Context(), time.Second)
 		require.NoError(t, err)
 		assert.Equal(t, "v1beta2", api.IPAM.Version)
 		assert.InDelta(t, 3*time.Minute, time.Since(began), float64(2*time.Second))
@@ -143,12 +143,12 @@ func TestAwaitAPIs(t *testing.T) {
 func TestWatchAPIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &served{kinds: oldest}
-		finder := &apiFinder{discovery: server, logger: slog.New(slog.DiscardHandler)}
-		used, _, err := finder.find()
+		finder := &Finder{Discovery: server, Logger: slog.New(slog.DiscardHandler)}
+		used, _, err := finder.Find()
 		require.NoError(t, err)
 		ended := make(chan struct{})
 		go func() {
-			finder.watch(t.Context(), used, time.Second)
+			finder.Watch(t.Context(), used, time.Second)
 			close(ended)
 		}()
 		// Neither time nor an API server that is away ends the watch.

@@ -1,4 +1,5 @@
-package operator
+// Package apis finds out which versions of the neighbours' kinds an API server serves, and which of them to use.
+package apis
 
 import (
 	"context"
@@ -17,26 +18,27 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// The versions that the operator can use of each neighbour, best first.
+// The versions that the allocator can use of each neighbour, best first.
 var (
 	clusterVersions = []string{"v1beta2", "v1beta1"}
 	ipamVersions    = []string{"v1beta2", "v1beta1"}
 	poolVersions    = []string{"v1alpha2"}
 )
 
-// apiFinder finds out which versions of the neighbours' kinds are served.
-type apiFinder struct {
-	discovery discovery.ServerResourcesInterface
-	// poolKinds are the pool kinds of other providers to look for. Nothing waits for them: they are used when served.
-	poolKinds []schema.GroupVersionKind
-	// dns says whether to look for the kind that DNS records are kept in; nothing waits for it either.
-	dns    bool
-	logger *slog.Logger
+// Finder finds out which versions of the neighbours' kinds are served.
+type Finder struct {
+	Discovery discovery.ServerResourcesInterface
+	// PoolKinds are the pool kinds of other providers to look for. Nothing waits for them: they are used when served.
+	PoolKinds []schema.GroupVersionKind
+	// DNS says whether to look for the kind that DNS records are kept in; nothing waits for it either.
+	DNS bool
+	// Logger takes what Await and Watch have to say; Find is silent.
+	Logger *slog.Logger
 }
 
-// find returns the versions to use, and the kinds that no usable version serves; an API with missing kinds is not
+// Find returns the versions to use, and the kinds that no usable version serves; an API with missing kinds is not
 // complete. The error is that of an API server that did not answer.
-func (f *apiFinder) find() (capi.API, []string, error) {
+func (f *Finder) Find() (capi.API, []string, error) {
 	var api capi.API
 	var missing []string
 	for _, group := range []struct {
@@ -49,7 +51,7 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 		{capi.IPAMGroup, ipamVersions, []string{capi.KindClaim, capi.KindAddress}, &api.IPAM},
 		{capi.IPAMGroup, poolVersions, []string{capi.KindPool, capi.KindGlobalPool}, &api.Pools},
 	} {
-		version, err := f.serving(group.name, group.versions, group.kinds)
+		version, err := f.Serving(group.name, group.versions, group.kinds)
 		if err != nil {
 			return api, nil, err
 		}
@@ -59,7 +61,7 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 		}
 		*group.found = schema.GroupVersion{Group: group.name, Version: version}
 	}
-	for _, kind := range f.poolKinds {
+	for _, kind := range f.PoolKinds {
 		resource, ok, err := f.resource(kind)
 		if err != nil {
 			return api, nil, err
@@ -68,7 +70,7 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 			api.OtherPools = append(api.OtherPools, resource)
 		}
 	}
-	if f.dns {
+	if f.DNS {
 		resource, ok, err := f.resource(capi.DNSEndpointKind)
 		if err != nil {
 			return api, nil, err
@@ -81,7 +83,7 @@ func (f *apiFinder) find() (capi.API, []string, error) {
 }
 
 // resource returns the resource of a kind, and whether it is served.
-func (f *apiFinder) resource(kind schema.GroupVersionKind) (capi.Resource, bool, error) {
+func (f *Finder) resource(kind schema.GroupVersionKind) (capi.Resource, bool, error) {
 	resources, err := f.resources(kind.GroupVersion())
 	if err != nil {
 		return capi.Resource{}, false, err
@@ -95,8 +97,8 @@ func (f *apiFinder) resource(kind schema.GroupVersionKind) (capi.Resource, bool,
 }
 
 // resources returns what a group and version serves; nothing if there is no such version.
-func (f *apiFinder) resources(gv schema.GroupVersion) ([]metav1.APIResource, error) {
-	list, err := f.discovery.ServerResourcesForGroupVersion(gv.String())
+func (f *Finder) resources(gv schema.GroupVersion) ([]metav1.APIResource, error) {
+	list, err := f.Discovery.ServerResourcesForGroupVersion(gv.String())
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -106,8 +108,8 @@ func (f *apiFinder) resources(gv schema.GroupVersion) ([]metav1.APIResource, err
 	return list.APIResources, nil
 }
 
-// serving returns the first of the versions of a group that serves all kinds, or "".
-func (f *apiFinder) serving(group string, versions, kinds []string) (string, error) {
+// Serving returns the first of the versions of a group that serves all kinds, or "".
+func (f *Finder) Serving(group string, versions, kinds []string) (string, error) {
 	for _, version := range versions {
 		resources, err := f.resources(schema.GroupVersion{Group: group, Version: version})
 		if err != nil {
@@ -123,13 +125,13 @@ func (f *apiFinder) serving(group string, versions, kinds []string) (string, err
 	return "", nil
 }
 
-// await returns the versions to use as soon as all kinds are served. It says once what it waits for, and again when
+// Await returns the versions to use as soon as all kinds are served. It says once what it waits for, and again when
 // that changes. It asks every period, and returns the error of ctx when that ends first.
-func (f *apiFinder) await(ctx context.Context, period time.Duration) (capi.API, error) {
+func (f *Finder) Await(ctx context.Context, period time.Duration) (capi.API, error) {
 	var found capi.API
 	var said string
 	err := wait.PollUntilContextCancel(ctx, period, true, func(context.Context) (bool, error) {
-		api, missing, err := f.find()
+		api, missing, err := f.Find()
 		waitsFor := "the API server"
 		switch {
 		case err == nil && len(missing) == 0:
@@ -139,8 +141,8 @@ func (f *apiFinder) await(ctx context.Context, period time.Duration) (capi.API, 
 			waitsFor = strings.Join(missing, ", ")
 		}
 		if waitsFor != said {
-			f.logger.Info("waiting for APIs that are not served yet; install Cluster API and its in-cluster IPAM provider",
-				slog.String("missing", waitsFor), slog.Any(errorKey, err))
+			f.Logger.Info("waiting for APIs that are not served yet; install Cluster API and its in-cluster IPAM provider",
+				slog.String("missing", waitsFor), slog.Any("error", err))
 			said = waitsFor
 		}
 		return false, nil
@@ -148,15 +150,15 @@ func (f *apiFinder) await(ctx context.Context, period time.Duration) (capi.API, 
 	return found, err
 }
 
-// watch returns when other versions are to be used than those given, or ctx ends. It asks every period; an API server
+// Watch returns when other versions are to be used than those given, or ctx ends. It asks every period; an API server
 // that does not answer changes nothing.
-func (f *apiFinder) watch(ctx context.Context, used capi.API, period time.Duration) {
+func (f *Finder) Watch(ctx context.Context, used capi.API, period time.Duration) {
 	_ = wait.PollUntilContextCancel(ctx, period, false, func(context.Context) (bool, error) { // the only error is ctx's
-		api, missing, err := f.find()
+		api, missing, err := f.Find()
 		if unchanged := len(missing) == 0 && api.String() == used.String(); err != nil || unchanged {
 			return false, nil //nolint:nilerr // see above
 		}
-		f.logger.Info("the served APIs have changed, starting over", slog.Any("missing", missing),
+		f.Logger.Info("the served APIs have changed, starting over", slog.Any("missing", missing),
 			slog.String("used", used.String()), slog.String("served", api.String()))
 		return true, nil
 	})

@@ -1,0 +1,29 @@
+package apis
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzPoolKinds: what is accepted names kinds, and means the same when it is written as it is shown.
+func FuzzPoolKinds(f *testing.F) {
+	f.Add("ipam.example.com/v1/ExamplePool")
+	f.Add("a.b/v1/A, c.d/v1beta1/C,")
+	f.Add("/v1/X,a//X,a/v1/")
+	f.Fuzz(func(t *testing.T, text string) {
+		kinds, err := ParseKinds(text)
+		if err != nil {
+			return
+		}
+		for _, kind := range kinds {
+			assert.NotEmpty(t, kind.Group)
+			assert.NotEmpty(t, kind.Version)
+			assert.NotEmpty(t, kind.Kind)
+		}
+		again, err := ParseKinds(FormatKinds(kinds))
+		require.NoError(t, err)
+		assert.Equal(t, kinds, again)
+	})
+}

@@ -1,0 +1,89 @@
+package live
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Facts returns what was read in the terms of package view, as of now.
+func (w *World) Facts() *view.Facts {
+	now := w.reader.now()
+	f := &view.Facts{
+		Now: now, Operator: w.Operator, Platform: w.platform, Limits: w.limits,
+		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
+	}
+	if w.Store == nil {
+		return f
+	}
+	for _, object := range w.Store.Clusters.GetStore().List() {
+		cluster, ok := object.(*capi.Cluster)
+		if !ok {
+			continue
+		}
+		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), w.Operator.Settings, now); ok {
+			f.Snapshots = append(f.Snapshots, snapshot)
+		}
+	}
+	slices.SortFunc(f.Snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
+	f.Pools = w.pools()
+	for _, object := range w.Store.ClusterClasses.GetStore().List() {
+		if class, ok := object.(*capi.ClusterClass); ok {
+			f.Classes = append(f.Classes, vip.Class{Namespace: class.Namespace, Name: class.Name})
+		}
+	}
+	for _, object := range w.Store.Claims.GetStore().List() {
+		if claim, ok := object.(*capi.Claim); ok {
+			f.Claims = append(f.Claims, view.ClaimFacts{Claim: claim.Snapshot(), Cluster: claim.Cluster().Name})
+		}
+	}
+	for _, object := range w.Store.Addresses.GetStore().List() {
+		if address, ok := object.(*capi.Address); ok {
+			f.Addresses = append(f.Addresses, view.AddressFacts{
+				Address: address.Snapshot(), Pool: address.Spec.PoolRef.Snapshot(), Deleting: address.DeletionTimestamp != nil,
+			})
+		}
+	}
+	// A cache has no order, and what is said must not change from one time to the next.
+	slices.SortFunc(f.Claims, func(a, b view.ClaimFacts) int { return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name)) })
+	slices.SortFunc(f.Addresses, func(a, b view.AddressFacts) int {
+		return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name))
+	})
+	slices.SortFunc(f.Pools, func(a, b view.PoolFacts) int {
+		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)), cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
+	})
+	return f
+}
+
+func keyOf(namespace, name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+func byName(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// pools returns all pools, whether they are configured for the allocator or not.
+func (w *World) pools() []view.PoolFacts {
+	var pools []view.PoolFacts
+	for _, kind := range w.Store.Informers.Pools {
+		for _, object := range kind.GetStore().List() {
+			pool, ok := object.(*capi.Pool)
+			if !ok {
+				continue
+			}
+			facts := view.PoolFacts{Pool: pool.Snapshot(time.Time{})}
+			facts.Offers = pool.Ranges()
+			_, facts.Paused = pool.Annotations[names.Paused]
+			pools = append(pools, facts)
+		}
+	}
+	return pools
+}

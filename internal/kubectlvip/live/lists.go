@@ -1,0 +1,178 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/metadata/metadatainformer"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/pager"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+)
+
+// source is how the objects of one kind are read, and the cache that they go to.
+type source struct {
+	capi.Resource
+	lw        cache.ListerWatcherWithContext
+	informer  cache.SharedIndexInformer
+	transform cache.TransformFunc
+	// optional says that the kind may be forbidden: what is left is worth telling.
+	optional bool
+}
+
+// sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut watches.
+func (w *World) sources(config *rest.Config) ([]source, kube.Informers, error) {
+	var informers kube.Informers
+	var sources []source
+	for _, resource := range w.API.Views() {
+		client, err := w.clientFor(config, resource)
+		if err != nil {
+			return nil, informers, err
+		}
+		lw := cache.NewListWatchFromClient(client, resource.Plural, w.namespaceOf(resource), fields.Everything())
+		s := source{Resource: resource, lw: lw, transform: capi.Trim}
+		s.informer = cache.NewSharedIndexInformer(lw, exampleOf(resource), 0, cache.Indexers{})
+		switch resource.Kind {
+		case capi.KindCluster:
+			informers.Clusters = s.informer
+		case capi.KindClusterClass:
+			informers.ClusterClasses, s.optional = s.informer, true
+		case capi.KindClaim:
+			informers.Claims = s.informer
+		case capi.KindAddress:
+			informers.Addresses = s.informer
+		default:
+			s.transform, s.optional = capi.PoolTrimmer(resource), true
+			informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: s.informer})
+		}
+		sources = append(sources, s)
+	}
+	for _, resource := range w.API.OtherPools {
+		gvr := resource.GroupVersion().WithResource(resource.Plural)
+		objects := w.reader.metadata.Resource(gvr)
+		informer := metadatainformer.NewFilteredMetadataInformer(w.reader.metadata, gvr, w.namespaceOf(resource), 0, cache.Indexers{}, nil).Informer()
+		sources = append(sources, source{
+			Resource: resource, informer: informer, transform: capi.PoolTrimmer(resource), optional: true,
+			lw: &cache.ListWatch{ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+				return objects.Namespace(w.namespaceOf(resource)).List(ctx, options)
+			}},
+		})
+		informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: informer})
+	}
+	for _, s := range sources {
+		if err := s.informer.SetTransform(s.transform); err != nil {
+			return nil, informers, fmt.Errorf("trim %s: %w", s.Plural, err)
+		}
+	}
+	return sources, informers, nil
+}
+
+func exampleOf(resource capi.Resource) runtime.Object {
+	switch resource.Kind {
+	case capi.KindCluster:
+		return &capi.Cluster{}
+	case capi.KindClusterClass:
+		return &capi.ClusterClass{}
+	case capi.KindClaim:
+		return &capi.Claim{}
+	case capi.KindAddress:
+		return &capi.Address{}
+	}
+	return &capi.Pool{}
+}
+
+// clientFor returns a client whose answers are views.
+func (w *World) clientFor(config *rest.Config, resource capi.Resource) (rest.Interface, error) {
+	config = rest.CopyConfig(config)
+	gv := resource.GroupVersion()
+	config.GroupVersion, config.APIPath = &gv, "/apis"
+	config.NegotiatedSerializer = serializer.NewCodecFactory(w.API.Scheme()).WithoutConversion()
+	client, err := rest.RESTClientForConfigAndClient(config, w.reader.http)
+	if err != nil {
+		return nil, fmt.Errorf("make the client of %s: %w", resource.Plural, err)
+	}
+	return client, nil
+}
+
+func (w *World) namespaceOf(resource capi.Resource) string {
+	if !resource.Namespaced {
+		return metav1.NamespaceAll
+	}
+	return w.scope
+}
+
+// list fills a store with what is there now.
+func (w *World) list(ctx context.Context) (*kube.Store, error) {
+	sources, informers, err := w.sources(w.reader.config)
+	if err != nil {
+		return nil, err
+	}
+	var limits []string
+	w.unreadable = nil
+	for _, s := range sources {
+		objects, err := s.list(ctx)
+		if apierrors.IsForbidden(err) && s.optional && (w.scope != "" || !s.Namespaced) {
+			limits = append(limits, fmt.Sprintf("%s cannot be read (%s), so %s", s.Plural, shortly(err), s.unseen()))
+			w.unreadable = append(w.unreadable, s.Resource)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", s.Plural, err)
+		}
+		if err := s.informer.GetStore().Replace(objects, ""); err != nil {
+			return nil, fmt.Errorf("keep %s: %w", s.Plural, err)
+		}
+	}
+	store, err := kube.NewStore(informers)
+	if err != nil {
+		return nil, err
+	}
+	w.limits = append(slices.Clip(w.limits), limits...)
+	for _, object := range informers.Addresses.GetStore().List() {
+		if address, ok := object.(*capi.Address); ok {
+			store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
+		}
+	}
+	return store, nil
+}
+
+// unseen says what may be missed without the kind.
+func (s *source) unseen() string {
+	if s.Kind == capi.KindClusterClass {
+		return "it is not known which Clusters wait for their templates"
+	}
+	return "pools may match that are not seen here"
+}
+
+// list returns all objects of the kind as they go into the cache, read in pages.
+func (s *source) list(ctx context.Context) ([]any, error) {
+	objects := []any{}
+	page := func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		return s.lw.ListWithContext(ctx, options)
+	}
+	err := pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		trimmed, err := s.transform(object)
+		objects = append(objects, trimmed)
+		return err
+	})
+	return objects, err
+}
+
+// shortly returns what an API error says without the whole of the request.
+func shortly(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return string(status.Status().Reason)
+	}
+	return err.Error()
+}

@@ -1,0 +1,89 @@
+package live
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// deploymentOf is the operator with an image, beside another container.
+func deploymentOf(image string) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "manager", Labels: map[string]string{"app.kubernetes.io/version": "v9"}},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "sidecar", Image: "example.com/sidecar:v7"}, {Name: "manager", Image: image}},
+		}}},
+	}
+}
+
+func TestOptions(t *testing.T) {
+	kind := func(version string) []schema.GroupVersionKind {
+		return []schema.GroupVersionKind{{Group: "ipam.example.com", Version: version, Kind: "ExamplePool"}}
+	}
+	defaults := func(change ...func(*options)) options {
+		o := options{port: vip.DefaultPort, elects: true, lease: operator.DefaultLeaderElectionID}
+		for _, c := range change {
+			c(&o)
+		}
+		return o
+	}
+	for name, test := range map[string]struct {
+		args []string
+		file string
+		want options
+	}{
+		"if nothing is set, should be the defaults of the operator": {nil, "", defaults()},
+		"if flags are set that matter nothing, should pass them over": {
+			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"},
+			"",
+			defaults(func(o *options) { o.port, o.portGiven = 8443, true }),
+		},
+		"if flags restrict it, should know": {
+			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"},
+			"",
+			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }),
+		},
+		"if the Lease has a namespace, should look there": {
+			[]string{"--leader-election-id=leases/mine"}, "", defaults(func(o *options) { o.lease, o.leaseNamespace = "mine", "leases" }),
+		},
+		"if there is a config file, should read it": {
+			nil, "defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\nretryInterval: 10s\n",
+			defaults(func(o *options) { o.port, o.kinds = 7443, kind("v1") }),
+		},
+		"if flags and file differ, should go by the flags": {
+			[]string{"--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool"},
+			"defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
+			defaults(func(o *options) { o.port, o.portGiven, o.kinds, o.kindsGiven = 8443, true, kind("v2"), true }),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseArgs(test.args)
+			require.NoError(t, err)
+			require.NoError(t, got.merge([]byte(test.file)))
+			assert.Equal(t, test.want, got)
+		})
+	}
+	_, err := parseArgs([]string{"--default-port=x"})
+	require.Error(t, err)
+	require.Error(t, (&options{}).merge([]byte("defaultPort: [")))
+	require.Error(t, (&options{}).merge([]byte("poolKinds: [{apiVersion: a/b/c, kind: X}]")))
+}
+
+func TestVersionOf(t *testing.T) {
+	for image, want := range map[string]string{
+		"ghcr.io/gorizond/capi-vip-allocator:v0.1.0":               "v0.1.0",
+		"registry:5000/capi-vip-allocator:v0.1.0@sha256:abc":       "v0.1.0",
+		"registry:5000/capi-vip-allocator":                         "v9",
+		"ghcr.io/gorizond/capi-vip-allocator@sha256:0123456789abc": "v9",
+	} {
+		assert.Equal(t, want, versionOf(deploymentOf(image)), image)
+	}
+}

@@ -1,0 +1,176 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/gorizond/capi-vip-allocator/internal/apis"
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+	"github.com/gorizond/capi-vip-allocator/internal/version"
+)
+
+const (
+	// requestTimeout bounds each request unless the user says otherwise: an API server that swallows packets must not
+	// leave a person without an answer.
+	requestTimeout = 30 * time.Second
+	// A person's questions come in bursts; the server's own priority and fairness does the rest.
+	qps, burst = 100, 200
+)
+
+// Reader reads one cluster.
+type Reader struct {
+	config   *rest.Config
+	http     *http.Client
+	core     kubernetes.Interface
+	metadata metadata.Interface
+	now      func() time.Time
+}
+
+// NewReader returns a reader of the cluster that config points to.
+func NewReader(config *rest.Config) (*Reader, error) {
+	config = rest.CopyConfig(config)
+	config.Timeout = cmp.Or(config.Timeout, requestTimeout)
+	return newReader(config)
+}
+
+func newReader(config *rest.Config) (*Reader, error) {
+	config.QPS, config.Burst = qps, burst
+	config.UserAgent = "kubectl-vip/" + version.Read().Version
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	core, err := kubernetes.NewForConfigAndClient(config, client)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	objects, err := metadata.NewForConfigAndClient(config, client)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return &Reader{config: config, http: client, core: core, metadata: objects, now: time.Now}, nil
+}
+
+// World is what was read, and the store that holds it.
+type World struct {
+	API      capi.API
+	Store    *kube.Store
+	Operator view.Operator
+
+	reader   *Reader
+	platform view.Platform
+	limits   []string
+	// scope is the namespace that the lists are restricted to; empty means all.
+	scope string
+	// unreadable are the kinds that could not be read.
+	unreadable []capi.Resource
+}
+
+// Read reads the cluster once. Everything is read in all namespaces, because conflicts reach across them; where that is
+// forbidden, the given namespace alone is read and the world says so. An API with missing kinds gives a world without
+// objects, whose facts name what is missing.
+func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
+	w, err := r.Discover(ctx)
+	if err != nil || len(w.platform.Missing) > 0 {
+		return w, err
+	}
+	for _, w.scope = range slices.Compact([]string{"", namespace}) {
+		if w.Store, err = w.list(ctx); !apierrors.IsForbidden(err) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.scope != "" {
+		w.limits = append(w.limits, "only namespace "+w.scope+" could be read, so conflicts with Clusters and addresses of others are not seen")
+	}
+	return w, nil
+}
+
+// Discover finds out what is served and how the operator is set up; the world has no objects.
+func (r *Reader) Discover(ctx context.Context) (*World, error) {
+	client, err := discovery.NewDiscoveryClientForConfigAndClient(r.config, r.http)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	w := &World{reader: r}
+	// The first request says whether there is a cluster at all.
+	server, err := client.ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its version: %w", r.config.Host, err)
+	}
+	operator, kinds := r.findOperator(ctx)
+	w.Operator = operator
+	if w.API, w.platform.Missing, err = (&apis.Finder{Discovery: client, PoolKinds: kinds}).Find(); err != nil {
+		return nil, err
+	}
+	w.platform.Kubernetes = server.GitVersion
+	w.platform.Plugin = version.Read().Version
+	if len(w.platform.Missing) == 0 {
+		w.platform.APIs = w.API.String()
+	}
+	w.limits = unserved(kinds, w.API)
+	if operator.Deployment != "" && !operator.SettingsKnown {
+		w.limits = append(w.limits, "not all options of the operator could be read; defaults are assumed for the others")
+	}
+	return w, nil
+}
+
+// unserved says which pool kinds of the operator's configuration are not served.
+func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
+	var limits []string
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(api.OtherPools, func(r capi.Resource) bool { return r.GroupVersionKind == kind }) {
+			limits = append(limits, "the operator is configured for pools of kind "+apis.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
+		}
+	}
+	return limits
+}
+
+// Missing are the kinds that are not served; without them there is nothing to say about Clusters.
+func (w *World) Missing() []string { return w.platform.Missing }
+
+// Namespaces returns the names of all namespaces.
+func (r *Reader) Namespaces(ctx context.Context) ([]string, error) {
+	return namesOf(ctx, r.metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}))
+}
+
+// ClusterNames returns the names of the Clusters of a namespace, in whatever version is served.
+func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, error) {
+	client, err := discovery.NewDiscoveryClientForConfigAndClient(r.config, r.http)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	api, _, err := (&apis.Finder{Discovery: client}).Find()
+	if err != nil {
+		return nil, err
+	}
+	return namesOf(ctx, r.metadata.Resource(api.Cluster.WithResource(api.Clusters().Plural)).Namespace(namespace))
+}
+
+func namesOf(ctx context.Context, objects metadata.ResourceInterface) ([]string, error) {
+	list, err := objects.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list names: %w", err)
+	}
+	found := make([]string, len(list.Items))
+	for i := range list.Items {
+		found[i] = list.Items[i].Name
+	}
+	return found, nil
+}

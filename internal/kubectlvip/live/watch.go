@@ -1,0 +1,110 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+)
+
+// together is how long changes are gathered before they are told: a new Cluster changes many objects at once.
+const together = 100 * time.Millisecond
+
+// Watch keeps the world up to date and calls changed once it is, then after every change and at least every period, until
+// ctx ends or changed returns an error. Changes that come together are told together.
+func (w *World) Watch(ctx context.Context, period time.Duration, changed func() error) error {
+	config := rest.CopyConfig(w.reader.config)
+	config.Timeout = 0 // that of single requests would cut every watch
+	watcher, err := newReader(config)
+	if err != nil {
+		return err
+	}
+	watching := *w
+	watching.reader = watcher
+	sources, informers, err := watching.sources(config)
+	if err != nil {
+		return err
+	}
+	// What is forbidden never fills; the first read has said so.
+	sources = slices.DeleteFunc(sources, func(s source) bool { return slices.Contains(w.unreadable, s.Resource) })
+	store, err := kube.NewStore(informers)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	bell, err := start(ctx, sources, store)
+	if err != nil {
+		return err
+	}
+	w.Store = store
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		if err := changed(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		case <-bell:
+			gather(ctx, bell)
+		}
+	}
+}
+
+var errNotFilled = errors.New("interrupted before everything was read")
+
+// start runs the caches, waits until they are filled, and returns what rings when one changes.
+func start(ctx context.Context, sources []source, store *kube.Store) (<-chan struct{}, error) {
+	bell := make(chan struct{}, 1)
+	ring := func() {
+		select {
+		case bell <- struct{}{}:
+		default:
+		}
+	}
+	for _, s := range sources {
+		_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc: func(object any) {
+				if address, ok := object.(*capi.Address); ok {
+					store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
+				}
+				ring()
+			},
+			UpdateFunc: func(_, _ any) { ring() },
+			DeleteFunc: func(any) { ring() },
+		})
+		if err != nil {
+			return nil, fmt.Errorf("watch %s: %w", s.Plural, err)
+		}
+		go s.informer.RunWithContext(ctx)
+		if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
+			return nil, errNotFilled
+		}
+	}
+	return bell, nil
+}
+
+// gather waits for more changes for a moment, so that they are told together.
+func gather(ctx context.Context, bell <-chan struct{}) {
+	quiet := time.NewTimer(together)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-bell:
+		case <-quiet.C:
+			return
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package render
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// List prints Clusters as a table; namespaces only if they are of several.
+func List(out io.Writer, clusters []view.Cluster, namespaces bool, o *Options) error {
+	p := &printer{out: out, o: o}
+	for _, line := range ListLines(clusters, namespaces, o) {
+		p.line("%s", line)
+	}
+	return p.err
+}
+
+// ListLines returns the lines that List prints.
+func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
+	roles := rolesOf(clusters)
+	t := &table{header: []string{"NAME", "CLASS", "STATE"}}
+	for _, role := range roles {
+		t.header = append(t.header, strings.ToUpper(role))
+	}
+	t.header = append(t.header, "POOLS", "AGE")
+	if o.Wide {
+		t.header = append(t.header, "ENDPOINT", "CLAIMS", "MESSAGE")
+	}
+	if namespaces {
+		t.header = append([]string{"NAMESPACE"}, t.header...)
+	}
+	for i := range clusters {
+		row := clusterRow(&clusters[i], roles, o)
+		if namespaces {
+			row = append([]cell{text(clusters[i].Namespace)}, row...)
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t.lines(o)
+}
+
+// rolesOf returns the roles of all Clusters: the two standard ones, and the others by name.
+func rolesOf(clusters []view.Cluster) []string {
+	var others []string
+	for i := range clusters {
+		for _, role := range clusters[i].Roles {
+			if role.Role != names.RoleControlPlane && role.Role != names.RoleIngress && !slices.Contains(others, role.Role) {
+				others = append(others, role.Role)
+			}
+		}
+	}
+	slices.Sort(others)
+	return append([]string{names.RoleControlPlane, names.RoleIngress}, others...)
+}
+
+func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
+	class := strings.TrimPrefix(c.Class, c.Namespace+"/")
+	row := []cell{text(c.Name), orDash(class), {c.State, stateStyle(c.State)}}
+	var pools, claims, messages []string
+	for _, name := range roles {
+		i := slices.IndexFunc(c.Roles, func(r view.Role) bool { return r.Role == name })
+		if i < 0 {
+			row = append(row, orDash(""))
+			continue
+		}
+		role := &c.Roles[i]
+		row = append(row, roleCell(role))
+		pools, claims = add(pools, shortPool(role.Pool)), add(claims, role.Claim)
+		if !role.Ready && role.Message != "" && role.Reason == c.State {
+			messages = add(messages, role.Message)
+		}
+	}
+	row = append(row, orDash(strings.Join(pools, ",")), text(o.age(c.Created)))
+	if o.Wide {
+		row = append(row, orDash(c.Endpoint), orDash(strings.Join(claims, ",")), orDash(strings.Join(messages, "; ")))
+	}
+	return row
+}
+
+// roleCell is the address of a role, or why there is none.
+func roleCell(role *view.Role) cell {
+	switch {
+	case role.Ready, role.Reason == "" && role.Address != "":
+		return orDash(role.Address)
+	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" && role.Address == "":
+		return orDash("")
+	case role.Address != "" && role.Reason == names.ReasonReleasing:
+		return text(role.Address)
+	}
+	return cell{"<" + role.Reason + ">", stateStyle(role.Reason)}
+}
+
+// shortPool is the name of a pool without its kind.
+func shortPool(pool string) string { return pool[strings.LastIndex(pool, "/")+1:] }
+
+func add(list []string, entry string) []string {
+	if entry == "" || slices.Contains(list, entry) {
+		return list
+	}
+	return append(list, entry)
+}
+
+// stateStyle is the colour of a state or reason.
+func stateStyle(state string) style {
+	switch state {
+	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:
+		return green
+	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound:
+		return red
+	case view.StateNoTopology, view.StateFiltered, view.StateGone:
+		return dim
+	}
+	return yellow
+}

@@ -1,0 +1,134 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+)
+
+// Pools prints pools as a table, and below it, if they are known, who uses which address.
+func Pools(out io.Writer, pools []view.Pool, o *Options) error {
+	p := &printer{out: out, o: o}
+	t := &table{header: []string{"POOL", "CLASSES", "ROLES", "TIER", "PRIO", "TOTAL", "USED", "FREE", "USE"}}
+	if o.Wide {
+		t.header = append(t.header, "KIND", "NAMESPACES", "NOTES")
+	}
+	withAddresses := false
+	for i := range pools {
+		t.rows = append(t.rows, poolRow(&pools[i], o))
+		withAddresses = withAddresses || pools[i].Addresses != nil
+	}
+	p.table(t, "")
+	if withAddresses {
+		addresses(p, pools)
+	}
+	return p.err
+}
+
+func poolRow(pool *view.Pool, o *Options) []cell {
+	name := pool.Name
+	if pool.Namespace != "" {
+		name = pool.Namespace + "/" + name
+	}
+	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ",")), text(pool.Tier), text(strconv.Itoa(pool.Priority))}
+	if c := pool.Capacity; c != nil {
+		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)), text(strconv.Itoa(c.Free)), bar(c, o))
+	} else {
+		row = append(row, orDash(""), orDash(""), orDash(""), orDash(""))
+	}
+	if !o.Wide {
+		return row
+	}
+	namespaces := text("all")
+	switch {
+	case pool.Namespace != "":
+		namespaces = text(pool.Namespace)
+	case len(pool.Namespaces) > 0:
+		namespaces = text(strings.Join(pool.Namespaces, ","))
+	}
+	return append(row, text(pool.Kind), namespaces, notes(pool))
+}
+
+// notes are what is unusual about a pool.
+func notes(pool *view.Pool) cell {
+	var list []string
+	if pool.Paused {
+		list = append(list, "paused")
+	}
+	if pool.Deleting {
+		list = append(list, "being deleted")
+	}
+	if pool.Capacity != nil && pool.Capacity.OutOfRange > 0 {
+		list = append(list, fmt.Sprintf("%d out of range", pool.Capacity.OutOfRange))
+	}
+	list = append(list, pool.Problems...)
+	if len(list) == 0 {
+		return orDash("")
+	}
+	return cell{strings.Join(list, "; "), yellow}
+}
+
+const (
+	barWidth = 10
+	// A pool is worth a look from here on, in parts of its addresses.
+	nearlyFull = 0.8
+)
+
+// bar draws how much of a pool is used, as in [####......] 40%. Whatever is used shows, and only a full pool looks full.
+func bar(c *view.Capacity, o *Options) cell {
+	if c.Total <= 0 {
+		return cell{"no addresses", red}
+	}
+	used := min(float64(c.Total-c.Free)/float64(c.Total), 1)
+	blocks := int(math.Round(used * barWidth))
+	if c.Free < c.Total {
+		blocks = max(blocks, 1)
+	}
+	if c.Free > 0 {
+		blocks = min(blocks, barWidth-1)
+	}
+	full, empty := "#", "."
+	if o.Unicode {
+		full, empty = "█", "░"
+	}
+	drawn := strings.Repeat(full, blocks) + strings.Repeat(empty, barWidth-blocks)
+	if !o.Unicode {
+		drawn = "[" + drawn + "]"
+	}
+	look := green
+	switch {
+	case c.Free <= 0:
+		look = red
+	case used >= nearlyFull:
+		look = yellow
+	}
+	return cell{fmt.Sprintf("%s %.0f%%", drawn, math.Floor(used*100)), look}
+}
+
+func addresses(p *printer, pools []view.Pool) {
+	p.line("")
+	t := &table{header: []string{"ADDRESS", "POOL", "CLUSTER", "ROLE", "CLAIM", "AGE"}}
+	for i := range pools {
+		pool := &pools[i]
+		for _, a := range pool.Addresses {
+			cluster := orDash("")
+			if a.Cluster != "" {
+				cluster = text(a.Namespace + "/" + a.Cluster)
+			}
+			age := text(p.o.age(a.Since))
+			if a.Releasing {
+				age = cell{age.text + " (releasing)", yellow}
+			}
+			t.rows = append(t.rows, []cell{text(a.Address), text(pool.Name), cluster, orDash(a.Role), text(a.Namespace + "/" + a.Claim), age})
+		}
+	}
+	if len(t.rows) == 0 {
+		p.line("No address is in use.")
+		return
+	}
+	p.table(t, "")
+}

@@ -1,0 +1,90 @@
+package view_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
+)
+
+// assigned is an IPAddress of a claim for a Cluster.
+func assigned(f *view.Facts, value, claim, cluster string) {
+	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: cluster, Claim: vip.Claim{Namespace: viptest.Namespace, Name: claim}})
+	f.Addresses = append(f.Addresses, view.AddressFacts{Address: vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value}})
+}
+
+func carrier(f *view.Facts, name, host string, change ...func(*vip.Cluster)) {
+	s := viptest.Snapshot(viptest.With(append(change, func(c *vip.Cluster) { c.Name, c.Endpoint.Host, c.Endpoint.Port = name, host, 6443 })...))
+	f.Snapshots = append(f.Snapshots, s)
+}
+
+func TestDuplicates(t *testing.T) {
+	for name, test := range map[string]struct {
+		facts func(*view.Facts)
+		want  []string
+	}{
+		"if a Cluster carries what its claim was given, should be fine": {func(f *view.Facts) {
+			assigned(f, "10.0.0.1", "vip-cp-a", "a")
+			carrier(f, "a", "10.0.0.1", func(c *vip.Cluster) { c.VIPs = map[string]string{names.RoleControlPlane: "10.0.0.1"} })
+		}, nil},
+		"if somebody reserved the address of a Cluster by a claim, should be fine": {func(f *view.Facts) {
+			assigned(f, "10.0.0.1", "reserved", "")
+			carrier(f, "a", "10.0.0.1")
+		}, nil},
+		"if hosts are names, should be fine": {func(f *view.Facts) { carrier(f, "a", "lb"); carrier(f, "b", "lb") }, nil},
+		"if two Clusters carry one address, should say so": {func(f *view.Facts) {
+			carrier(f, "a", "10.0.0.1")
+			carrier(f, "b", "10.0.0.1")
+		}, []string{"10.0.0.1 is held by Cluster tenant/a and Cluster tenant/b"}},
+		"if it is written in two ways, should say so": {func(f *view.Facts) {
+			carrier(f, "a", "fd00::1")
+			carrier(f, "b", "fd00:0::1")
+		}, []string{"fd00::1 is held by Cluster tenant/a and Cluster tenant/b"}},
+		"if one of them is released, should be fine": {func(f *view.Facts) {
+			carrier(f, "a", "10.0.0.1", func(c *vip.Cluster) { c.Deleting, c.InUse = true, false })
+			carrier(f, "b", "10.0.0.1")
+		}, nil},
+		"if two pools gave one address, should say so": {func(f *view.Facts) {
+			assigned(f, "10.0.0.1", "vip-cp-a", "a")
+			assigned(f, "10.0.0.1", "vip-ingress-a", "a")
+		}, []string{"10.0.0.1 is held by IPAddress tenant/vip-cp-a and IPAddress tenant/vip-ingress-a"}},
+		"if a Cluster carries what another's claim was given, should say so": {func(f *view.Facts) {
+			assigned(f, "10.0.0.1", "vip-cp-a", "a")
+			carrier(f, "b", "10.0.0.1")
+		}, []string{"10.0.0.1 is held by Cluster tenant/b and IPAddress tenant/vip-cp-a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &view.Facts{Now: viptest.Now}
+			test.facts(f)
+			report := view.Check(f, &view.Permissions{})
+			var found []string
+			for _, finding := range report.Findings {
+				if finding.Check == "duplicate-address" {
+					assert.Equal(t, view.SeverityError, finding.Severity)
+					found = append(found, finding.Object+" "+finding.Message)
+				}
+			}
+			assert.Equal(t, test.want, found)
+		})
+	}
+}
+
+// TestSameReport runs the checks over shuffled facts: the order of what is read must not matter.
+func TestSameReport(t *testing.T) {
+	f := &view.Facts{Now: viptest.Now}
+	for _, host := range []string{"10.0.0.9", "10.0.0.10", "10.0.0.2"} {
+		carrier(f, "a"+host, host)
+		carrier(f, "b"+host, host)
+	}
+	var objects []string
+	for _, finding := range view.Check(f, &view.Permissions{}).Findings {
+		if finding.Check == "duplicate-address" {
+			objects = append(objects, finding.Object)
+		}
+	}
+	assert.Equal(t, []string{"10.0.0.2", "10.0.0.9", "10.0.0.10"}, objects)
+}

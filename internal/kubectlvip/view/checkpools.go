@@ -1,0 +1,152 @@
+package view
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+func checkPoolConfig(f *Facts, _ *Permissions) []Finding {
+	var found []Finding
+	for i := range f.Pools {
+		pool := &f.Pools[i]
+		warn := func(message, do string) {
+			found = append(found, Finding{Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: message, Do: do})
+		}
+		for _, problem := range pool.Problems {
+			warn(problem, "correct it; what is right in the pool's labels and annotations holds")
+		}
+		switch {
+		case len(pool.Problems) > 0, len(pool.Classes) == 0 && len(pool.Roles) == 0:
+		case len(pool.Classes) == 0:
+			warn("offers the role "+strings.Join(pool.Roles, ", ")+" but names no ClusterClass, so it serves nobody", "add the label "+names.ClusterClass)
+		case len(pool.Roles) == 0:
+			warn("names a ClusterClass but no role, so it serves nobody", "add the label "+names.Role)
+		}
+		if configured(pool) && pool.Paused {
+			warn("is paused: the provider answers no claim on it", "take the annotation "+names.Paused+" off")
+		}
+	}
+	return found
+}
+
+// configured reports whether a pool can serve anybody.
+func configured(pool *PoolFacts) bool { return len(pool.Classes) > 0 && len(pool.Roles) > 0 }
+
+func checkPoolClass(f *Facts, _ *Permissions) []Finding {
+	if !f.ClassesKnown {
+		return []Finding{{Severity: SeveritySkipped, Message: "the ClusterClasses cannot be read"}}
+	}
+	var found []Finding
+	for i := range f.Pools {
+		pool := &f.Pools[i]
+		for _, class := range pool.Classes {
+			exists := slices.ContainsFunc(f.Classes, func(c vip.Class) bool {
+				return c.Name == class.Name && (class.Namespace == "" || class.Namespace == c.Namespace)
+			})
+			if !exists {
+				found = append(found, Finding{
+					Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: fmt.Sprintf("names ClusterClass %s, which does not exist", class),
+					Do: "create the ClusterClass, or correct " + names.ClusterClass,
+				})
+			}
+		}
+	}
+	return found
+}
+
+func checkPoolCapacity(f *Facts, _ *Permissions) []Finding {
+	var found []Finding
+	for i := range f.Pools {
+		pool := &f.Pools[i]
+		if !configured(pool) || !pool.Capacity.Known {
+			continue
+		}
+		finding := Finding{Severity: SeverityWarning, Object: poolName(&pool.Pool)}
+		switch c := pool.Capacity; {
+		case c.Total == 0:
+			finding.Message, finding.Do = "has no addresses", "fill spec.addresses"
+		case c.Full():
+			finding.Message, finding.Do = fmt.Sprintf("all %d addresses are in use", c.Total), "add addresses, or label another pool"
+		case c.OutOfRange > 0:
+			finding.Message = fmt.Sprintf("%d addresses in use are not in its range any more", c.OutOfRange)
+			finding.Do = "put them back into spec.addresses, or another pool may hand them out"
+		default:
+			continue
+		}
+		found = append(found, finding)
+	}
+	return found
+}
+
+// checkPoolOverlap finds pools with common addresses; those that the allocator has nothing to do with are left alone.
+func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
+	var found []Finding
+	for i := range f.Pools {
+		for j := i + 1; j < len(f.Pools); j++ {
+			a, b := &f.Pools[i], &f.Pools[j]
+			if !configured(a) && !configured(b) {
+				continue
+			}
+			if common := overlap(a.Offers, b.Offers); len(common) > 0 {
+				found = append(found, Finding{
+					Severity: SeverityError, Object: poolName(&a.Pool),
+					Message: fmt.Sprintf("shares %s with %s: the provider counts what is used by pool, so both can hand it out", ranges(common), poolName(&b.Pool)),
+					Do:      "exclude it from one of them (spec.excludedAddresses)",
+				})
+			}
+		}
+	}
+	return found
+}
+
+// overlap returns what two lists of ranges have in common.
+func overlap(a, b []vip.Range) []vip.Range {
+	var common []vip.Range
+	for _, x := range a {
+		for _, y := range b {
+			from, to := maxAddr(x.From, y.From), minAddr(x.To, y.To)
+			if from.Is4() == to.Is4() && from.Compare(to) <= 0 {
+				common = append(common, vip.Range{From: from, To: to})
+			}
+		}
+	}
+	return common
+}
+
+func maxAddr(a, b netip.Addr) netip.Addr {
+	if a.Compare(b) < 0 {
+		return b
+	}
+	return a
+}
+
+func minAddr(a, b netip.Addr) netip.Addr {
+	if a.Compare(b) < 0 {
+		return a
+	}
+	return b
+}
+
+// namedRanges is how many ranges a message names.
+const namedRanges = 3
+
+func ranges(list []vip.Range) string {
+	var texts []string
+	for i, r := range list {
+		if i == namedRanges {
+			texts = append(texts, fmt.Sprintf("%d more ranges", len(list)-i))
+			break
+		}
+		text := r.From.String()
+		if r.From != r.To {
+			text += "-" + r.To.String()
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
+}

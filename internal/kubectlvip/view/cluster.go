@@ -1,0 +1,171 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// The states of a Cluster beside the reasons of the allocator's conditions, which are states too: that of the first role
+// that has no VIP and should.
+const (
+	// StateReady says that all VIPs are there.
+	StateReady = "Ready"
+	// StatePending says that the decision is taken and the operator has yet to write it.
+	StatePending = "Pending"
+	// StatePaused says that nobody may touch the Cluster.
+	StatePaused = "Paused"
+	// StateMoving says that clusterctl deletes this copy of a Cluster that lives on elsewhere.
+	StateMoving = "Moving"
+	// StateFiltered says that the operator leaves the Cluster to others, by its watch filter or namespace.
+	StateFiltered = "Filtered"
+	// StateNoTopology says that the Cluster has no ClusterClass, so no pool can serve it.
+	StateNoTopology = "NoTopology"
+	// StateDeleting says that the Cluster is being deleted.
+	StateDeleting = "Deleting"
+	// StateGone is said of a Cluster that was there when a watch began.
+	StateGone = "Gone"
+)
+
+// Cluster is a Cluster in a list.
+type Cluster struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Class is namespace/name of the ClusterClass; empty without a topology.
+	Class string `json:"class,omitempty"`
+	// Endpoint is host:port; empty while the host is not set.
+	Endpoint string `json:"endpoint,omitempty"`
+	// State is one of the constants above, or the reason of a condition.
+	State   string    `json:"state"`
+	Created time.Time `json:"created"`
+	Roles   []Role    `json:"roles"`
+}
+
+// Role is one VIP of a Cluster.
+type Role struct {
+	Role string `json:"role"`
+	// Ready says that the role needs nothing more.
+	Ready bool `json:"ready"`
+	// Reason and Message are those of the condition that the decision calls for now.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Address is the VIP as soon as it is known, written or not.
+	Address string `json:"address,omitempty"`
+	// Pool is Kind/name of the pool and Claim the claim's name; empty if there is none.
+	Pool  string `json:"pool,omitempty"`
+	Claim string `json:"claim,omitempty"`
+}
+
+// List returns the Clusters of a namespace, or all if it is empty.
+func List(f *Facts, namespace string) []Cluster {
+	clusters := []Cluster{}
+	for i := range f.Snapshots {
+		if s := &f.Snapshots[i]; namespace == "" || s.Cluster.Namespace == namespace {
+			clusters = append(clusters, ClusterOf(s, &f.Operator))
+		}
+	}
+	slices.SortFunc(clusters, func(a, b Cluster) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return clusters
+}
+
+// ClusterOf returns the view of a Cluster.
+func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
+	c := &s.Cluster
+	judged := judge(s, operator)
+	row := Cluster{Namespace: c.Namespace, Name: c.Name, State: judged.state, Created: c.Created, Roles: []Role{}}
+	if c.Class.Name != "" {
+		row.Class = c.Class.String()
+	}
+	if c.Endpoint.Host != "" {
+		row.Endpoint = c.Endpoint.String()
+	}
+	row.Roles = append(row.Roles, rolesOf(judged.plan)...)
+	for _, role := range carriedRoles(c) {
+		if !slices.ContainsFunc(row.Roles, func(r Role) bool { return r.Role == role.Role }) {
+			row.Roles = append(row.Roles, role)
+		}
+	}
+	return row
+}
+
+// rolesOf returns the roles of a plan.
+func rolesOf(plan vip.Plan) []Role {
+	roles := make([]Role, len(plan.Status.Roles))
+	for i, status := range plan.Status.Roles {
+		roles[i] = Role{
+			Role: status.Role, Ready: status.Ready, Reason: status.Reason, Message: status.Message,
+			Address: status.Address, Claim: status.Claim,
+		}
+		if status.Pool.Name != "" {
+			roles[i].Pool = status.Pool.String()
+		}
+	}
+	return roles
+}
+
+// carriedRoles are the VIPs that a Cluster carries although nothing is decided about them.
+func carriedRoles(c *vip.Cluster) []Role {
+	var roles []Role
+	if host := c.Endpoint.Host; host != "" {
+		roles = append(roles, Role{Role: names.RoleControlPlane, Address: host})
+	}
+	others := []Role{}
+	for role, address := range c.VIPs {
+		if role != names.RoleControlPlane || c.Endpoint.Host == "" {
+			others = append(others, Role{Role: role, Address: address})
+		}
+	}
+	slices.SortFunc(others, func(a, b Role) int { return cmp.Compare(a.Role, b.Role) })
+	return append(roles, others...)
+}
+
+// judgement is the decision about a Cluster and what it makes of it.
+type judgement struct {
+	state string
+	// plan is what is decided; for a Cluster that is held up, what would be.
+	plan vip.Plan
+	// heldUp says that the plan is not carried out as long as the state lasts.
+	heldUp bool
+}
+
+// judge decides about a Cluster. Where the allocator must not touch it, the plan is the one for when it may again.
+func judge(s *vip.Snapshot, operator *Operator) judgement {
+	c := &s.Cluster
+	elsewhere := operator.WatchesNamespace != "" && operator.WatchesNamespace != c.Namespace
+	filtered := s.Settings.WatchFilter != "" && s.Settings.WatchFilter != c.WatchFilter
+	free := *s
+	free.Cluster.Paused, free.Settings.WatchFilter = false, ""
+	plan := vip.Decide(free)
+	switch {
+	case c.Moving:
+		return judgement{state: StateMoving, plan: plan, heldUp: true}
+	case c.Paused:
+		return judgement{state: StatePaused, plan: plan, heldUp: true}
+	case filtered, elsewhere:
+		return judgement{state: StateFiltered, plan: plan, heldUp: true}
+	case c.Deleting:
+		return judgement{state: StateDeleting, plan: plan}
+	case c.Class.Name == "" && !c.Held:
+		return judgement{state: StateNoTopology, plan: plan}
+	}
+	for _, role := range rolesOf(plan) {
+		if !role.Ready && !idle(&role) {
+			return judgement{state: role.Reason, plan: plan}
+		}
+	}
+	// A message alone may differ because the operator is of another release than this program.
+	if len(plan.Actions) > 0 || len(plan.Status.Changes) > 0 {
+		return judgement{state: StatePending, plan: plan}
+	}
+	return judgement{state: StateReady, plan: plan}
+}
+
+// idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane's.
+func idle(role *Role) bool {
+	return role.Role != names.RoleControlPlane && role.Reason == names.ReasonPoolNotFound && role.Address == "" && role.Claim == ""
+}

@@ -1,0 +1,129 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// The tiers of pools.
+const (
+	TierNamespace = "namespace"
+	TierGlobal    = "global"
+)
+
+// Pool is a pool in a list.
+type Pool struct {
+	Kind string `json:"kind"`
+	// Namespace is empty for a global pool.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Classes and Roles are what the pool serves; without both it serves nobody.
+	Classes []string `json:"classes"`
+	Roles   []string `json:"roles"`
+	// Tier is TierNamespace or TierGlobal: pools of a namespace come before global ones.
+	Tier     string `json:"tier"`
+	Priority int    `json:"priority"`
+	// Namespaces are those that a global pool is restricted to; empty means all.
+	Namespaces []string `json:"namespaces,omitempty"`
+	// Capacity is nil where the provider has not reported it.
+	Capacity *Capacity `json:"capacity,omitempty"`
+	Paused   bool      `json:"paused,omitempty"`
+	Deleting bool      `json:"deleting,omitempty"`
+	Problems []string  `json:"problems,omitempty"`
+	// Addresses are those that are given away; nil unless they were asked for.
+	Addresses []PoolAddress `json:"addresses,omitempty"`
+}
+
+// Capacity counts the addresses of a pool.
+type Capacity struct {
+	Total      int `json:"total"`
+	Used       int `json:"used"`
+	Free       int `json:"free"`
+	OutOfRange int `json:"outOfRange,omitempty"`
+}
+
+// PoolAddress is an address of a pool that is given away.
+type PoolAddress struct {
+	Address   string `json:"address"`
+	Namespace string `json:"namespace"`
+	Claim     string `json:"claim"`
+	// Cluster is the Cluster of the claim and Role its role; empty for a claim that is not the allocator's.
+	Cluster string `json:"cluster,omitempty"`
+	Role    string `json:"role,omitempty"`
+	// Since is when the address was given away.
+	Since time.Time `json:"since"`
+	// Releasing says that it is on its way back; with a reuse grace period that takes a while.
+	Releasing bool `json:"releasing,omitempty"`
+}
+
+func capacityOf(c vip.Capacity) *Capacity {
+	if !c.Known {
+		return nil
+	}
+	return &Capacity{Total: c.Total, Used: c.Used, Free: c.Free, OutOfRange: c.OutOfRange}
+}
+
+// Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if asked.
+func Pools(f *Facts, namespace string, addresses bool) []Pool {
+	pools := []Pool{}
+	claims := f.claims()
+	for i := range f.Pools {
+		facts := &f.Pools[i]
+		if facts.Namespace != "" && namespace != "" && facts.Namespace != namespace {
+			continue
+		}
+		pool := poolOf(facts)
+		if addresses {
+			pool.Addresses = f.addressesOf(&facts.Pool, claims)
+		}
+		pools = append(pools, pool)
+	}
+	slices.SortFunc(pools, func(a, b Pool) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return pools
+}
+
+func poolOf(facts *PoolFacts) Pool {
+	pool := Pool{
+		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
+		Tier: TierGlobal, Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
+		Paused: facts.Paused, Deleting: facts.Deleting, Problems: facts.Problems,
+	}
+	if facts.Namespace != "" {
+		pool.Tier = TierNamespace
+	}
+	for _, class := range facts.Classes {
+		pool.Classes = append(pool.Classes, class.String())
+	}
+	return pool
+}
+
+// addressesOf returns who uses which address of a pool, in the order of the addresses.
+func (f *Facts) addressesOf(pool *vip.Pool, claims map[types.NamespacedName]*ClaimFacts) []PoolAddress {
+	var of []*AddressFacts
+	for i := range f.Addresses {
+		if f.Addresses[i].from(pool) {
+			of = append(of, &f.Addresses[i])
+		}
+	}
+	slices.SortFunc(of, func(a, b *AddressFacts) int {
+		return cmp.Or(a.ip().Compare(b.ip()), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	users := []PoolAddress{}
+	for _, address := range of {
+		user := PoolAddress{
+			Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
+		}
+		if claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}]; claim != nil {
+			user.Cluster, user.Role = claim.Cluster, claim.Role
+		}
+		users = append(users, user)
+	}
+	return users
+}

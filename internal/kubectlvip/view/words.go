@@ -1,0 +1,211 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// Advice says in plain words what the state of a role means and what a person can do about it.
+type Advice struct {
+	Means string   `json:"means"`
+	Do    []string `json:"do,omitempty"`
+}
+
+// claimResource is how kubectl is told of claims, beyond doubt.
+const claimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
+
+// protected tells of the admission policy that the chart can install.
+const protected = "Where the chart's admission policy protects claims, put the annotation " + names.AllowDeletion + " on it first."
+
+// advice is what is said for each reason, whatever the Cluster.
+var advice = map[string]Advice{
+	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
+	names.ReasonEndpointProvided: {
+		Means: "Somebody else has set the endpoint, and a host that is set is never overwritten; so no address is taken for it.",
+		Do:    []string{"Nothing, if that was meant. To have the host allocated instead, create the Cluster without spec.controlPlaneEndpoint."},
+	},
+	names.ReasonWaitingForIPAddress: {
+		Means: "The address is asked for, and the IPAM provider has not given one yet.",
+		Do: []string{
+			"Usually it takes less than a second. If it lasts, look whether the provider runs and what it logs: kubectl get pods -A -l cluster.x-k8s.io/provider=ipam-in-cluster",
+		},
+	},
+	names.ReasonPoolNotFound: {Means: "No pool is labelled for this role and ClusterClass, so there is nowhere to take an address from."},
+	names.ReasonPoolExhausted: {
+		Means: "Pools match, and all of them are full. The Cluster keeps its place and gets the next address that becomes free.",
+		Do: []string{
+			"Add addresses to one of the pools (spec.addresses), label another one, or delete Clusters that are not needed. See who has what: kubectl vip pools --addresses",
+		},
+	},
+	names.ReasonAddressConflict: {
+		Means: "The provider gave an address that cannot be written without breaking something, so nothing was written.",
+		Do:    []string{"Find pools that overlap and addresses that were typed by hand: kubectl vip check"},
+	},
+	names.ReasonClaimConflict: {
+		Means: "An IPAddressClaim of the name that this Cluster needs exists already and is not this Cluster's.",
+	},
+	names.ReasonReleasing: {
+		Means: "The Cluster is being deleted. Its machines may still answer on the VIP, so the address goes back when Cluster API has finished, not before.",
+		Do:    []string{"If it lasts, see what Cluster API waits for: clusterctl describe cluster"},
+	},
+	names.ReasonWaitingForTopology: {
+		Means: "The address is known. The endpoint is written when the topology controller has rendered the templates with it, so that no machine is built without the VIP.",
+		Do:    []string{"If it lasts, look at the condition TopologyReconciled of the Cluster."},
+	},
+}
+
+// adviceFor returns the advice for a role, with what is known of this Cluster.
+func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
+	if role.Reason == "" {
+		return Advice{Means: "Nothing is decided about it; this is what the Cluster carries."}
+	}
+	a := advice[role.Reason]
+	switch role.Reason {
+	case names.ReasonIPAddressAssigned:
+		if !written(&s.Cluster, &role.Role) {
+			a.Means = "The VIP is allocated to this Cluster, and not written to it yet."
+		}
+	case names.ReasonWaitingForIPAddress:
+		a = waiting(role, a)
+	case names.ReasonPoolNotFound:
+		a = poolNotFound(s, role, a)
+	case names.ReasonAddressConflict:
+		if host := s.Cluster.Endpoint.Host; role.ClaimState != nil && (host == "" || role.Role.Role != names.RoleControlPlane) {
+			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("When the address is excluded from the pool, have the operator ask for another: kubectl delete %s -n %s %s",
+				claimResource, s.Cluster.Namespace, role.ClaimState.Name), protected)
+		}
+	case names.ReasonClaimConflict:
+		a.Do = []string{
+			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", claimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
+			"If nobody needs it, delete it; the operator then makes its own at once.",
+			protected,
+		}
+	}
+	return a
+}
+
+// written reports whether the Cluster carries the VIP of a role.
+func written(c *vip.Cluster, role *Role) bool {
+	if role.Role == names.RoleControlPlane && !vip.SameAddr(c.Endpoint.Host, role.Address) {
+		return false
+	}
+	return vip.SameAddr(c.VIPs[role.Role], role.Address)
+}
+
+// waiting says what is waited for.
+func waiting(role *RoleExplanation, a Advice) Advice {
+	switch claim := role.ClaimState; {
+	case claim == nil:
+		return Advice{Means: "The pool is chosen, and the claim on it is not made yet."}
+	case claim.Deleting:
+		return Advice{
+			Means: "The claim of this name is being deleted. A new one follows when it is gone.",
+			Do:    []string{"If it lasts: a pool with a reuse grace period keeps a released claim for that time; else look at its finalizers and at the IPAM provider."},
+		}
+	case claim.Foreign && claim.Owner != "":
+		return Advice{Means: "A former Cluster of this name left its claim. A new one follows when the garbage collector has taken it."}
+	}
+	a.Do = append(pausedPools(role), a.Do...)
+	return a
+}
+
+// pausedPools names the pool of the claim if the provider leaves it alone.
+func pausedPools(role *RoleExplanation) []string {
+	for _, pool := range role.Pools {
+		if pool.Paused && pool.Claimed {
+			return []string{fmt.Sprintf("%s is paused: take the annotation %s off, and the provider goes on.", pool.Pool, names.Paused)}
+		}
+	}
+	return nil
+}
+
+// nearMisses bounds how many pools that almost match are named.
+const nearMisses = 3
+
+// poolNotFound says which pools almost match.
+func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
+	if role.Idle {
+		a.Means = "No pool offers this role, so the Cluster gets no such VIP. Nothing waits for it."
+	}
+	class := s.Cluster.Class
+	a.Do = []string{fmt.Sprintf("Label a pool: kubectl label globalinclusterippools NAME %s=%s %s=%s", names.ClusterClass, class.Name, names.Role, role.Role.Role)}
+	missed := 0
+	for _, pool := range role.Pools {
+		if missed == nearMisses {
+			break
+		}
+		if fix := nearMiss(pool, class, role.Role.Role); fix != "" {
+			a.Do = append(a.Do, fix)
+			missed++
+		}
+	}
+	return a
+}
+
+// nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".
+func nearMiss(pool PoolVerdict, class vip.Class, role string) string {
+	switch {
+	case len(pool.Problems) > 0:
+		return fmt.Sprintf("%s has labels or annotations that cannot be understood: %s", pool.Pool, strings.Join(pool.Problems, "; "))
+	case pool.Verdict == string(vip.VerdictOtherClass), pool.Verdict == verdictNoClass:
+		return fmt.Sprintf("%s offers the role %s, but not to ClusterClass %s.", pool.Pool, role, class)
+	case pool.Verdict == string(vip.VerdictOtherNamespace):
+		return fmt.Sprintf("%s offers the role %s to this ClusterClass, but not in this namespace (annotation %s).", pool.Pool, role, names.Namespaces)
+	case pool.Verdict == string(vip.VerdictDeleting):
+		return pool.Pool + " would match, but is being deleted."
+	}
+	return ""
+}
+
+// summary says in one sentence how the Cluster fares, and what a person can do about it as a whole.
+func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do []string) {
+	switch c.State {
+	case StateMoving:
+		return "clusterctl moves this Cluster: this copy is deleted and the Cluster lives on elsewhere, so nothing is released here.", nil
+	case StatePaused:
+		return "The Cluster is paused, so nobody may touch it.", []string{
+			"Set spec.paused to false and take the annotation " + names.Paused + " off, once whoever paused it has finished.",
+		}
+	case StateFiltered:
+		if operator.WatchesNamespace != "" && operator.WatchesNamespace != c.Namespace {
+			return "The operator looks at namespace " + operator.WatchesNamespace + " only (--namespace), so this Cluster is not its business.", nil
+		}
+		return fmt.Sprintf("The operator looks only at Clusters with the label %s=%s (--watch-filter), and this one has %q.",
+			names.WatchFilter, s.Settings.WatchFilter, s.Cluster.WatchFilter), nil
+	case StateNoTopology:
+		return "The Cluster has no spec.topology and so no ClusterClass: no pool can name it, and the allocator leaves it alone.", nil
+	case StateDeleting:
+		if !s.Cluster.Held {
+			return "The Cluster is being deleted and holds no VIP of the allocator; claims that it owns go with it.", nil
+		}
+		return "The Cluster is being deleted; its VIPs go back when Cluster API has finished with it.", nil
+	case StateReady:
+		return "The Cluster has its VIPs.", nil
+	case StatePending:
+		if operator.State == OperatorNotRunning {
+			return "The VIPs are decided, but the operator that would write them is not running.", []string{"Start the operator (" + operator.Says + ")."}
+		}
+		return "The VIPs are decided and about to be written.", nil
+	}
+	var waiting []string
+	for _, role := range c.Roles {
+		if !role.Ready && !idle(&role) {
+			waiting = append(waiting, fmt.Sprintf("%s (%s)", role.Role, role.Reason))
+		}
+	}
+	text = "The Cluster has no VIP for " + strings.Join(waiting, " and ") + "."
+	if operator.State == OperatorNotRunning {
+		return text + " And the operator is not running.", []string{"Start the operator (" + operator.Says + ")."}
+	}
+	return text, nil
+}
+
+// Explains reports whether there are words for the reason of a condition.
+func Explains(reason string) bool {
+	_, ok := advice[reason]
+	return ok
+}

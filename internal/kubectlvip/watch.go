@@ -1,0 +1,125 @@
+package kubectlvip
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/render"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+)
+
+// refresh is how often the ages in a table are brought up to date.
+const refresh = 10 * time.Second
+
+// watchList shows the list and every change until ctx ends: on a terminal as a table that changes in place, elsewhere as
+// the rows that have changed, as kubectl does.
+func (a *app) watchList(ctx context.Context, world *live.World, namespace string) error {
+	show := a.changesOnly(namespace)
+	if _, _, ok := a.terminal(); ok && a.forPeople() {
+		show = a.inPlace(namespace)
+	}
+	a.note(world.Facts().Limits)
+	err := world.Watch(ctx, refresh, func() error { return show(world.Facts()) })
+	if err != nil && ctx.Err() == nil {
+		return noCluster(err)
+	}
+	return nil
+}
+
+// inPlace returns what draws the whole table over the one before. What is below the end of the screen is left out.
+func (a *app) inPlace(namespace string) func(*view.Facts) error {
+	drawn := 0
+	return func(f *view.Facts) error {
+		lines := render.ListLines(view.List(f, namespace), namespace == "", a.options(f.Now))
+		if _, height, _ := a.terminal(); height > 2 && len(lines) > height-1 {
+			hidden := len(lines) - height + 2
+			lines = append(slices.Clip(lines[:height-2]), fmt.Sprintf("... and %d more", hidden))
+		}
+		return redraw(a.Out, lines, &drawn)
+	}
+}
+
+// redraw writes lines over those drawn before. Long lines are cut by the terminal, so that the number of lines stays known.
+func redraw(out io.Writer, lines []string, drawn *int) error {
+	var text strings.Builder
+	text.WriteString("\x1b[?7l")
+	if *drawn > 0 {
+		fmt.Fprintf(&text, "\x1b[%dA", *drawn)
+	}
+	for _, line := range lines {
+		text.WriteString("\r" + line + "\x1b[K\n")
+	}
+	text.WriteString("\x1b[J\x1b[?7h")
+	*drawn = len(lines)
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// changesOnly returns what prints the Clusters that have changed since the last call: all at first, and those that are
+// gone in the state that says so.
+func (a *app) changesOnly(namespace string) func(*view.Facts) error {
+	known := map[types.NamespacedName]view.Cluster{}
+	first := true
+	return func(f *view.Facts) error {
+		changed := changes(known, view.List(f, namespace))
+		headers := a.noHeaders || !first
+		if len(changed) == 0 {
+			return nil
+		}
+		first = false
+		if !a.forPeople() {
+			for i := range changed {
+				if err := a.stream(&changed[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		o := a.options(f.Now)
+		o.NoHeaders = headers
+		return render.List(a.Out, changed, namespace == "", o)
+	}
+}
+
+// stream prints one of a row of documents.
+func (a *app) stream(cluster *view.Cluster) error {
+	if a.output == outputYAML {
+		if _, err := io.WriteString(a.Out, "---\n"); err != nil {
+			return err
+		}
+	}
+	return a.print(cluster, nil, time.Time{})
+}
+
+// changes returns the Clusters that are not as known says, and brings known up to date.
+func changes(known map[types.NamespacedName]view.Cluster, clusters []view.Cluster) []view.Cluster {
+	var changed []view.Cluster
+	there := map[types.NamespacedName]bool{}
+	for _, cluster := range clusters {
+		key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+		there[key] = true
+		if before, ok := known[key]; !ok || !same(&before, &cluster) {
+			known[key] = cluster
+			changed = append(changed, cluster)
+		}
+	}
+	for key, cluster := range known {
+		if !there[key] {
+			delete(known, key)
+			cluster.State = view.StateGone
+			changed = append(changed, cluster)
+		}
+	}
+	return changed
+}
+
+func same(a, b *view.Cluster) bool {
+	return a.State == b.State && a.Class == b.Class && a.Endpoint == b.Endpoint && a.Created.Equal(b.Created) && slices.Equal(a.Roles, b.Roles)
+}
