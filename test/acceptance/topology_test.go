@@ -2,19 +2,14 @@ package acceptance
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/client-go/dynamic/dynamicinformer"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // readers are the ways in which a class gets the VIP into its templates.
@@ -66,7 +61,7 @@ func TestTopology(t *testing.T) {
 	for way := range readers {
 		t.Run(way, func(t *testing.T) {
 			s := ordinary(t)
-			log := s.record()
+			log := s.record(fakeControlPlanes())
 			ofClass := s.reader(way, 10, 19)
 			s.cluster("plain", ofClass)
 			s.cluster("port", ofClass, func(c *harness.NewCluster) { c.Port = 9345 })
@@ -87,7 +82,7 @@ func TestTopologyUnderLoad(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, sharedOperator(t, e))
 	s.patience = 6 * patience
-	log := s.record()
+	log := s.record(fakeControlPlanes())
 	ofClass := s.reader("annotation", 1, 250)
 	name := func(i int) string { return fmt.Sprintf("c%03d", i) }
 	for i := range clusters {
@@ -187,56 +182,4 @@ func variable(name string, want any) check {
 		}
 		return fmt.Errorf("no variable %s", name)
 	}
-}
-
-// recording is when things were first seen of each Cluster of a scope, as resourceVersions.
-type recording struct {
-	mu       sync.Mutex
-	rendered map[string]string
-	valid    map[string]string
-}
-
-// record begins to note when control planes have the VIP, and when the endpoints of Clusters are valid.
-func (s *scope) record() *recording {
-	s.t.Helper()
-	r := &recording{rendered: map[string]string{}, valid: map[string]string{}}
-	note := func(seen map[string]string, name, resourceVersion string) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if _, ok := seen[name]; !ok {
-			seen[name] = resourceVersion
-		}
-	}
-	require.NoError(s.t, s.OnCluster(func(_, after *harness.Cluster) {
-		if after != nil && after.GetNamespace() == s.name && after.Endpoint().Host != "" && after.Endpoint().Port != 0 {
-			note(r.valid, after.GetName(), after.GetResourceVersion())
-		}
-	}))
-	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(s.Dynamic, 0, s.name, nil)
-	informer := factory.ForResource(plane.ControlPlaneResource()).Informer()
-	see := func(object any) {
-		controlPlane, ok := object.(*unstructured.Unstructured)
-		if !ok {
-			return
-		}
-		if vip, _, _ := unstructured.NestedString(controlPlane.Object, "spec", "virtualIP"); vip != "" {
-			note(r.rendered, controlPlane.GetLabels()[names.ClusterName], controlPlane.GetResourceVersion())
-		}
-	}
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, object any) { see(object) }})
-	require.NoError(s.t, err)
-	factory.Start(s.t.Context().Done())
-	require.True(s.t, cache.WaitForCacheSync(s.t.Context().Done(), informer.HasSynced))
-	return r
-}
-
-// inOrder checks that the VIP was in the control plane of a Cluster before its endpoint was valid.
-func (r *recording) inOrder(t *testing.T, cluster string) {
-	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.NotEmpty(t, r.rendered[cluster], "the control plane of %s has no VIP", cluster)
-	order, err := resourceversion.CompareResourceVersion(r.rendered[cluster], r.valid[cluster])
-	require.NoError(t, err)
-	require.Negative(t, order, "the endpoint of %s was valid before its control plane had the VIP", cluster)
 }
