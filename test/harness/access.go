@@ -22,8 +22,8 @@ const (
 	accounts = "system:serviceaccount:" + Namespace + ":"
 )
 
-// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own: just
-// these, from the same file. Granting again is fine.
+// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own with a base
+// domain: just these, from the same file. Granting again is fine.
 func Grant(ctx context.Context, p *plane.Plane) error {
 	manifests, err := roles()
 	if err != nil {
@@ -87,7 +87,7 @@ func roles() (string, error) {
 	if err := yaml.UnmarshalStrict(charts.Rules, &rules); err != nil {
 		return "", fmt.Errorf("read the chart's permissions: %w", err)
 	}
-	cluster, err := yaml.Marshal(slices.Concat(rules["watched"], rules["cluster"], rules["diagnostics"]))
+	cluster, err := yaml.Marshal(slices.Concat(rules["watched"], rules["dns"], rules["cluster"], rules["diagnostics"]))
 	if err != nil {
 		return "", fmt.Errorf("write the permissions: %w", err)
 	}
