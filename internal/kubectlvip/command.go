@@ -31,14 +31,12 @@ type app struct {
 // Run runs the plugin and returns its exit code; see the constants.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	klog.SetLogger(logr.Discard()) // client-go says on stderr what the error says better
-	command := NewCommand(streams)
+	command := NewCommand(streams) //nolint:contextcheck // completions get their context when the shell asks
 	command.SetArgs(args)
 	return exitCode(command.ExecuteContext(ctx), streams.ErrOut)
 }
 
 // NewCommand returns the plugin's command.
-//
-//nolint:contextcheck,nolintlint // completions get their context when the shell asks; whether the linter minds depends on how much it is shown
 func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	a := &app{IOStreams: streams, cluster: genericclioptions.NewConfigFlags(true)}
 	command := &cobra.Command{
