@@ -15,3 +15,9 @@ var Rules []byte
 //
 //go:embed capi-vip-allocator/files/protection.yaml
 var Protection string
+
+// Placeholder is the spec of the MutatingAdmissionPolicy that fills in a variable, as YAML. CLASS, NAMESPACE, VARIABLE and
+// VALUE in it stand for JSON.
+//
+//go:embed capi-vip-allocator/files/placeholder.yaml
+var Placeholder string

@@ -1,0 +1,83 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gorizond/capi-vip-allocator/charts"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+// TestPlaceholders is about the chart's policies that write what a class requires and the user left out.
+func TestPlaceholders(t *testing.T) {
+	e := onPlane(t)
+	s := newScope(t, e, sharedOperator(t, e))
+	host, port := declared("vip", "string"), declared("vipPort", "integer")
+	host["required"], port["required"] = true, true
+	for _, class := range []string{"-filled", "-other"} {
+		s.create(harness.NewClass{Namespace: s.name, Name: s.name + class, Variables: []any{host, port}})
+	}
+	s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
+		p.Class, p.Annotations = s.name+"-filled", map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
+	})
+	s.placeholder("vip", `""`)
+	s.placeholder("vipPort", "0")
+	of := func(class string) func(*harness.NewCluster) {
+		return func(c *harness.NewCluster) { c.Class = s.name + class }
+	}
+	refused := func(t *testing.T, name, class string) error {
+		t.Helper()
+		cluster := harness.NewCluster{Namespace: s.name, Name: name}
+		of(class)(&cluster)
+		return e.Create(t.Context(), cluster)
+	}
+	s.eventually("the policies are heeded", func() error { return refused(t, "bare", "-filled") })
+
+	s.sees("bare", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+	t.Run("if one of the variables is there, should fill in the other and leave it", func(t *testing.T) {
+		s := s.in(t)
+		s.cluster("half", of("-filled"), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(9345)} })
+		s.sees("half", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 9345), variable("vipPort", int64(9345)))
+	})
+	t.Run("if the class is another, should leave its Clusters alone", func(t *testing.T) {
+		err := refused(t, "other", "-other")
+		require.ErrorContains(t, err, "vip")
+		require.ErrorContains(t, err, "required")
+	})
+}
+
+// placeholder creates one of the chart's policies for the class that ends in -filled, until the test ends.
+func (s *scope) placeholder(variable, value string) {
+	s.t.Helper()
+	name := s.name + "-" + strings.ToLower(variable)
+	spec := strings.NewReplacer("CLASS", strconv.Quote(s.name+"-filled"), "NAMESPACE", strconv.Quote(s.name),
+		"VARIABLE", strconv.Quote(variable), "VALUE", value).Replace(charts.Placeholder)
+	manifest := fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: %[1]s}
+spec:
+%[2]s
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: %[1]s}
+spec: {policyName: %[1]s}
+`, name, "  "+strings.ReplaceAll(strings.TrimSpace(spec), "\n", "\n  "))
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), manifest)
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() {
+		for _, plural := range []string{"mutatingadmissionpolicybindings", "mutatingadmissionpolicies"} {
+			resource := schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: plural}
+			require.NoError(s.t, harness.Delete(context.Background(), s.Dynamic.Resource(resource), name))
+		}
+	})
+}
