@@ -70,12 +70,8 @@ type Config struct {
 // Run serves Clusters until ctx ends, and returns when the work under way has ended. It returns ErrRestart if a watch
 // was found dead.
 func Run(ctx context.Context, cfg Config) error {
-	// A connection of its own, that can be cut: a dead watch must not leave its connection to the next run.
-	dialer := connrotation.NewDialer(dial)
-	defer dialer.CloseAll()
-	cfg.REST = rest.CopyConfig(cfg.REST)
-	cfg.REST.Dial = dialer.DialContext
-
+	cut := cfg.connect()
+	defer cut()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -124,6 +120,15 @@ func Run(ctx context.Context, cfg Config) error {
 	cancel()
 	h.drain(cfg.DrainTimeout)
 	return err
+}
+
+// connect gives the config connections of its own, and returns what cuts them: a dead watch must not leave its connection to
+// the next run.
+func (c *Config) connect() (cut func()) {
+	dialer := connrotation.NewDialer(dial)
+	c.REST = rest.CopyConfig(c.REST)
+	c.REST.Dial = dialer.DialContext
+	return dialer.CloseAll
 }
 
 // newFactory returns a controller factory whose REST mapper knows just the kinds in use, so that it asks for nothing.

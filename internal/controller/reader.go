@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/rancher/lasso/pkg/controller"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/connrotation"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -16,11 +14,8 @@ import (
 // for what answers questions on every replica. Use is called with the store when it is filled, and with nil when it cannot
 // be used any more. It returns ErrRestart if a watch was found dead. Of the config it needs what is about reading.
 func Read(ctx context.Context, cfg Config, use func(*kube.Store)) error {
-	dialer := connrotation.NewDialer(dial)
-	defer dialer.CloseAll()
-	cfg.REST = rest.CopyConfig(cfg.REST)
-	cfg.REST.Dial = dialer.DialContext
-
+	cut := cfg.connect()
+	defer cut()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	factory, err := newFactory(cfg)

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,19 +59,7 @@ func (s *scope) placeholder(variable, value string) {
 	name := s.name + "-" + strings.ToLower(variable)
 	spec := strings.NewReplacer("CLASS", strconv.Quote(s.name+"-filled"), "NAMESPACE", strconv.Quote(s.name),
 		"VARIABLE", strconv.Quote(variable), "VALUE", value).Replace(charts.Placeholder)
-	manifest := fmt.Sprintf(`
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: %[1]s}
-spec:
-%[2]s
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: %[1]s}
-spec: {policyName: %[1]s}
-`, name, "  "+strings.ReplaceAll(strings.TrimSpace(spec), "\n", "\n  "))
-	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), manifest)
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("MutatingAdmissionPolicy", name, spec, ""))
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {
 		for _, plural := range []string{"mutatingadmissionpolicybindings", "mutatingadmissionpolicies"} {

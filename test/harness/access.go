@@ -49,22 +49,28 @@ func Protect(ctx context.Context, p *plane.Plane, user string) error {
 	if err != nil {
 		return fmt.Errorf("write the admission policy: %w", err)
 	}
-	manifest := fmt.Sprintf(`
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: %[1]s}
-spec:
-%[2]s
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: %[1]s}
-spec: {policyName: %[1]s, validationActions: [Deny]}
-`, ProtectionName, indented(string(text)))
+	manifest := Policy("ValidatingAdmissionPolicy", ProtectionName, string(text), ", validationActions: [Deny]")
 	if _, err := plane.ApplyYAML(ctx, p.Config(), manifest); err != nil {
 		return fmt.Errorf("protect the claims: %w", err)
 	}
 	return nil
+}
+
+// Policy is the manifest of an admission policy of a kind, with its spec as YAML, and of the binding to everything. More
+// continues the flow map of the binding's spec.
+func Policy(kind, name, spec, more string) string {
+	return fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: %[1]s
+metadata: {name: %[2]s}
+spec:
+%[3]s
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: %[1]sBinding
+metadata: {name: %[2]s}
+spec: {policyName: %[2]s%[4]s}
+`, kind, name, indented(spec), more)
 }
 
 func indented(text string) string {
