@@ -93,7 +93,12 @@ func formatGate(gate vip.Gate) string {
 
 // Snapshot returns what the class does with VIPs.
 func (c *ClusterClass) Snapshot() *vip.ClusterClass {
-	return &vip.ClusterClass{ReadsVIP: c.Uses.ReadsVIP, Variables: c.Uses.Variables}
+	uses := c.Uses
+	if uses == nil {
+		found := c.uses()
+		uses = &found
+	}
+	return &vip.ClusterClass{ReadsVIP: uses.ReadsVIP, Variables: uses.Variables}
 }
 
 // uses finds out what a class does with VIPs. That patches mention one of our annotations, or a handler of our extension,

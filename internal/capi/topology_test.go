@@ -52,9 +52,12 @@ func TestClusterClass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			class := &capi.ClusterClass{}
 			require.NoError(t, json.Unmarshal([]byte(tt.class), class))
-			_, err := capi.Trim(class)
-			require.NoError(t, err)
-			assert.Equal(t, &tt.want, class.Snapshot())
+			assert.Equal(t, &tt.want, class.Snapshot(), "before it is trimmed")
+			for range 2 { // a cache may trim what it has trimmed
+				_, err := capi.Trim(class)
+				require.NoError(t, err)
+				assert.Equal(t, &tt.want, class.Snapshot())
+			}
 			assert.Empty(t, class.Spec.Patches, "what is not needed does not stay in the cache")
 			assert.Empty(t, class.Spec.Variables)
 		})

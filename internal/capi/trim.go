@@ -26,7 +26,7 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 
 // Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
 // is most of their size. It is a cache transform: it takes any object, trims the views among them in place, and never
-// fails. Nil and empty annotations stay what they are, because patches depend on the difference.
+// fails; what it trims again stays as it is, since a list that comes as a watch is transformed twice. Nil and empty annotations stay what they are, because patches depend on the difference.
 func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
@@ -41,8 +41,10 @@ func Trim(object any) (any, error) {
 		}
 	case *ClusterClass:
 		trimMeta(&o.ObjectMeta)
-		o.Uses = o.uses()
-		o.Spec, o.Status = ClusterClassSpec{}, ClusterClassStatus{}
+		if o.Uses == nil {
+			uses := o.uses()
+			o.Uses, o.Spec, o.Status = &uses, ClusterClassSpec{}, ClusterClassStatus{}
+		}
 	case *Claim:
 		trimMeta(&o.ObjectMeta)
 		ready := o.ready()

@@ -1,6 +1,7 @@
 package capi_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +19,13 @@ func trimmed[T any](t *testing.T, view *T) *T {
 	got, err := capi.Trim(view)
 	require.NoError(t, err)
 	require.Same(t, view, got, "in place")
+	once, err := json.Marshal(view)
+	require.NoError(t, err)
+	_, err = capi.Trim(view)
+	require.NoError(t, err)
+	twice, err := json.Marshal(view)
+	require.NoError(t, err)
+	require.Equal(t, string(once), string(twice), "a cache may trim what it has trimmed")
 	return view
 }
 

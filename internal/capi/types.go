@@ -85,8 +85,8 @@ type ClusterClass struct {
 	Spec   ClusterClassSpec   `json:"spec,omitempty"`
 	Status ClusterClassStatus `json:"status,omitempty"`
 
-	// Uses is what the class does with VIPs, in a short form.
-	Uses ClassUses `json:"-"`
+	// Uses is what the class does with VIPs, in a short form; nil until Trim has found out.
+	Uses *ClassUses `json:"-"`
 }
 
 // ClusterClassSpec is the view of a class's spec. Patches are looked at as text.

@@ -135,7 +135,7 @@ func TestRun(t *testing.T) {
 
 func TestRunTemplates(t *testing.T) {
 	class := &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "metal"}}
-	class.Uses = capi.ClassUses{Variables: map[string]string{"net": "object", "net.vip": "string", "net.port": "integer"}}
+	class.Uses = &capi.ClassUses{Variables: map[string]string{"net": "object", "net.vip": "string", "net.port": "integer"}}
 	withVariables := pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")
 	withVariables.Annotations = map[string]string{names.HostVariable: "net.vip", names.PortVariable: "net.port"}
 	outcome, err := simulate.Run(storeOf(t, class, withVariables), cluster("new"), settings, now)
