@@ -117,9 +117,10 @@ var variable = []struct {
 	instead string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`), "TIME"},
+	// Before the ages: rome-8m57d is a name.
+	{regexp.MustCompile(`\b([a-z]+)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`), "$1-RANDOM"},
 	{regexp.MustCompile(`<invalid>|\b(\d+[smhd])+\b`), "AGE"},
 	{regexp.MustCompile(`AGE \(x\d+ over AGE\)`), "AGE"},
-	{regexp.MustCompile(`\b([a-z]+)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`), "$1-RANDOM"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 	{regexp.MustCompile(`-{4,}`), "----"},
