@@ -1,7 +1,6 @@
 package capi
 
 import (
-	"cmp"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +25,7 @@ func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
 			dns.Records = append(dns.Records, vip.Record{Name: record.DNSName, Type: record.RecordType, Target: target})
 		}
 	}
-	slices.SortFunc(dns.Records, func(x, y vip.Record) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Type, y.Type)) })
+	slices.SortFunc(dns.Records, vip.Record.Compare)
 	return dns
 }
 

@@ -125,7 +125,7 @@ func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 	switch {
 	case results.Hold != nil:
 		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.moveGeneration(api))
-		if results.Hold.Port {
+		if endpoint := c.Spec.ControlPlaneEndpoint; endpoint.Host == "" && endpoint.Port != 0 {
 			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
 		}
 	case results.Endpoint != nil:

@@ -180,6 +180,9 @@ func TestBodies(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	view := decode[capi.Cluster](t, realV1Beta2())
 	bare := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }))
+	lone := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
+		c.Spec.ControlPlaneEndpoint = corev1beta2.APIEndpoint{Port: 9345}
+	}))
 	rolled := decode[capi.Cluster](t, realV1Beta1())
 	rolled.Spec.Topology.RolloutAfter = "1970-01-01T00:00:00Z"
 	unset := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = nil }))
@@ -211,7 +214,7 @@ func TestBodies(t *testing.T) {
 		"hold-first":           body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
 		"hold-v1beta1":         body(view.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
 		"hold-v1beta1-again":   body(rolled.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-port":            body(view.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}, Port: true}})),
+		"hold-port":            body(lone.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
 		})),

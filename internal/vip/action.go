@@ -70,8 +70,6 @@ type SetEndpoint struct {
 type HoldEndpoint struct {
 	// Gate holds the generation that the Cluster gets by it, and the port to remember.
 	Gate Gate
-	// Port says that there is a port to take away.
-	Port bool
 }
 
 // SetVariables writes the VIP of a role to variables of the Cluster's topology.

@@ -33,6 +33,11 @@ type DNS struct {
 // Record is a DNS name and the address it stands for.
 type Record struct{ Name, Type, Target string }
 
+// Compare orders records by name and type.
+func (r Record) Compare(other Record) int {
+	return cmp.Or(cmp.Compare(r.Name, other.Name), cmp.Compare(r.Type, other.Type))
+}
+
 // Name returns the DNS name of a role of a Cluster, or "" if roles of this kind get none. It fails if what the pattern
 // makes of the Cluster is no name.
 func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
@@ -68,7 +73,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 			records = append(records, record) // a name that is there stays as long as the Cluster carries the VIP
 		}
 	}
-	slices.SortFunc(records, func(x, y Record) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Type, y.Type)) })
+	slices.SortFunc(records, Record.Compare)
 	switch {
 	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records):
 		return nil

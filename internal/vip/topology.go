@@ -32,9 +32,7 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	switch {
 	case v.missing:
 	case !begun:
-		o.value = append(o.value, HoldEndpoint{
-			Gate: Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}, Port: c.Endpoint.Port != 0,
-		})
+		o.value = append(o.value, HoldEndpoint{Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}})
 	case c.Topology.Rendered && c.Topology.Observed >= c.Gate.Generation:
 		return false
 	}

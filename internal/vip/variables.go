@@ -37,12 +37,12 @@ func (a *allocation) variablesOf(role, address string, claim *Claim) variables {
 		return v
 	}
 	host, port := pool.variablesFor(role)
-	if current, ok := a.expect(&v, host, address); ok && current != nil {
+	if current := a.expect(&v, host, address); current != nil {
 		v.host = fmt.Sprint(current)
 		v.warn("variable %s is %q, and claim %s holds %s; remove the variable's value to use the claim's", host, v.host, claim.Name, address)
 	}
-	if current, ok := a.expect(&v, port, strconv.Itoa(int(a.port(0)))); ok && current != nil {
-		v.port, _ = parsePort(current)
+	if current := a.expect(&v, port, strconv.Itoa(int(a.port(0)))); current != nil {
+		v.port = portOf(current)
 		if v.port != a.port(v.port) {
 			v.warn("variable %s is %v, and the endpoint's port is %d", port, current, a.port(v.port))
 		}
@@ -67,28 +67,28 @@ func (p *Pool) variablesFor(role string) (host, port string) {
 	return p.HostVariable, ""
 }
 
-// expect adds a value to those that are wanted, in the type that the class declares. It returns the value that somebody
-// else gave to the variable, or nil, and whether the class declares the variable at all.
-func (a *allocation) expect(v *variables, path, want string) (current any, ok bool) {
+// expect adds a value to those that are wanted, in the type that the class declares; nothing if the class does not declare
+// the variable. It returns the value that somebody else gave to it, or nil.
+func (a *allocation) expect(v *variables, path, want string) any {
 	declared, ok := a.ClusterClass.Variables[path]
 	if path == "" || !ok {
-		return nil, false
+		return nil
 	}
 	value, err := typed(want, declared)
 	if err != nil {
 		v.warn("variable %s of ClusterClass %s: %v", path, a.cluster.Class, err)
-		return nil, false
+		return nil
 	}
-	current = a.cluster.variable(path)
+	current := a.cluster.variable(path)
 	switch {
 	case same(current, value):
 	case isPlaceholder(current):
 		v.missing = true
 	default:
-		return current, true
+		return current
 	}
 	v.values = append(v.values, Value{Path: path, Value: value})
-	return nil, true
+	return nil
 }
 
 // typed returns a text as a schema's type wants it.
@@ -159,9 +159,13 @@ func isPlaceholder(value any) bool {
 	return false
 }
 
-func parsePort(value any) (int32, bool) {
+// portOf returns the port that a variable holds, or 0 if it holds none.
+func portOf(value any) int32 {
 	port, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
-	return int32(port), err == nil && validPort(int32(port))
+	if err != nil || !validPort(int32(port)) {
+		return 0
+	}
+	return int32(port)
 }
 
 func validPort(port int32) bool { return port > 0 && port <= math.MaxUint16 }

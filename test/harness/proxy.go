@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
@@ -38,17 +39,9 @@ type freeze struct {
 
 // NewProxy returns a proxy to the API server for the identity of an operator. Close it.
 func NewProxy(ctx context.Context, p *plane.Plane, user string) (*Proxy, error) {
-	path, err := kubeconfig(ctx, p, user)
+	path, config, listener, err := between(ctx, p, user)
 	if err != nil {
 		return nil, err
-	}
-	config, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig for the proxy: %w", err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the proxy: %w", err)
 	}
 	proxy := &Proxy{
 		Kubeconfig: filepath.Join(filepath.Dir(path), user+"-by-proxy"),
@@ -70,6 +63,24 @@ func NewProxy(ctx context.Context, p *plane.Plane, user string) (*Proxy, error) 
 	}
 	go proxy.accept()
 	return proxy, nil
+}
+
+// between returns what a proxy for the identity of an operator begins with: the path of its kubeconfig and what that says,
+// and where the proxy listens.
+func between(ctx context.Context, p *plane.Plane, user string) (string, *clientcmdapi.Config, net.Listener, error) {
+	path, err := kubeconfig(ctx, p, user)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("read the kubeconfig for the proxy: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("listen for the proxy: %w", err)
+	}
+	return path, config, listener, nil
 }
 
 // Freeze lets nothing more through on the connections that are open, without closing them: their ends see silence.

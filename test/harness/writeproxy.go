@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -44,17 +43,9 @@ type WriteProxy struct {
 // the API server sees it, or after the API server has done it and before the operator learns of it. Writes of events and
 // leases do not count. Close it when the operator is dead.
 func NewWriteProxy(ctx context.Context, p *plane.Plane, user string, at int, after bool) (*WriteProxy, error) {
-	path, err := kubeconfig(ctx, p, user)
+	path, config, listener, err := between(ctx, p, user)
 	if err != nil {
 		return nil, err
-	}
-	config, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig for the proxy: %w", err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the proxy: %w", err)
 	}
 	w := &WriteProxy{
 		Kubeconfig: filepath.Join(filepath.Dir(path), user+"-by-write-proxy"),
