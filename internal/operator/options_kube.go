@@ -26,7 +26,8 @@ const maxWarnings = 256
 const warningCode = 299
 
 // RESTConfig builds the configuration of the API client from --kubeconfig, else $KUBECONFIG, else the pod's service
-// account, with the rate limits of the options and the user agent capi-vip-allocator/VERSION. There is no fallback
+// account, with the rate limits of the options, the user agent capi-vip-allocator/VERSION and no compression. There is no
+// fallback
 // to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go to
 // logger, each text once. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
 func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
@@ -37,6 +38,9 @@ func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
 	config.QPS = o.KubeAPIQPS
 	config.Burst = o.KubeAPIBurst
 	config.UserAgent = ProgramName + "/" + version.Read().Version
+	// An operator is near its API server: to press each change of each object is work for both (from Kubernetes 1.37
+	// also on watches that begin with a list, for as long as they last). Kubernetes' own components do the same.
+	config.DisableCompression = true
 	config.WarningHandler = &warningLogger{logger: logger, seen: map[string]struct{}{}}
 	return config, nil
 }

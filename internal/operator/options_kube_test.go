@@ -62,6 +62,7 @@ func TestRESTConfig(t *testing.T) {
 		assert.InDelta(t, 7, config.QPS, 0)
 		assert.Equal(t, 8, config.Burst)
 		assert.True(t, strings.HasPrefix(config.UserAgent, "capi-vip-allocator/"))
+		assert.True(t, config.DisableCompression)
 	})
 	t.Run("if the kubeconfig is absent, should name it and the flag", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "absent")

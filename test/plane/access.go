@@ -109,6 +109,8 @@ func (p *Plane) anonymous() *rest.Config {
 		TLSClientConfig: rest.TLSClientConfig{CAData: p.authority.PEM()},
 		QPS:             clientQPS,
 		Burst:           clientBurst,
+		// As the operator's: the processors are all here.
+		DisableCompression: true,
 	}
 }
 
