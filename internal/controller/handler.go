@@ -73,6 +73,7 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 		h.report.gone(key)
 		return nil
 	}
+	snapshot.Crowd = h.waiters.crowd(key)
 	plan := vip.Decide(snapshot)
 	done, status, err := h.writer.Apply(h.work, cluster, plan)
 	h.report.done(key, &snapshot, plan, done, status)

@@ -12,15 +12,18 @@ import (
 // waiters remembers which Clusters wait, and for which addresses, so that an event wakes those that it concerns and no
 // others. It is a shortcut: what it misses, the retry interval finds.
 type waiters struct {
-	mu        sync.Mutex
-	waiting   map[types.NamespacedName]struct{}
+	mu sync.Mutex
+	// waiting says of each Cluster that waits whether it is being served, or has waited for long enough to say so.
+	waiting map[types.NamespacedName]bool
+	// underway counts those that are being served.
+	underway  int
 	conflicts map[string]map[types.NamespacedName]struct{}
 	addresses map[types.NamespacedName][]string
 }
 
 func newWaiters() *waiters {
 	return &waiters{
-		waiting:   map[types.NamespacedName]struct{}{},
+		waiting:   map[types.NamespacedName]bool{},
 		conflicts: map[string]map[types.NamespacedName]struct{}{},
 		addresses: map[types.NamespacedName][]string{},
 	}
@@ -34,7 +37,11 @@ func (w *waiters) set(cluster types.NamespacedName, status vip.Status) {
 	if !status.Waiting {
 		return
 	}
-	w.waiting[cluster] = struct{}{}
+	underway := status.Recheck > 0
+	w.waiting[cluster] = underway
+	if underway {
+		w.underway++
+	}
 	for _, role := range status.Roles {
 		if role.Reason != names.ReasonAddressConflict || role.Address == "" {
 			continue
@@ -55,6 +62,9 @@ func (w *waiters) forget(cluster types.NamespacedName) {
 }
 
 func (w *waiters) drop(cluster types.NamespacedName) {
+	if w.waiting[cluster] {
+		w.underway--
+	}
 	delete(w.waiting, cluster)
 	for _, address := range w.addresses[cluster] {
 		delete(w.conflicts[address], cluster)
@@ -71,6 +81,16 @@ func (w *waiters) isWaiting(cluster types.NamespacedName) bool {
 	defer w.mu.Unlock()
 	_, ok := w.waiting[cluster]
 	return ok
+}
+
+// crowd returns how many other Clusters than this one are being served.
+func (w *waiters) crowd(cluster types.NamespacedName) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting[cluster] {
+		return w.underway - 1
+	}
+	return w.underway
 }
 
 // inConflict returns the Clusters that cannot have an address because someone else holds it.

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,6 +21,21 @@ func inConflict(addresses ...string) vip.Status {
 		status.Roles = append(status.Roles, vip.RoleStatus{Reason: names.ReasonAddressConflict, Address: address})
 	}
 	return status
+}
+
+func TestCrowd(t *testing.T) {
+	w := newWaiters()
+	underway := vip.Status{Waiting: true, Recheck: time.Second}
+	w.set(key("a"), underway)
+	w.set(key("a"), underway)
+	w.set(key("b"), underway)
+	w.set(key("c"), vip.Status{Waiting: true})
+	w.set(key("d"), vip.Status{Recheck: time.Second})
+	assert.Equal(t, 1, w.crowd(key("a")), "a Cluster is not its own crowd")
+	assert.Equal(t, 2, w.crowd(key("c")), "who has waited for long, or only for its condition, does not count")
+	w.set(key("a"), vip.Status{})
+	w.forget(key("b"))
+	assert.Zero(t, w.crowd(key("c")))
 }
 
 func TestWaiters(t *testing.T) {

@@ -225,6 +225,11 @@ func (a *allocation) assigned(role string) bool {
 // timestamp may be off. The usual allocation is faster and costs no write for its condition but the last.
 const settle = 3 * time.Second
 
+// storm is from how many other Clusters on a Cluster does not come alone. Cluster API then answers the endpoint with work of
+// its own on the Cluster, and a condition in the middle of that makes its writes fail and its work begin again. So the
+// condition waits until that is over, which shortens the storm for all.
+const storm = 10
+
 // patience is how long the sight of others being served keeps a waiting claim's condition back: as long as a storm of a
 // thousand Clusters takes on a small machine, where a herd of conditions would only make it longer.
 const patience = 10 * time.Minute
@@ -281,7 +286,7 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 func (a *allocation) values(outcomes []outcome) []Action {
 	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
 		held := slices.ContainsFunc(o.value, func(action Action) bool { _, ok := action.(HoldEndpoint); return ok })
-		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !held
+		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready && !held
 	})
 	var values []Action
 	for _, o := range outcomes {

@@ -45,7 +45,7 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 		"if the provider stopped serving others, should say that the claim waits": {
 			given: []viptest.Option{waiting(30*time.Second, lastServed(4*time.Second))}, conditions: waits,
 		},
-		"if the provider serves others for two minutes, should lose patience": {
+		"if the provider serves others for ten minutes, should lose patience": {
 			given: []viptest.Option{waiting(10*time.Minute, lastServed(0))}, conditions: waits,
 		},
 		"if patience ends soon, should come back then": {
@@ -75,6 +75,43 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 		"if a claim stays in deletion, should say so": {
 			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", dying(time.Minute))},
 			conditions: waits,
+		},
+	}.run(t)
+}
+
+// In a storm the condition of a VIP that was just written keeps out of Cluster API's way.
+func TestConditionInAStorm(t *testing.T) {
+	served := func(age time.Duration, crowd int) viptest.Option {
+		return options(viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Conditions = nil }), func(s *vip.Snapshot) {
+			s.Crowd = crowd
+			for i := range s.Addresses {
+				s.Addresses[i].Born.At = viptest.Ago(age)
+			}
+		})
+	}
+	ready := []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=true IPAddressAssigned"}
+	scenarios{
+		"if many others are being served, should come after Cluster API has answered the endpoint": {
+			given: []viptest.Option{served(time.Second, 10)}, recheck: 2 * time.Second,
+		},
+		"if that time is over, should be written": {
+			given: []viptest.Option{served(3*time.Second, 10)}, conditions: ready,
+		},
+		"if few others are being served, should be written at once": {
+			given: []viptest.Option{served(0, 9)}, conditions: ready,
+		},
+		"if many others are being served, should write the VIPs at once all the same": {
+			given: []viptest.Option{
+				served(0, 10), viptest.With(annotation(ingress, ""), func(c *vip.Cluster) { c.Endpoint = vip.Endpoint{} }),
+			},
+			actions: []string{"endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"}, recheck: 3 * time.Second,
+		},
+		"if the condition says so already, should leave it": {
+			given: []viptest.Option{viptest.Served(), func(s *vip.Snapshot) { s.Crowd = 10 }}, conditions: ready,
+		},
+		"if the address of the other role comes later, should write it at once": {
+			given:   []viptest.Option{served(0, 10), viptest.With(annotation(ingress, ""))},
+			actions: []string{"annotate ingress=10.0.0.20"}, recheck: 3 * time.Second,
 		},
 	}.run(t)
 }

@@ -36,6 +36,9 @@ type Snapshot struct {
 
 	// Rivals are all other holders of these addresses.
 	Rivals []Rival
+
+	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.
+	Crowd int
 }
 
 // DefaultPort is the port of an endpoint unless options or the Cluster say otherwise: that of kubeadm's API servers.

@@ -192,6 +192,9 @@ func (a *allocation) decideBound(o *outcome, claim *Claim) {
 		return
 	}
 	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, claim.Pool, claim.Name)
+	if a.Crowd >= storm && !a.assigned(o.Role) {
+		o.withheld = a.withhold(address.Born.At)
+	}
 	a.write(o, claim)
 }
 

@@ -64,6 +64,7 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 	for range 1 + pick(3) {
 		addRandomCluster(w, pick, true)
 	}
+	w.Crowd = 20 * pick(2)
 	return w, pools
 }
 

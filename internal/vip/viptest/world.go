@@ -25,6 +25,7 @@ type World struct {
 	Now        time.Time
 	Settings   vip.Settings
 	Class      *vip.ClusterClass
+	Crowd      int
 	Log        strings.Builder
 	Violations []string
 
@@ -215,7 +216,7 @@ func (w *World) Served(c *vip.Cluster) bool {
 func (w *World) Snapshot(k string) vip.Snapshot {
 	c := w.clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c, ClusterClass: w.Class}
+	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Crowd: w.Crowd}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	for _, pool := range w.pools {
 		copied := pool.Pool
