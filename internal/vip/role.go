@@ -191,7 +191,8 @@ func (a *allocation) decideBound(o *outcome, claim *Claim) {
 		a.decideMismatch(o, claim)
 		return
 	}
-	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, claim.Pool, claim.Name)
+	o.ready(names.ReasonIPAddressAssigned, "%s%s by claim %s", assignedMessage(o.Address), claim.Pool, claim.Name)
+	o.since = claim.Created
 	if a.Crowd >= storm && !a.assigned(o.Role) {
 		o.withheld = a.withhold(address.Born.At)
 	}
@@ -214,7 +215,7 @@ func (a *allocation) decideMismatch(o *outcome, claim *Claim) {
 func (a *allocation) write(o *outcome, claim *Claim) {
 	v := a.variablesOf(o.Role, o.Address, claim)
 	if a.cluster.VIPs[o.Role] != o.Address {
-		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role)})
+		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role, o.Address)})
 	}
 	if o.Role == names.RoleControlPlane && !a.held(o, claim, &v) {
 		a.writeEndpoint(o, claim, v.port)
@@ -248,10 +249,10 @@ func (a *allocation) writeEndpoint(o *outcome, claim *Claim, port int32) {
 // IPAddresses with one address, the earlier one is served; everybody who sees the later one sees both, so two operators
 // cannot disagree.
 func (a *allocation) rival(role string, claim *Claim, address *Address) *Rival {
-	if a.assignedBy(claim, role) {
+	addr := ParseAddr(address.Value)
+	if a.assignedBy(claim, role, addr.String()) {
 		return nil
 	}
-	addr := ParseAddr(address.Value)
 	if role != names.RoleControlPlane && SameAddr(a.cluster.Endpoint.Host, address.Value) {
 		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
 		return &Rival{Address: addr, Cluster: a.cluster.Key(), Field: "spec.controlPlaneEndpoint"}

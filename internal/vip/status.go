@@ -46,6 +46,9 @@ type RoleStatus struct {
 	// Claim and Pool are where it comes from; empty if there is no claim.
 	Claim string
 	Pool  PoolRef
+
+	// since is what the condition cannot be older than, whatever our clock says.
+	since time.Time
 }
 
 // Change is a condition that changes.
@@ -105,6 +108,9 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 			Reason:  role.Reason,
 			Message: Cut(role.Message, maxMessage),
 			Since:   now,
+		}
+		if role.since.After(now) {
+			condition.Since = role.since
 		}
 		current := c.condition(condition.Type)
 		if current != nil && current.True == condition.True {
