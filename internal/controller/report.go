@@ -75,6 +75,7 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 		return
 	}
 	for _, warning := range warnings {
+		warning.Message = vip.Cut(warning.Message, vip.MaxMessage)
 		r.cfg.Logger.Warn(warning.Message, clusterAttr(key), slog.String("reason", warning.Reason))
 		if known || !cluster.Created.Before(r.started) {
 			r.event(cluster, telemetry.EventForWarning(warning))
@@ -93,7 +94,7 @@ func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
 	r.cfg.Events.Event(&corev1.ObjectReference{
 		APIVersion: r.cfg.API.Cluster.String(), Kind: capi.KindCluster,
 		Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID,
-	}, event.Type, event.Reason, event.Message)
+	}, event.Type, event.Reason, vip.Cut(event.Message, vip.MaxMessage))
 }
 
 // pool reports what is wrong with the configuration of a pool. The event is left out for pools that were there before

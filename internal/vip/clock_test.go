@@ -82,6 +82,25 @@ func TestClocksThatDisagree(t *testing.T) {
 	}.run(t)
 }
 
+// By no clock is it certain that a claim is another than the one that a condition speaks of, if both are young. So the
+// condition is taken back before there is a new claim.
+func TestLostClaimIsSaidBeforeItIsMadeAnew(t *testing.T) {
+	lost := options(viptest.Served(), without(ingress))
+	scenarios{
+		"if the claim is lost, should say so and make none yet": {
+			given: []viptest.Option{lost}, conditions: []string{cpReady, "IngressVIPReady=false WaitingForIPAddress"},
+		},
+		"if that is said, should make a new one": {
+			given:   []viptest.Option{lost, viptest.Carry, viptest.At(viptest.Ago(-time.Millisecond))},
+			actions: []string{"create vip-ingress-prod from web"}, conditions: []string{cpReady, "IngressVIPReady=false WaitingForIPAddress"},
+			recheck: 3 * time.Second,
+		},
+		"if the claim of an endpoint in use is lost, should make a new one at once": {
+			given: []viptest.Option{viptest.Served(), without(cp)}, actions: []string{"create vip-cp-prod from cp"}, conditions: []string{cpReady, ingressReady}, recheck: 3 * time.Second,
+		},
+	}.run(t)
+}
+
 // A condition is never older than the claim that it speaks of: else, by a clock that is behind, the Cluster would give way
 // to whoever copies its address.
 func TestAssignmentIsNotOlderThanItsClaim(t *testing.T) {

@@ -224,6 +224,14 @@ func (a *allocation) assignedBy(claim *Claim, role, address string) bool {
 // assignedMessage begins the message of a condition that says that a role has an address.
 func assignedMessage(address string) string { return address + " from " }
 
+// endpointOf returns the host of the endpoint for the control plane, and nothing for other roles.
+func (c *Cluster) endpointOf(role string) string {
+	if role == names.RoleControlPlane {
+		return c.Endpoint.Host
+	}
+	return ""
+}
+
 // assigned reports whether our condition says that the role has its VIP.
 func (a *allocation) assigned(role string) bool {
 	condition := a.cluster.condition(names.ConditionType(role))

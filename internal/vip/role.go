@@ -35,6 +35,12 @@ func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
 	}
 	o.Pool = choice.Pool.Ref
 	o.Claim = names.ClaimName(a.cluster.Name, o.Role)
+	if a.assigned(o.Role) && a.cluster.endpointOf(o.Role) == "" {
+		// Its address may be another Cluster's by the time that a new claim has it, and as long as the condition says that
+		// it is ours, it would be written over there and here. An endpoint in use is safe: nothing else is written over it.
+		o.conflict(names.ReasonWaitingForIPAddress, "claim %s is gone, and the address with it; a new one follows", o.Claim)
+		return
+	}
 	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: choice.Pool.Ref})
 	if choice.Exhausted {
 		o.waiting(names.ReasonPoolExhausted, a.withhold(a.Now), "%s", exhausted(choice))
