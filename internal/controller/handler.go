@@ -122,12 +122,25 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 	return nil
 }
 
-// refused returns the warning of a write that the API server does not take, and will not take however often it is tried.
+// refused returns the warning of a write that the API server does not take, and will not take however often it is tried. A
+// write that came too late is none of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
-	if failure := failureOf(err); failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
+	failure := failureOf(err)
+	if errors.Is(err, kube.ErrOutdated) || failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
 		return nil
 	}
-	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error()}}
+	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error() + remedy(err)}}
+}
+
+// remedy says what to do about an object that is too large, since the API server does not.
+func remedy(err error) string {
+	switch {
+	case capi.IsTooLarge(err):
+		return "; the Cluster is as large as can be stored: remove what it does not need, such as large variables or annotations"
+	case capi.IsFull(err):
+		return "; remove annotations that the Cluster does not need"
+	}
+	return ""
 }
 
 // begin reports whether new work may begin.
