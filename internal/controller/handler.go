@@ -78,10 +78,10 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	}
 	snapshot.Crowd = h.waiters.crowd(key)
 	plan := vip.Decide(snapshot)
-	h.waiters.set(key, plan.Status)
 	if plan.Empty() {
 		h.pace.settled(key, now)
 	} else if wait := h.pace.wait(key, now); wait > 0 {
+		h.waiters.set(key, plan.Status)
 		h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.pace.warnings(key)...))
 		h.enqueue(key.Namespace, key.Name, wait)
 		return nil
@@ -92,6 +92,7 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	}
 	h.report.done(key, &snapshot, plan, done, status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
+	h.waiters.set(key, plan.Status)
 	return h.next(key, plan.Status, err)
 }
 
