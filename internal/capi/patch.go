@@ -226,6 +226,22 @@ func IsOutdated(err error) bool {
 		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
 }
 
+// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API server
+// that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
+func IsTooLarge(err error) bool {
+	return apierrors.IsRequestEntityTooLargeError(err) || err != nil &&
+		(strings.Contains(err.Error(), "etcdserver: request is too large") || strings.Contains(err.Error(), "trying to send message larger than max"))
+}
+
+// IsFull reports whether a write was refused because all annotations together would be longer than they may be.
+func IsFull(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
+		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+			return c.Field == "metadata.annotations" && c.Type == metav1.CauseTypeTooLong
+		})
+}
+
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
 // spec.clusterName and the label, so that it minds a paused Cluster.
 func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,10 +126,24 @@ func (c *ClusterClass) uses() ClassUses {
 	return uses
 }
 
-// flatten adds a schema and the schemas of its properties to types by dotted path.
+const (
+	// longestPath is how long the dotted path of a variable may be to be of interest, in bytes, and mostPaths how many a
+	// class may have: nothing limits the names of properties, and a path repeats those of all levels above it. The classes
+	// of real life have some hundreds.
+	longestPath = 512
+	mostPaths   = 4096
+)
+
+// flatten adds a schema and the schemas of its properties to types by dotted path. Where there are too many, the first in
+// the order of the alphabet are known.
 func flatten(types map[string]string, path string, schema Schema) {
+	if _, known := types[path]; len(path) > longestPath || !known && len(types) >= mostPaths {
+		return
+	}
 	types[path] = cmp.Or(schema.Type, "object")
-	for name, property := range schema.Properties {
-		flatten(types, path+"."+name, property)
+	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
+		if len(path)+len(name) < longestPath {
+			flatten(types, path+"."+name, schema.Properties[name])
+		}
 	}
 }

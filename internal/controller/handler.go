@@ -29,6 +29,7 @@ type handler struct {
 	writer  *kube.Writer
 	enqueue func(namespace, name string, after time.Duration)
 	waiters *waiters
+	pace    *pace
 	report  *reporter
 
 	// work is the context of all writes: it outlives the run's by the time to drain.
@@ -42,7 +43,7 @@ type handler struct {
 func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube.Writer, enqueue func(string, string, time.Duration)) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
-		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), report: newReporter(cfg),
+		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval), report: newReporter(cfg),
 		work: work, stop: stop,
 	}
 }
@@ -67,19 +68,44 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 }
 
 func (h *handler) reconcile(key types.NamespacedName) error {
-	cluster, snapshot, ok := h.store.Gather(key, h.cfg.Settings, time.Now())
+	now := time.Now()
+	cluster, snapshot, ok := h.store.Gather(key, h.cfg.Settings, now)
 	if !ok {
 		h.waiters.forget(key)
+		h.pace.forget(key)
 		h.report.gone(key)
 		return nil
 	}
 	snapshot.Crowd = h.waiters.crowd(key)
 	plan := vip.Decide(snapshot)
+	if plan.Empty() {
+		h.pace.settled(key, now)
+	} else if wait := h.pace.wait(key, now); wait > 0 {
+		h.waiters.set(key, plan.Status)
+		h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.pace.warnings(key)...))
+		h.enqueue(key.Namespace, key.Name, wait)
+		return nil
+	}
 	done, status, err := h.writer.Apply(h.work, cluster, plan)
+	if against := refused(err); !plan.Empty() && (err == nil || len(against) > 0) {
+		h.pace.wrote(key, against, now)
+	}
 	h.report.done(key, &snapshot, plan, done, status)
-	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, refused(err)...))
+	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
 	h.waiters.set(key, plan.Status)
+	return h.next(key, plan.Status, err)
+}
 
+// said returns the warnings of a write, or of the pace at which a Cluster may be written to.
+func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
+	if warnings := refused(err); len(warnings) > 0 {
+		return warnings
+	}
+	return h.pace.warnings(key)
+}
+
+// next sees to it that the Cluster is looked at again when something is to be expected. An error that it returns does so too.
+func (h *handler) next(key types.NamespacedName, status vip.Status, err error) error {
 	switch {
 	case errors.Is(err, kube.ErrOutdated):
 		h.cfg.Metrics.Outdated()
@@ -89,20 +115,33 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	case err != nil:
 		h.cfg.Metrics.Failed(failureOf(err))
 		return err
-	case plan.Status.Recheck > 0:
-		h.enqueue(key.Namespace, key.Name, plan.Status.Recheck)
-	case plan.Status.Waiting:
+	case status.Recheck > 0:
+		h.enqueue(key.Namespace, key.Name, status.Recheck)
+	case status.Waiting:
 		h.enqueue(key.Namespace, key.Name, h.cfg.RetryInterval)
 	}
 	return nil
 }
 
-// refused returns the warning of a write that the API server does not take, and will not take however often it is tried.
+// refused returns the warning of a write that the API server does not take, and will not take however often it is tried. A
+// write that came too late is none of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
-	if failure := failureOf(err); failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
+	failure := failureOf(err)
+	if errors.Is(err, kube.ErrOutdated) || failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
 		return nil
 	}
-	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error()}}
+	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error() + remedy(err)}}
+}
+
+// remedy says what to do about an object that is too large, since the API server does not.
+func remedy(err error) string {
+	switch {
+	case capi.IsTooLarge(err):
+		return "; the Cluster is as large as can be stored: remove what it does not need, such as large variables or annotations"
+	case capi.IsFull(err):
+		return "; remove annotations that the Cluster does not need"
+	}
+	return ""
 }
 
 // begin reports whether new work may begin.

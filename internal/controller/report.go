@@ -75,6 +75,7 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 		return
 	}
 	for _, warning := range warnings {
+		warning.Message = vip.Cut(warning.Message, vip.MaxMessage)
 		r.cfg.Logger.Warn(warning.Message, clusterAttr(key), slog.String("reason", warning.Reason))
 		if known || !cluster.Created.Before(r.started) {
 			r.event(cluster, telemetry.EventForWarning(warning))
@@ -93,7 +94,7 @@ func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
 	r.cfg.Events.Event(&corev1.ObjectReference{
 		APIVersion: r.cfg.API.Cluster.String(), Kind: capi.KindCluster,
 		Namespace: cluster.Namespace, Name: cluster.Name, UID: cluster.UID,
-	}, event.Type, event.Reason, event.Message)
+	}, event.Type, event.Reason, vip.Cut(event.Message, vip.MaxMessage))
 }
 
 // pool reports what is wrong with the configuration of a pool. The event is left out for pools that were there before
@@ -193,7 +194,7 @@ func failureOf(err error) telemetry.Failure {
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return telemetry.FailureForbidden
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), capi.IsTooLarge(err):
 		return telemetry.FailureInvalid
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err),
 		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err),

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -32,7 +33,12 @@ type Config struct {
 }
 
 // extension answers hooks.
-type extension struct{ Config }
+type extension struct {
+	Config
+
+	// bodies is the room for requests; see maxBodies.
+	bodies *semaphore.Weighted
+}
 
 // handler is one that Cluster API is told of.
 type handler struct {
@@ -48,7 +54,7 @@ const timeoutSeconds = 5
 
 // Handler answers Discovery and the hooks at the paths where Cluster API calls them. It is safe for concurrent use.
 func Handler(config Config) http.Handler {
-	e := &extension{config}
+	e := &extension{config, semaphore.NewWeighted(maxBodies)}
 	mux := http.NewServeMux()
 	handlers := e.handlers()
 	for _, h := range handlers {

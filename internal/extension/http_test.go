@@ -2,9 +2,13 @@ package extension_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,6 +45,46 @@ func TestRequestsThatAreNone(t *testing.T) {
 			require.Equal(t, test.status, recorder.Code, recorder.Body.String())
 		})
 	}
+}
+
+// TestRequestsTogether: what is being answered at once has a bound, whoever sends it, and small requests go on.
+func TestRequestsTogether(t *testing.T) {
+	handler := extension.Handler(config(newWorld(t).Store))
+	send := func(ctx context.Context, body io.Reader, length int64) *httptest.ResponseRecorder {
+		request := httptest.NewRequestWithContext(ctx, http.MethodPost, generatePath, body)
+		request.ContentLength = length
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, request)
+		return recorder
+	}
+	var slow sync.WaitGroup
+	var ends []*io.PipeWriter
+	for range 3 {
+		body, end := io.Pipe()
+		ends = append(ends, end)
+		slow.Go(func() { assert.Equal(t, http.StatusBadRequest, send(t.Context(), body, -1).Code) })
+		_, err := end.Write([]byte("{")) // it is being read
+		require.NoError(t, err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	large := send(gone, http.NoBody, 10<<20)
+	assert.Equal(t, http.StatusServiceUnavailable, large.Code)
+	assert.Contains(t, large.Body.String(), "try again")
+	assert.Equal(t, http.StatusOK, send(t.Context(), strings.NewReader("{}"), 2).Code, "a small one")
+	for _, end := range ends {
+		require.NoError(t, end.Close())
+	}
+	slow.Wait()
+	assert.Equal(t, http.StatusOK, send(t.Context(), strings.NewReader("{}"), 10<<20).Code, "a large one, when there is room again")
+}
+
+// TestComplaintIsShort: an error may quote the request, which may be large.
+func TestComplaintIsShort(t *testing.T) {
+	body := []byte(`{"cluster":{"metadata":{"generation":` + strings.Repeat("9", 1<<20) + `}}}`)
+	recorder := ask(t, extension.Handler(config(newWorld(t).Store)), createPath, body)
+	require.Equal(t, http.StatusBadRequest, recorder.Code)
+	assert.Less(t, recorder.Body.Len(), 1000)
 }
 
 func TestPanics(t *testing.T) {

@@ -141,6 +141,10 @@ const (
 	// to be written to it or for it.
 	EventWriteRefused = "WriteRefused"
 
+	// EventWritesContested is the warning on a Cluster that somebody keeps undoing what is written to it, so that it is
+	// written less often.
+	EventWritesContested = "WritesContested"
+
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.
 	EventInvalidPoolConfiguration = "InvalidPoolConfiguration"
 )

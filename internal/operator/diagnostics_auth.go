@@ -104,6 +104,7 @@ func (g *gate) protect(next http.Handler) http.Handler {
 		case http.StatusUnauthorized:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="`+ProgramName+`"`)
 		}
+		w.Header().Set("Connection", "close") // connections that stay are for those who may
 		http.Error(w, v.text, v.status)
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // The limits of every server. They are generous for probes and scrapes, and end the patience with clients that
@@ -23,6 +25,9 @@ const (
 	maxHeaderBytes = 16 << 10
 	// serverDrain is how long requests in hand may take once a server is told to stop.
 	serverDrain = 5 * time.Second
+	// maxConnections bounds the memory that clients can take without a valid request. Those beyond wait until others go, for
+	// the timeouts above at most.
+	maxConnections = 256
 )
 
 // Server is an HTTP server that is bound to its address and waits for Serve.
@@ -43,7 +48,9 @@ type serverSpec struct {
 	// tls is nil for plain HTTP.
 	tls          *tls.Config
 	writeTimeout time.Duration
-	logger       *slog.Logger
+	// oneRequest ends each connection with its first request.
+	oneRequest bool
+	logger     *slog.Logger
 }
 
 // listen binds a server. One that is switched off is not bound and has nothing to serve, but can be used all the same.
@@ -62,7 +69,7 @@ func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 	protocols := new(http.Protocols)
 	// HTTP/1.1 is all that probes and scrapes need, and leaves HTTP/2's ways of exhausting a server out.
 	protocols.SetHTTP1(true)
-	server.listener = listener
+	server.listener = netutil.LimitListener(listener, maxConnections)
 	server.http = &http.Server{
 		Handler:           spec.handler,
 		TLSConfig:         spec.tls,
@@ -75,6 +82,7 @@ func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 		// What a client does wrong (a broken TLS handshake, say) is no concern of the operator's reader.
 		ErrorLog: slog.NewLogLogger(server.logger.Handler(), slog.LevelDebug),
 	}
+	server.http.SetKeepAlivesEnabled(!spec.oneRequest)
 	return server, nil
 }
 

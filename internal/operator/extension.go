@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -73,17 +74,24 @@ func (h *hooks) ready() error {
 // listen binds the server of the hooks.
 func (h *hooks) listen(ctx context.Context) (*Server, error) {
 	o := h.operator
-	return listen(ctx, serverSpec{
-		name:    "runtime-extension",
-		address: net.JoinHostPort(o.options.Webhook.Host, strconv.Itoa(o.options.Webhook.Port)),
-		remedy:  "choose a free port with --webhook-port=PORT, or switch the runtime extension off with --runtime-extension=false",
-		handler: extension.Handler(extension.Config{
-			Store: h.store.Load, Settings: o.options.Settings(), Namespace: o.options.Namespace, Now: time.Now, Metrics: o.metrics, Logger: o.logger,
-		}),
-		tls:          &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: h.certificate.get},
-		writeTimeout: writeTimeout,
-		logger:       o.logger,
+	handler := extension.Handler(extension.Config{
+		Store: h.store.Load, Settings: o.options.Settings(), Namespace: o.options.Namespace, Now: time.Now, Metrics: o.metrics, Logger: o.logger,
 	})
+	address := net.JoinHostPort(o.options.Webhook.Host, strconv.Itoa(o.options.Webhook.Port))
+	return listen(ctx, hooksSpec(address, handler, h.certificate.get, o.logger))
+}
+
+// hooksSpec is the server of the hooks.
+func hooksSpec(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), logger *slog.Logger) serverSpec {
+	return serverSpec{
+		name:         "runtime-extension",
+		address:      address,
+		remedy:       "choose a free port with --webhook-port=PORT, or switch the runtime extension off with --runtime-extension=false",
+		handler:      handler,
+		tls:          &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate},
+		writeTimeout: writeTimeout,
+		logger:       logger,
+	}
 }
 
 // run keeps certificate and caches current until ctx ends.

@@ -119,5 +119,6 @@ func (h *Health) runOne(probe string, c *namedCheck) error {
 func ListenHealth(ctx context.Context, address string, health *Health, logger *slog.Logger) (*Server, error) {
 	return listen(ctx, serverSpec{
 		name: "health", flag: "health-addr", address: address, handler: health.Handler(), writeTimeout: writeTimeout, logger: logger,
+		oneRequest: true, // as the kubelet does it: nobody can keep its probes out with connections that do nothing
 	})
 }

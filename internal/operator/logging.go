@@ -8,11 +8,16 @@ import (
 // errorKey is the one key of errors in log lines; libraries that use logr write "err".
 const errorKey = "error"
 
+// deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens. From 8
+// client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the runtime
+// hooks, and whatever people put into the variables of Clusters.
+const deepest = slog.Level(-7)
+
 // SetupLogging returns the logger of the program: it writes lines of the given format to w, from the given level up.
-// Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format means JSON.
+// No level is below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format means JSON.
 // It changes nothing global: see RouteLibraries.
 func SetupLogging(w io.Writer, level slog.Level, format LogFormat) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: normaliseAttr}
+	options := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
 	if format == LogText {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

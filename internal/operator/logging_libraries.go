@@ -15,9 +15,6 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// maxKlogVerbosity is the highest verbosity that client-go uses.
-const maxKlogVerbosity = 10
-
 // RouteLibraries sends what the libraries log to logger: klog (client-go, and with it the handlers of runtime
 // errors), lasso, logrus (wrangler) and the standard packages log and log/slog. At info and above client-go keeps
 // its chatter to itself. It sets globals of those libraries: call it once, before anything else is started.
@@ -33,7 +30,7 @@ func routeKlog(logger *slog.Logger) {
 	// klog has a threshold of its own for calls without a context; it follows the logger's. klog writes verbosity n
 	// as slog's level -n.
 	verbosity := 0
-	for verbosity < maxKlogVerbosity && logger.Enabled(context.Background(), slog.Level(-verbosity-1)) {
+	for verbosity < int(-deepest) && logger.Enabled(context.Background(), slog.Level(-verbosity-1)) {
 		verbosity++
 	}
 	var level klog.Level

@@ -35,6 +35,15 @@ func TestSetupLogging(t *testing.T) {
 	assert.Equal(t, map[string]any{"err": "kept"}, line["inner"])
 }
 
+// TestBodiesAreNotLogged: from verbosity 8 client-go logs the bodies of requests, with the tokens and keys in them.
+func TestBodiesAreNotLogged(t *testing.T) {
+	var text bytes.Buffer
+	logger := SetupLogging(&text, slog.Level(-99), LogText)
+	for verbosity := range 11 {
+		assert.Equal(t, verbosity < 8, logger.Enabled(t.Context(), slog.Level(-verbosity)), "%d", verbosity)
+	}
+}
+
 // routed sends all libraries to the returned buffer until the test is over.
 func routed(t *testing.T, level slog.Level) *bytes.Buffer {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -209,10 +210,26 @@ func (a *allocation) provided(claim *Claim) bool {
 	return !bound.IsValid() || (bound != ParseAddr(host) && bound != ParseAddr(annotation))
 }
 
-// assignedBy reports whether our condition says that the role has its VIP, and that this claim was there at the time.
-// A claim never changes its address, so it is the one that the Cluster has held since.
-func (a *allocation) assignedBy(claim *Claim, role string) bool {
-	return a.assigned(role) && !claim.Created.After(a.cluster.condition(names.ConditionType(role)).Since)
+// assignedBy reports whether our condition says that the role has this address, and that this claim was there at the time.
+// A claim never changes its address, so it is the one that the Cluster has held since. Either alone is not enough: a claim
+// that was lost may come back with another address, and by a clock that is wrong it may seem to be older than it is.
+func (a *allocation) assignedBy(claim *Claim, role, address string) bool {
+	if !a.assigned(role) {
+		return false
+	}
+	condition := a.cluster.condition(names.ConditionType(role))
+	return !claim.Created.After(condition.Since) && strings.HasPrefix(condition.Message, assignedMessage(address))
+}
+
+// assignedMessage begins the message of a condition that says that a role has an address.
+func assignedMessage(address string) string { return address + " from " }
+
+// endpointOf returns the host of the endpoint for the control plane, and nothing for other roles.
+func (c *Cluster) endpointOf(role string) string {
+	if role == names.RoleControlPlane {
+		return c.Endpoint.Host
+	}
+	return ""
 }
 
 // assigned reports whether our condition says that the role has its VIP.
@@ -236,13 +253,22 @@ const patience = 10 * time.Minute
 
 // withhold returns how long the condition of a wait that began at since is still to be held back.
 func (a *allocation) withhold(since time.Time) time.Duration {
-	return max(since.Add(settle).Sub(a.Now), 0)
+	return max(a.believed(since).Add(settle).Sub(a.Now), 0)
+}
+
+// believed returns a timestamp by the API server's clock, or a moment long ago if by ours it is still to come: then one of
+// the two is wrong, and what is held back until then may never be said.
+func (a *allocation) believed(since time.Time) time.Time {
+	if since.After(a.Now.Add(settle)) {
+		return time.Time{}
+	}
+	return since
 }
 
 // withholdFor is withhold for a claim: in a storm of Clusters the provider works through a queue, and as long as it is
 // seen to serve the pool, a claim in that queue does not count as waiting.
 func (a *allocation) withholdFor(claim *Claim) time.Duration {
-	since := claim.Created
+	since := a.believed(claim.Created)
 	if pool := a.poolOf(claim); pool != nil && pool.LastServed.After(since) {
 		since = pool.LastServed
 	}

@@ -44,11 +44,13 @@ func (a *allocation) kept(claim *Claim) bool {
 	return pool != nil && pool.KeepsReleased
 }
 
-// carriedVIPs returns the addresses the Cluster carries, in the order of their roles.
+// carriedVIPs returns the addresses the Cluster carries, in order. An annotation may hold anything else as well.
 func (a *allocation) carriedVIPs() []string {
 	var vips []string
 	for role, address := range a.cluster.VIPs {
-		vips = append(vips, fmt.Sprintf("%s (%s)", address, role))
+		if addr := ParseAddr(address); addr.IsValid() {
+			vips = append(vips, fmt.Sprintf("%s (%s)", addr, role))
+		}
 	}
 	slices.Sort(vips)
 	return vips

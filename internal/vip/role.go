@@ -35,6 +35,12 @@ func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
 	}
 	o.Pool = choice.Pool.Ref
 	o.Claim = names.ClaimName(a.cluster.Name, o.Role)
+	if a.assigned(o.Role) && a.cluster.endpointOf(o.Role) == "" {
+		// Its address may be another Cluster's by the time that a new claim has it, and as long as the condition says that
+		// it is ours, it would be written over there and here. An endpoint in use is safe: nothing else is written over it.
+		o.conflict(names.ReasonWaitingForIPAddress, "claim %s is gone, and the address with it; a new one follows", o.Claim)
+		return
+	}
 	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: choice.Pool.Ref})
 	if choice.Exhausted {
 		o.waiting(names.ReasonPoolExhausted, a.withhold(a.Now), "%s", exhausted(choice))
@@ -191,7 +197,8 @@ func (a *allocation) decideBound(o *outcome, claim *Claim) {
 		a.decideMismatch(o, claim)
 		return
 	}
-	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, claim.Pool, claim.Name)
+	o.ready(names.ReasonIPAddressAssigned, "%s%s by claim %s", assignedMessage(o.Address), claim.Pool, claim.Name)
+	o.since = claim.Created
 	if a.Crowd >= storm && !a.assigned(o.Role) {
 		o.withheld = a.withhold(address.Born.At)
 	}
@@ -214,7 +221,7 @@ func (a *allocation) decideMismatch(o *outcome, claim *Claim) {
 func (a *allocation) write(o *outcome, claim *Claim) {
 	v := a.variablesOf(o.Role, o.Address, claim)
 	if a.cluster.VIPs[o.Role] != o.Address {
-		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role)})
+		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role, o.Address)})
 	}
 	if o.Role == names.RoleControlPlane && !a.held(o, claim, &v) {
 		a.writeEndpoint(o, claim, v.port)
@@ -248,10 +255,10 @@ func (a *allocation) writeEndpoint(o *outcome, claim *Claim, port int32) {
 // IPAddresses with one address, the earlier one is served; everybody who sees the later one sees both, so two operators
 // cannot disagree.
 func (a *allocation) rival(role string, claim *Claim, address *Address) *Rival {
-	if a.assignedBy(claim, role) {
+	addr := ParseAddr(address.Value)
+	if a.assignedBy(claim, role, addr.String()) {
 		return nil
 	}
-	addr := ParseAddr(address.Value)
 	if role != names.RoleControlPlane && SameAddr(a.cluster.Endpoint.Host, address.Value) {
 		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
 		return &Rival{Address: addr, Cluster: a.cluster.Key(), Field: "spec.controlPlaneEndpoint"}

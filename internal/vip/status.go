@@ -46,6 +46,9 @@ type RoleStatus struct {
 	// Claim and Pool are where it comes from; empty if there is no claim.
 	Claim string
 	Pool  PoolRef
+
+	// since is what the condition cannot be older than, whatever our clock says.
+	since time.Time
 }
 
 // Change is a condition that changes.
@@ -72,9 +75,9 @@ func (o *outcome) waiting(reason string, withheld time.Duration, format string, 
 	o.Ready, o.Reason, o.Message, o.withheld = false, reason, fmt.Sprintf(format, args...), withheld
 }
 
-// maxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and whoever
+// MaxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and whoever
 // reads it has enough long before; what others wrote, such as a provider about its trouble, may be longer.
-const maxMessage = 4096
+const MaxMessage = 4096
 
 // Cut returns a text of at most limit bytes, with dots at its end where something is missing.
 func Cut(text string, limit int) string {
@@ -103,8 +106,11 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 			Type:    names.ConditionType(role.Role),
 			True:    role.Ready,
 			Reason:  role.Reason,
-			Message: Cut(role.Message, maxMessage),
+			Message: Cut(role.Message, MaxMessage),
 			Since:   now,
+		}
+		if role.since.After(now) {
+			condition.Since = role.since
 		}
 		current := c.condition(condition.Type)
 		if current != nil && current.True == condition.True {

@@ -228,7 +228,7 @@ func (o *Operator) probe(ctx context.Context, path string) error {
 
 // get asks one of the operator's servers, at the port that it logged.
 func (o *Operator) get(ctx context.Context, server, path string) ([]byte, error) {
-	address := o.address(server)
+	address := o.Address(server)
 	if address == "" {
 		return nil, fmt.Errorf("the operator has not said where its %s server is", server)
 	}
@@ -248,7 +248,8 @@ func (o *Operator) get(ctx context.Context, server, path string) ([]byte, error)
 	return body, err
 }
 
-func (o *Operator) address(server string) string {
+// Address is where one of the servers of the operator listens, or "" if it has not said so yet.
+func (o *Operator) Address(server string) string {
 	for _, line := range o.Logged("serving") {
 		if line.Fields["server"] == server {
 			address, _ := line.Fields["address"].(string)

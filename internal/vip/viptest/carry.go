@@ -192,6 +192,7 @@ func (w *World) writeConditions(f *flight, conditions []vip.Condition) error {
 
 // Settle lets everybody work until nobody has anything left to do, and reports whether that moment came.
 func (w *World) Settle() bool {
+	retried := false
 	for range 400 {
 		busy := false
 		var recheck time.Duration
@@ -211,10 +212,16 @@ func (w *World) Settle() bool {
 		for _, k := range w.Clusters() {
 			busy = w.Render(k, false) || busy
 		}
-		if !busy && recheck == 0 && !w.inGrace() {
+		switch {
+		case busy || recheck > 0 || w.inGrace():
+			retried = false
+			w.Wait(700 * time.Millisecond)
+		case w.skew == 0 || retried:
 			return true
+		default: // by a clock that is wrong nothing is held back, and what comes next has to wait for the retry interval
+			retried = true
+			w.Wait(10 * time.Second)
 		}
-		w.Wait(700 * time.Millisecond)
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package viptest
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -71,11 +72,17 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	}
 }
 
+// longestRecheck is more than any condition is held back at a time, whatever the clocks say.
+const longestRecheck = 10 * time.Second
+
 // checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that is none of our business gets nothing
 // but its PoolNotFound condition.
 func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	c := &s.Cluster
 	w.Violations = append(w.Violations, Breaches(s, plan)...)
+	if recheck := plan.Status.Recheck; recheck < 0 || recheck > longestRecheck {
+		w.violation("%s is looked at again only after %s", c.Key(), recheck)
+	}
 	for _, role := range plan.Status.Roles {
 		if !names.IsReason(role.Reason) || role.Message == "" {
 			w.violation("%s gets the reason %q with the message %q", c.Key(), role.Reason, role.Message)
@@ -89,6 +96,9 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 		w.violation("%s is not served and gets %s", c.Key(), plan)
 	}
 	for _, condition := range plan.Status.Conditions {
+		if !plan.Status.Changed {
+			break // it keeps for the moment what it has
+		}
 		if condition.Reason != names.ReasonPoolNotFound || condition.Type != names.ConditionType(names.RoleControlPlane) {
 			w.violation("%s is not served and gets %s %s", c.Key(), condition.Type, condition.Reason)
 		}

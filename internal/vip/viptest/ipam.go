@@ -140,6 +140,12 @@ func (w *World) Change(pool *PoolState, what string, change func(*PoolState)) {
 // Wait lets time pass.
 func (w *World) Wait(d time.Duration) { w.Now = w.Now.Add(d) }
 
+// Jump sets the allocator's clock off from the time of all others.
+func (w *World) Jump(skew time.Duration) {
+	w.skew = skew
+	w.logf("clock: the allocator's is %s ahead", skew)
+}
+
 // Assigned returns the addresses that are assigned, with the claims that hold them.
 func (w *World) Assigned() []string {
 	var lines []string

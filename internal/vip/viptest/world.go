@@ -29,7 +29,9 @@ type World struct {
 	Log        strings.Builder
 	Violations []string
 
-	start    time.Time
+	start time.Time
+	// skew is how far the allocator's clock is ahead of Now, which is the time of all others.
+	skew     time.Duration
 	serial   uint64
 	clusters map[string]*clusterState
 	pools    []*PoolState
@@ -216,13 +218,13 @@ func (w *World) Served(c *vip.Cluster) bool {
 func (w *World) Snapshot(k string) vip.Snapshot {
 	c := w.clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now, Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Crowd: w.Crowd}
+	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Crowd: w.Crowd}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	for _, pool := range w.pools {
 		copied := pool.Pool
 		for _, address := range w.address {
-			if address.pool == pool.Ref && address.at.After(copied.LastServed) {
-				copied.LastServed = address.at
+			if at := address.at.Add(w.skew); address.pool == pool.Ref && at.After(copied.LastServed) {
+				copied.LastServed = at // which the allocator measures without its wall clock
 			}
 		}
 		s.Pools = append(s.Pools, copied)

@@ -1,0 +1,103 @@
+package controller
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes, from the
+// first claim to the release. Only somebody who keeps undoing what was written makes it more.
+const writesInARow = 30
+
+// pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as fast
+// as the API server lets them, at the cost of all other Clusters.
+type pace struct {
+	every time.Duration
+
+	mu   sync.Mutex
+	runs map[types.NamespacedName]*run
+}
+
+// run is the recent writes to a Cluster. One that has written nothing for long is forgotten.
+type run struct {
+	limiter *rate.Limiter
+	// warning says why the Cluster has to wait; nil while it never had to.
+	warning *vip.Warning
+	// refused is the last write that the API server did not take.
+	refused []vip.Warning
+}
+
+// newPace returns a pace of one write in every, once writesInARow are used up.
+func newPace(every time.Duration) *pace {
+	return &pace{every: every, runs: map[types.NamespacedName]*run{}}
+}
+
+// wait returns how long a Cluster has to wait for its next write; 0 if it need not.
+func (p *pace) wait(cluster types.NamespacedName, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.runs[cluster]
+	if !ok {
+		return 0
+	}
+	missing := 1 - r.limiter.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	if r.warning == nil {
+		r.warning = &vip.Warning{Reason: names.EventWritesContested, Message: fmt.Sprintf(
+			"something keeps undoing what is written: %d writes in a row, from now on one in %s; look for who else changes it in the Cluster's managedFields",
+			writesInARow, p.every)}
+	}
+	return time.Duration(missing * float64(p.every))
+}
+
+// wrote takes note of a write to a Cluster. refused is what the API server said against it, if it did.
+func (p *pace) wrote(cluster types.NamespacedName, refused []vip.Warning, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.runs[cluster]
+	if !ok {
+		r = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow)}
+		p.runs[cluster] = r
+	}
+	r.limiter.AllowN(now, 1)
+	r.refused = refused
+}
+
+// warnings returns what there is to say of a Cluster that has to wait, or had to until not long ago.
+func (p *pace) warnings(cluster types.NamespacedName) []vip.Warning {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch r, ok := p.runs[cluster]; {
+	case !ok || r.warning == nil:
+		return nil
+	case len(r.refused) > 0:
+		return r.refused
+	default:
+		return []vip.Warning{*r.warning}
+	}
+}
+
+// settled takes note that there is nothing to write to a Cluster.
+func (p *pace) settled(cluster types.NamespacedName, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, ok := p.runs[cluster]; ok && r.limiter.TokensAt(now) >= writesInARow {
+		delete(p.runs, cluster)
+	}
+}
+
+// forget drops a Cluster that is gone.
+func (p *pace) forget(cluster types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.runs, cluster)
+}

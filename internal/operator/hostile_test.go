@@ -1,0 +1,230 @@
+package operator
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorizond/capi-vip-allocator/internal/extension"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+)
+
+// quick is the patience of servers under test: short for a test, and long enough for a client that behaves on a busy machine.
+const quick = time.Second
+
+// target is one of the operator's servers, with a request that it answers.
+type target struct {
+	server *Server
+	path   string
+	method string
+	// status is that of the answer to an anonymous request without a body.
+	status int
+}
+
+// targets returns all servers of the operator as it makes them itself, with that patience for requests.
+func targets(t *testing.T, patience time.Duration) map[string]target {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	bound := func(server *Server, err error) *Server {
+		require.NoError(t, err)
+		for name, limit := range map[string]time.Duration{
+			"ReadHeaderTimeout": server.http.ReadHeaderTimeout, "ReadTimeout": server.http.ReadTimeout,
+			"WriteTimeout": server.http.WriteTimeout, "IdleTimeout": server.http.IdleTimeout,
+		} {
+			require.Positive(t, limit, name)
+		}
+		server.http.ReadHeaderTimeout, server.http.ReadTimeout, server.http.IdleTimeout = patience, patience, patience
+		serving(t, server)
+		return server
+	}
+	certificate, err := newSelfSigned(time.Now)
+	require.NoError(t, err)
+	hooks := extension.Handler(extension.Config{
+		Store: func() *kube.Store { return nil }, Now: time.Now, Logger: logger, Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
+	})
+	address := "127.0.0.1:0"
+	diagnostics := DiagnosticsConfig{Address: address, Gatherer: registry(), Logger: logger, Reviewers: newFakeAPI().reviewers()}
+	open := diagnostics
+	open.Insecure = true
+	return map[string]target{
+		"health":              {bound(ListenHealth(t.Context(), address, NewHealth(logger), logger)), "/healthz", http.MethodGet, http.StatusOK},
+		"metrics":             {bound(ListenDiagnostics(t.Context(), diagnostics)), "/metrics", http.MethodGet, http.StatusUnauthorized},
+		"metrics for anybody": {bound(ListenDiagnostics(t.Context(), open)), "/metrics", http.MethodGet, http.StatusOK},
+		"profiler":            {bound(ListenProfiler(t.Context(), address, logger)), "/debug/pprof/cmdline", http.MethodGet, http.StatusOK},
+		"hooks": {
+			bound(listen(t.Context(), hooksSpec(address, hooks, certificate.get, logger))),
+			"/hooks.runtime.cluster.x-k8s.io/v1alpha1/discovery", http.MethodPost, http.StatusBadRequest,
+		},
+	}
+}
+
+// dial opens a connection to the server, without speaking TLS.
+func (s target) dial(t *testing.T) net.Conn {
+	t.Helper()
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.server.Addr())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = connection.Close() }) // it may be closed already
+	require.NoError(t, connection.SetDeadline(time.Now().Add(30*time.Second)))
+	return connection
+}
+
+// connect opens a connection to the server, and speaks TLS if it does.
+func (s target) connect(t *testing.T) net.Conn {
+	t.Helper()
+	connection := s.dial(t)
+	if s.server.http.TLSConfig == nil {
+		return connection
+	}
+	secure := tls.Client(connection, &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, secure.HandshakeContext(t.Context()))
+	return secure
+}
+
+// answers checks that somebody who behaves gets an answer.
+func (s target) answers(t *testing.T) {
+	t.Helper()
+	assert.Equal(t, s.status, s.ask(t, s.connect(t), "Connection: close\r\n"))
+}
+
+// ask sends a request with more headers and returns the status of the answer, or 0 if the connection is closed without one.
+func (s target) ask(t *testing.T, connection net.Conn, headers string) int {
+	t.Helper()
+	_, err := fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", s.method, s.path, headers)
+	if err != nil {
+		return 0 // the server did not read to the end
+	}
+	return status(t, connection)
+}
+
+// status reads an answer to its end; 0 stands for a connection that ends without one.
+func status(t *testing.T, connection net.Conn) int {
+	t.Helper()
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		requireEnd(t, err)
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, response.Body) // a server that has had enough may cut its answer short
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
+// requireEnd checks that a read failed because the server ended the connection, and not because it kept it.
+func requireEnd(t *testing.T, err error) {
+	t.Helper()
+	var timeout net.Error
+	if errors.As(err, &timeout) {
+		require.False(t, timeout.Timeout(), "the server keeps the connection")
+	}
+}
+
+// closed waits until the server ends a connection, whatever it says before.
+func closed(t *testing.T, connection net.Conn) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, connection)
+	requireEnd(t, err)
+}
+
+func TestHostileClients(t *testing.T) {
+	for name, s := range targets(t, quick) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits most of the time
+			t.Run("if a client does not begin, should end the connection", func(t *testing.T) {
+				closed(t, s.dial(t))
+			})
+			t.Run("if a client dribbles its headers, should end the connection, and answer others meanwhile", func(t *testing.T) {
+				connection := s.connect(t)
+				_, err := connection.Write([]byte(s.method + " " + s.path + " HTTP/1.1\r\nHost: local"))
+				require.NoError(t, err)
+				s.answers(t)
+				closed(t, connection)
+			})
+			t.Run("if a client dribbles its body, should end the connection, and answer others meanwhile", func(t *testing.T) {
+				connection := s.connect(t)
+				_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", s.path)
+				require.NoError(t, err)
+				s.answers(t)
+				closed(t, connection)
+			})
+			t.Run("if a client says nothing more, should end the connection", func(t *testing.T) {
+				connection := s.connect(t)
+				require.Equal(t, s.status, s.ask(t, connection, ""))
+				closed(t, connection)
+			})
+			t.Run("if headers are too large, should say so or hang up", func(t *testing.T) {
+				got := s.ask(t, s.connect(t), "X-Large: "+strings.Repeat("x", 1<<20)+"\r\n")
+				assert.Contains(t, []int{0, http.StatusRequestHeaderFieldsTooLarge}, got)
+			})
+			t.Run("if a token is huge, should answer as to any other that is wrong", func(t *testing.T) {
+				assert.Equal(t, s.status, s.ask(t, s.connect(t), "Authorization: Bearer "+strings.Repeat("x", 12<<10)+"\r\n"))
+			})
+			for what, request := range map[string]string{
+				"no HTTP":             "\x00\x01\x02\x03\r\n\r\n",
+				"HTTP/2":              "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+				"two lengths":         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+				"a length below zero": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+				"two hosts":           "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+				"no host":             "GET / HTTP/1.1\r\n\r\n",
+			} {
+				t.Run("if a request is "+what+", should refuse it", func(t *testing.T) {
+					connection := s.connect(t)
+					_, err := connection.Write([]byte(request))
+					require.NoError(t, err)
+					got := status(t, connection)
+					assert.True(t, got == 0 || got >= 400 && got < 600, "%d", got)
+				})
+			}
+			t.Run("if more clients do nothing than may connect, should answer others when those are sent away", func(t *testing.T) {
+				for range maxConnections + 20 {
+					s.dial(t)
+				}
+				s.answers(t)
+			})
+		})
+	}
+}
+
+// TestProbesKeepNoConnection: the kubelet makes one for each probe.
+func TestProbesKeepNoConnection(t *testing.T) {
+	s := targets(t, time.Minute)["health"]
+	connection := s.connect(t)
+	require.Equal(t, s.status, s.ask(t, connection, "Connection: keep-alive\r\n"))
+	closed(t, connection)
+}
+
+// TestHookBodies is about bodies that are read: those of the runtime hooks.
+func TestHookBodies(t *testing.T) {
+	s := targets(t, time.Minute)["hooks"]
+	t.Run("if a body is larger than it may be, should say so at once", func(t *testing.T) {
+		assert.Equal(t, http.StatusRequestEntityTooLarge, s.ask(t, s.connect(t), "Content-Length: 1000000000\r\n"))
+	})
+	t.Run("if a body never ends, should not wait for the end", func(t *testing.T) {
+		connection := s.connect(t)
+		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", s.path)
+		require.NoError(t, err)
+		sent := make(chan int)
+		go func() {
+			chunk, n := "100000\r\n"+strings.Repeat(" ", 1<<20)+"\r\n", 0
+			for err := error(nil); err == nil && n < 100; n++ {
+				_, err = io.WriteString(connection, chunk)
+			}
+			sent <- n
+		}()
+		assert.Equal(t, http.StatusRequestEntityTooLarge, status(t, connection))
+		require.NoError(t, connection.Close())
+		assert.Less(t, <-sent, 100)
+	})
+}

@@ -1,0 +1,80 @@
+package acceptance
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+)
+
+// secretsInLog are tokens of service accounts, whole or as bytes in hexadecimal, keys, and the headers that carry them.
+var secretsInLog = regexp.MustCompile(`eyJ[\w-]{8,}\.|65 79 4a|PRIVATE KEY|LS0tLS1CRUdJTi|Bearer [^<]`)
+
+// TestNoSecretsInLogs: at the highest verbosity, with metrics for those who may and hooks with a certificate, the log holds
+// no token and no key, of ours or of others, and no value of a variable.
+func TestNoSecretsInLogs(t *testing.T) {
+	const variable = "the-value-of-a-variable"
+	e := onPlane(t)
+	require.NoError(t, harness.GrantExtension(t.Context(), e.Plane))
+	extension, _, err := harness.ExtensionArgs(t.Context())
+	require.NoError(t, err)
+	operator := startOperator(t, e.Plane, harness.OperatorOptions{
+		Args: append(extension, "--v=99", "--log-level=debug", "--insecure-diagnostics=false"), Env: []string{"POD_NAMESPACE=" + harness.Namespace},
+	})
+	waitServing(t, operator)
+	s := newScope(t, e, operator)
+	s.bothPools()
+	s.create(harness.NewClass{Namespace: s.name, Name: "secretive", Variables: []any{map[string]any{
+		"name": "password", "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
+	}}})
+	s.pool(controlPlane+","+ingress, 30, 49, func(p *harness.NewPool) { p.Class = "secretive" })
+	s.cluster("one")
+	s.cluster("two", func(c *harness.NewCluster) { c.Class, c.Variables = "secretive", map[string]any{"password": variable} })
+	s.served("one")
+	s.served("two")
+	s.annotate("two", names.Annotation(ingress), nil)
+	s.served("two")
+
+	path, err := e.Plane.ServiceAccountKubeconfig(t.Context(), harness.Namespace, "capi-vip-allocator")
+	require.NoError(t, err)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	require.NoError(t, err)
+	require.NotEmpty(t, config.BearerToken)
+	for token, want := range map[string]int{config.BearerToken: http.StatusForbidden, "eyJhbGciOiJub25lIn0.e30.": http.StatusUnauthorized} {
+		require.Equal(t, want, scrape(t, operator, token))
+	}
+	s.delete("two")
+	s.gone("two")
+	require.Greater(t, len(operator.Logs()), 100, "it says much")
+	for _, line := range operator.Logs() {
+		require.NotContains(t, line.Raw, config.BearerToken)
+		require.NotContains(t, line.Raw, variable)
+		require.NotRegexp(t, secretsInLog, line.Raw)
+	}
+}
+
+// scrape asks for the operator's metrics with a token, and returns the status of the answer.
+func scrape(t *testing.T, operator *harness.Operator, token string) int {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+operator.Address("diagnostics")+"/metrics", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", fmt.Sprintf("Bearer %s", token))
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
