@@ -16,7 +16,9 @@ var DNSEndpointKind = schema.GroupVersionKind{Group: "externaldns.k8s.io", Versi
 
 // Snapshot returns what the decision about a Cluster needs to know of the object at the name of its records.
 func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
-	dns := vip.DNS{Served: true, Exists: true, Foreign: true}
+	dns := vip.DNS{Served: true, Exists: true}
+	dns.Orphaned = len(d.OwnerReferences) == 0 && d.Labels[names.ClusterName] == names.LabelValue(cluster.Name)
+	dns.Foreign = !dns.Orphaned
 	for _, owner := range d.OwnerReferences {
 		dns.Foreign = dns.Foreign && owner.UID != cluster.UID
 	}

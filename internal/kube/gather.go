@@ -149,6 +149,9 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 			add(names.ClaimName(cluster.Name, role))
 		}
 	}
+	for role := range cluster.VIPs() { // its claim may be owned by nobody, and no pool may serve the role any more
+		add(names.ClaimName(cluster.Name, role))
+	}
 	for _, claim := range lookup[*capi.Claim](s.Claims, byOwner, string(cluster.UID)) {
 		if claim.Namespace == cluster.Namespace {
 			add(claim.Name)

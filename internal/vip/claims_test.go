@@ -74,6 +74,25 @@ func TestAdoption(t *testing.T) {
 			},
 			actions: []string{"adopt vip-ingress-prod"}, conditions: ready,
 		},
+		"if its pool does not serve the Cluster and it is about to be told the Cluster's address, as after a restore, should adopt it": {
+			given: []viptest.Option{
+				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan), claim(ingress, untold),
+			},
+			actions: []string{"adopt vip-ingress-prod"}, conditions: []string{cpProvided, "IngressVIPReady=false WaitingForIPAddress"},
+		},
+		"if it is about to be told its address and no pool serves the Cluster any more, should wait for that": {
+			given: []viptest.Option{
+				viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "web", "10.0.0.20"), claim(ingress, untold),
+			},
+			conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
+		},
+		"if it is about to be told its address and its pool is full, should wait for that": {
+			given: []viptest.Option{
+				viptest.WithPool("web", ingress, viptest.Full), viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")),
+				viptest.WithBound(ingress, "web", "10.0.0.20"), claim(ingress, untold),
+			},
+			conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
+		},
 		"if its pool does not serve the Cluster and the address was made for another claim, should not touch it": {
 			given: []viptest.Option{
 				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan),

@@ -170,16 +170,19 @@ func (a *allocation) poolOf(claim *Claim) *Pool {
 	return nil
 }
 
-// boundTo returns the IP that a claim is bound to, or the zero Addr while it is not known or not valid.
+// boundTo returns the IP that a claim is bound to, or the zero Addr while it is not known or not valid. After a move or a
+// restore the claim, whose status stayed behind, does not name its IPAddress yet; but that names the claim.
 func (a *allocation) boundTo(claim *Claim) netip.Addr {
-	if claim == nil || claim.Address == "" {
+	if claim == nil {
 		return netip.Addr{}
 	}
-	address := a.addressOf(claim)
-	if address == nil || address.Claim != claim.Name {
-		return netip.Addr{}
+	for i := range a.Addresses {
+		address := &a.Addresses[i]
+		if address.Claim == claim.Name && (claim.Address == "" || claim.Address == address.Name) {
+			return ParseAddr(address.Value)
+		}
 	}
-	return ParseAddr(address.Value)
+	return netip.Addr{}
 }
 
 // written returns the VIP that the Cluster carries for a role. For the control plane that is the endpoint's host, if

@@ -99,6 +99,13 @@ func owner(kind, name string, uid types.UID) func(*vip.Claim) {
 
 func orphan(c *vip.Claim) { c.Owner = nil }
 
+// untold takes away what the provider has told a claim, as a move or a restore does: it carries no status over.
+func untold(c *vip.Claim) { c.Address = "" }
+
+func fromPool(name string) func(*vip.Claim) {
+	return func(c *vip.Claim) { c.Pool = viptest.GlobalRef(name) }
+}
+
 // options joins options to one, so that a scenario can start from another.
 func options(options ...viptest.Option) viptest.Option {
 	return func(s *vip.Snapshot) {

@@ -23,8 +23,9 @@ type DNS struct {
 	// Served says that records can be kept.
 	Served bool
 
-	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to somebody else.
-	Exists, Foreign bool
+	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to somebody else; Orphaned
+	// that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
+	Exists, Foreign, Orphaned bool
 
 	// Records are those it holds.
 	Records []Record
@@ -75,7 +76,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	}
 	slices.SortFunc(records, Record.Compare)
 	switch {
-	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records):
+	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records) && !a.DNS.Orphaned:
 		return nil
 	case len(records) == 0:
 		return []Action{DeleteRecords{Why: "the Cluster carries no VIP with a name"}}

@@ -42,6 +42,12 @@ func TestDNS(t *testing.T) {
 		"if the object is somebody else's, should leave it and say so": {
 			given: []viptest.Option{viptest.Served(), named, recorded(api), func(s *vip.Snapshot) { s.DNS.Foreign = true }}, message: "belongs to somebody else",
 		},
+		"if nobody owns the object any more, should take it over": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.DNS.Orphaned = true }}, want: []string{both},
+		},
+		"if nobody owns the object any more and the Cluster carries no VIP, should withdraw it": {
+			given: []viptest.Option{named, recorded(), func(s *vip.Snapshot) { s.DNS.Orphaned = true }}, want: []string{"records away"},
+		},
 		"if the name is too long, should say so": {
 			given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) {
 				s.Settings.DNS.Names = map[string]string{cp: strings.Repeat("x", 60) + "{cluster}.{baseDomain}"}

@@ -60,6 +60,12 @@ func TestEndpointSetBySomebodyElse(t *testing.T) {
 			given:      []viptest.Option{cpPool, manual, viptest.WithBound(cp, "cp", "10.0.0.10", owner("Machine", "m", "x"))},
 			conditions: []string{cpProvided},
 		},
+		"if the host set is what the claim is about to be told, as after a move, should take it as ours": {
+			given: []viptest.Option{
+				cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10"), claim(cp, untold),
+			},
+			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+		},
 		"if the host set is what the claim holds, should take it as ours": {
 			given:      []viptest.Option{cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10")},
 			actions:    []string{"annotate control-plane=10.0.0.10"},

@@ -15,7 +15,7 @@ func release(s *Snapshot) Plan {
 	if !a.cluster.Held {
 		return Plan{} // what it may still own, the garbage collector takes with it
 	}
-	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !a.owns(&claim) })
+	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !a.owns(&claim) && !a.orphaned(&claim) })
 	slices.SortFunc(owned, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
 	var plan Plan
 	waits := a.cluster.InUse
@@ -35,6 +35,20 @@ func release(s *Snapshot) Plan {
 	}
 	plan.Status = a.releasing(owned)
 	return plan
+}
+
+// orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it lived.
+// The garbage collector leaves such claims of a Cluster that is deleted without its dependents (kubectl delete
+// --cascade=orphan), and nobody else would ever give their addresses back.
+func (a *allocation) orphaned(claim *Claim) bool {
+	if claim.Owner != nil || claim.Name != names.ClaimName(a.cluster.Name, claim.Role) {
+		return false
+	}
+	if bound := a.boundTo(claim); bound.IsValid() && bound == ParseAddr(a.carried(claim.Role)) {
+		return true
+	}
+	pool := a.poolOf(claim)
+	return pool != nil && pool.servesRole(a.cluster, claim.Role)
 }
 
 // kept reports whether the pool of a claim in deletion keeps it there for its reuse grace period. The provider then

@@ -72,8 +72,27 @@ func TestRelease(t *testing.T) {
 			given:   []viptest.Option{viptest.Served(), done, claim(cp, owner("Cluster", "other", "x")), without(ingress)},
 			actions: []string{"finalizer off"},
 		},
-		"if nobody owns the claim at our name, should leave it": {
-			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), without(ingress)},
+		"if nobody owns the claims any more, should delete those that a living Cluster would adopt": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(ingress, orphan)},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
+		},
+		"if nobody owns the claims any more and the pools are gone, should know its own by the address": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(ingress, orphan), func(s *vip.Snapshot) { s.Pools = nil }},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
+		},
+		"if nobody owns a claim that waits, should delete it": {
+			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), done, viptest.WithClaim(cp, "cp", orphan)},
+			actions: []string{"delete vip-cp-prod"}, conditions: []string{"ControlPlaneVIPReady=false Releasing"},
+		},
+		"if nobody owns the claims and machines live, should keep them": {
+			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan)}, conditions: releasing,
+		},
+		"if nobody owns the claim at our name and it is not one to adopt, should leave it": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(cp, fromPool("foreign")), without(ingress), viptest.With(host("192.0.2.7", 6443))},
+			actions: []string{"finalizer off"},
+		},
+		"if nobody owns the claim at our name and it is for no role, should leave it": {
+			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(cp, func(c *vip.Claim) { c.Role = "" }), without(ingress)},
 			actions: []string{"finalizer off"},
 		},
 		"if the claims were collected early, should say that the VIPs stay in use": {

@@ -110,15 +110,17 @@ func (a *allocation) carried(role string) string {
 func (a *allocation) decideUnbound(o *outcome, choice Choice, claim *Claim) {
 	pool := a.poolOf(claim)
 	switch {
+	case a.answered(claim): // it is about to be told, whatever has become of its pool
+		o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "%s", waitingFor(claim.Name, claim.Pool))
+		return
 	case choice.Pool == nil:
 		o.waiting(names.ReasonPoolNotFound, a.withholdFor(claim), "claim %s waits on %s: %s", claim.Name, claim.Pool, a.missingPool(o.Role))
 		return
-	case !choice.candidate(claim.Pool) && !a.answered(claim):
+	case !choice.candidate(claim.Pool):
 		o.claim = append(o.claim, ReplaceClaim{
 			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
 			Why: "its pool does not serve the Cluster, or no longer before others",
 		})
-	case a.answered(claim): // it is about to be told
 	case pool.Capacity.Full() && !choice.Exhausted && !a.mayBeServed(claim, pool):
 		o.claim = append(o.claim, ReplaceClaim{
 			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,

@@ -99,6 +99,34 @@ func TestDeletion(t *testing.T) {
 		s.used(cp, 0)
 		s.used(in, 0)
 	})
+	t.Run("if the deletion leaves its dependents as orphans, should release its addresses all the same", func(t *testing.T) {
+		s := ordinary(t)
+		cp, in := s.bothPools()
+		s.pool("registry", 30, 39)
+		s.cluster("one")
+		s.served("one")
+		s.sees("one", condition("registry", names.ReasonIPAddressAssigned))
+		s.hold("one")
+		s.serve(s.name+"-registry-30", "another") // no pool of the class says that there is such a role
+		orphan := metav1.DeletePropagationOrphan
+		require.NoError(t, s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &orphan}))
+		s.eventually("nobody owns the claims", func() error {
+			for _, claim := range s.ClaimsIn(s.name) {
+				if owners := claim.GetOwnerReferences(); len(owners) > 0 {
+					return fmt.Errorf("claim %s has the owners %v", claim.GetName(), owners)
+				}
+			}
+			return nil
+		})
+		s.handled()
+		require.Len(t, s.ClaimsIn(s.name), 3, "machines may still use the addresses")
+		require.NoError(t, s.Plane.ReleaseDeletion(t.Context(), s.name, "one"))
+		s.gone("one")
+		require.Empty(t, s.ClaimsIn(s.name))
+		for _, pool := range []string{cp, in, s.name + "-registry-30"} {
+			s.used(pool, 0)
+		}
+	})
 	t.Run("if the namespace is deleted, should let everything in it go", func(t *testing.T) {
 		s := ordinary(t)
 		cp, in := s.bothPools()

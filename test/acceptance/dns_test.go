@@ -57,6 +57,17 @@ func TestDNS(t *testing.T) {
 			return s.hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
 		})
 	})
+	t.Run("if nobody owns the records any more, as after a restore, should take them over", func(t *testing.T) {
+		s := s.in(t)
+		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"metadata": map[string]any{"ownerReferences": nil}}))
+		s.eventually("the Cluster owns them", func() error {
+			object, err := s.records().Get(t.Context(), recordsOf("prod"), metav1.GetOptions{})
+			if err == nil && !metav1.IsControlledBy(object, s.get("prod")) {
+				err = fmt.Errorf("the owners are %v", object.GetOwnerReferences())
+			}
+			return err
+		})
+	})
 	t.Run("if the records belong to somebody else, should leave them and say so", func(t *testing.T) {
 		s := s.in(t)
 		object := &unstructured.Unstructured{Object: map[string]any{

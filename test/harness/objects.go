@@ -261,6 +261,14 @@ func (c NewClaim) Manifests(version string) []*unstructured.Unstructured {
 	return []*unstructured.Unstructured{claim}
 }
 
+// Manifest is an object as it is.
+type Manifest struct{ *unstructured.Unstructured }
+
+// Manifests implements Object.
+func (m Manifest) Manifests(string) []*unstructured.Unstructured {
+	return []*unstructured.Unstructured{m.Unstructured}
+}
+
 func newObject(apiVersion, kind, namespace, name string, content map[string]any) *unstructured.Unstructured {
 	metadata := map[string]any{fieldName: name}
 	if namespace != "" {

@@ -23,9 +23,9 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 				broken = "the claim is bound"
 			}
 		case vip.AdoptClaim:
-			broken = wrongAdoption(s, a)
+			broken = wrongAdoption(s, a.Role, &a.Claim)
 		case vip.DeleteClaim:
-			broken = wrongRelease(s, &a.Claim)
+			broken = wrongRelease(s, a.Role, &a.Claim)
 		}
 		if broken != "" {
 			found = append(found, fmt.Sprintf("%s: %s, but %s", s.Cluster.Key(), action, broken))
@@ -64,27 +64,28 @@ func open(s *vip.Snapshot, ref vip.PoolRef) bool {
 
 // wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace and
 // its address not what the Cluster carries already, as after a restore.
-func wrongAdoption(s *vip.Snapshot, a vip.AdoptClaim) string {
-	address := addressOf(s, &a.Claim)
+func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
+	address := addressOf(s, claim)
 	switch {
-	case a.Claim.Owner != nil:
+	case claim.Owner != nil:
 		return "the claim is somebody's"
-	case open(s, a.Claim.Pool), address != "" && (vip.SameAddr(s.Cluster.VIPs[a.Role], address) || a.Role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
+	case open(s, claim.Pool), address != "" && (vip.SameAddr(s.Cluster.VIPs[role], address) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
 		return ""
 	}
-	return fmt.Sprintf("%s is not for namespace %s", a.Claim.Pool, s.Cluster.Namespace)
+	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
 }
 
-// wrongRelease says why a claim may not be deleted: it is not the Cluster's; machines may still use its address; or the
-// Cluster lives and needs it. A living Cluster does without one claim only: that of its control plane, when somebody else
-// has given it a host, and nothing says that the claim's address was ever in use.
-func wrongRelease(s *vip.Snapshot, claim *vip.Claim) string {
+// wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster could
+// adopt while it goes; machines may still use its address; or the Cluster lives and needs it. A living Cluster does without
+// one claim only: that of its control plane, when somebody else has given it a host, and nothing says that the claim's
+// address was ever in use.
+func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
 	assigned := slices.ContainsFunc(c.Conditions, func(condition vip.Condition) bool {
 		return condition.Type == names.ConditionType(names.RoleControlPlane) && condition.Reason == names.ReasonIPAddressAssigned && condition.True
 	})
 	switch {
-	case claim.Owner == nil || claim.Owner.UID != c.UID:
+	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
 		return "the claim is not the Cluster's"
 	case c.Deleting && c.InUse:
 		return "machines may still use the address"
@@ -101,10 +102,10 @@ func wrongRelease(s *vip.Snapshot, claim *vip.Claim) string {
 	return ""
 }
 
-// addressOf returns the address that a claim is bound to, or "".
+// addressOf returns the address that a claim is bound to, or is about to be told, or "".
 func addressOf(s *vip.Snapshot, claim *vip.Claim) string {
 	for _, address := range s.Addresses {
-		if claim.Address != "" && address.Name == claim.Address && address.Claim == claim.Name {
+		if address.Claim == claim.Name && (claim.Address == "" || claim.Address == address.Name) {
 			return address.Value
 		}
 	}
