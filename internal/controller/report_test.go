@@ -10,8 +10,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 func TestFailureOf(t *testing.T) {
@@ -31,4 +33,18 @@ func TestFailureOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, failureOf(test.err)) })
 	}
+}
+
+// Claims that go without us, as when their Cluster is removed by force, are never waited for.
+func TestReporterForgetsWhatIsGone(t *testing.T) {
+	r := newReporter(Config{})
+	cluster := types.NamespacedName{Namespace: "ns", Name: "c"}
+	r.ask(cluster, "vip-cp-c")
+	r.ask(cluster, "vip-ingress-c")
+	_, known := r.forget(cluster, "vip-cp-c")
+	assert.True(t, known)
+	r.warn(cluster, &vip.Cluster{}, nil)
+	r.gone(cluster)
+	assert.Empty(t, r.asked)
+	assert.Empty(t, r.warned)
 }
