@@ -32,10 +32,11 @@ func Trim(object any) (any, error) {
 	case *Cluster:
 		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
-		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
+		*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
 			return !own(c) && c.Type != names.TopologyReconciled
-		}))
+		})
 		trimTopology(o)
+		compactConditions(conditions)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form
 		}
@@ -52,9 +53,11 @@ func Trim(object any) (any, error) {
 		if ready != nil {
 			o.Status.Conditions = []metav1.Condition{*ready}
 		}
+		o.Spec.PoolRef.share()
 	case *Address:
 		trimMeta(&o.ObjectMeta)
-		o.OwnerReferences = nil
+		o.OwnerReferences, o.Finalizers, o.Labels, o.Annotations = nil, nil, nil, nil
+		o.Spec.PoolRef.share()
 	case *DNSEndpoint:
 		trimMeta(&o.ObjectMeta)
 	case *Pool:
@@ -73,4 +76,5 @@ func trimMeta(meta *metav1.ObjectMeta) {
 	}
 	maps.DeleteFunc(meta.Labels, foreign)
 	maps.DeleteFunc(meta.Annotations, foreign)
+	compactMeta(meta)
 }
