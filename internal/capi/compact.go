@@ -17,6 +17,10 @@ func shared(text string) string {
 	return unique.Make(text).Value()
 }
 
+func compactKind(kind *metav1.TypeMeta) {
+	kind.APIVersion, kind.Kind = shared(kind.APIVersion), shared(kind.Kind)
+}
+
 func compactMeta(meta *metav1.ObjectMeta) {
 	meta.Namespace = shared(meta.Namespace)
 	meta.Labels = compactMap(meta.Labels)

@@ -30,6 +30,7 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
 		*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
@@ -47,6 +48,7 @@ func Trim(object any) (any, error) {
 			o.Uses, o.Spec, o.Status = &uses, ClusterClassSpec{}, ClusterClassStatus{}
 		}
 	case *Claim:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
 		ready := o.ready()
 		o.Status.Conditions, o.Status.V1Beta2, o.Status.Deprecated = nil, nil, nil
@@ -55,6 +57,7 @@ func Trim(object any) (any, error) {
 		}
 		o.Spec.PoolRef.share()
 	case *Address:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
 		o.OwnerReferences, o.Finalizers, o.Labels, o.Annotations = nil, nil, nil, nil
 		o.Spec.PoolRef.share()
