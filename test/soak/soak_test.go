@@ -16,7 +16,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	t.Cleanup(func() { assert.NoError(t, harness.CleanBuilds()) })
-	o, err := parseOptions([]string{"--warmup=5000", "--every=1000", "--cycles=3000"})
+	o, err := parseOptions([]string{"--warmup=8000", "--every=1000", "--cycles=3000"})
 	require.NoError(t, err)
 	o.progress = t.Output()
 	r, err := run(t.Context(), o)
