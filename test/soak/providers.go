@@ -90,6 +90,27 @@ func (w *world) clusterAPI(kind watch.EventType, cluster *unstructured.Unstructu
 	}
 }
 
+// collect deletes a claim that was made for a Cluster that is gone, as the garbage collector does.
+func (w *world) collect(kind watch.EventType, claim *unstructured.Unstructured) {
+	if kind != watch.Added {
+		return
+	}
+	for _, owner := range claim.GetOwnerReferences() {
+		cluster := w.Get(clusters, types.NamespacedName{Namespace: claim.GetNamespace(), Name: owner.Name})
+		if cluster == nil || cluster.GetUID() != owner.UID {
+			_ = w.Delete(claims, types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()}, nil) // it may be gone
+		}
+	}
+}
+
+// bare reports whether all that lived is gone: what is left is the Cluster that holds the disputed address.
+func (w *world) bare() error {
+	if clusters, claims, addresses := w.Len(clusters), w.Len(claims), w.Len(addresses); clusters != 1 || claims != 0 || addresses != 0 {
+		return fmt.Errorf("%d Clusters, %d claims and %d addresses are there; 1, 0 and 0 would be right", clusters, claims, addresses)
+	}
+	return nil
+}
+
 func withoutFinalizer(finalizer string) func(*unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	return func(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		object.SetFinalizers(slices.DeleteFunc(object.GetFinalizers(), func(f string) bool { return f == finalizer }))

@@ -47,7 +47,7 @@ func run(ctx context.Context, options *options) (_ *results, err error) {
 		return r, fmt.Errorf("%w\nthe operator's log ends with:\n%s", err, operator.LogTail(20))
 	}
 	for cycles := 0; ; cycles += options.every {
-		s, err := look(ctx, operator, options, cycles)
+		s, err := w.look(ctx, operator, options, cycles)
 		if err != nil {
 			return r, err
 		}
@@ -99,11 +99,14 @@ func (s sample) String() string {
 }
 
 // look waits until the operator has nothing left to do and looks at what it holds.
-func look(ctx context.Context, operator *harness.Operator, options *options, cycles int) (sample, error) {
+func (w *world) look(ctx context.Context, operator *harness.Operator, options *options, cycles int) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
 	defer cancel()
 	s := sample{cycles: cycles}
 	err := plane.Eventually(ctx, func(ctx context.Context) error {
+		if err := w.bare(); err != nil {
+			return err
+		}
 		metrics, err := operator.Metrics(ctx)
 		if err != nil {
 			return err

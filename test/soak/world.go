@@ -82,6 +82,7 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 	w.ipam = newIPAM(w.Store)
 	w.working.Go(func() { w.Follow(ctx, claims, w.ipam.claim) })
 	w.working.Go(func() { w.Follow(ctx, clusters, w.clusterAPI) })
+	w.working.Go(func() { w.Follow(ctx, claims, w.collect) })
 	return w, nil
 }
 
