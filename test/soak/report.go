@@ -17,7 +17,7 @@ const (
 	// a map would take.
 	mostForEach = 40
 	// noise is by how much two measurements of one and the same heap may differ.
-	noise = 256 << 10
+	noise = 512 << 10
 	// spare is how many goroutines, files and series may come and go: those of requests under way, of kinds of failures.
 	spare = 12
 )

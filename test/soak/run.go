@@ -98,6 +98,27 @@ func (s sample) String() string {
 		s.cycles, float64(s.heap)/(1<<20), float64(s.rss)/(1<<20), s.goroutines, s.series, s.files)
 }
 
+// settledHeap measures the heap again and again until it shrinks no more: events are still being sent when all else is done.
+func settledHeap(ctx context.Context, operator *harness.Operator) (int64, error) {
+	const step, shrinks = 500 * time.Millisecond, 32 << 10
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	least, err := operator.Heap(ctx)
+	for err == nil {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-ticker.C:
+		}
+		var heap int64
+		if heap, err = operator.Heap(ctx); heap > least-shrinks {
+			return min(heap, least), err
+		}
+		least = heap
+	}
+	return 0, err
+}
+
 // look waits until the operator has nothing left to do and looks at what it holds.
 func (w *world) look(ctx context.Context, operator *harness.Operator, options *options, cycles int) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
@@ -124,7 +145,7 @@ func (w *world) look(ctx context.Context, operator *harness.Operator, options *o
 	if err != nil {
 		return s, err
 	}
-	if s.heap, err = operator.Heap(ctx); err != nil {
+	if s.heap, err = settledHeap(ctx, operator); err != nil {
 		return s, err
 	}
 	usage, err := operator.Usage()
