@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACK
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/kubectl/... ./test/docs/commands
+ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/kubectl/... ./test/docs/commands ./test/scale
 
 export CGO_ENABLED ?= 0
 
@@ -38,7 +38,8 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 
 .PHONY: test
 test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
-	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance -e /test/kubectl)
+	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance -e /test/kubectl -e /test/scale)
+	$(TEST) -count=1 -run TestSoak ./test/soak
 	$(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
 
 .PHONY: test-unit
@@ -63,6 +64,14 @@ test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their
 bench: build plane ## Measure; prints figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 	$(GO) run ./test/bench
+
+.PHONY: scale
+scale: plane ## Measure with up to 10,000 Clusters; prints figures
+	$(GO) run ./test/scale
+
+.PHONY: soak
+soak: ## Let 100,000 Clusters come and go and look for what they leave behind in memory
+	$(GO) run ./test/soak
 
 .PHONY: lint
 lint: ## Check style, imports and known mistakes

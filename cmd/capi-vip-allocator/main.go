@@ -40,6 +40,7 @@ func run(args []string) error {
 	if err := errors.Join(options.Complete(os.LookupEnv), options.Validate()); err != nil {
 		return err
 	}
+	operator.LimitGarbage(os.LookupEnv)
 	logger := operator.SetupLogging(os.Stdout, options.LogLevel, options.LogFormat)
 	operator.RouteLibraries(logger)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

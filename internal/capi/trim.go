@@ -30,12 +30,14 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
-		*conditions = slices.Clip(slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
+		*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
 			return !own(c) && c.Type != names.TopologyReconciled
-		}))
+		})
 		trimTopology(o)
+		compactConditions(conditions)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form
 		}
@@ -46,15 +48,19 @@ func Trim(object any) (any, error) {
 			o.Uses, o.Spec, o.Status = &uses, ClusterClassSpec{}, ClusterClassStatus{}
 		}
 	case *Claim:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
 		ready := o.ready()
 		o.Status.Conditions, o.Status.V1Beta2, o.Status.Deprecated = nil, nil, nil
 		if ready != nil {
 			o.Status.Conditions = []metav1.Condition{*ready}
 		}
+		o.Spec.PoolRef.share()
 	case *Address:
+		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
-		o.OwnerReferences = nil
+		o.OwnerReferences, o.Finalizers, o.Labels, o.Annotations = nil, nil, nil, nil
+		o.Spec.PoolRef.share()
 	case *DNSEndpoint:
 		trimMeta(&o.ObjectMeta)
 	case *Pool:
@@ -73,4 +79,5 @@ func trimMeta(meta *metav1.ObjectMeta) {
 	}
 	maps.DeleteFunc(meta.Labels, foreign)
 	maps.DeleteFunc(meta.Annotations, foreign)
+	compactMeta(meta)
 }

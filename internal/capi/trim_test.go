@@ -95,3 +95,27 @@ func TestTrim(t *testing.T) {
 		assert.Equal(t, view.DeepCopy(), trimmed(t, view))
 	})
 }
+
+// With ten thousand Clusters the room that decoding leaves for more took more memory than what is kept.
+func TestTrimKeepsNoRoom(t *testing.T) {
+	cluster := trimmed(t, decode[capi.Cluster](t, realV1Beta2()))
+	assert.Equal(t, len(cluster.Status.Conditions), cap(cluster.Status.Conditions))
+	assert.Equal(t, len(cluster.Finalizers), cap(cluster.Finalizers))
+	owners := append(make([]metav1.OwnerReference, 0, 8), claimMeta().OwnerReferences...)
+	claim := trimmed(t, &capi.Claim{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owners}})
+	assert.Equal(t, len(owners), cap(claim.OwnerReferences))
+}
+
+func BenchmarkTrim(b *testing.B) {
+	text, err := json.Marshal(realV1Beta2())
+	require.NoError(b, err)
+	clusters := make([]capi.Cluster, b.N)
+	for i := range clusters {
+		require.NoError(b, json.Unmarshal(text, &clusters[i]))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range clusters {
+		_, _ = capi.Trim(&clusters[i]) // it never fails
+	}
+}

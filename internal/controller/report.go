@@ -28,12 +28,12 @@ type reporter struct {
 	mu sync.Mutex
 	// warned is what was last warned of, by Cluster.
 	warned map[types.NamespacedName]string
-	// asked is when this process created a claim, by namespace and name. The claim's own timestamp has seconds only.
-	asked map[types.NamespacedName]time.Time
+	// asked is when this process created a claim, by Cluster and name. The claim's own timestamp has seconds only.
+	asked map[types.NamespacedName]map[string]time.Time
 }
 
 func newReporter(cfg Config) *reporter {
-	return &reporter{cfg: cfg, asked: map[types.NamespacedName]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now().Truncate(time.Second)}
+	return &reporter{cfg: cfg, asked: map[types.NamespacedName]map[string]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now().Truncate(time.Second)}
 }
 
 // done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
@@ -88,6 +88,7 @@ func (r *reporter) gone(key types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.warned, key)
+	delete(r.asked, key)
 }
 
 func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
@@ -118,9 +119,7 @@ func (r *reporter) pool(object *capi.Pool, initial bool) {
 func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, action vip.Action) {
 	switch a := action.(type) {
 	case vip.CreateClaim:
-		r.mu.Lock()
-		r.asked[types.NamespacedName{Namespace: key.Namespace, Name: a.Name}] = time.Now()
-		r.mu.Unlock()
+		r.ask(key, a.Name)
 	case vip.SetEndpoint:
 		if !a.Completed {
 			r.cfg.Metrics.Allocated(names.RoleControlPlane, r.waited(snapshot, a.Claim))
@@ -133,7 +132,7 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 			r.cfg.Metrics.Allocated(a.Role, r.waited(snapshot, a.Claim))
 		}
 	case vip.DeleteClaim:
-		r.forget(types.NamespacedName{Namespace: key.Namespace, Name: a.Claim.Name})
+		r.forget(key, a.Claim.Name)
 	case vip.RemoveFinalizer:
 		if snapshot.Cluster.Deleting {
 			r.cfg.Metrics.Released()
@@ -143,8 +142,7 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 
 // waited returns the time since a claim was created, as exactly as it is known.
 func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
-	key := types.NamespacedName{Namespace: snapshot.Cluster.Namespace, Name: claim}
-	if asked, ok := r.forget(key); ok {
+	if asked, ok := r.forget(snapshot.Cluster.Key(), claim); ok {
 		return time.Since(asked)
 	}
 	for i := range snapshot.Claims {
@@ -155,11 +153,25 @@ func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
 	return 0
 }
 
-func (r *reporter) forget(claim types.NamespacedName) (time.Time, bool) {
+// ask notes that a claim of a Cluster was created just now.
+func (r *reporter) ask(cluster types.NamespacedName, claim string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	asked, ok := r.asked[claim]
-	delete(r.asked, claim)
+	if r.asked[cluster] == nil {
+		r.asked[cluster] = map[string]time.Time{}
+	}
+	r.asked[cluster][claim] = time.Now()
+}
+
+// forget returns when a claim was created, if it is known, and drops that.
+func (r *reporter) forget(cluster types.NamespacedName, claim string) (time.Time, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked, ok := r.asked[cluster][claim]
+	delete(r.asked[cluster], claim)
+	if len(r.asked[cluster]) == 0 {
+		delete(r.asked, cluster)
+	}
 	return asked, ok
 }
 

@@ -12,11 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 func TestFailureOf(t *testing.T) {
@@ -67,4 +69,18 @@ func TestRefused(t *testing.T) {
 			assert.Equal(t, test.want == "remove annotations", strings.Contains(warnings[0].Message, "remove annotations"))
 		})
 	}
+}
+
+// Claims that go without us, as when their Cluster is removed by force, are never waited for.
+func TestReporterForgetsWhatIsGone(t *testing.T) {
+	r := newReporter(Config{})
+	cluster := types.NamespacedName{Namespace: "ns", Name: "c"}
+	r.ask(cluster, "vip-cp-c")
+	r.ask(cluster, "vip-ingress-c")
+	_, known := r.forget(cluster, "vip-cp-c")
+	assert.True(t, known)
+	r.warn(cluster, &vip.Cluster{}, nil)
+	r.gone(cluster)
+	assert.Empty(t, r.asked)
+	assert.Empty(t, r.warned)
 }

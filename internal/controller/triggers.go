@@ -83,6 +83,9 @@ func (t *triggers) wake(clusters ...types.NamespacedName) {
 
 // cluster wakes those that wait for an address that a Cluster gives up.
 func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
+	if before == after {
+		return // the cache's resync, of all Clusters in each reconcile period
+	}
 	if after == nil {
 		t.store.ObserveCluster(before, true)
 	} else {

@@ -106,7 +106,7 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err := w.claims.Create(ctx, claim.Namespace, claim, created, metav1.CreateOptions{FieldManager: names.FieldManager}); err != nil {
 			return err
 		}
-		w.record(created)
+		w.record(created, true)
 		return nil
 	case vip.AdoptClaim:
 		body, err := cluster.ApplyOwner(w.api, a)
@@ -117,7 +117,7 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err := w.claims.Patch(ctx, a.Claim.Namespace, a.Claim.Name, types.ApplyPatchType, body, adopted, applyOptions(types.ApplyPatchType)); err != nil {
 			return err
 		}
-		w.record(adopted)
+		w.record(adopted, false)
 		return nil
 	case vip.ReplaceClaim:
 		// Only as we saw it: a claim that was bound in the meantime stays.
@@ -197,7 +197,7 @@ func (w *Writer) patchClusterWith(
 	if _, err := capi.Trim(patched); err != nil {
 		return err
 	}
-	w.store.clusters.record(patched, w.now())
+	w.store.clusters.record(patched, false, w.now())
 	return nil
 }
 
@@ -218,13 +218,13 @@ func (w *Writer) deleteClaim(ctx context.Context, claim vip.Claim, preconditions
 	if seen, ok := w.store.claims.get(claim.Namespace+"/"+claim.Name, w.now()); ok && seen.UID == claim.UID {
 		deleted := seen.DeepCopy()
 		deleted.DeletionTimestamp = ptr.To(metav1.NewTime(w.now()))
-		w.store.claims.record(deleted, w.now())
+		w.store.claims.record(deleted, false, w.now())
 	}
 	return nil
 }
 
-func (w *Writer) record(claim *capi.Claim) {
+func (w *Writer) record(claim *capi.Claim, created bool) {
 	if _, err := capi.Trim(claim); err == nil {
-		w.store.claims.record(claim, w.now())
+		w.store.claims.record(claim, created, w.now())
 	}
 }

@@ -22,7 +22,7 @@ func (w *Writer) writeRecords(ctx context.Context, cluster *capi.Cluster, action
 	if err := w.dns.Patch(ctx, cluster.Namespace, name, types.ApplyPatchType, body, applied, applyOptions(types.ApplyPatchType)); err != nil {
 		return err
 	}
-	w.store.dns.record(applied, w.now())
+	w.store.dns.record(applied, true, w.now())
 	return nil
 }
 

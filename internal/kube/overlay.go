@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -22,11 +23,15 @@ type overlay[T view] struct {
 
 	mu      sync.Mutex
 	written map[string]entry[T]
+	// swept is when answers that were never confirmed were last dropped.
+	swept time.Time
 }
 
 type entry[T view] struct {
 	object T
 	at     time.Time
+	// created says that the cache has not known the object yet. What it knew and knows no more is gone.
+	created bool
 }
 
 // ghost is how long an answer is believed that the cache never confirms: an object may have come and gone before its
@@ -37,15 +42,28 @@ func newOverlay[T view](store cache.Store) *overlay[T] {
 	return &overlay[T]{cache: store, written: map[string]entry[T]{}}
 }
 
-// record takes in the answer to a write.
-func (o *overlay[T]) record(object T, now time.Time) {
+// record takes in the answer to a write; mayBeNew says that the write may have made the object. The answer to any other write
+// may come after the object is gone, and then says nothing any more.
+func (o *overlay[T]) record(object T, mayBeNew bool, now time.Time) {
 	key := keyOf(object)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if cached, ok := o.cached(key); ok && newer(cached, object) {
+	o.sweep(now)
+	cached, ok := o.cached(key)
+	created := !ok && (mayBeNew || o.written[key].created)
+	if ok && newer(cached, object) || !ok && !created {
 		return
 	}
-	o.written[key] = entry[T]{object, now}
+	o.written[key] = entry[T]{object, now, created}
+}
+
+// sweep drops answers that are not believed any more: nobody may ever ask for their objects again.
+func (o *overlay[T]) sweep(now time.Time) {
+	if now.Sub(o.swept) < ghost {
+		return
+	}
+	o.swept = now
+	maps.DeleteFunc(o.written, func(_ string, written entry[T]) bool { return now.Sub(written.at) > ghost })
 }
 
 // observe tells that the cache got a new state of an object, or dropped it.
@@ -67,7 +85,7 @@ func (o *overlay[T]) get(key string, now time.Time) (T, bool) {
 	switch {
 	case !exists:
 		return cached, ok
-	case now.Sub(written.at) > ghost || ok && newer(cached, written.object):
+	case now.Sub(written.at) > ghost || ok && newer(cached, written.object) || !ok && !written.created:
 		delete(o.written, key)
 		return cached, ok
 	}
@@ -79,8 +97,10 @@ func (o *overlay[T]) all() []T {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	objects := make([]T, 0, len(o.written))
-	for _, written := range o.written {
-		objects = append(objects, written.object)
+	for key, written := range o.written {
+		if _, ok := o.cached(key); ok || written.created {
+			objects = append(objects, written.object)
+		}
 	}
 	return objects
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
@@ -73,7 +74,7 @@ func (b *bench) say(format string, args ...any) {
 // run takes all measurements. Runs with and without the operator take turns, so that both meet the same machine. With an
 // error it returns what was measured until then.
 func (b *bench) run(ctx context.Context) (*results, error) {
-	r := &results{options: b.options, machine: describeMachine()}
+	r := &results{options: b.options, machine: measure.DescribeMachine()}
 	storms := slices.Contains(b.options.only, "storm")
 	if slices.Contains(b.options.only, "single") {
 		for _, target := range []**singles{&r.floorSingles, &r.operatorSingles} {
@@ -145,24 +146,5 @@ func (b *bench) refresh(ctx context.Context) error {
 func (b *bench) quiet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
 	defer cancel()
-	ticker := time.NewTicker(quietWindow)
-	defer ticker.Stop()
-	for {
-		mark, err := b.plane.Audit().Mark(ctx)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the plane does not settle (its audit log is in %s): %w", b.plane.Dir(), ctx.Err())
-		case <-ticker.C:
-		}
-		entries, err := b.plane.Audit().Since(ctx, mark)
-		if err != nil {
-			return err
-		}
-		if len(objectWrites(entries)) == 0 {
-			return nil
-		}
-	}
+	return measure.Quiet(ctx, b.plane, quietWindow)
 }

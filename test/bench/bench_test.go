@@ -9,70 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
-
-func TestSample(t *testing.T) {
-	for name, test := range map[string]struct {
-		sample              sample[int]
-		median, p99, lo, hi int
-	}{
-		"if nothing was measured, should be zero":          {},
-		"if there is one value, should be that everywhere": {sample[int]{7}, 7, 7, 7, 7},
-		"if the number is even, should take the lower one": {sample[int]{4, 1, 3, 2}, 2, 4, 1, 4},
-		"if there are many, should take the nearest rank":  {hundred(), 50, 99, 1, 100},
-	} {
-		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.median, test.sample.median())
-			assert.Equal(t, test.p99, test.sample.p99())
-			assert.Equal(t, test.lo, test.sample.least())
-			assert.Equal(t, test.hi, test.sample.most())
-		})
-	}
-}
-
-func hundred() sample[int] {
-	var s sample[int]
-	for i := range 100 {
-		s = append(s, 100-i)
-	}
-	return s
-}
-
-func TestShares(t *testing.T) {
-	begin := time.Now()
-	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
-	bound := plane.Entry{
-		User: ipamUser, Verb: "patch", Resource: "ipaddressclaims", Subresource: "status", Namespace: "n", Name: "vip-cp-c",
-		Time: at(10), Duration: 5 * time.Millisecond, Code: 200,
-	}
-	patch := plane.Entry{User: harness.User, Verb: "patch", Resource: "clusters", Namespace: "n", Name: "c", Duration: 8 * time.Millisecond, Code: 200}
-	finalizer, endpoint, restored, refused := patch, patch, patch, patch
-	finalizer.URI, finalizer.Time = "/clusters/c?fieldManager=x&force=true", at(1)
-	refused.Code, refused.Time = 422, at(16)
-	endpoint.Time = at(18)
-	restored.Time = at(900)
-
-	list := shares(plane.Entries{finalizer, bound, refused, endpoint, restored}, "n")
-	assert.Equal(t, []share{{reaction: 3 * time.Millisecond, request: 8 * time.Millisecond}}, list)
-	assert.Empty(t, shares(plane.Entries{finalizer, bound}, "n"), "nothing was written")
-	assert.Empty(t, shares(plane.Entries{bound, endpoint}, "other"), "another run")
-}
-
-func TestOperatorWrites(t *testing.T) {
-	entries := plane.Entries{
-		{User: harness.User, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters", Code: 200},
-		{User: harness.User, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters", Code: 422},
-		{User: harness.User, Verb: "create", Resource: "events", Code: 201},
-		{User: harness.User, Verb: "get", Group: "cluster.x-k8s.io", Resource: "clusters", Code: 200},
-		{User: capiUser, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters", Subresource: "status", Code: 409},
-	}
-	writes, refused := operatorWrites(entries)
-	assert.Equal(t, map[string]int{"patch clusters.cluster.x-k8s.io": 2}, writes)
-	assert.Equal(t, 1, refused)
-	assert.Equal(t, map[string]int{"patch clusters.cluster.x-k8s.io/status": 1}, conflicts(entries, capiUser))
-}
 
 func TestObserverNotesTheFirstMoments(t *testing.T) {
 	o := &observer{done: (*moments).served, clusters: map[string]*moments{}, owners: map[string]string{}}
@@ -99,12 +37,12 @@ func TestReportNamesEveryTarget(t *testing.T) {
 	now := time.Now()
 	m := &moments{created: now, boundControlPlane: now, boundOther: now, endpoint: now.Add(20 * time.Millisecond), ingress: now}
 	with := &storm{
-		took: 12 * time.Second, moments: []*moments{m}, shares: []share{{}}, conflicts: map[string]int{"patch clusters": 3},
+		took: 12 * time.Second, moments: []*moments{m}, shares: []measure.Share{{}}, conflicts: map[string]int{"patch clusters": 3},
 		writes: map[string]int{"patch clusters.cluster.x-k8s.io": 2, "create ipaddressclaims.ipam.cluster.x-k8s.io": 2},
 	}
 	r := &results{
 		options:      &options{clusters: []int{1}, singles: 1},
-		floorSingles: &singles{moments: []*moments{m}}, operatorSingles: &singles{moments: []*moments{m}, shares: []share{{}}},
+		floorSingles: &singles{moments: []*moments{m}}, operatorSingles: &singles{moments: []*moments{m}, shares: []measure.Share{{}}},
 		pairs: []pair{{size: 1, floor: &storm{took: 10 * time.Second}, operator: with}},
 	}
 	var out bytes.Buffer

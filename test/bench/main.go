@@ -73,7 +73,7 @@ func main() {
 		return
 	}
 	if err == nil {
-		err = measure(options)
+		err = measureAll(options)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -81,7 +81,7 @@ func main() {
 	}
 }
 
-func measure(options *options) (err error) {
+func measureAll(options *options) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	b, err := newBench(ctx, options)

@@ -5,8 +5,12 @@ import (
 	"fmt"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
+
+// processBench is this process among the costs of a run.
+const processBench = "bench and fake provider"
 
 // run is one measurement under way: a scene, somebody who serves its Clusters, and an observer.
 type run struct {
@@ -14,7 +18,7 @@ type run struct {
 	scene    *scene
 	seen     *observer
 	mark     plane.Mark
-	meter    *meter
+	meter    *measure.Meter
 	operator *harness.Operator // nil without it
 	floor    *floor            // nil with the operator
 }
@@ -59,7 +63,7 @@ func (b *bench) begin(ctx context.Context, withOperator bool) (_ *run, err error
 	if r.mark, err = b.plane.Audit().Mark(ctx); err != nil {
 		return nil, err
 	}
-	r.meter = b.startMeter(r.operator)
+	r.meter = measure.StartMeter(b.plane, r.operator, processBench)
 	return r, nil
 }
 

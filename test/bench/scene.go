@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
@@ -147,7 +147,7 @@ func (s *scene) createAll(ctx context.Context, seen *observer, count int) error 
 	for i := range indexes {
 		indexes[i] = i
 	}
-	return atOnce(ctx, indexes, func(ctx context.Context, i int) error { return s.create(ctx, seen, i) })
+	return measure.AtOnce(ctx, hands, indexes, func(ctx context.Context, i int) error { return s.create(ctx, seen, i) })
 }
 
 // clear deletes the Clusters of the scene and the claims that nobody owns, and waits until nothing is left.
@@ -164,7 +164,7 @@ func (s *scene) clear(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("clean up after %s: %w", s.name, err)
 		}
-		err = atOnce(ctx, list.Items, func(ctx context.Context, object unstructured.Unstructured) error {
+		err = measure.AtOnce(ctx, hands, list.Items, func(ctx context.Context, object unstructured.Unstructured) error {
 			return harness.Delete(ctx, target, object.GetName())
 		})
 		if err != nil {
@@ -177,32 +177,6 @@ func (s *scene) clear(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// atOnce does something to all items, several at once, and returns the first error.
-func atOnce[T any](ctx context.Context, items []T, do func(context.Context, T) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan T)
-	var workers sync.WaitGroup
-	for range hands {
-		workers.Go(func() {
-			for item := range next {
-				if ctx.Err() != nil {
-					continue
-				}
-				if err := do(ctx, item); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for _, item := range items {
-		next <- item
-	}
-	close(next)
-	workers.Wait()
-	return context.Cause(ctx)
 }
 
 // awaitEmpty waits until no object of a kind is left. It asks once a second: the plane is busy enough.

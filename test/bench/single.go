@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
@@ -19,8 +20,8 @@ const (
 // singles is what Clusters that are created one after the other took.
 type singles struct {
 	moments []*moments
-	shares  []share
-	costs   costs
+	shares  []measure.Share
+	costs   measure.Costs
 }
 
 // single creates Clusters one after the other, each on a plane that has come to rest.
@@ -36,12 +37,12 @@ func (b *bench) single(ctx context.Context, withOperator, last bool) (*singles, 
 			return nil, err
 		}
 	}
-	result := &singles{costs: run.meter.read()}
+	result := &singles{costs: run.meter.Read()}
 	entries, err := b.plane.Audit().Since(ctx, run.mark)
 	if err != nil {
 		return nil, err
 	}
-	result.shares = shares(entries, run.scene.name)
+	result.shares = measure.Shares(entries, run.scene.name)
 	result.moments, err = run.end(ctx, last)
 	return result, err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
 
 // stormTimeout bounds a storm: a second for each Cluster is ten times what it takes.
@@ -15,11 +16,11 @@ func stormTimeout(size int) time.Duration { return servedTimeout + time.Duration
 type storm struct {
 	took      time.Duration
 	moments   []*moments
-	shares    []share
+	shares    []measure.Share
 	writes    map[string]int
 	refused   int
 	conflicts map[string]int
-	costs     costs
+	costs     measure.Costs
 	memory    harness.Usage
 
 	settledWrites map[string]int
@@ -47,8 +48,8 @@ func (b *bench) storm(ctx context.Context, size int, withOperator, last bool) (*
 		return nil, err
 	}
 	result.took = time.Since(begin)
-	result.costs = run.meter.read()
-	b.say("  served after %s, machine used by others: %.0f%%", seconds(result.took), 100*result.costs.foreign)
+	result.costs = run.meter.Read()
+	b.say("  served after %s, machine used by others: %.0f%%", measure.Seconds(result.took), 100*result.costs.Foreign)
 	if err := b.quiet(ctx); err != nil {
 		return nil, err
 	}
@@ -56,9 +57,9 @@ func (b *bench) storm(ctx context.Context, size int, withOperator, last bool) (*
 	if err != nil {
 		return nil, err
 	}
-	result.writes, result.refused = operatorWrites(entries)
-	result.shares = shares(entries, run.scene.name)
-	result.conflicts = conflicts(entries, capiUser)
+	result.writes, result.refused = measure.OperatorWrites(entries)
+	result.shares = measure.Shares(entries, run.scene.name)
+	result.conflicts = measure.Conflicts(entries, measure.CAPIUser)
 	if withOperator {
 		if err := run.settled(ctx, result); err != nil {
 			return nil, err
@@ -112,7 +113,7 @@ func (r *run) settled(ctx context.Context, result *storm) error {
 	if err != nil {
 		return err
 	}
-	result.settledWrites, _ = operatorWrites(entries)
+	result.settledWrites, _ = measure.OperatorWrites(entries)
 	after, err := r.operator.Usage()
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package harness
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -71,4 +73,27 @@ func (m Metrics) series(name string, labels Labels) []*dto.Metric {
 		}
 	}
 	return found
+}
+
+// Profile returns a profile of an operator that was started with --profiler-address; query is such as heap?gc=1.
+func (o *Operator) Profile(ctx context.Context, query string) ([]byte, error) {
+	return o.get(ctx, "profiler", "/debug/pprof/"+query)
+}
+
+// Heap collects the operator's garbage and returns how many bytes live on. The operator needs --profiler-address.
+func (o *Operator) Heap(ctx context.Context) (int64, error) {
+	// The profile is made in two steps: what a collection frees is gone after the one that follows it.
+	if _, err := o.Profile(ctx, "heap?gc=1"); err != nil {
+		return 0, err
+	}
+	profile, err := o.Profile(ctx, "heap?gc=1&debug=1")
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(profile) {
+		if value, found := bytes.CutPrefix(bytes.TrimSpace(line), []byte("# HeapAlloc = ")); found {
+			return strconv.ParseInt(string(value), 10, 64)
+		}
+	}
+	return 0, errors.New("the operator's heap profile does not say how large the heap is")
 }

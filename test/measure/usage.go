@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -9,39 +9,38 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// costs is the CPU time that a run took, by process, and what the rest of the machine did meanwhile.
-type costs struct {
-	cpu map[string]time.Duration
-	// wall is how long the run took, foreign the share of the machine that others used: the noise.
-	wall    time.Duration
-	foreign float64
+// Costs is the CPU time that a run took, by process, and what the rest of the machine did meanwhile.
+type Costs struct {
+	CPU map[string]time.Duration
+	// Wall is how long the run took, Foreign the share of the machine that others used: the noise.
+	Wall    time.Duration
+	Foreign float64
 }
 
-// The processes beside the plane's own.
-const (
-	processOperator = "operator"
-	processBench    = "bench and fake provider"
-)
+// ProcessOperator is the operator among the processes of Costs; the plane's are there by their names.
+const ProcessOperator = "operator"
 
-// meter measures costs from its start.
-type meter struct {
+// Meter measures costs from its start.
+type Meter struct {
 	pids        map[string]int
 	before      map[string]time.Duration
 	busy, total time.Duration
 	begin       time.Time
 }
 
-func (b *bench) startMeter(operator *harness.Operator) *meter {
-	m := &meter{pids: map[string]int{processBench: os.Getpid()}, begin: time.Now()}
-	for _, component := range b.plane.Status() {
+// StartMeter begins to measure the processes of a plane, the operator unless it is nil, and this process under the name self.
+func StartMeter(p *plane.Plane, operator *harness.Operator, self string) *Meter {
+	m := &Meter{pids: map[string]int{self: os.Getpid()}, begin: time.Now()}
+	for _, component := range p.Status() {
 		if component.PID != 0 {
 			m.pids[string(component.Name)] = component.PID
 		}
 	}
 	if operator != nil {
-		m.pids[processOperator] = operator.PID()
+		m.pids[ProcessOperator] = operator.PID()
 	}
 	m.before = m.cpu()
 	m.busy, m.total = machineTimes()
@@ -49,7 +48,7 @@ func (b *bench) startMeter(operator *harness.Operator) *meter {
 }
 
 // cpu reads what each process has used so far; where there is no /proc, nothing is known.
-func (m *meter) cpu() map[string]time.Duration {
+func (m *Meter) cpu() map[string]time.Duration {
 	used := map[string]time.Duration{}
 	for name, pid := range m.pids {
 		if usage, err := harness.ReadUsage(pid); err == nil {
@@ -59,16 +58,17 @@ func (m *meter) cpu() map[string]time.Duration {
 	return used
 }
 
-func (m *meter) read() costs {
-	c := costs{cpu: m.cpu(), wall: time.Since(m.begin)}
+// Read returns the costs since the start.
+func (m *Meter) Read() Costs {
+	c := Costs{CPU: m.cpu(), Wall: time.Since(m.begin)}
 	busy, total := machineTimes()
 	foreign := busy - m.busy
-	for name := range c.cpu {
-		c.cpu[name] -= m.before[name]
-		foreign -= c.cpu[name]
+	for name := range c.CPU {
+		c.CPU[name] -= m.before[name]
+		foreign -= c.CPU[name]
 	}
 	if total > m.total {
-		c.foreign = max(float64(foreign)/float64(total-m.total), 0)
+		c.Foreign = max(float64(foreign)/float64(total-m.total), 0)
 	}
 	return c
 }
@@ -95,8 +95,8 @@ func machineTimes() (busy, total time.Duration) {
 	return busy, total
 }
 
-// describeMachine says on what the figures were taken.
-func describeMachine() string {
+// DescribeMachine says on what the figures were taken.
+func DescribeMachine() string {
 	machine := fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
 		load, _, _ := strings.Cut(string(data), " ")

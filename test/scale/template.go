@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// versionPlaceholder stands in a template for the version of the object that was created from it.
+const versionPlaceholder = "SCALE-RESOURCE-VERSION"
+
+// uidPlaceholder stands for its UID.
+const uidPlaceholder = "SCALE-UID"
+
+// template is an object as JSON, to be copied by replacing texts in it: names, UIDs and addresses.
+type template struct {
+	resource schema.GroupVersionResource
+	// created is what is created, updated is what its status is written with; empty for a kind without a status.
+	created, updated string
+}
+
+// newTemplate makes a template of an object as it was read. What the API server gives an object itself is left out, and its
+// generation, which is 1 in a copy, is corrected where the status speaks of it.
+func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unstructured) (template, error) {
+	t := template{resource: resource}
+	copied := object.DeepCopy()
+	for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
+		unstructured.RemoveNestedField(copied.Object, "metadata", field)
+	}
+	observeFirst(copied.Object)
+	created, err := copied.MarshalJSON()
+	if err != nil {
+		return t, fmt.Errorf("encode the model of %s: %w", resource.Resource, err)
+	}
+	t.created = string(created)
+	if _, found := copied.Object["status"]; !found {
+		return t, nil
+	}
+	copied.SetUID(uidPlaceholder)
+	copied.SetResourceVersion(versionPlaceholder)
+	updated, err := copied.MarshalJSON()
+	if err != nil {
+		return t, fmt.Errorf("encode the model of %s: %w", resource.Resource, err)
+	}
+	t.updated = string(updated)
+	return t, nil
+}
+
+// observeFirst has everything that was observed at some generation observed at the first.
+func observeFirst(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, field := range value {
+			if _, ok := field.(int64); ok && key == "observedGeneration" {
+				value[key] = int64(1)
+				continue
+			}
+			observeFirst(field)
+		}
+	case []any:
+		for _, item := range value {
+			observeFirst(item)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+// Command soak lets the operator live through the lives of a hundred thousand Clusters in minutes, against an API server in
+// memory and a stubbed IPAM provider, and looks whether anything of them stays behind: in its heap, among its goroutines, in
+// its metrics. The operator is the real program; what it remembers is measured from outside, by its own diagnostics.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+)
+
+// options are what the user asks for.
+type options struct {
+	cycles, every, warmup int
+	hands                 int
+	seed                  uint64
+	binary                string
+	profiles              string
+	progress              io.Writer
+}
+
+func parseOptions(args []string) (*options, error) {
+	o := &options{progress: os.Stderr}
+	fs := pflag.NewFlagSet("soak", pflag.ContinueOnError)
+	fs.IntVar(&o.cycles, "cycles", 100_000, "how many Clusters come and go")
+	fs.IntVar(&o.every, "every", 10_000, "after how many of them the operator is looked at")
+	fs.IntVar(&o.warmup, "warmup", 20_000, "how many come and go before that: 8,000 or more fill the caches of the events, which are bounded")
+	fs.IntVar(&o.hands, "hands", 64, "how many Clusters live at once")
+	fs.Uint64Var(&o.seed, "seed", 1, "chooses the lives")
+	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
+	fs.StringVar(&o.profiles, "profiles", "", "directory for heap profiles; none are taken when empty")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if o.every < 1 || o.cycles < 3*o.every || o.hands < 1 || o.warmup < 0 {
+		return nil, errors.New("--cycles: at least three times --every, which is at least 1, as is --hands; --warmup: not negative")
+	}
+	return o, nil
+}
+
+func main() {
+	options, err := parseOptions(os.Args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = execute(options)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1)
+	}
+}
+
+func execute(options *options) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	results, err := run(ctx, options)
+	if results != nil {
+		err = errors.Join(err, results.print(os.Stdout))
+	}
+	return errors.Join(err, results.broken(), harness.CleanBuilds())
+}
