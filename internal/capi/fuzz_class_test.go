@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
@@ -67,7 +68,7 @@ func TestClassWithHugeSchema(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			class := &capi.ClusterClass{}
-			assert.NoError(t, json.Unmarshal([]byte(`{"spec":{"variables":[{"name":"huge","schema":{"openAPIV3Schema":`+test.schema+`}}]}}`), class))
+			require.NoError(t, json.Unmarshal([]byte(`{"spec":{"variables":[{"name":"huge","schema":{"openAPIV3Schema":`+test.schema+`}}]}}`), class))
 			variables := class.Snapshot().Variables
 			assert.Len(t, variables, test.want)
 			assert.Contains(t, variables, "huge")

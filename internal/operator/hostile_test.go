@@ -139,6 +139,7 @@ func closed(t *testing.T, connection net.Conn) {
 }
 
 func TestHostileClients(t *testing.T) {
+	t.Parallel()
 	for name, s := range targets(t, quick) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each waits most of the time

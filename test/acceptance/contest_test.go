@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestEditedAllTheTime(t *testing.T) {
 	s.cluster("busy", func(c *harness.NewCluster) { c.Paused = true }) // so that the edits begin before anything else
 	last := 0
 	end := often(t, aSecond, func(ctx context.Context, n int) error {
-		patch := map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": fmt.Sprint(n)}, "annotations": map[string]any{"edit": fmt.Sprint(n)}}}
+		patch := map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": strconv.Itoa(n)}, "annotations": map[string]any{"edit": strconv.Itoa(n)}}}
 		switch {
 		case n == 10:
 			patch["spec"] = map[string]any{"paused": false}
@@ -92,12 +93,12 @@ func TestEditedAllTheTime(t *testing.T) {
 	s.awaitTicks("edits after it is served", edited, edited()+4*aSecond)
 	end()
 	after := s.sees("busy", func(c *harness.Cluster) error {
-		if got := c.GetAnnotations()["edit"]; got != fmt.Sprint(last) {
+		if got := c.GetAnnotations()["edit"]; got != strconv.Itoa(last) {
 			return fmt.Errorf("the last edit is %q, wanted %d", got, last)
 		}
 		return nil
 	})
-	require.Equal(t, fmt.Sprint(last), after.GetLabels()["edit"])
+	require.Equal(t, strconv.Itoa(last), after.GetLabels()["edit"])
 	require.Equal(t, before.Endpoint(), after.Endpoint())
 	require.Equal(t, before.VIP(ingress), after.VIP(ingress))
 	ours := s.writes(0).Filter(func(e planeEntry) bool { return e.Name == "busy" })

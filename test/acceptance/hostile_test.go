@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestLargestObjects(t *testing.T) {
 		require.Contains(t, event.Message, "remove annotations")
 		mark := s.mark()
 		for i := range 50 {
-			s.edit("full", map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": fmt.Sprint(i)}}})
+			s.edit("full", map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": strconv.Itoa(i)}}})
 		}
 		s.handled()
 		require.Less(t, len(s.writes(mark)), 50)
@@ -115,7 +116,7 @@ func TestManyPools(t *testing.T) {
 			Name:  fmt.Sprintf("%s-%03d-%s", s.name, i, strings.Repeat("x", 253-len(s.name)-5)),
 			Class: s.name, Role: []string{controlPlane, ingress, controlPlane + "," + ingress, "storage"}[i%4],
 			Addresses: []string{fmt.Sprintf("10.240.%d.%d", i/250, 1+i%250)}, Prefix: 16,
-			Annotations: map[string]string{names.Priority: fmt.Sprint(i % 7)},
+			Annotations: map[string]string{names.Priority: strconv.Itoa(i % 7)},
 		}
 		switch i % 50 {
 		case 10:

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -70,7 +69,7 @@ func scrape(t *testing.T, operator *harness.Operator, token string) int {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+operator.Address("diagnostics")+"/metrics", http.NoBody)
 	require.NoError(t, err)
-	request.Header.Set("Authorization", fmt.Sprintf("Bearer %s", token))
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := client.Do(request)
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, response.Body)
