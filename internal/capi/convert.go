@@ -29,7 +29,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Topology:    c.topology(),
 		Variables:   c.variables(),
 		VIPs:        c.VIPs(),
-		Conditions:  c.ownConditions(),
+		Conditions:  c.OwnConditions(),
 		WatchFilter: c.Labels[names.WatchFilter],
 		Paused:      paused || ptr.Deref(c.Spec.Paused, false),
 		Deleting:    c.DeletionTimestamp != nil,
@@ -81,7 +81,8 @@ func own(condition metav1.Condition) bool {
 	return names.IsConditionType(condition.Type) && names.IsReason(condition.Reason)
 }
 
-func (c *Cluster) ownConditions() []vip.Condition {
+// OwnConditions returns the conditions of the allocator.
+func (c *Cluster) OwnConditions() []vip.Condition {
 	var conditions []vip.Condition
 	for _, condition := range *c.conditions() {
 		if own(condition) {

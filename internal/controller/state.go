@@ -27,7 +27,7 @@ func (s *state) ClusterStates() map[telemetry.RoleState]int {
 		if !ok {
 			continue
 		}
-		for _, condition := range cluster.Snapshot().Conditions {
+		for _, condition := range cluster.OwnConditions() {
 			if role, ok := roles[condition.Type]; ok {
 				counts[telemetry.RoleState{Role: role, Reason: condition.Reason}]++
 			}

@@ -109,17 +109,17 @@ func (g *rig) tellProgress(done *atomic.Int64, of int) (stop func()) {
 // tenant makes a tenant with namespace, class and pools, as far as they are not there yet.
 func (g *rig) tenant(ctx context.Context, number int) (tenant, error) {
 	t := tenant{number: number, poolUIDs: map[string]string{}}
-	manifests := fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", t.name())
+	manifests := []string{fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", t.name())}
 	for _, role := range roles() {
 		for _, manifest := range t.pool(role).Manifests(clusters.Version) {
 			text, err := json.Marshal(manifest)
 			if err != nil {
 				return t, fmt.Errorf("encode a pool: %w", err)
 			}
-			manifests += "\n---\n" + string(text)
+			manifests = append(manifests, string(text))
 		}
 	}
-	applied, err := plane.ApplyYAML(ctx, g.plane.Config(), manifests)
+	applied, err := plane.ApplyYAML(ctx, g.plane.Config(), manifests...)
 	if err != nil {
 		return t, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
@@ -40,8 +41,10 @@ type start struct {
 	ready, done time.Duration
 	looks       int
 	writes      map[string]int
-	peak        int64
-	cpu         time.Duration
+	// others is how often others have changed a Cluster or a claim meanwhile, each of which is worth a look.
+	others int
+	peak   int64
+	cpu    time.Duration
 }
 
 // measure fills the plane up to a size and takes all measurements.
@@ -101,7 +104,10 @@ func (g *rig) once(ctx context.Context, size int) (_ start, err error) {
 		return s, err
 	}
 	s.peak, s.cpu = usage.PeakRSS, usage.CPU
-	s.writes, err = g.writes(ctx, mark)
+	if s.writes, err = g.writes(ctx, mark); err != nil {
+		return s, err
+	}
+	s.others, err = g.others(ctx, mark)
 	return s, err
 }
 
@@ -147,6 +153,19 @@ func (g *rig) writes(ctx context.Context, since plane.Mark) (map[string]int, err
 	}
 	ours := entries.ByUser(harness.User).Writes().Filter(func(e plane.Entry) bool { return e.Resource != "leases" })
 	return ours.CountBy(plane.Entry.Request), nil
+}
+
+// others counts the writes of others since a mark to what the operator watches: Cluster API looks at its own Clusters now and
+// then, and may have something to say of them.
+func (g *rig) others(ctx context.Context, since plane.Mark) (int, error) {
+	entries, err := g.plane.Audit().Since(ctx, since)
+	if err != nil {
+		return 0, err
+	}
+	watched := []string{clusters.Resource, claims.Resource, addresses.Resource}
+	return len(entries.Writes().Filter(func(e plane.Entry) bool {
+		return e.User != harness.User && slices.Contains(watched, e.Resource)
+	})), nil
 }
 
 // scrape is how often Prometheus asks for metrics in many installations.

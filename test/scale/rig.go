@@ -56,7 +56,7 @@ type rig struct {
 // newRig starts a plane on which Cluster API and the IPAM provider look after the model's namespace only. So the copies, which
 // are elsewhere, stay as they are, while both go on to serve in that one namespace.
 func newRig(ctx context.Context, options *options) (_ *rig, err error) {
-	g := &rig{options: options, random: rand.New(rand.NewPCG(options.seed, 0))} //nolint:gosec // a seed that can be repeated is the point
+	g := &rig{options: options, random: rand.New(rand.NewPCG(options.seed, 0))}
 	log := io.Discard
 	if options.verbose {
 		log = os.Stderr

@@ -95,7 +95,7 @@ func TestParseOptions(t *testing.T) {
 		"--sizes=0": "not between", "--sizes=200,100": "only grows", "--restarts=0": "at least 1", "--settled=1s": "at least the --reconcile-period",
 	} {
 		_, err := parseOptions([]string{args})
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
 	o, err := parseOptions(nil)
 	require.NoError(t, err)

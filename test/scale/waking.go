@@ -19,8 +19,10 @@ type waking struct {
 	what string
 	// concerned is how many Clusters it concerns; looks is how often the operator looked at one.
 	concerned, looks int
-	cpu              time.Duration
-	writes           map[string]int
+	// others is how often others have changed a Cluster or a claim meanwhile, each of which is worth a look.
+	others int
+	cpu    time.Duration
+	writes map[string]int
 }
 
 // spare is the pool that is changed: it gives nothing to anybody, since the pools of the classes come before it.
@@ -100,9 +102,15 @@ func (g *rig) wake(ctx context.Context, operator *harness.Operator, w waking, do
 		return w, err
 	}
 	w.cpu = usage.CPU - used.CPU
-	w.writes, err = g.writes(ctx, mark)
+	if w.writes, err = g.writes(ctx, mark); err != nil {
+		return w, err
+	}
+	w.others, err = g.others(ctx, mark)
 	return w, err
 }
+
+// sound reports whether just those Clusters were looked at that the change concerns, or that others have changed.
+func (w *waking) sound() bool { return w.looks >= w.concerned && w.looks <= w.concerned+w.others }
 
 // relabel sets labels of the spare pool; an empty value takes one away.
 func (g *rig) relabel(ctx context.Context, labels map[string]string) error {

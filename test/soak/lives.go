@@ -90,7 +90,7 @@ func (w *world) live(ctx context.Context, life life) error {
 	defer cancel()
 	key := types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("c%07d", w.born.Add(1))}
 	cluster := &unstructured.Unstructured{Object: object(clusterVersion, "Cluster", key.Name, map[string]any{
-		"topology": map[string]any{"classRef": map[string]any{"name": life.class}},
+		"topology": map[string]any{"classRef": map[string]any{fieldName: life.class}},
 	})}
 	cluster.SetFinalizers([]string{names.ClusterFinalizer})
 	if _, err := w.Create(clusters, cluster); err != nil {

@@ -23,6 +23,7 @@ const (
 	unserved  = "unserved"
 	exhausted = "exhausted"
 	disputed  = "disputed"
+	fieldName = "name"
 	// namespace is where everybody lives.
 	namespace = "soak"
 	// disputedAddress is what every claim on a pool of the disputed class gets; somebody else has it.
@@ -72,7 +73,7 @@ func (w *world) furnish() error {
 
 func object(version, kind, name string, spec map[string]any) map[string]any {
 	return map[string]any{
-		"apiVersion": version, "kind": kind, "metadata": map[string]any{"name": name, "namespace": namespace}, "spec": spec,
+		"apiVersion": version, "kind": kind, "metadata": map[string]any{fieldName: name, "namespace": namespace}, "spec": spec,
 	}
 }
 
@@ -155,8 +156,8 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 		return // it is gone, or going
 	}
 	address := object(ipamVersion, "IPAddress", key.Name, map[string]any{
-		"address": i.take(pool), "prefix": int64(8), "claimRef": map[string]any{"name": key.Name},
-		"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": pool},
+		"address": i.take(pool), "prefix": int64(8), "claimRef": map[string]any{fieldName: key.Name},
+		"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", fieldName: pool},
 	})
 	manifest := &unstructured.Unstructured{Object: address}
 	manifest.SetFinalizers([]string{protectFinalizer})
@@ -164,7 +165,7 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 		return // it is there
 	}
 	_, _ = i.store.Update(claims, key, func(claim *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-		claim.Object["status"] = map[string]any{"addressRef": map[string]any{"name": key.Name}}
+		claim.Object["status"] = map[string]any{"addressRef": map[string]any{fieldName: key.Name}}
 		return claim, nil
 	}) // it has our finalizer
 }

@@ -90,7 +90,7 @@ func (r *results) print(out io.Writer) error {
 	sections := []measure.Section{{Title: "What the operator holds, after a collection and with nothing left to do", Rows: table}}
 	cycles, growth := r.samples[len(r.samples)-1].cycles, slope(r.samples)
 	summary := [][]string{
-		{"heap for each Cluster that has come and gone", fmt.Sprintf("%.1f bytes", growth), measure.Verdict(fmt.Sprintf("%d", mostForEach), growth <= mostForEach)},
+		{"heap for each Cluster that has come and gone", fmt.Sprintf("%.1f bytes", growth), measure.Verdict(strconv.Itoa(mostForEach), growth <= mostForEach)},
 	}
 	if r.took > 0 {
 		summary = append(summary, []string{"lives in a second", fmt.Sprintf("%.0f", float64(cycles)/r.took.Seconds())})

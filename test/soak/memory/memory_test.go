@@ -94,24 +94,28 @@ func TestWrites(t *testing.T) {
 	}{
 		"if a test of a JSON patch holds, should apply it": {
 			types.JSONPatchType, `[{"op":"test","path":"/spec/a","value":"b"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil,
-			map[string]any{"spec": map[string]any{"a": "c"}}, nil,
+			map[string]any{"spec": map[string]any{"a": "c"}},
+			nil,
 		},
 		"if a test of a JSON patch fails, should refuse it": {
 			types.JSONPatchType, `[{"op":"test","path":"/spec/a","value":"x"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil, nil,
 			func(err error) bool { return apierrors.ReasonForError(err) != metav1.StatusReasonNotFound },
 		},
 		"if conditions are applied, should merge them by type": {
-			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B","status":"True"}]}}`, []string{"status"},
+			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B","status":"True"}]}}`,
+			[]string{"status"},
 			map[string]any{"status": map[string]any{"conditions": []any{
 				map[string]any{"type": "A", "status": "True"}, map[string]any{"type": "B", "status": "True"},
-			}}}, nil,
+			}}},
+			nil,
 		},
 		"if another UID is applied, should refuse it": {
 			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"uid":"x"},"spec":{"a":"c"}}`, nil, nil, apierrors.IsConflict,
 		},
 		"if the status is patched with the object, should leave it": {
 			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B"}]}}`, nil,
-			map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}}}, nil,
+			map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}}},
+			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

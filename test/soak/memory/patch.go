@@ -2,7 +2,7 @@ package memory
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -24,10 +24,10 @@ func patch(object *unstructured.Unstructured, kind types.PatchType, body []byte,
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
 		if uid, _, _ := unstructured.NestedString(applied, "metadata", "uid"); uid != "" && uid != string(object.GetUID()) {
-			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), fmt.Errorf("the UID is another"))
+			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), errors.New("the UID is another"))
 		}
 		if version, _, _ := unstructured.NestedString(applied, "metadata", "resourceVersion"); version != "" && version != object.GetResourceVersion() {
-			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), fmt.Errorf("the object has changed"))
+			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), errors.New("the object has changed"))
 		}
 		patched, _ = merge(object.DeepCopy().Object, applied).(map[string]any)
 	default:

@@ -2,7 +2,7 @@ package memory
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"reflect"
 	"strconv"
 	"sync"
@@ -140,7 +140,7 @@ func (s *Store) Delete(resource schema.GroupVersionResource, key types.Namespace
 		return apierrors.NewNotFound(resource.GroupResource(), key.Name)
 	case conditions != nil && (conditions.UID != nil && *conditions.UID != before.GetUID() ||
 		conditions.ResourceVersion != nil && *conditions.ResourceVersion != before.GetResourceVersion()):
-		return apierrors.NewConflict(resource.GroupResource(), key.Name, fmt.Errorf("the preconditions do not hold"))
+		return apierrors.NewConflict(resource.GroupResource(), key.Name, errors.New("the preconditions do not hold"))
 	case before.GetDeletionTimestamp() != nil:
 		return nil
 	}
