@@ -78,11 +78,11 @@ func newChaos(t *testing.T, s *stage, rt *rapid.T, seed uint64) *chaos {
 	c.pools[0].size, c.pools[1].size = between(rt, 1, 6, "control plane addresses"), between(rt, 1, 6, "ingress addresses")
 	switch between(rt, 0, 3, "third pool") {
 	case 0:
-		c.pools = append(c.pools, &pool{name: name + "-z", roles: []string{controlPlane}, serves: true, first: 50, size: 2})
+		c.pools = append(c.pools, &pool{name: name + "-z", roles: []string{controlPlane}, wanted: true, serves: true, first: 50, size: 2})
 	case 1:
 		c.pools = append(c.pools, &pool{name: "own", namespace: name, roles: []string{controlPlane}, serves: false, first: 70, size: 3})
 	case 2: // it overlaps with the first
-		c.pools = append(c.pools, &pool{name: name + "-overlap", roles: []string{controlPlane, ingress}, serves: true, first: 11, size: 4})
+		c.pools = append(c.pools, &pool{name: name + "-overlap", roles: []string{controlPlane, ingress}, wanted: true, serves: true, first: 11, size: 4})
 	}
 	return c
 }

@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
@@ -105,6 +104,9 @@ func (c *chaos) disturb(what string, do func(*chaos, context.Context) error) {
 
 // repair ends all faults, and starts what does not run.
 func (c *chaos) repair() {
+	if c.failure != nil {
+		return
+	}
 	c.logf("repair everything")
 	c.try(func(ctx context.Context) error {
 		for _, status := range c.Plane.Status() { // in the order in which they need each other
@@ -124,18 +126,11 @@ func (c *chaos) repair() {
 				return err
 			}
 		}
-		for _, p := range c.pools {
-			if !p.paused {
-				continue
-			}
-			err := c.repeat(ctx, func() error {
-				return harness.Merge(ctx, c.Pools(p.namespace), p.name, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Paused: nil}}})
-			})
-			if err != nil {
-				return err
-			}
-			p.paused = false
-		}
 		return nil
 	})
+	for _, p := range c.pools {
+		if p.paused {
+			c.unpausePool(p)
+		}
+	}
 }

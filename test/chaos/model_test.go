@@ -47,8 +47,8 @@ type cluster struct {
 	tampered bool
 	// byHand is the host that a user wants it to have, if it has none.
 	byHand string
-	// torn says that it follows one whose finalizers were taken away.
-	torn bool
+	// follows says that it came the moment that another of its name was gone.
+	follows bool
 	// orphaned says that a claim that nobody owned stood at the name of the control plane's.
 	orphaned bool
 }
@@ -66,8 +66,9 @@ const (
 type pool struct {
 	name, namespace string
 	roles           []string
-	// serves says that its labels name the class of the case.
-	serves bool
+	// wanted says that its labels shall name the class of the case, and serves that they do: the provider refuses all changes
+	// of a pool that some of its addresses in use are not of.
+	wanted, serves bool
 	// first and size are its addresses.
 	first, size int
 	// guests are claims of others that take addresses away.
@@ -85,8 +86,8 @@ func newModel(namespace string) model {
 	}
 	slices.SortFunc(m.clusters, func(a, b *cluster) int { return slices.Compare([]string{a.name}, []string{b.name}) })
 	m.pools = []*pool{
-		{name: namespace + "-cp", roles: []string{names.RoleControlPlane}, serves: true, first: 10, size: 4},
-		{name: namespace + "-in", roles: []string{names.RoleIngress}, serves: true, first: 30, size: 4},
+		{name: namespace + "-cp", roles: []string{names.RoleControlPlane}, wanted: true, serves: true, first: 10, size: 4},
+		{name: namespace + "-in", roles: []string{names.RoleIngress}, wanted: true, serves: true, first: 30, size: 4},
 	}
 	return m
 }
@@ -123,7 +124,6 @@ func (m *model) quiet() {
 		c.fresh, c.coming = false, false
 		if c.state == leaving && !c.stays() {
 			c.forget()
-			c.orphaned = false
 		}
 	}
 }

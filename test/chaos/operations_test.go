@@ -56,7 +56,7 @@ func clusterOperations() []operation {
 		on("delete a Cluster in foreground", 2, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationForeground) }),
 		on("delete a Cluster and create it anew at once", 4, quick, (*chaos).recreate),
 		on("tear a Cluster away and create it anew at once", 2, quick, (*chaos).tear),
-		on("hold the deletion of a Cluster", 2, func(c *cluster) bool { return quick(c) && !c.torn }, (*chaos).hold),
+		on("hold the deletion of a Cluster", 2, func(c *cluster) bool { return quick(c) && !c.follows }, (*chaos).hold),
 		on("end the hold of a Cluster", 4, func(c *cluster) bool { return c.held }, (*chaos).unhold),
 		on("pause a Cluster", 4, func(c *cluster) bool { return editable(c) && !c.paused }, (*chaos).pause),
 		on("end the pause of a Cluster", 6, func(c *cluster) bool { return c.paused }, (*chaos).unpause),
@@ -154,13 +154,12 @@ func (c *chaos) tear(_ *rapid.T, k *cluster) {
 		return c.patch(ctx, k.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	})
 	c.succeed(k)
-	k.torn = true
 }
 
 // succeed has a Cluster follow to one that goes.
 func (c *chaos) succeed(k *cluster) {
 	k.create()
-	k.coming = true
+	k.coming, k.follows = true, true
 	object := harness.NewCluster{Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter}}
 	ctx := c.t.Context()
 	c.errands.Go(func() error {

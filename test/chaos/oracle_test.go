@@ -116,7 +116,7 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 		return nil
 	case bound != "" && said == names.ReasonAddressConflict && c.heldByOther(cluster, claim, bound):
 		return nil
-	case bound != "" && said == names.ReasonWaitingForTopology && k.torn && lostByClusterAPI(cluster):
+	case bound != "" && said == names.ReasonWaitingForTopology && k.follows && lostByClusterAPI(cluster):
 		return nil
 	case bound != "":
 		return fmt.Errorf("its claim has %s, it has no endpoint and says %q", bound, said)
@@ -126,9 +126,9 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 	return c.waits(claim, pools, said, controlPlane)
 }
 
-// lostByClusterAPI says that Cluster API cannot read its own objects of the Cluster. When the finalizers of a Cluster are taken
-// away and another follows at once, Cluster API may write the references of the first to the second, and the garbage collector
-// takes what they name.
+// lostByClusterAPI says that Cluster API cannot read its own objects of the Cluster. When a Cluster is
+// deleted while Cluster API makes them, and another of its name follows at once, Cluster API may write the references of the first
+// to the second, and the garbage collector takes what they name.
 func lostByClusterAPI(cluster *harness.Cluster) bool {
 	return slices.ContainsFunc(cluster.Conditions(), func(condition metav1.Condition) bool {
 		return condition.Type == names.TopologyReconciled && condition.Status == metav1.ConditionFalse && strings.Contains(condition.Message, "not found")

@@ -60,9 +60,9 @@ func (c *chaos) poolObject(p *pool) harness.NewPool {
 	return object
 }
 
-// served is the class that a pool serves.
+// served is the class that a pool shall serve.
 func (c *chaos) served(p *pool) string {
-	if p.serves {
+	if p.wanted {
 		return c.name
 	}
 	return "nobody"
@@ -73,8 +73,11 @@ func (c *chaos) addresses(p *pool) string {
 }
 
 func (c *chaos) relabel(_ *rapid.T, p *pool) {
-	p.serves = !p.serves
-	c.userPool(p, "serve "+c.served(p), map[string]any{"metadata": map[string]any{"labels": map[string]any{names.ClusterClass: c.served(p)}}})
+	p.wanted = !p.wanted
+	serve := map[string]any{"metadata": map[string]any{"labels": map[string]any{names.ClusterClass: c.served(p)}}}
+	if c.userPool(p, "serve "+c.served(p), serve) {
+		p.serves = p.wanted
+	}
 }
 
 func (c *chaos) rank(rt *rapid.T, p *pool) {
@@ -129,13 +132,25 @@ func (c *chaos) pausePool(_ *rapid.T, p *pool) {
 	c.userPool(p, "pause", map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Paused: ""}}})
 }
 
-func (c *chaos) userPool(p *pool, what string, patch map[string]any) {
+// unpausePool ends the pause. It gives the pool all its addresses too, or the provider might refuse it.
+func (c *chaos) unpausePool(p *pool) {
+	p.paused, p.size = false, largest
+	c.userPool(p, "unpause", map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{names.Paused: nil}},
+		"spec":     map[string]any{"addresses": []any{c.addresses(p)}},
+	})
+}
+
+// userPool patches a pool, and reports whether the provider took it.
+func (c *chaos) userPool(p *pool, what string, patch map[string]any) (taken bool) {
 	c.user(fmt.Sprintf("edit pool %s: %s", p.name, what), func(ctx context.Context) error {
 		err := harness.Merge(ctx, c.Pools(p.namespace), p.name, patch)
 		if apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) {
 			c.logf("  refused: %v", err)
 			return nil
 		}
+		taken = err == nil
 		return err
 	})
+	return taken
 }
