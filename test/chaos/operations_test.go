@@ -57,6 +57,10 @@ func clusterOperations() []operation {
 		on("delete a Cluster and create it anew at once", 4, quick, (*chaos).recreate),
 		on("tear a Cluster away and create it anew at once", 2, quick, (*chaos).tear),
 		on("hold the deletion of a Cluster", 2, func(c *cluster) bool { return quick(c) && !c.follows }, (*chaos).hold),
+		on("delete a Cluster in use", 4, func(c *cluster) bool { return quick(c) && !c.follows }, func(c *chaos, rt *rapid.T, k *cluster) {
+			c.hold(rt, k)
+			c.delete(k, metav1.DeletePropagationBackground)
+		}),
 		on("end the hold of a Cluster", 4, func(c *cluster) bool { return c.held }, (*chaos).unhold),
 		on("pause a Cluster", 4, func(c *cluster) bool { return editable(c) && !c.paused }, (*chaos).pause),
 		on("end the pause of a Cluster", 6, func(c *cluster) bool { return c.paused }, (*chaos).unpause),

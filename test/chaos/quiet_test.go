@@ -144,8 +144,32 @@ func (c *chaos) always(ctx context.Context) error {
 			return fmt.Errorf("the operator wrote to a Cluster with %s: %s", why, describe(plane.Entries{e}))
 		}
 	}
+	if err := c.notEarly(entries); err != nil {
+		return err
+	}
 	c.report.checked("writes of the operator were its own", len(writes))
 	c.report.checked("no address twice, no host overwritten, host with port, one claim for a role", 1)
+	return nil
+}
+
+// notEarly checks that no address went back before Cluster API had finished with its Cluster, unless a user or the garbage
+// collector has deleted a claim of the name too.
+func (c *chaos) notEarly(entries plane.Entries) error {
+	operator, others := map[string]bool{}, map[string]bool{}
+	for _, e := range entries.Writes() {
+		switch {
+		case e.Resource != "ipaddressclaims" || e.Verb != "delete" || e.Namespace != c.name:
+		case strings.HasPrefix(e.User, harness.User):
+			operator[e.Name] = true
+		default:
+			others[e.Name] = true
+		}
+	}
+	for _, early := range c.guard.EarlyReleases() {
+		if early.Namespace == c.name && operator[early.Claim] && !others[early.Claim] {
+			return fmt.Errorf("the operator released claim %s while Cluster API still had its Cluster", early.Claim)
+		}
+	}
 	return nil
 }
 

@@ -3,12 +3,15 @@ package harness
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // Unguarded is the annotation of a Cluster that breaks an invariant on purpose, by the hand of its user.
@@ -21,6 +24,8 @@ type Guard struct {
 	holders  map[string]holder
 	names    map[types.UID]string
 	claims   map[claimKey]string
+	inUse    map[types.UID]use
+	releases []release
 	suspects []suspicion
 	breaches []string
 	seen     int
@@ -31,6 +36,22 @@ type holder struct {
 	uid   types.UID
 	since string
 }
+
+// use is a Cluster as it was last seen in use, with the roles that it had VIPs for.
+type use struct {
+	version string
+	roles   []string
+}
+
+// release is a bound claim whose deletion was requested.
+type release struct {
+	EarlyRelease
+	owner         types.UID
+	role, version string
+}
+
+// EarlyRelease names a claim.
+type EarlyRelease struct{ Namespace, Claim string }
 
 type claimKey struct {
 	owner types.UID
@@ -50,11 +71,31 @@ type suspicion struct {
 
 // NewGuard begins to watch.
 func NewGuard(w *World) (*Guard, error) {
-	g := &Guard{holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{}}
+	g := newGuard()
 	if err := w.OnClaim(g.claimed); err != nil {
 		return nil, err
 	}
 	return g, w.OnCluster(g.changed)
+}
+
+func newGuard() *Guard {
+	return &Guard{
+		holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{}, inUse: map[types.UID]use{},
+	}
+}
+
+// EarlyReleases returns the claims whose deletion was requested while their Cluster had the VIP and Cluster API had not
+// finished with it. Who asked for that the guard does not know: users and the garbage collector may.
+func (g *Guard) EarlyReleases() []EarlyRelease {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var early []EarlyRelease
+	for _, r := range g.releases {
+		if use, ok := g.inUse[r.owner]; ok && older(r.version, use.version) && slices.Contains(use.roles, r.role) {
+			early = append(early, r.EarlyRelease)
+		}
+	}
+	return early
 }
 
 // Breaches returns what was broken so far.
@@ -103,6 +144,13 @@ func (g *Guard) changed(before, after *Cluster) {
 	if after.Released() {
 		return // its addresses are free again
 	}
+	seen := use{version: after.GetResourceVersion()}
+	for key, value := range after.GetAnnotations() {
+		if role, ok := names.RoleOfAnnotation(key); ok && net.ParseIP(value) != nil {
+			seen.roles = append(seen.roles, role)
+		}
+	}
+	g.inUse[after.GetUID()] = seen
 	for _, address := range after.Carried() {
 		if _, err := netip.ParseAddr(address); err != nil {
 			continue // a host name is nobody's property
@@ -181,6 +229,9 @@ func (g *Guard) claimed(before, after *Claim) {
 	}
 	if after == nil || after.Owner() == "" {
 		return
+	}
+	if after.GetDeletionTimestamp() != nil && (before == nil || before.GetDeletionTimestamp() == nil) && after.Address() != "" {
+		g.releases = append(g.releases, release{EarlyRelease{after.GetNamespace(), after.GetName()}, after.Owner(), after.Role(), after.GetResourceVersion()})
 	}
 	key := claimKey{after.Owner(), after.Role()}
 	if other, taken := g.claims[key]; taken && other != after.GetName() {

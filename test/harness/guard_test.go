@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // seen is a Cluster as a watch tells of it. Its UID is its name, unless that is given.
@@ -59,7 +61,7 @@ func TestGuard(t *testing.T) {
 		"if a Cluster follows another of its name with a host, should say none": {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2", uid("a2"))}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &Guard{holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{}}
+			g := newGuard()
 			for _, change := range test.changes {
 				g.changed(change.before, change.after)
 			}
@@ -70,6 +72,42 @@ func TestGuard(t *testing.T) {
 			require.Len(t, g.Breaches(), 1)
 			require.Contains(t, g.Breaches()[0], test.broken)
 			require.Equal(t, len(test.changes), g.Seen())
+		})
+	}
+}
+
+func TestGuardEarlyReleases(t *testing.T) {
+	withVIP := func(c *Cluster) {
+		c.SetAnnotations(map[string]string{names.Annotation(names.RoleControlPlane): "10.0.0.1"})
+	}
+	claim := func(version string, deleted bool) *Claim {
+		c := &Claim{&unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-a"}}}}}
+		c.SetNamespace("tenant")
+		c.SetName("vip-cp-a")
+		c.SetResourceVersion(version)
+		c.SetLabels(map[string]string{names.Role: names.RoleControlPlane})
+		c.SetOwnerReferences([]metav1.OwnerReference{{Kind: "Cluster", Name: "a", UID: "a"}})
+		if now := metav1.Now(); deleted {
+			c.SetDeletionTimestamp(&now)
+		}
+		return c
+	}
+	first := seen("a", "1", "10.0.0.1", withVIP)
+	for name, test := range map[string]struct {
+		last  *Cluster
+		early []EarlyRelease
+	}{
+		"if Cluster API had finished before, should say nothing":     {seen("a", "4", "10.0.0.1", withVIP, released), nil},
+		"if the Cluster was in use afterwards, should name it":       {seen("a", "6", "10.0.0.1", withVIP), []EarlyRelease{{"tenant", "vip-cp-a"}}},
+		"if the Cluster had no VIP for the role, should say nothing": {seen("a", "6", "10.0.0.1"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuard()
+			g.changed(nil, first)
+			g.claimed(nil, claim("2", false))
+			g.claimed(claim("2", false), claim("5", true))
+			g.changed(first, test.last)
+			require.Equal(t, test.early, g.EarlyReleases())
 		})
 	}
 }
