@@ -36,6 +36,8 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 			return fmt.Errorf("is still there, with the finalizers %v", cluster.GetFinalizers())
 		}
 		return nil
+	case cluster == nil && k.state == leaving && !k.held:
+		return nil // it was deleted before Cluster API had put its finalizer on
 	case cluster == nil:
 		return errors.New("is not there")
 	case k.foreign != "":
