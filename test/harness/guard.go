@@ -1,44 +1,131 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // Unguarded is the annotation of a Cluster that breaks an invariant on purpose, by the hand of its user.
 const Unguarded = "harness.gorizond.io/unguarded"
 
 // Guard watches over the invariants of all Clusters at every moment: no two carry one address, a host that is set stays
-// what it is, and host and port come together.
+// what it is, host and port come together, and a Cluster has at most one claim for a role.
 type Guard struct {
 	mu       sync.Mutex
-	holders  map[string]types.UID
+	holders  map[string]holder
 	names    map[types.UID]string
+	claims   map[claimKey]string
+	inUse    map[types.UID]use
+	releases []release
+	suspects []suspicion
 	breaches []string
+	seen     int
+}
+
+// holder is the Cluster that carries an address, and its resourceVersion when it was first seen to.
+type holder struct {
+	uid   types.UID
+	since string
+}
+
+// use is a Cluster as it was last seen in use, with the roles that it had VIPs for.
+type use struct {
+	version string
+	roles   []string
+}
+
+// release is a bound claim whose deletion was requested.
+type release struct {
+	EarlyRelease
+	owner         types.UID
+	role, version string
+}
+
+// EarlyRelease names a claim.
+type EarlyRelease struct{ Namespace, Claim string }
+
+type claimKey struct {
+	owner types.UID
+	role  string
+}
+
+// suspicion is two Clusters with one address. It is a breach, unless the next that is heard of the first shows that it had
+// given the address up before the other took it: a list tells of a change, and a queue by object may too, in another order than
+// that of the changes.
+type suspicion struct {
+	address string
+	holder  types.UID
+	// version is the resourceVersion of the other one.
+	version string
+	breach  string
 }
 
 // NewGuard begins to watch.
 func NewGuard(w *World) (*Guard, error) {
-	g := &Guard{holders: map[string]types.UID{}, names: map[types.UID]string{}}
+	g := newGuard()
+	if err := w.OnClaim(g.claimed); err != nil {
+		return nil, err
+	}
 	return g, w.OnCluster(g.changed)
+}
+
+func newGuard() *Guard {
+	return &Guard{
+		holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{}, inUse: map[types.UID]use{},
+	}
+}
+
+// EarlyReleases returns the claims whose deletion was requested while their Cluster had the VIP and Cluster API had not
+// finished with it. Who asked for that the guard does not know: users and the garbage collector may.
+func (g *Guard) EarlyReleases() []EarlyRelease {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var early []EarlyRelease
+	for _, r := range g.releases {
+		if use, ok := g.inUse[r.owner]; ok && older(r.version, use.version) && slices.Contains(use.roles, r.role) {
+			early = append(early, r.EarlyRelease)
+		}
+	}
+	return early
 }
 
 // Breaches returns what was broken so far.
 func (g *Guard) Breaches() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]string(nil), g.breaches...)
+	found := slices.Clone(g.breaches)
+	for _, suspicion := range g.suspects {
+		found = append(found, suspicion.breach)
+	}
+	return found
+}
+
+// Seen returns how many changes the guard has looked at.
+func (g *Guard) Seen() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seen
 }
 
 func (g *Guard) changed(before, after *Cluster) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.seen++
+	had := map[string]string{}
 	if before != nil {
-		for address, holder := range g.holders {
-			if holder == before.GetUID() {
+		g.resolve(before, after)
+		for address, h := range g.holders {
+			if h.uid == before.GetUID() {
+				had[address] = h.since
 				delete(g.holders, address)
 			}
 		}
@@ -46,28 +133,80 @@ func (g *Guard) changed(before, after *Cluster) {
 	if after == nil {
 		return
 	}
+	if before != nil && before.GetUID() != after.GetUID() {
+		clear(had)
+	}
 	if _, unguarded := after.GetAnnotations()[Unguarded]; unguarded {
 		return
 	}
-	name := after.GetNamespace() + "/" + after.GetName()
-	g.endpoint(name, before, after)
-	if after.GetDeletionTimestamp() != nil && !after.InUse() {
+	g.names[after.GetUID()] = after.GetNamespace() + "/" + after.GetName()
+	g.endpoint(before, after)
+	if after.Released() {
 		return // its addresses are free again
 	}
-	g.names[after.GetUID()] = name
+	seen := use{version: after.GetResourceVersion()}
+	for key, value := range after.GetAnnotations() {
+		if role, ok := names.RoleOfAnnotation(key); ok && net.ParseIP(value) != nil {
+			seen.roles = append(seen.roles, role)
+		}
+	}
+	g.inUse[after.GetUID()] = seen
 	for _, address := range after.Carried() {
 		if _, err := netip.ParseAddr(address); err != nil {
 			continue // a host name is nobody's property
 		}
-		if holder, taken := g.holders[address]; taken && holder != after.GetUID() {
-			g.breach("%s is carried by %s and by %s", address, g.names[holder], name)
-		}
-		g.holders[address] = after.GetUID()
+		g.hold(address, holder{after.GetUID(), cmp.Or(had[address], after.GetResourceVersion())})
 	}
 }
 
-func (g *Guard) endpoint(name string, before, after *Cluster) {
-	endpoint := after.Endpoint()
+// hold notes who carries an address, and a suspicion against the first if there are two.
+func (g *Guard) hold(address string, later holder) {
+	earlier, taken := g.holders[address]
+	if !taken || earlier.uid == later.uid {
+		g.holders[address] = later
+		return
+	}
+	if older(later.since, earlier.since) { // old news
+		earlier, later = later, earlier
+	}
+	g.holders[address] = later
+	breach := fmt.Sprintf("%s is carried by %s and, since version %s, by %s", address, g.names[earlier.uid], later.since, g.names[later.uid])
+	if slices.ContainsFunc(g.suspects, func(s suspicion) bool { return s.breach == breach }) {
+		return
+	}
+	g.suspects = append(g.suspects, suspicion{address: address, holder: earlier.uid, version: later.since, breach: breach})
+}
+
+// older compares resourceVersions.
+func older(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
+}
+
+// resolve decides on the suspicions about a Cluster as soon as more is heard of it.
+func (g *Guard) resolve(before, after *Cluster) {
+	g.suspects = slices.DeleteFunc(g.suspects, func(s suspicion) bool {
+		if s.holder != before.GetUID() {
+			return false
+		}
+		last := after
+		if after == nil {
+			last = before // as it was when it went, or when a watch last told of it
+		}
+		earlier, same := older(last.GetResourceVersion(), s.version), after != nil && after.GetUID() == s.holder
+		if earlier && same && !after.Released() && slices.Contains(after.Carried(), s.address) {
+			return false // it says nothing yet
+		}
+		innocent := earlier || after != nil && !same
+		if !innocent {
+			g.breaches = append(g.breaches, s.breach)
+		}
+		return true
+	})
+}
+
+func (g *Guard) endpoint(before, after *Cluster) {
+	endpoint, name := after.Endpoint(), g.names[after.GetUID()]
 	if endpoint.Host != "" && endpoint.Port == 0 {
 		g.breach("%s has the host %s without a port", name, endpoint.Host)
 	}
@@ -77,6 +216,28 @@ func (g *Guard) endpoint(name string, before, after *Cluster) {
 	if had := before.Endpoint(); had.Host != "" && had != endpoint {
 		g.breach("the endpoint of %s changed from %v to %v", name, had, endpoint)
 	}
+}
+
+func (g *Guard) claimed(before, after *Claim) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen++
+	if before != nil {
+		if key := (claimKey{before.Owner(), before.Role()}); g.claims[key] == before.GetName() {
+			delete(g.claims, key)
+		}
+	}
+	if after == nil || after.Owner() == "" {
+		return
+	}
+	if after.GetDeletionTimestamp() != nil && (before == nil || before.GetDeletionTimestamp() == nil) && after.Address() != "" {
+		g.releases = append(g.releases, release{EarlyRelease{after.GetNamespace(), after.GetName()}, after.Owner(), after.Role(), after.GetResourceVersion()})
+	}
+	key := claimKey{after.Owner(), after.Role()}
+	if other, taken := g.claims[key]; taken && other != after.GetName() {
+		g.breach("claims %s and %s in %s are both of one Cluster and for role %q", other, after.GetName(), after.GetNamespace(), after.Role())
+	}
+	g.claims[key] = after.GetName()
 }
 
 func (g *Guard) breach(format string, args ...any) {

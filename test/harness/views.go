@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -82,6 +83,9 @@ func (c *Cluster) Carried() []string {
 	return carried
 }
 
+// Released says that Cluster API has finished with the Cluster: it uses its addresses no more.
+func (c *Cluster) Released() bool { return c.GetDeletionTimestamp() != nil && !c.InUse() }
+
 // Claim is an IPAddressClaim.
 type Claim struct{ *unstructured.Unstructured }
 
@@ -96,6 +100,19 @@ func (c *Claim) Pool() string {
 	name, _, _ := unstructured.NestedString(c.Object, "spec", "poolRef", "name")
 	return name
 }
+
+// Owner returns the UID of the Cluster that owns the claim, or "".
+func (c *Claim) Owner() types.UID {
+	for _, owner := range c.GetOwnerReferences() {
+		if owner.Kind == "Cluster" {
+			return owner.UID
+		}
+	}
+	return ""
+}
+
+// Role returns the role of the claim, by its label.
+func (c *Claim) Role() string { return c.GetLabels()[names.Role] }
 
 // ClusterName returns spec.clusterName.
 func (c *Claim) ClusterName() string {
@@ -115,6 +132,12 @@ func (a *Address) Value() string {
 // Claim returns the name of the claim that the address was made for.
 func (a *Address) Claim() string {
 	name, _, _ := unstructured.NestedString(a.Object, "spec", "claimRef", "name")
+	return name
+}
+
+// Pool returns the name of the pool that the address is from.
+func (a *Address) Pool() string {
+	name, _, _ := unstructured.NestedString(a.Object, "spec", "poolRef", "name")
 	return name
 }
 

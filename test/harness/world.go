@@ -143,9 +143,18 @@ func (w *World) Pools(namespace string) dynamic.ResourceInterface {
 
 // Create creates objects in their order.
 func (w *World) Create(ctx context.Context, objects ...Object) error {
+	return w.create(ctx, func(error) bool { return false }, objects)
+}
+
+// Ensure creates objects in their order; one that is there already is fine.
+func (w *World) Ensure(ctx context.Context, objects ...Object) error {
+	return w.create(ctx, apierrors.IsAlreadyExists, objects)
+}
+
+func (w *World) create(ctx context.Context, tolerable func(error) bool, objects []Object) error {
 	for _, object := range objects {
 		for _, manifest := range object.Manifests(w.Version) {
-			if _, err := w.target(manifest).Create(ctx, manifest, metav1.CreateOptions{}); err != nil {
+			if _, err := w.target(manifest).Create(ctx, manifest, metav1.CreateOptions{}); err != nil && !tolerable(err) {
 				return fmt.Errorf("create %s %s: %w", manifest.GetKind(), manifest.GetName(), err)
 			}
 		}
@@ -260,19 +269,38 @@ func (w *World) Capacity(namespace, name string) (Capacity, bool) {
 
 // OnCluster has a function called for every change of a Cluster, one after the other; after is nil for one that is gone.
 func (w *World) OnCluster(changed func(before, after *Cluster)) error {
-	wrap := func(object any) *Cluster {
-		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
-			object = tombstone.Obj
+	wrap := func(object *unstructured.Unstructured) *Cluster {
+		if object == nil {
+			return nil
 		}
-		if o, ok := object.(*unstructured.Unstructured); ok {
-			return &Cluster{o}
-		}
-		return nil
+		return &Cluster{object}
 	}
-	_, err := w.informers[w.clusters()].AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { changed(nil, wrap(object)) },
-		UpdateFunc: func(old, object any) { changed(wrap(old), wrap(object)) },
-		DeleteFunc: func(object any) { changed(wrap(object), nil) },
+	return w.on(w.clusters(), func(before, after *unstructured.Unstructured) { changed(wrap(before), wrap(after)) })
+}
+
+// OnClaim is OnCluster for claims.
+func (w *World) OnClaim(changed func(before, after *Claim)) error {
+	wrap := func(object *unstructured.Unstructured) *Claim {
+		if object == nil {
+			return nil
+		}
+		return &Claim{object}
+	}
+	return w.on(w.claims(), func(before, after *unstructured.Unstructured) { changed(wrap(before), wrap(after)) })
+}
+
+func (w *World) on(resource schema.GroupVersionResource, changed func(before, after *unstructured.Unstructured)) error {
+	object := func(told any) *unstructured.Unstructured {
+		if tombstone, ok := told.(cache.DeletedFinalStateUnknown); ok {
+			told = tombstone.Obj
+		}
+		o, _ := told.(*unstructured.Unstructured)
+		return o
+	}
+	_, err := w.informers[resource].AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(told any) { changed(nil, object(told)) },
+		UpdateFunc: func(old, told any) { changed(object(old), object(told)) },
+		DeleteFunc: func(told any) { changed(object(told), nil) },
 	})
 	return err
 }
