@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
 
 // maxClusters is what the pools of a run have addresses for.
@@ -67,23 +67,9 @@ func parseOptions(args []string) (*options, error) {
 	return o, errors.Join(problems...)
 }
 
-func main() {
-	options, err := parseOptions(os.Args[1:])
-	if errors.Is(err, pflag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		err = measureAll(options)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main("bench", parseOptions, measureAll) }
 
-func measureAll(options *options) (err error) {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+func measureAll(ctx context.Context, options *options) (err error) {
 	b, err := newBench(ctx, options)
 	if err != nil {
 		return err

@@ -12,12 +12,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
 
 // options are what the user asks for.
@@ -85,23 +85,9 @@ func (o *options) validate() error {
 // largest reports whether a size is the last one.
 func (o *options) largest(size int) bool { return size == slices.Max(o.sizes) }
 
-func main() {
-	options, err := parseOptions(os.Args[1:])
-	if errors.Is(err, pflag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		err = execute(options)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "scale:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main("scale", parseOptions, execute) }
 
-func execute(options *options) error {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+func execute(ctx context.Context, options *options) error {
 	results, err := run(ctx, options)
 	return errors.Join(err, results.print(os.Stdout), results.broken())
 }

@@ -90,9 +90,7 @@ func (g *rig) once(ctx context.Context, size int) (_ start, err error) {
 	}
 	defer func() { err = errors.Join(err, operator.Kill()) }()
 	s.ready = ready
-	waiting, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := awaitLooks(waiting, operator, size); err != nil {
+	if err := awaitLooks(ctx, operator, size); err != nil {
 		return s, err
 	}
 	s.done = time.Since(begin)
@@ -178,9 +176,7 @@ func (g *rig) settled(ctx context.Context, f *figures) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, operator.Kill()) }()
-	waiting, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := awaitLooks(waiting, operator, f.size); err != nil {
+	if err := awaitLooks(ctx, operator, f.size); err != nil {
 		return err
 	}
 	window := g.options.smaller

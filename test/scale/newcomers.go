@@ -25,9 +25,7 @@ func (g *rig) newcomers(ctx context.Context, f *figures) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, operator.Kill()) }()
-	waiting, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := awaitLooks(waiting, operator, f.size); err != nil {
+	if err := awaitLooks(ctx, operator, f.size); err != nil {
 		return err
 	}
 	mark, err := g.plane.Audit().Mark(ctx)

@@ -184,6 +184,8 @@ func looks(ctx context.Context, operator *harness.Operator) (int, error) {
 
 // awaitLooks waits until the operator has looked at a Cluster so many times.
 func awaitLooks(ctx context.Context, operator *harness.Operator, times int) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	return plane.Eventually(ctx, func(ctx context.Context) error {
 		seen, err := looks(ctx, operator)
 		if err == nil && seen < times {

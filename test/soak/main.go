@@ -6,15 +6,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
 
 // options are what the user asks for.
@@ -46,23 +44,9 @@ func parseOptions(args []string) (*options, error) {
 	return o, nil
 }
 
-func main() {
-	options, err := parseOptions(os.Args[1:])
-	if errors.Is(err, pflag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		err = execute(options)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main("soak", parseOptions, execute) }
 
-func execute(options *options) error {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+func execute(ctx context.Context, options *options) error {
 	results, err := run(ctx, options)
 	if results != nil {
 		err = errors.Join(err, results.print(os.Stdout))
