@@ -44,8 +44,12 @@ func (a *allocation) orphaned(claim *Claim) bool {
 	if claim.Owner != nil || claim.Name != names.ClaimName(a.cluster.Name, claim.Role) {
 		return false
 	}
-	if bound := a.boundTo(claim); bound.IsValid() && bound == ParseAddr(a.carried(claim.Role)) {
+	switch carried, bound := ParseAddr(a.carried(claim.Role)), a.boundTo(claim); {
+	case !carried.IsValid():
+	case bound == carried:
 		return true
+	case claim.Deleting && !bound.IsValid():
+		return true // a provider may delete the address before it lets go of the claim
 	}
 	pool := a.poolOf(claim)
 	return pool != nil && pool.servesRole(a.cluster, claim.Role)

@@ -80,6 +80,19 @@ func TestRelease(t *testing.T) {
 			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(ingress, orphan), func(s *vip.Snapshot) { s.Pools = nil }},
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
 		},
+		"if nobody owns a claim in deletion, its pool serves others and its address went before it, should wait for it": {
+			given: []viptest.Option{
+				viptest.Served(), done, without(cp), claim(ingress, orphan), claim(ingress, dying(time.Second)),
+				func(s *vip.Snapshot) { s.Pools, s.Addresses = nil, nil },
+			},
+			conditions: releasing,
+		},
+		"if nobody owns a claim in deletion of a role without a VIP, should not wait for it": {
+			given: []viptest.Option{
+				viptest.Served(), done, without(cp), without(ingress), viptest.WithClaim("storage", "foreign", orphan, dying(time.Second)),
+			},
+			actions: []string{"finalizer off"},
+		},
 		"if nobody owns a claim that waits, should delete it": {
 			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), done, viptest.WithClaim(cp, "cp", orphan)},
 			actions: []string{"delete vip-cp-prod"}, conditions: []string{"ControlPlaneVIPReady=false Releasing"},

@@ -122,7 +122,9 @@ func TestDeletion(t *testing.T) {
 		require.Len(t, s.ClaimsIn(s.name), 3, "machines may still use the addresses")
 		require.NoError(t, s.Plane.ReleaseDeletion(t.Context(), s.name, "one"))
 		s.gone("one")
-		require.Empty(t, s.ClaimsIn(s.name))
+		claims, err := s.Claims(s.name).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		require.Empty(t, claims.Items, "the Cluster goes after its claims")
 		for _, pool := range []string{cp, in, s.name + "-registry-30"} {
 			s.used(pool, 0)
 		}
