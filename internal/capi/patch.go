@@ -243,14 +243,20 @@ func IsFull(err error) bool {
 }
 
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
-// spec.clusterName and the label, so that it minds a paused Cluster.
+// spec.clusterName and the label, so that it minds a paused Cluster. For pools of the in-cluster provider it brings that
+// provider's finalizer along: a claim without it is put at the end of the queue again as soon as it has one (ADR 10).
 func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
+	var finalizers []string
+	if action.Pool.Group == IPAMGroup && (action.Pool.Kind == KindPool || action.Pool.Kind == KindGlobalPool) {
+		finalizers = []string{names.ReleaseAddress}
+	}
 	return &Claim{
 		TypeMeta: typeMeta(api.Claims()),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       c.Namespace,
 			Name:            action.Name,
 			Labels:          c.claimLabels(action.Role),
+			Finalizers:      finalizers,
 			OwnerReferences: []metav1.OwnerReference{c.ownerReference(api)},
 		},
 		Spec: ClaimSpec{

@@ -196,7 +196,9 @@ func TestBodies(t *testing.T) {
 		require.NoError(t, err)
 		return data
 	}
-	claim := func(c *capi.Cluster, api capi.API) []byte {
+	elsewhere := create
+	elsewhere.Pool = vip.PoolRef{Group: "ipam.example.com", Kind: capi.KindPool, Name: "web"}
+	claim := func(c *capi.Cluster, api capi.API, create vip.CreateClaim) []byte {
 		data, err := json.Marshal(c.NewClaim(api, create))
 		return body(data, err)
 	}
@@ -218,10 +220,11 @@ func TestBodies(t *testing.T) {
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
 		})),
-		"claim-v1beta1":   claim(view, older),
-		"claim-v1beta2":   claim(view, newer),
-		"claim-long-name": claim(long, newer),
-		"owner":           body(view.ApplyOwner(newer, adopt)),
+		"claim-v1beta1":        claim(view, older, create),
+		"claim-v1beta2":        claim(view, newer, create),
+		"claim-other-provider": claim(view, newer, elsewhere),
+		"claim-long-name":      claim(long, newer, create),
+		"owner":                body(view.ApplyOwner(newer, adopt)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pretty bytes.Buffer

@@ -80,6 +80,10 @@ const (
 	DeleteForMove = "clusterctl.cluster.x-k8s.io/delete-for-move"
 )
 
+// ReleaseAddress is the finalizer that the in-cluster IPAM provider holds on a claim until the address is back in the pool,
+// from sigs.k8s.io/cluster-api-ipam-provider-in-cluster/pkg/ipamutil.
+const ReleaseAddress = "ipam.cluster.x-k8s.io/ReleaseAddress"
+
 // Condition reasons. A condition of the allocator is True only with one of the first two.
 const (
 	// ReasonIPAddressAssigned says that the VIP is allocated and written.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -74,25 +75,37 @@ func (a *allocation) carriedVIPs() []string {
 	return vips
 }
 
+// releasingMessage is the message of a condition until the VIP is back in its pool, and slowRelease is when a provider that
+// was asked for it deserves a word.
+const (
+	releasingMessage = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
+	slowRelease      = 10 * time.Second
+)
+
 // releasing says in the conditions of all roles with a claim, or with a VIP on the Cluster whose claim went early, that
 // the VIP goes back soon.
 func (a *allocation) releasing(owned []Claim) Status {
 	var status Status
-	add := func(role, claim string) {
+	add := func(role, claim, message string) {
 		if names.ValidateRole(role) != nil || slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return r.Role == role }) {
 			return
 		}
 		status.Roles = append(status.Roles, RoleStatus{
 			Role: role, Reason: names.ReasonReleasing, Claim: claim, Address: a.carried(role),
-			Message: "the VIP returns to its pool when Cluster API has finished deleting the Cluster",
+			Message: message,
 		})
 	}
 	for _, claim := range owned {
-		add(claim.Role, claim.Name)
+		message := releasingMessage
+		if claim.Deleting && !a.cluster.InUse && a.Now.Sub(a.believed(claim.DeletedAt)) >= slowRelease {
+			message = fmt.Sprintf("claim %s is being deleted, and the IPAM provider of %s has not let go of it; see whether it runs, and whether the Cluster or the pool is paused",
+				claim.Name, claim.Pool)
+		}
+		add(claim.Role, claim.Name, message)
 	}
 	for role := range a.cluster.VIPs {
 		if a.cluster.condition(names.ConditionType(role)) != nil {
-			add(role, "")
+			add(role, "", releasingMessage)
 		}
 	}
 	slices.SortFunc(status.Roles, func(x, y RoleStatus) int { return compareRoles(x.Role, y.Role) })

@@ -144,6 +144,33 @@ func TestReleaseSaysWhatWentBack(t *testing.T) {
 	}}, plan.Actions)
 }
 
+func TestReleaseThatDoesNotComeAbout(t *testing.T) {
+	const usual = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
+	const slow = "claim vip-ingress-prod is being deleted, and the IPAM provider of GlobalInClusterIPPool/web has not let go of it; " +
+		"see whether it runs, and whether the Cluster or the pool is paused"
+	for name, test := range map[string]struct {
+		inUse   bool
+		deleted time.Duration
+		want    string
+	}{
+		"if the claim was deleted just now, should say the usual":               {false, 9 * time.Second, usual},
+		"if the provider does not let go of the claim, should say so":           {false, 10 * time.Second, slow},
+		"if the claim was deleted by somebody while machines live, should wait": {true, time.Minute, usual},
+		"if the API server's clock is ahead, should say so":                     {false, -time.Hour, slow},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := vip.Decide(viptest.Snapshot(viptest.Served(), without(cp), claim(ingress, dying(test.deleted)),
+				viptest.With(deleting, func(c *vip.Cluster) { c.InUse = test.inUse })))
+			messages := map[string]string{}
+			for _, condition := range plan.Status.Conditions {
+				messages[condition.Type] = condition.Message
+			}
+			assert.Equal(t, map[string]string{"IngressVIPReady": test.want, "ControlPlaneVIPReady": usual}, messages)
+			assert.True(t, plan.Status.Waiting, "it is looked at again")
+		})
+	}
+}
+
 func TestReleaseSaidIsNotSaidAgain(t *testing.T) {
 	snapshot := viptest.Snapshot(viptest.Served(), viptest.With(deleting), carried)
 	assert.True(t, vip.Decide(snapshot).Empty())

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/measure"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 func TestAllocation(t *testing.T) {
@@ -61,6 +63,19 @@ func TestAllocation(t *testing.T) {
 			require.True(t, *owner.BlockOwnerDeletion)
 		}
 		require.Len(t, s.ClaimsIn(s.name), 2)
+	})
+	t.Run("if a claim is made, should leave the provider nothing to write but its answer", func(t *testing.T) {
+		s := ordinary(t)
+		s.bothPools()
+		s.cluster("one")
+		s.served("one")
+		entries, err := s.Plane.Audit().Since(t.Context(), 0)
+		require.NoError(t, err)
+		writes := entries.ByUser(measure.IPAMUser).Writes().Filter(func(e plane.Entry) bool { return e.Namespace == s.name && e.Resource == "ipaddressclaims" })
+		require.Len(t, writes, 2)
+		for _, write := range writes {
+			require.Equal(t, "status", write.Subresource)
+		}
 	})
 	t.Run("if there is no ingress pool, should serve the control plane and say that the other is missing", func(t *testing.T) {
 		s := ordinary(t)

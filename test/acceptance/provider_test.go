@@ -2,6 +2,8 @@ package acceptance
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,22 +44,27 @@ func TestWithoutProvider(t *testing.T) {
 		require.GreaterOrEqual(t, status[0].Time.Sub(claim.GetCreationTimestamp().Time), quiet+time.Second)
 		s.hasEvent("waits", "Warning WaitingForIPAddress")
 	})
-	t.Run("if the user sets the host meanwhile, should keep it and give the claim back", func(t *testing.T) {
+	t.Run("if the user sets the host meanwhile, should keep it and delete the claim", func(t *testing.T) {
 		s := s.in(t)
 		s.edit("provided", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "mine.example.com", "port": 7443}}})
 		s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided), endpoint("mine.example.com", 7443))
-		s.eventually("the claim is given back", func() error {
-			if s.Claim(s.name, "vip-cp-provided") != nil {
+		s.eventually("the claim is being deleted", func() error {
+			if s.Claim(s.name, "vip-cp-provided").GetDeletionTimestamp() == nil {
 				return harness.ErrNotYet
 			}
 			return nil
 		})
 	})
-	t.Run("if a waiting Cluster is deleted meanwhile, should let it go", func(t *testing.T) {
+	t.Run("if a waiting Cluster is deleted meanwhile, should say what it waits for", func(t *testing.T) {
 		s := s.in(t)
 		s.delete("deleted")
-		s.gone("deleted")
-		require.Nil(t, s.Claim(s.name, "vip-cp-deleted"))
+		s.sees("deleted", condition(controlPlane, names.ReasonReleasing), held(true))
+		s.sees("deleted", func(c *harness.Cluster) error {
+			if got := c.Condition(controlPlane).Message; !strings.Contains(got, "claim vip-cp-deleted is being deleted, and the IPAM provider of GlobalInClusterIPPool/") {
+				return fmt.Errorf("the condition says %q", got)
+			}
+			return nil
+		})
 	})
 	t.Run("if a served Cluster loses an annotation meanwhile, should restore it", func(t *testing.T) {
 		s := s.in(t)
@@ -69,6 +76,13 @@ func TestWithoutProvider(t *testing.T) {
 	t.Run("if the provider is back, should serve who waits", func(t *testing.T) {
 		s := s.in(t)
 		s.served("waits")
+		s.gone("deleted")
+		s.eventually("the claim is given back", func() error {
+			if s.Claim(s.name, "vip-cp-provided") != nil {
+				return harness.ErrNotYet
+			}
+			return nil
+		})
 		s.sees("provided", endpoint("mine.example.com", 7443), condition(ingress, names.ReasonIPAddressAssigned), annotation(controlPlane, ""))
 	})
 }
