@@ -76,10 +76,11 @@ func (a *allocation) carriedVIPs() []string {
 }
 
 // releasingMessage is the message of a condition until the VIP is back in its pool, and slowRelease is when a provider that
-// was asked for it deserves a word.
+// was asked for it deserves a word: later than it takes for the claims of a hundred Clusters that go at once, since a word is
+// a write.
 const (
 	releasingMessage = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
-	slowRelease      = 10 * time.Second
+	slowRelease      = 30 * time.Second
 )
 
 // releasing says in the conditions of all roles with a claim, or with a VIP on the Cluster whose claim went early, that

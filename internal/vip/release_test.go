@@ -153,8 +153,8 @@ func TestReleaseThatDoesNotComeAbout(t *testing.T) {
 		deleted time.Duration
 		want    string
 	}{
-		"if the claim was deleted just now, should say the usual":               {false, 9 * time.Second, usual},
-		"if the provider does not let go of the claim, should say so":           {false, 10 * time.Second, slow},
+		"if the claim was deleted just now, should say the usual":               {false, 29 * time.Second, usual},
+		"if the provider does not let go of the claim, should say so":           {false, 30 * time.Second, slow},
 		"if the claim was deleted by somebody while machines live, should wait": {true, time.Minute, usual},
 		"if the API server's clock is ahead, should say so":                     {false, -time.Hour, slow},
 	} {
