@@ -122,8 +122,9 @@ func TestProtection(t *testing.T) {
 	})
 	t.Run("if a claim is no Cluster's, should not care", func(t *testing.T) {
 		s := s.in(t)
-		s.create(harness.NewClaim{Namespace: s.name, Name: "foreign", Pool: cp},
-			harness.NewClaim{Namespace: s.name, Name: "restored", Pool: cp, Labels: map[string]string{names.Role: controlPlane}})
+		nowhere := s.name + "-nowhere" // the provider has nothing to do with them, and may take none of the pool's addresses in passing
+		s.create(harness.NewClaim{Namespace: s.name, Name: "foreign", Pool: nowhere},
+			harness.NewClaim{Namespace: s.name, Name: "restored", Pool: nowhere, Labels: map[string]string{names.Role: controlPlane}})
 		for _, claim := range []string{"foreign", "restored"} {
 			require.NoError(t, s.Claims(s.name).Delete(t.Context(), claim, metav1.DeleteOptions{}))
 		}
