@@ -191,6 +191,9 @@ func attrsOf(action vip.Action) []slog.Attr {
 	case vip.SetEndpoint:
 		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Endpoint.Host)}
 	case vip.SetAnnotation:
+		if a.Claim == "" {
+			return []slog.Attr{slog.String("address", a.Value), slog.String("role", a.Role)}
+		}
 		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Value), slog.String("role", a.Role)}
 	}
 	return nil

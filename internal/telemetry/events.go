@@ -27,6 +27,8 @@ func EventFor(action vip.Action) (Event, bool) {
 		return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s", a.Endpoint, a.Pool, a.Claim)
 	case vip.SetAnnotation:
 		switch {
+		case a.Restored && a.Claim == "":
+			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from the endpoint in use", names.Annotation(a.Role), a.Value)
 		case a.Restored:
 			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from claim %s", names.Annotation(a.Role), a.Value, a.Claim)
 		case a.Role == names.RoleControlPlane:

@@ -73,6 +73,10 @@ func TestEventFor(t *testing.T) {
 			vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1", Claim: "c", Restored: true},
 			"Normal AnnotationRestored annotation vip.capi.gorizond.io/control-plane=10.0.0.1 restored, from claim c",
 		},
+		"if no claim stands for it, should say where it comes from": {
+			vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1", Restored: true},
+			"Normal AnnotationRestored annotation vip.capi.gorizond.io/control-plane=10.0.0.1 restored, from the endpoint in use",
+		},
 		"if VIPs are released, should name them": {
 			vip.RemoveFinalizer{Released: []string{"10.0.0.1 (control-plane)", "10.0.0.2 (ingress)"}},
 			"Normal VIPReleased 10.0.0.1 (control-plane), 10.0.0.2 (ingress) released",

@@ -96,8 +96,11 @@ type Value struct {
 // SetAnnotation writes the VIP of a role to the Cluster's annotation.
 type SetAnnotation struct {
 	Role, Value string
-	Claim       string
-	Pool        PoolRef
+
+	// Claim and Pool are where it comes from; empty for an endpoint in use that no claim is bound to.
+	Claim string
+	Pool  PoolRef
+
 	// Restored says that the annotation was there before and somebody removed or changed it.
 	Restored bool
 }
@@ -168,6 +171,9 @@ func (a SetAnnotation) String() string {
 	verb := "set"
 	if a.Restored {
 		verb = "restore"
+	}
+	if a.Claim == "" {
+		return fmt.Sprintf("%s annotation %s=%s: the endpoint is in use, and no claim is bound to it", verb, a.Role, a.Value)
 	}
 	return fmt.Sprintf("%s annotation %s=%s: claim %s is bound", verb, a.Role, a.Value, a.Claim)
 }

@@ -1,11 +1,13 @@
 package vip_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
@@ -250,6 +252,40 @@ func TestClaimInTheWayOfNothing(t *testing.T) {
 				viptest.WithBound(cp, "cp", "10.0.0.10", created(time.Hour)), func(s *vip.Snapshot) { s.Claims[0].Address = "" },
 			},
 			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+		},
+	}.run(t)
+}
+
+// What tells that an endpoint is ours must outlast the condition that says so, or the next decision takes it for somebody
+// else's (found by CHAOS_SEED=4146445625).
+func TestHostThatIsOursStaysOurs(t *testing.T) {
+	changed := options(viptest.Served(), viptest.With(annotation(cp, "by-hand")))
+	noPool := func(s *vip.Snapshot) {
+		s.Pools = slices.DeleteFunc(s.Pools, func(p vip.Pool) bool { return p.Ref.Name == "cp" })
+	}
+	scenarios{
+		"if claim, pool and annotation are lost together, should restore the annotation with the word that says so": {
+			given:      []viptest.Option{changed, without(cp), noPool},
+			actions:    []string{"restore control-plane=10.0.0.10"},
+			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
+		},
+		"if that was written, should say the same again": {
+			given: []viptest.Option{
+				viptest.Served(), without(cp), noPool, viptest.With(func(c *vip.Cluster) { c.Conditions[0].True, c.Conditions[0].Reason = false, names.ReasonPoolNotFound }),
+			},
+			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
+		},
+		"if the claim is lost and a pool is there, should restore the annotation and make a new one": {
+			given:   []viptest.Option{changed, without(cp)},
+			actions: []string{"create vip-cp-prod from cp", "restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+		},
+		"if the claim is in deletion, should restore the annotation": {
+			given:   []viptest.Option{changed, claim(cp, dying(0))},
+			actions: []string{"restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+		},
+		"if the host is another than the condition says, should not take it for ours": {
+			given:   []viptest.Option{changed, without(cp), viptest.With(host("192.0.2.7", 6443))},
+			actions: []string{"create vip-cp-prod from cp"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
 	}.run(t)
 }

@@ -121,13 +121,16 @@ func (a *allocation) decide(role string) outcome {
 	case role == names.RoleControlPlane && a.provided(claim):
 		a.decideProvided(&o, choice, claim)
 	case claim == nil:
+		a.keepHost(&o)
 		a.decideUnclaimed(&o, choice)
 	case claim.Deleting:
+		a.keepHost(&o)
 		o.waiting(names.ReasonWaitingForIPAddress, a.withhold(claim.DeletedAt),
 			"claim %s is being deleted; a new one follows when it is gone", claim.Name)
 	case !a.owns(claim) && !a.adopt(&o, choice, claim):
 		return o
 	case claim.Address == "":
+		a.keepHost(&o)
 		a.decideUnbound(&o, choice, claim)
 	default:
 		a.decideBound(&o, claim)
@@ -217,11 +220,12 @@ func (a *allocation) provided(claim *Claim) bool {
 // A claim never changes its address, so it is the one that the Cluster has held since. Either alone is not enough: a claim
 // that was lost may come back with another address, and by a clock that is wrong it may seem to be older than it is.
 func (a *allocation) assignedBy(claim *Claim, role, address string) bool {
-	if !a.assigned(role) {
-		return false
-	}
-	condition := a.cluster.condition(names.ConditionType(role))
-	return !claim.Created.After(condition.Since) && strings.HasPrefix(condition.Message, assignedMessage(address))
+	return a.assignedAs(role, address) && !claim.Created.After(a.cluster.condition(names.ConditionType(role)).Since)
+}
+
+// assignedAs reports whether our condition says that the role has this address.
+func (a *allocation) assignedAs(role, address string) bool {
+	return a.assigned(role) && strings.HasPrefix(a.cluster.condition(names.ConditionType(role)).Message, assignedMessage(address))
 }
 
 // assignedMessage begins the message of a condition that says that a role has an address.

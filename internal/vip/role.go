@@ -49,6 +49,15 @@ func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
 	o.waiting(names.ReasonWaitingForIPAddress, a.withhold(a.Now), "%s", waitingFor(o.Claim, o.Pool))
 }
 
+// keepHost restores the annotation of an endpoint that our condition says is ours, when no claim says so any more. The
+// condition is about to say something else, and a host without either would look like somebody else's.
+func (a *allocation) keepHost(o *outcome) {
+	host := ParseAddr(a.cluster.endpointOf(o.Role))
+	if host.IsValid() && a.assignedAs(o.Role, host.String()) && !SameAddr(a.cluster.VIPs[o.Role], host.String()) {
+		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: host.String(), Restored: true})
+	}
+}
+
 // withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
 // It matters for the endpoint only: nothing waits for another role.
 func (a *allocation) withholdMissingPool(role string) time.Duration {
