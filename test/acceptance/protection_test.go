@@ -31,6 +31,7 @@ func TestEarlyRelease(t *testing.T) {
 		pool := s.pool(controlPlane, 10, 19)
 		s.cluster("one")
 		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
+		s.used(pool, 1) // the pool counts late, and that it is none again must not be what it said before
 		s.hold("one")
 		s.deleteInForeground("one")
 		s.used(pool, 0)
