@@ -149,7 +149,9 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 		if claim.GetDeletionTimestamp() != nil {
 			return nil, apierrors.NewConflict(claims.GroupResource(), key.Name, errors.New("its deletion was requested"))
 		}
-		claim.SetFinalizers(append(claim.GetFinalizers(), releaseFinalizer))
+		if !slices.Contains(claim.GetFinalizers(), releaseFinalizer) {
+			claim.SetFinalizers(append(claim.GetFinalizers(), releaseFinalizer))
+		}
 		return claim, nil
 	})
 	if err != nil {

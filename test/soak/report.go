@@ -41,17 +41,15 @@ func (r *results) add(lived map[string]int, took time.Duration) {
 	r.took += took
 }
 
-// slope is by how many bytes the heap grows with each cycle, by least squares.
+// slope is by how many bytes the heap grows with each cycle: the median over the stretches between the samples. What every
+// Cluster leaves behind shows in all of them, a map or a history that once grows to its full size in one or two.
 func slope(samples []sample) float64 {
-	var n, sumX, sumY, sumXY, sumXX float64
-	for _, s := range samples {
-		x, y := float64(s.cycles), float64(s.heap)
-		n, sumX, sumY, sumXY, sumXX = n+1, sumX+x, sumY+y, sumXY+x*y, sumXX+x*x
+	growth := make([]float64, 0, len(samples))
+	for i := range samples[1:] {
+		growth = append(growth, float64(samples[i+1].heap-samples[i].heap)/float64(samples[i+1].cycles-samples[i].cycles))
 	}
-	if divisor := n*sumXX - sumX*sumX; divisor != 0 {
-		return (n*sumXY - sumX*sumY) / divisor
-	}
-	return 0
+	slices.Sort(growth)
+	return (growth[(len(growth)-1)/2] + growth[len(growth)/2]) / 2
 }
 
 // broken says what of the Clusters has stayed behind.

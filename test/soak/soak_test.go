@@ -16,13 +16,13 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	t.Cleanup(func() { assert.NoError(t, harness.CleanBuilds()) })
-	o, err := parseOptions([]string{"--warmup=8000", "--every=1000", "--cycles=3000"})
+	o, err := parseOptions([]string{"--warmup=12000", "--every=1000", "--cycles=6000"})
 	require.NoError(t, err)
 	o.progress = t.Output()
 	r, err := run(t.Context(), o)
 	require.NoError(t, err)
 	require.NoError(t, r.print(t.Output()))
-	assert.Len(t, r.samples, 4)
+	assert.Len(t, r.samples, 7)
 	assert.NoError(t, r.broken())
 }
 
@@ -42,6 +42,7 @@ func TestBroken(t *testing.T) {
 	}{
 		"if nothing grows, should be content":                  {func(int, *sample) {}, ""},
 		"if the heap goes up and down, should be content":      {func(i int, s *sample) { s.heap += int64(i%3) << 16 }, ""},
+		"if the heap grows once, should be content":            {func(i int, s *sample) { s.heap += int64(min(i, 2)) << 20 }, ""},
 		"if a Cluster leaves 100 bytes behind, should say so":  {func(i int, s *sample) { s.heap += int64(i) * 10_000 * 100 }, "by 100 bytes with each Cluster"},
 		"if a Cluster leaves a series behind, should say so":   {func(i int, s *sample) { s.series += i * 10_000 }, "from 100 series to 100100"},
 		"if goroutines stay behind, should say so":             {func(i int, s *sample) { s.goroutines += i * 5 }, "150 goroutines"},
