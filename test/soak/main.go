@@ -30,7 +30,7 @@ func parseOptions(args []string) (*options, error) {
 	fs := pflag.NewFlagSet("soak", pflag.ContinueOnError)
 	fs.IntVar(&o.cycles, "cycles", 100_000, "how many Clusters come and go")
 	fs.IntVar(&o.every, "every", 10_000, "after how many of them the operator is looked at")
-	fs.IntVar(&o.warmup, "warmup", 20_000, "how many come and go before that: 8,000 or more fill the caches of the events, which are bounded")
+	fs.IntVar(&o.warmup, "warmup", 20_000, "how many come and go before that: 12,000 or more fill the caches of the events, which are bounded")
 	fs.IntVar(&o.hands, "hands", 64, "how many Clusters live at once")
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the lives")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
