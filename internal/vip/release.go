@@ -45,12 +45,10 @@ func (a *allocation) orphaned(claim *Claim) bool {
 	if claim.Owner != nil || claim.Name != names.ClaimName(a.cluster.Name, claim.Role) {
 		return false
 	}
-	switch carried, bound := ParseAddr(a.carried(claim.Role)), a.boundTo(claim); {
-	case !carried.IsValid():
-	case bound == carried:
+	carried, bound := ParseAddr(a.carried(claim.Role)), a.boundTo(claim)
+	released := claim.Deleting && !bound.IsValid() // a provider may delete the address before it lets go of the claim
+	if carried.IsValid() && (bound == carried || released) {
 		return true
-	case claim.Deleting && !bound.IsValid():
-		return true // a provider may delete the address before it lets go of the claim
 	}
 	pool := a.poolOf(claim)
 	return pool != nil && pool.servesRole(a.cluster, claim.Role)

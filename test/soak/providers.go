@@ -126,10 +126,7 @@ type ipam struct {
 	next  int
 }
 
-const (
-	releaseFinalizer = "ipam.cluster.x-k8s.io/ReleaseAddress"
-	protectFinalizer = "ipam.cluster.x-k8s.io/ProtectAddress"
-)
+const protectFinalizer = "ipam.cluster.x-k8s.io/ProtectAddress"
 
 func newIPAM(store *memory.Store) *ipam { return &ipam{store: store} }
 
@@ -149,8 +146,8 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 		if claim.GetDeletionTimestamp() != nil {
 			return nil, apierrors.NewConflict(claims.GroupResource(), key.Name, errors.New("its deletion was requested"))
 		}
-		if !slices.Contains(claim.GetFinalizers(), releaseFinalizer) {
-			claim.SetFinalizers(append(claim.GetFinalizers(), releaseFinalizer))
+		if !slices.Contains(claim.GetFinalizers(), names.ReleaseAddress) {
+			claim.SetFinalizers(append(claim.GetFinalizers(), names.ReleaseAddress))
 		}
 		return claim, nil
 	})
@@ -193,7 +190,7 @@ func (i *ipam) release(key types.NamespacedName) {
 			i.free = append(i.free, value)
 		}
 	}
-	_, _ = i.store.Update(claims, key, withoutFinalizer(releaseFinalizer)) // it may be gone
+	_, _ = i.store.Update(claims, key, withoutFinalizer(names.ReleaseAddress)) // it may be gone
 }
 
 // refusals has the API server refuse the next write of some Clusters.

@@ -48,6 +48,9 @@ func slope(samples []sample) float64 {
 	for i := range samples[1:] {
 		growth = append(growth, float64(samples[i+1].heap-samples[i].heap)/float64(samples[i+1].cycles-samples[i].cycles))
 	}
+	if len(growth) == 0 {
+		return 0 // it was interrupted after the first
+	}
 	slices.Sort(growth)
 	return (growth[(len(growth)-1)/2] + growth[len(growth)/2]) / 2
 }

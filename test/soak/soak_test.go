@@ -62,6 +62,15 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+func TestPrintAfterAnInterrupt(t *testing.T) {
+	r := newResults()
+	r.samples = append(r.samples, sample{heap: 10 << 20})
+	var out bytes.Buffer
+	require.NoError(t, r.print(&out))
+	assert.Contains(t, out.String(), "10.0 MiB")
+	assert.NoError(t, r.broken())
+}
+
 func TestParseOptions(t *testing.T) {
 	_, err := parseOptions([]string{"--cycles=10", "--every=5"})
 	require.ErrorContains(t, err, "three times")
