@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
@@ -164,6 +165,7 @@ func (e *env) findsTrouble(t *testing.T) {
 		harness.NewCluster{Namespace: team, Name: "manual", Class: "metal", Host: "10.0.1.15", Port: 6443},
 		harness.NewClaim{Namespace: team, Name: "vip-cp-lost", Pool: "web", Labels: map[string]string{names.Role: controlPlane}},
 	))
+	require.NoError(t, e.Create(t.Context(), e.leaked("leaked", "10.0.1.18", "web")))
 	for cluster, reason := range map[string]string{
 		"tiny-2": names.ReasonPoolExhausted, "twin": names.ReasonAddressConflict, "poor": names.ReasonPoolNotFound, "manual": names.ReasonEndpointProvided,
 	} {
@@ -185,12 +187,24 @@ func (e *env) findsTrouble(t *testing.T) {
 	assert.Contains(t, found["pool-class"], "GlobalInClusterIPPool/twin")
 	assert.Contains(t, found["manual-host"], "Cluster team/manual")
 	assert.Contains(t, found["orphaned-claim"], "IPAddressClaim team/vip-cp-lost")
+	assert.Equal(t, []string{"IPAddress team/leaked"}, found["orphaned-address"])
 	assert.Zero(t, e.vip(t, "check", "--fail-on=never").code)
 
 	full := harness.NewCluster{Namespace: team, Name: "tiny-3", Class: "tiny"}
 	manifest, err := yaml.Marshal(full.Manifests(e.Version)[0])
 	require.NoError(t, err)
 	assert.Equal(t, kubectlvip.ExitFound, e.vip(t, "plan", "-f", write(t, string(manifest))).code)
+}
+
+// leaked is an IPAddress whose claim is gone.
+func (e *env) leaked(name, address, pool string) harness.Object {
+	return harness.Manifest{Unstructured: &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress", "metadata": map[string]any{"namespace": team, "name": name},
+		"spec": map[string]any{
+			"address": address, "prefix": int64(24), "claimRef": map[string]any{"name": name},
+			"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": pool},
+		},
+	}}}
 }
 
 func (e *env) stopped(t *testing.T) {

@@ -221,9 +221,10 @@ func troubled() *view.Facts {
 		claim("vip-ingress-restored", "restored", nil),
 		claim("vip-storage-prod", viptest.ClusterName, nil),
 	)
-	f.Addresses = append(f.Addresses, view.AddressFacts{
-		Address: vip.Address{Namespace: viptest.Namespace, Name: "vip-ingress-gone", Value: "10.0.0.20", Claim: "vip-ingress-gone"}, Pool: viptest.GlobalRef("a"),
-	})
+	address := func(name, value string) view.AddressFacts {
+		return view.AddressFacts{Address: vip.Address{Namespace: viptest.Namespace, Name: name, Value: value, Claim: name}, Pool: viptest.GlobalRef("a")}
+	}
+	f.Addresses = append(f.Addresses, address("vip-ingress-gone", "10.0.0.20"), address("leaked", "10.0.0.30"), address("vip-cp-manual", "10.0.0.50"))
 	return f
 }
 

@@ -90,6 +90,7 @@ func checks() []check {
 		{"duplicate-address", "no address is assigned twice, or carried by two Clusters", checkDuplicates},
 		{"manual-host", "no pool can hand out an endpoint that was typed by hand", checkManualHosts},
 		{"orphaned-claim", "every claim of the allocator belongs to a Cluster that exists", checkOrphans},
+		{"orphaned-address", "every IPAddress belongs to a claim that exists", checkOrphanedAddresses},
 		{"cluster", "no Cluster waits for a VIP that it cannot get", checkClusters},
 	}
 }

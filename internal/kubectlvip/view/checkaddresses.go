@@ -114,6 +114,30 @@ func checkOrphans(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
+// checkOrphanedAddresses finds IPAddresses whose claim is gone. The provider releases an address with its claim and never looks
+// at it again, so one that it missed stays taken for ever.
+func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
+	var found []Finding
+	claims, all := f.claims(), f.holders()
+	for i := range f.Addresses {
+		address := &f.Addresses[i]
+		if claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}] != nil {
+			continue
+		}
+		finding := Finding{
+			Severity: SeverityWarning, Object: "IPAddress " + address.Namespace + "/" + address.Name,
+			Message: fmt.Sprintf("keeps %s from %s for claim %s, which does not exist", address.Value, address.Pool, address.Claim),
+			Do:      "delete it and take its finalizers off, unless its claim is about to be restored from a backup",
+		}
+		if h := all[vip.ParseAddr(address.Value)]; h != nil && len(h.clusters) > 0 {
+			finding.Message += "; Cluster " + h.clusters[0].String() + " carries the address"
+			finding.Do = fmt.Sprintf("kubectl vip explain -n %s %s", h.clusters[0].Namespace, h.clusters[0].Name)
+		}
+		found = append(found, finding)
+	}
+	return found
+}
+
 // ownerExists reports whether the very Cluster that owns a claim is there.
 func ownerExists(clusters map[types.NamespacedName]*vip.Cluster, claim *ClaimFacts) bool {
 	owner := clusters[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Owner.Name}]
