@@ -34,8 +34,7 @@ const (
 type chaos struct {
 	*stage
 	model
-	t    *testing.T
-	seed uint64
+	t *testing.T
 	// name is that of the namespace and of the class, and begins the names of global pools.
 	name   string
 	subnet string
@@ -65,12 +64,12 @@ const (
 // variable is the one that receives the VIP.
 const variable = "vip"
 
-func newChaos(t *testing.T, s *stage, rt *rapid.T, seed uint64) *chaos {
+func newChaos(t *testing.T, s *stage, rt *rapid.T) *chaos {
 	t.Helper()
 	s.cases++
 	name := fmt.Sprintf("x%04d", s.cases)
 	c := &chaos{
-		stage: s, model: newModel(name), t: t, seed: seed, name: name, subnet: fmt.Sprintf("10.%d.%d", 100+s.cases/250, s.cases%250),
+		stage: s, model: newModel(name), t: t, name: name, subnet: fmt.Sprintf("10.%d.%d", 100+s.cases/250, s.cases%250),
 		errands: &errgroup.Group{}, hosts: map[string]string{}, begin: time.Now(),
 	}
 	c.flavor = pick(rt, []flavor{plainClass, readsVIP, takesVariable}, "class reads")
@@ -112,7 +111,6 @@ func (c *chaos) run(rt *rapid.T) {
 	c.try(c.leave)
 	if c.failure != nil {
 		c.dump()
-		c.failure = fmt.Errorf("%w\n%s=%d did:\n%s", c.failure, seedVariable, c.seed, c.log.String())
 	}
 	if err := c.Core.CoreV1().Namespaces().Delete(context.Background(), c.name, metav1.DeleteOptions{}); err != nil {
 		c.t.Log(err)

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -80,7 +81,6 @@ func TestChaos(t *testing.T) {
 			require.NoError(t, flag.Set("rapid.seed", strconv.FormatUint(seed, 10)))
 			testCase(t, s, seed)
 		})
-		report.ended(seed, passed)
 		if !passed { // what it has left must not disturb others
 			s.close(t)
 			s = nil
@@ -88,17 +88,20 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// testCase runs a case. When it has failed rapid wants it to fail again and again; it does so at once.
+// testCase runs a case and reports how it ended. When it has failed rapid wants it to fail again and again; it does so at once.
 func testCase(t *testing.T, s *stage, seed uint64) {
 	t.Helper()
 	var c *chaos
+	failure := errors.New("it did not come to its end")
+	defer func() { s.report.ended(seed, failure) }()
 	rapid.Check(t, func(rt *rapid.T) {
 		if c == nil {
-			c = newChaos(t, s, rt, seed)
+			c = newChaos(t, s, rt)
 			c.run(rt)
+			failure = c.failure
 		}
 		if c.failure != nil {
-			rt.Fatal(c.failure)
+			rt.Fatalf("%s\n%s=%d did:\n%s", c.failure, seedVariable, seed, c.log.String())
 		}
 	})
 }

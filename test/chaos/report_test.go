@@ -12,7 +12,7 @@ import (
 type report struct {
 	begin              time.Time
 	cases              int
-	failures           []uint64
+	failures           []string
 	operations, faults map[string]int
 	requests           map[string]int
 	calm, faulty       []time.Duration
@@ -26,11 +26,11 @@ func newReport() *report {
 
 func (r *report) failed() int { return len(r.failures) }
 
-// ended counts a case.
-func (r *report) ended(seed uint64, passed bool) {
+// ended counts a case, which failed for a reason unless that is nil.
+func (r *report) ended(seed uint64, failure error) {
 	r.cases++
-	if !passed {
-		r.failures = append(r.failures, seed)
+	if failure != nil {
+		r.failures = append(r.failures, fmt.Sprintf("%s=%d: %s", seedVariable, seed, failure))
 	}
 }
 
@@ -59,8 +59,8 @@ func (r *report) checked(what string, times int) { r.checks[what] += times }
 func (r *report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d cases in %s, %d failed\n", r.cases, time.Since(r.begin).Round(time.Second), len(r.failures))
-	for _, seed := range r.failures {
-		fmt.Fprintf(&b, "  failed: %s=%d (make chaos %s=%d CHAOS_COUNT=1)\n", seedVariable, seed, seedVariable, seed)
+	for _, failure := range r.failures {
+		fmt.Fprintf(&b, "  failed: %s\n", failure)
 	}
 	table := func(title string, counts map[string]int) {
 		sum := 0
