@@ -228,7 +228,9 @@ func (c NewCluster) topology(version string) map[string]any {
 	return topology
 }
 
-// NewClaim is an IPAddressClaim as somebody else than the allocator may make it.
+// NewClaim is an IPAddressClaim as somebody else than the allocator may make it. It has the provider's finalizer from the
+// beginning. Without one the API server deletes it at once even if the provider puts its finalizer on in the same moment and
+// then makes an IPAddress, which nobody takes back (ADR 10).
 type NewClaim struct {
 	Namespace, Name string
 	// Pool is the name of a pool; of a namespaced one if Namespaced.
@@ -252,6 +254,7 @@ func (c NewClaim) Manifests(version string) []*unstructured.Unstructured {
 		spec["clusterName"] = c.ClusterName
 	}
 	claim := newObject(ipamGroup+"/"+version, "IPAddressClaim", c.Namespace, c.Name, map[string]any{fieldSpec: spec})
+	claim.SetFinalizers([]string{names.ReleaseAddress})
 	claim.SetLabels(c.Labels)
 	claim.SetAnnotations(c.Annotations)
 	if c.Owner != nil {
