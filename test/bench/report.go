@@ -39,16 +39,11 @@ func (r *results) print(out io.Writer) error {
 }
 
 func (r *results) singleRows() [][]string {
-	figure := func(s measure.Sample[time.Duration]) string {
-		return measure.Millis(s.Median()) + " / " + measure.Millis(s.P99())
-	}
 	seen := func(s *singles, of func(*moments) time.Duration) string {
 		return figure(measure.Collect(s.moments, of))
 	}
 	own := measure.Collect(r.operatorSingles.moments, (*moments).share)
 	server := measure.Collect(r.operatorSingles.shares, measure.Share.All)
-	reaction := measure.Collect(r.operatorSingles.shares, func(s measure.Share) time.Duration { return s.Reaction })
-	request := measure.Collect(r.operatorSingles.shares, func(s measure.Share) time.Duration { return s.Request })
 	rows := [][]string{
 		{"floor: creation to both claims bound", seen(r.floorSingles, (*moments).toBound), ""},
 		{"creation to both claims bound", seen(r.operatorSingles, (*moments).toBound), ""},
@@ -62,11 +57,23 @@ func (r *results) singleRows() [][]string {
 		met := share.Median() <= 15*time.Millisecond && share.P99() <= 60*time.Millisecond
 		rows = append(rows, []string{share.what, figure(share.Sample), measure.Verdict("15 ms / 60 ms", met)})
 	}
-	return append(rows,
-		[]string{"  of which until the write arrives at the API server", figure(reaction), ""},
-		[]string{"  of which in the API server and Cluster API's webhooks", figure(request), ""},
-		[]string{"machine used by others (noise)", fmt.Sprintf("%.0f%%", 100*r.operatorSingles.costs.Foreign), ""},
-	)
+	rows = append(rows, partsOf(r.operatorSingles.shares, "  ")...)
+	return append(rows, []string{"machine used by others (noise)", fmt.Sprintf("%.0f%%", 100*r.operatorSingles.costs.Foreign), ""})
+}
+
+// figure is the median and the 99th percentile in milliseconds.
+func figure(s measure.Sample[time.Duration]) string {
+	return measure.Millis(s.Median()) + " / " + measure.Millis(s.P99())
+}
+
+// partsOf says where the operator's shares were spent, in rows that are indented.
+func partsOf(shares []measure.Share, indent string) [][]string {
+	reaction := measure.Collect(shares, func(s measure.Share) time.Duration { return s.Reaction })
+	request := measure.Collect(shares, func(s measure.Share) time.Duration { return s.Request })
+	return [][]string{
+		{indent + "of which until the write arrives at the API server", figure(reaction), ""},
+		{indent + "of which in the API server and Cluster API's webhooks", figure(request), ""},
+	}
 }
 
 // floorDoes says what the floor is measured by.
@@ -93,15 +100,16 @@ func (r *results) stormRows(size int, pairs []pair) [][]string {
 
 // inStorm says how a single Cluster fares in the storm.
 func inStorm(pairs []pair) [][]string {
-	var waits, own measure.Sample[time.Duration]
+	var waits measure.Sample[time.Duration]
+	var shares []measure.Share
 	for _, p := range pairs {
 		waits = append(waits, measure.Collect(p.operator.moments, (*moments).toEndpoint)...)
-		own = append(own, measure.Collect(p.operator.shares, measure.Share.All)...)
+		shares = append(shares, p.operator.shares...)
 	}
-	return [][]string{
+	return append([][]string{
 		{"    creation to endpoint of a Cluster, median / p99", measure.Seconds(waits.Median()) + " / " + measure.Seconds(waits.P99()), ""},
-		{"    own share in the storm (API server), median / p99", measure.Millis(own.Median()) + " / " + measure.Millis(own.P99()), ""},
-	}
+		{"    own share in the storm (API server), median / p99", figure(measure.Collect(shares, measure.Share.All)), ""},
+	}, partsOf(shares, "      ")...)
 }
 
 func writeRows(size int, pairs []pair) [][]string {
