@@ -52,12 +52,12 @@ func clusterOperations() []operation {
 	return []operation{
 		on("create a Cluster", 12, func(c *cluster) bool { return c.state == absent }, (*chaos).create),
 		on("restore a claim, then its Cluster", 2, func(c *cluster) bool { return c.state == absent && !c.orphaned }, (*chaos).restore),
-		on("delete a Cluster", 6, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationBackground) }),
+		on("delete a Cluster", 4, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationBackground) }),
 		on("delete a Cluster in foreground", 2, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationForeground) }),
-		on("delete a Cluster and create it anew at once", 4, quick, (*chaos).recreate),
+		on("delete a Cluster and create it anew at once", 3, quick, (*chaos).recreate),
 		on("tear a Cluster away and create it anew at once", 2, quick, (*chaos).tear),
 		on("hold the deletion of a Cluster", 2, func(c *cluster) bool { return quick(c) && !c.follows }, (*chaos).hold),
-		on("delete a Cluster in use", 4, func(c *cluster) bool { return quick(c) && !c.follows }, func(c *chaos, rt *rapid.T, k *cluster) {
+		on("delete a Cluster in use", 3, func(c *cluster) bool { return quick(c) && !c.follows }, func(c *chaos, rt *rapid.T, k *cluster) {
 			c.hold(rt, k)
 			c.delete(k, metav1.DeletePropagationBackground)
 		}),
@@ -65,10 +65,10 @@ func clusterOperations() []operation {
 		on("pause a Cluster", 4, func(c *cluster) bool { return editable(c) && !c.paused }, (*chaos).pause),
 		on("end the pause of a Cluster", 6, func(c *cluster) bool { return c.paused }, (*chaos).unpause),
 		on("edit a Cluster", 6, editable, (*chaos).edit),
-		on("change a VIP's annotation by hand", 6, editable, (*chaos).annotate),
-		on("take the finalizer away by hand", 2, editable, (*chaos).unfinalize),
+		on("change a VIP's annotation by hand", 14, editable, (*chaos).annotate),
+		on("take the finalizer away by hand", 3, editable, (*chaos).unfinalize),
 		on("set a host by hand", 2, func(c *cluster) bool { return editable(c) && c.byHand == "" }, (*chaos).setHost),
-		on("delete a claim by hand", 4, func(c *cluster) bool { return editable(c) && !c.fresh }, (*chaos).loseClaim),
+		on("delete a claim by hand", 6, func(c *cluster) bool { return editable(c) && !c.fresh }, (*chaos).loseClaim),
 	}
 }
 
