@@ -9,9 +9,9 @@ VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
 PLANE := $(GO) run ./test/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
-# Packages whose tests start control planes; they run one after the other, to leave each the machine.
 # Operations of the chaos tests that are the same each time, so that a change is judged by what it does; `make chaos` draws others.
 FIXED := CHAOS_SEED=$(or $(CHAOS_SEED),1)
+# Packages whose tests start control planes; they run one after the other, to leave each the machine.
 ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/chaos/... ./test/kubectl/... ./test/docs/commands ./test/scale
 
 export CGO_ENABLED ?= 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -265,7 +264,7 @@ func (c *chaos) dump() {
 		fmt.Fprintf(&b, "--- pool %s: %+v (known: %t), model %+v\n", p.name, capacity, known, *p)
 	}
 	for _, component := range c.Plane.Status() {
-		fmt.Fprintf(&b, "--- %s (runs: %t) said at its end:\n%s\n", component.Name, component.Running, tail(component.Log, 5))
+		fmt.Fprintf(&b, "--- %s (runs: %t) said at its end:\n%s\n", component.Name, component.Running, component.LogTail(5))
 	}
 	for _, r := range c.fleet.replicas {
 		var about []string
@@ -280,7 +279,7 @@ func (c *chaos) dump() {
 	c.t.Log(b.String())
 }
 
-// history tells who wrote to a claim and its IPAddress, and what the provider said of it.
+// history tells who wrote to a claim and its IPAddress.
 func (c *chaos) history(name string) string {
 	var b strings.Builder
 	entries, err := c.Plane.Audit().Since(context.Background(), c.since)
@@ -288,33 +287,9 @@ func (c *chaos) history(name string) string {
 		return err.Error() + "\n"
 	}
 	for _, e := range entries.Writes() {
-		if e.Namespace == c.name && strings.HasPrefix(e.Resource, "ipaddress") && (e.Name == name || e.Name == "") {
+		if e.Namespace == c.name && strings.HasPrefix(e.Resource, "ipaddress") && e.Name == name {
 			fmt.Fprintf(&b, "%s %s: %s %s (%d, %s)\n", e.Time.Format(time.StampMilli), e.User, e.Request(), e.Name, e.Code, e.Duration)
 		}
 	}
-	for _, component := range c.Plane.Status() {
-		if component.Name == plane.IPAM {
-			text, _ := os.ReadFile(component.Log) // there is one, or there is nothing to show
-			for line := range strings.Lines(string(text)) {
-				if strings.Contains(line, name) {
-					b.WriteString(line)
-				}
-			}
-		}
-	}
 	return b.String()
-}
-
-// tail returns the last lines of a file, each as far as it explains something.
-func tail(path string, lines int) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	last := all[max(len(all)-lines, 0):]
-	for i, line := range last {
-		last[i] = line[:min(len(line), 400)]
-	}
-	return strings.Join(last, "\n")
 }

@@ -30,7 +30,7 @@ func (r *report) failed() int { return len(r.failures) }
 func (r *report) ended(seed uint64, failure error) {
 	r.cases++
 	if failure != nil {
-		r.failures = append(r.failures, fmt.Sprintf("%s=%d: %s", seedVariable, seed, failure))
+		r.failures = append(r.failures, fmt.Sprintf("make chaos %s=%d %s=1: %s", seedVariable, seed, countVariable, failure))
 	}
 }
 

@@ -164,8 +164,8 @@ func (e *env) findsTrouble(t *testing.T) {
 		harness.NewCluster{Namespace: team, Name: "poor", Class: "poor"},
 		harness.NewCluster{Namespace: team, Name: "manual", Class: "metal", Host: "10.0.1.15", Port: 6443},
 		harness.NewClaim{Namespace: team, Name: "vip-cp-lost", Pool: "web", Labels: map[string]string{names.Role: controlPlane}},
+		e.leaked(),
 	))
-	require.NoError(t, e.Create(t.Context(), e.leaked("leaked", "10.0.1.18", "web")))
 	for cluster, reason := range map[string]string{
 		"tiny-2": names.ReasonPoolExhausted, "twin": names.ReasonAddressConflict, "poor": names.ReasonPoolNotFound, "manual": names.ReasonEndpointProvided,
 	} {
@@ -197,12 +197,12 @@ func (e *env) findsTrouble(t *testing.T) {
 }
 
 // leaked is an IPAddress whose claim is gone.
-func (e *env) leaked(name, address, pool string) harness.Object {
+func (e *env) leaked() harness.Object {
 	return harness.Manifest{Unstructured: &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress", "metadata": map[string]any{"namespace": team, "name": name},
+		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress", "metadata": map[string]any{"namespace": team, "name": "leaked"},
 		"spec": map[string]any{
-			"address": address, "prefix": int64(24), "claimRef": map[string]any{"name": name},
-			"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": pool},
+			"address": "10.0.1.18", "prefix": int64(24), "claimRef": map[string]any{"name": "leaked"},
+			"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": "web"},
 		},
 	}}}
 }

@@ -3,6 +3,8 @@ package plane
 import (
 	"context"
 	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/test/plane/internal/proc"
 )
 
 // Component names a part of the plane that can be stopped and started by itself.
@@ -44,5 +46,8 @@ type ComponentStatus struct {
 	// Log is the component's log file; empty for a component that is not a process.
 	Log string `json:"log,omitempty"`
 }
+
+// LogTail returns the last lines of the component's log, or a remark why it cannot.
+func (s ComponentStatus) LogTail(lines int) string { return proc.Tail(s.Log, lines) }
 
 func contains(list []Component, name Component) bool { return slices.Contains(list, name) }

@@ -69,7 +69,7 @@ func (f *Facts) holders() map[netip.Addr]*holders {
 		address := &f.Addresses[i]
 		h := of(address.Value, "IPAddress "+address.Namespace+"/"+address.Name)
 		h.addresses++
-		claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}]
+		claim := claims[address.claimKey()]
 		if claim != nil && claim.Cluster != "" {
 			h.cluster(types.NamespacedName{Namespace: claim.Namespace, Name: claim.Cluster})
 		}
@@ -121,7 +121,7 @@ func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
 	claims, all := f.claims(), f.holders()
 	for i := range f.Addresses {
 		address := &f.Addresses[i]
-		if claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}] != nil {
+		if claims[address.claimKey()] != nil {
 			continue
 		}
 		finding := Finding{

@@ -102,6 +102,11 @@ func (f *Facts) claims() map[types.NamespacedName]*ClaimFacts {
 	return claims
 }
 
+// claimKey names the claim that the address is for.
+func (a *AddressFacts) claimKey() types.NamespacedName {
+	return types.NamespacedName{Namespace: a.Namespace, Name: a.Claim}
+}
+
 // from reports whether the address comes from the pool.
 func (a *AddressFacts) from(p *vip.Pool) bool {
 	return a.Pool == p.Ref && (p.Namespace == "" || p.Namespace == a.Namespace)

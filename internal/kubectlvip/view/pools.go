@@ -120,7 +120,7 @@ func (f *Facts) addressesOf(pool *vip.Pool, claims map[types.NamespacedName]*Cla
 		user := PoolAddress{
 			Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
 		}
-		if claim := claims[types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}]; claim != nil {
+		if claim := claims[address.claimKey()]; claim != nil {
 			user.Cluster, user.Role = claim.Cluster, claim.Role
 		}
 		users = append(users, user)
