@@ -38,7 +38,6 @@ type observer struct {
 	mu       sync.Mutex
 	clusters map[string]*moments
 	owners   map[string]string
-	last     time.Time
 	stop     context.CancelFunc
 	stopped  func()
 }
@@ -48,7 +47,7 @@ func observe(ctx context.Context, client dynamic.Interface, namespace string, do
 	ctx, stop := context.WithCancel(ctx)
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, namespace, nil)
 	o := &observer{
-		done: done, clusters: map[string]*moments{}, owners: map[string]string{}, last: time.Now(), stop: stop, stopped: factory.Shutdown,
+		done: done, clusters: map[string]*moments{}, owners: map[string]string{}, stop: stop, stopped: factory.Shutdown,
 	}
 	for resource, note := range map[string]func(*unstructured.Unstructured, time.Time){clustersResource: o.cluster, claimsResource: o.claim} {
 		changed := func(object any) { o.changed(object, note) }
@@ -81,7 +80,6 @@ func (o *observer) changed(object any, note func(*unstructured.Unstructured, tim
 	if object, ok := object.(*unstructured.Unstructured); ok {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.last = now
 		note(object, now)
 	}
 }
@@ -148,13 +146,6 @@ func (o *observer) missing() int {
 		}
 	}
 	return missing
-}
-
-// lastEvent returns when anything was seen last.
-func (o *observer) lastEvent() time.Time {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.last
 }
 
 // all returns what was seen of all Clusters. Call it when the observer is closed.

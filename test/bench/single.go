@@ -10,12 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-const (
-	// servedTimeout bounds the wait for one Cluster on a quiet plane.
-	servedTimeout = 2 * time.Minute
-	// pause is how long a quiet plane has shown nothing new before the next Cluster is created.
-	pause = 300 * time.Millisecond
-)
+// servedTimeout bounds the wait for one Cluster on a quiet plane.
+const servedTimeout = 2 * time.Minute
 
 // singles is what Clusters that are created one after the other took.
 type singles struct {
@@ -56,15 +52,14 @@ func (r *run) createOne(ctx context.Context, i int) error {
 	}
 	name := clusterName(i)
 	err := plane.Eventually(ctx, func(context.Context) error {
-		m := r.seen.one(name)
-		switch {
-		case !r.seen.done(&m):
+		if m := r.seen.one(name); !r.seen.done(&m) {
 			return errors.New("not served yet")
-		case time.Since(r.seen.lastEvent()) < pause:
-			return errors.New("not at rest yet")
 		}
 		return nil
 	})
+	if err == nil {
+		err = measure.Quiet(ctx, r.bench.plane, measure.Step)
+	}
 	if err != nil {
 		return fmt.Errorf("cluster %s %s: %w%s", name, label(r.operator != nil), err, r.logTail())
 	}

@@ -9,27 +9,38 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
+// Step is for how long nobody writes when a Cluster has been served and all that follows from it is done: Cluster API
+// takes several steps with a Cluster and, since 1.14, up to a second from one to the next.
+const Step = 1200 * time.Millisecond
+
 // Quiet waits until nobody has written anything to a plane for a while, leases and events aside. Give ctx a deadline.
 func Quiet(ctx context.Context, p *plane.Plane, window time.Duration) error {
-	ticker := time.NewTicker(window)
-	defer ticker.Stop()
+	mark, err := p.Audit().Mark(ctx)
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(window)
+	defer timer.Stop()
 	for {
-		mark, err := p.Audit().Mark(ctx)
-		if err != nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the plane does not settle (its audit log is in %s): %w", p.Dir(), ctx.Err())
-		case <-ticker.C:
+		case <-timer.C:
 		}
 		entries, err := p.Audit().Since(ctx, mark)
 		if err != nil {
 			return err
 		}
-		if len(ObjectWrites(entries)) == 0 {
+		writes := ObjectWrites(entries)
+		if len(writes) == 0 {
 			return nil
 		}
+		last := writes[len(writes)-1]
+		left := window - time.Since(last.Time.Add(last.Duration))
+		if left <= 0 {
+			return nil
+		}
+		timer.Reset(left)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,9 +12,6 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/measure"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
-
-// pause is how long nobody writes between two newcomers.
-const pause = 300 * time.Millisecond
 
 // newcomers has more Clusters served, one after the other, by the real providers, and removes them again.
 func (g *rig) newcomers(ctx context.Context, f *figures) (err error) {
@@ -56,7 +52,7 @@ func (g *rig) newcomer(ctx context.Context, name string) error {
 	if err := g.serve(ctx, name); err != nil {
 		return err
 	}
-	return measure.Quiet(ctx, g.plane, pause)
+	return measure.Quiet(ctx, g.plane, measure.Step)
 }
 
 // remove deletes the newcomers and waits until they are gone.
