@@ -219,7 +219,8 @@ func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 	}
 	if capacity := p.Status.IPAddresses; capacity != nil {
 		pool.Capacity = vip.Capacity{
-			Known: true, Total: capacity.Total, Used: capacity.Used, Free: capacity.Free, OutOfRange: capacity.OutOfRange,
+			Known: true, Total: capacity.Total, Used: capacity.Used, OutOfRange: capacity.OutOfRange,
+			Free: capacity.Free + capacity.OutOfRange, // the provider takes off what is used out of range, which leaves no less
 		}
 	}
 	p.configure(&pool)

@@ -165,7 +165,7 @@ const (
 		"metadata":{"name":"web","labels":{"vip.capi.gorizond.io/cluster-class":"bare-metal","vip.capi.gorizond.io/role":"ingress"},
 			"finalizers":["ipam.cluster.x-k8s.io/ProtectPool"]},
 		"spec":{"addresses":["10.0.0.10-10.0.0.20"],"prefix":24,"gateway":"10.0.0.1","addressReuseGracePeriodSeconds":300},
-		"status":{"ipAddresses":{"total":11,"free":4,"used":8,"outOfRange":1}}}`
+		"status":{"ipAddresses":{"total":11,"free":3,"used":8,"outOfRange":1}}}`
 	localPool = `{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"InClusterIPPool",
 		"metadata":{"name":"web","namespace":"tenant","deletionTimestamp":"2026-03-01T12:00:00Z"},
 		"spec":{"addresses":["fd00::/64"],"prefix":64,"addressReuseGracePeriodSeconds":0},

@@ -51,16 +51,52 @@ func (c *Cluster) variables() map[string][]byte {
 	return values
 }
 
-// largestValue is how long a variable's value may be, as JSON, to be looked at: host and port with what may surround them.
-const largestValue = 512
+const (
+	// largestValue is how long a variable's value may be, as JSON, to be kept as it is: host and port with what may surround them.
+	largestValue = 512
+	// largestObject is how long one may be without what cannot be a host or a port.
+	largestObject = 8 << 10
+	// longestHost is how long a host may be (RFC 1035).
+	longestHost = 253
+)
+
+// trimValue drops from a variable's value what cannot hold a VIP: of an object lists and long texts, else all that is large.
+func trimValue(raw []byte) []byte {
+	if len(raw) <= largestValue {
+		return raw
+	}
+	var object map[string]any
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil
+	}
+	trimmed, err := json.Marshal(withoutLarge(object))
+	if err != nil || len(trimmed) > largestObject {
+		return nil
+	}
+	return trimmed
+}
+
+func withoutLarge(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key := range value {
+			value[key] = withoutLarge(value[key])
+		}
+	case []any:
+		return vip.Unreadable
+	case string:
+		if len(value) > longestHost {
+			return vip.Unreadable
+		}
+	}
+	return value
+}
 
 // trimTopology drops values that are too large to hold a VIP, and all that the topology controller says but the state.
 func trimTopology(c *Cluster) {
 	variables := c.Spec.Topology.Variables
 	for i := range variables {
-		if len(variables[i].Value) > largestValue {
-			variables[i].Value = nil
-		}
+		variables[i].Value = trimValue(variables[i].Value)
 	}
 	conditions := *c.conditions()
 	for i := range conditions {

@@ -2,6 +2,8 @@ package capi_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,6 +55,26 @@ func TestTrim(t *testing.T) {
 		got := trimmed(t, decode[capi.Cluster](t, realV1Beta1()))
 		assert.Equal(t, ours, typesOf(got.Status.V1Beta2.Conditions))
 		assert.Nil(t, got.Status.Conditions)
+	})
+	t.Run("if a variable is large, should keep of an object what may be a host or a port, and of anything else nothing", func(t *testing.T) {
+		large := strings.Repeat("x", 600)
+		var many strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&many, `"%s%d":1,`, large, i)
+		}
+		view := &capi.Cluster{}
+		require.NoError(t, json.Unmarshal([]byte(`{"spec":{"topology":{"variables":[
+			{"name":"net","value":{"vip":"10.0.0.10","port":6443,"deep":{"host":""},"list":["`+large+`"],"text":"`+large+`"}},
+			{"name":"text","value":"`+large+`"},
+			{"name":"many","value":{`+many.String()+`"vip":"10.0.0.10"}},
+			{"name":"small","value":["10.0.0.10"]}]}}}`), view))
+		var got []string
+		for _, variable := range trimmed(t, view).Spec.Topology.Variables {
+			got = append(got, variable.Name+" "+string(variable.Value))
+		}
+		assert.Equal(t, []string{
+			`net {"deep":{"host":""},"list":"something large","port":6443,"text":"something large","vip":"10.0.0.10"}`, "text ", "many ", `small ["10.0.0.10"]`,
+		}, got)
 	})
 	t.Run("if it is paused and moved, should keep that", func(t *testing.T) {
 		view := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {

@@ -55,7 +55,7 @@ type Config struct {
 	// Workers is how many Clusters are handled at once.
 	Workers int
 
-	// Namespace restricts the caches of namespaced kinds; empty means all namespaces.
+	// Namespace restricts the caches of namespaced kinds, but for classes; empty means all namespaces.
 	Namespace string
 
 	Metrics *telemetry.Metrics
@@ -65,6 +65,15 @@ type Config struct {
 
 	// Synced is called when the caches are filled and the work begins.
 	Synced func()
+}
+
+// namespaceOf returns where a kind is watched; empty means everywhere. Classes are, because a Cluster's may be in another
+// namespace.
+func (c *Config) namespaceOf(resource capi.Resource) string {
+	if !resource.Namespaced || resource == c.API.ClusterClasses() {
+		return ""
+	}
+	return c.Namespace
 }
 
 // Run serves Clusters until ctx ends, and returns when the work under way has ended. It returns ErrRestart if a watch
@@ -134,6 +143,7 @@ func (c *Config) connect() (cut func()) {
 // newFactory returns a controller factory whose REST mapper knows just the kinds in use, so that it asks for nothing.
 func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
+	namespaces := map[schema.GroupVersionKind]string{}
 	for _, resource := range cfg.API.Views() {
 		scope := meta.RESTScope(meta.RESTScopeRoot)
 		if resource.Namespaced {
@@ -141,15 +151,15 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 		}
 		plural := resource.GroupVersion().WithResource(resource.Plural)
 		mapper.AddSpecific(resource.GroupVersionKind, plural, plural, scope)
+		namespaces[resource.GroupVersionKind] = cfg.namespaceOf(resource)
 	}
 	clients, err := client.NewSharedClientFactory(cfg.REST, &client.SharedClientFactoryOptions{Mapper: mapper, Scheme: cfg.API.Scheme()})
 	if err != nil {
 		return nil, fmt.Errorf("make API clients: %w", err)
 	}
 	caches := lassocache.NewSharedCachedFactory(clients, &lassocache.SharedCacheFactoryOptions{
-		DefaultNamespace: cfg.Namespace,
-		KindNamespace:    map[schema.GroupVersionKind]string{cfg.API.GlobalPools().GroupVersionKind: ""},
-		KindResync:       map[schema.GroupVersionKind]time.Duration{cfg.API.Clusters().GroupVersionKind: cfg.ReconcilePeriod},
+		KindNamespace: namespaces,
+		KindResync:    map[schema.GroupVersionKind]time.Duration{cfg.API.Clusters().GroupVersionKind: cfg.ReconcilePeriod},
 	})
 	return lassocontroller.NewSharedControllerFactory(caches, nil), nil
 }
@@ -214,12 +224,8 @@ func metadataInformers(cfg Config) (func(capi.Resource) (cache.SharedIndexInform
 		return nil, fmt.Errorf("make the client of other providers' pools: %w", err)
 	}
 	return func(resource capi.Resource) (cache.SharedIndexInformer, error) {
-		namespace := ""
-		if resource.Namespaced {
-			namespace = cfg.Namespace
-		}
 		gvr := resource.GroupVersion().WithResource(resource.Plural)
-		return metadatainformer.NewFilteredMetadataInformer(clients, gvr, namespace, 0, cache.Indexers{}, nil).Informer(), nil
+		return metadatainformer.NewFilteredMetadataInformer(clients, gvr, cfg.namespaceOf(resource), 0, cache.Indexers{}, nil).Informer(), nil
 	}, nil
 }
 

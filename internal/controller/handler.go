@@ -30,6 +30,7 @@ type handler struct {
 	enqueue func(namespace, name string, after time.Duration)
 	waiters *waiters
 	pace    *pace
+	refused *refusals
 	report  *reporter
 
 	// work is the context of all writes: it outlives the run's by the time to drain.
@@ -43,8 +44,8 @@ type handler struct {
 func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube.Writer, enqueue func(string, string, time.Duration)) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
-		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval), report: newReporter(cfg),
-		work: work, stop: stop,
+		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
+		refused: newRefusals(cfg.RetryInterval), report: newReporter(cfg), work: work, stop: stop,
 	}
 }
 
@@ -73,10 +74,12 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	if !ok {
 		h.waiters.forget(key)
 		h.pace.forget(key)
+		h.refused.forget(key)
 		h.report.gone(key)
 		return nil
 	}
 	snapshot.Crowd = h.waiters.crowd(key)
+	snapshot.Refused = h.refused.of(key, now)
 	plan := vip.Decide(snapshot)
 	if plan.Empty() {
 		h.pace.settled(key, now)
@@ -86,11 +89,12 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 		h.enqueue(key.Namespace, key.Name, wait)
 		return nil
 	}
-	done, status, err := h.writer.Apply(h.work, cluster, plan)
+	applied, err := h.writer.Apply(h.work, cluster, plan)
+	h.refused.note(key, applied.Failed, now)
 	if against := refused(err); !plan.Empty() && (err == nil || len(against) > 0) {
 		h.pace.wrote(key, against, now)
 	}
-	h.report.done(key, &snapshot, plan, done, status)
+	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
 	h.waiters.set(key, plan.Status)
 	return h.next(key, plan.Status, err)
@@ -123,9 +127,16 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 	return nil
 }
 
-// refused returns the warning of a write that the API server does not take, and will not take however often it is tried. A
-// write that came too late is none of these, though the API server may call it invalid as well.
+// refused returns the warnings of writes that the API server does not take, and will not take however often they are tried.
+// A write that came too late is none of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
+	if several, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, kube.ErrOutdated) {
+		var warnings []vip.Warning
+		for _, one := range several.Unwrap() {
+			warnings = append(warnings, refused(one)...)
+		}
+		return warnings
+	}
 	failure := failureOf(err)
 	if errors.Is(err, kube.ErrOutdated) || failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
 		return nil

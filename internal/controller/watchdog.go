@@ -65,19 +65,19 @@ func newWatchdog(cfg Config, informers kube.Informers) (*watchdog, error) {
 	// too: together that must fit into the period that is promised.
 	w.period = cfg.ReconcilePeriod * 2 / 3
 	all := map[capi.Resource]cache.SharedIndexInformer{
-		cfg.API.Clusters():  informers.Clusters,
-		cfg.API.Claims():    informers.Claims,
-		cfg.API.Addresses(): informers.Addresses,
+		cfg.API.Clusters():       informers.Clusters,
+		cfg.API.ClusterClasses(): informers.ClusterClasses,
+		cfg.API.Claims():         informers.Claims,
+		cfg.API.Addresses():      informers.Addresses,
+	}
+	if cfg.API.DNS != nil {
+		all[*cfg.API.DNS] = informers.DNS
 	}
 	for _, pools := range informers.Pools {
 		all[pools.Resource] = pools.SharedIndexInformer
 	}
 	for resource, informer := range all {
-		namespace := ""
-		if resource.Namespaced {
-			namespace = cfg.Namespace
-		}
-		w.watched = append(w.watched, watched{resource.GroupVersion().WithResource(resource.Plural), namespace, informer})
+		w.watched = append(w.watched, watched{resource.GroupVersion().WithResource(resource.Plural), cfg.namespaceOf(resource), informer})
 	}
 	return w, nil
 }

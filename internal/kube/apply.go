@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rancher/lasso/pkg/client"
@@ -40,44 +41,90 @@ func NewWriter(api capi.API, store *Store, clientFor func(capi.Resource) *client
 	return w
 }
 
-// Apply carries a plan out, in order, and stops at the first write that fails: what comes after rests on it. It returns
-// the actions that were carried out, and whether the conditions were written. The error is ErrOutdated if the plan no
-// longer fits.
-func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (done []vip.Action, status bool, err error) {
-	var results []vip.Action
-	var variables *vip.SetVariables
-	for _, action := range plan.Actions {
-		switch a := action.(type) {
-		case vip.AddFinalizer, vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation:
-			results = append(results, action)
-			continue
-		case vip.SetVariables:
-			variables = &a
-			continue
-		}
-		if err := w.act(ctx, cluster, action); err != nil {
-			return done, false, explain(action, err)
-		}
-		done = append(done, action)
+// Applied is what came of a plan.
+type Applied struct {
+	// Done are the actions that were carried out.
+	Done []vip.Action
+
+	// Status says whether the conditions were written.
+	Status bool
+
+	// Failed are the roles whose claim could not be written, and why.
+	Failed map[string]error
+}
+
+// Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
+//
+// Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that lives,
+// a claim that cannot be written stops what rests on it, its role and the conditions, and no other role; and the names of
+// VIPs follow when all else is written, so that they stop nothing.
+func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
+	lives := cluster.DeletionTimestamp == nil
+	s := arrange(plan.Actions, lives)
+	applied := Applied{Failed: map[string]error{}}
+	var errs []error
+	failed := func(action vip.Action, err error) error {
+		errs = append(errs, explain(action, err))
+		return errors.Join(errs...)
 	}
-	if variables != nil {
-		if err := w.writeVariables(ctx, cluster, *variables); err != nil {
-			return done, false, explain(*variables, err)
+	for _, action := range s.single {
+		role := vip.RoleOf(action)
+		switch err := w.act(ctx, cluster, action); {
+		case err == nil:
+			applied.Done = append(applied.Done, action)
+		case lives && role != "":
+			_ = failed(action, err) // returned at the end
+			applied.Failed[role] = errs[len(errs)-1]
+		default:
+			return applied, failed(action, err)
 		}
-		return append(append(done, results...), *variables), false, nil
 	}
+	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return applied.Failed[vip.RoleOf(action)] != nil })
 	if len(results) > 0 {
+		last := results[len(results)-1]
 		if err := w.writeResults(ctx, cluster, results); err != nil {
-			return done, false, explain(results[len(results)-1], err)
+			return applied, failed(last, err)
 		}
-		done = append(done, results...)
+		applied.Done = append(applied.Done, results...)
+		if _, more := last.(vip.SetVariables); more {
+			return applied, errors.Join(errs...) // what follows from them is for the next decision
+		}
 	}
-	if plan.Status.Changed {
+	if plan.Status.Changed && len(errs) == 0 {
 		if err := w.writeConditions(ctx, cluster, plan.Status.Conditions); err != nil {
-			return done, false, fmt.Errorf("write conditions: %w", outdated(err))
+			return applied, fmt.Errorf("write conditions: %w", outdated(err))
 		}
+		applied.Status = true
 	}
-	return done, plan.Status.Changed, nil
+	for _, action := range s.records {
+		if err := w.act(ctx, cluster, action); err != nil {
+			return applied, failed(action, err)
+		}
+		applied.Done = append(applied.Done, action)
+	}
+	return applied, errors.Join(errs...)
+}
+
+// steps are the actions of a plan by when they are written: single ones each by itself, results all in one, then the
+// conditions, and records last.
+type steps struct{ single, results, records []vip.Action }
+
+// arrange sorts actions into steps. The records of a Cluster that goes are withdrawn before its addresses go back.
+func arrange(actions []vip.Action, lives bool) steps {
+	var s steps
+	for _, action := range actions {
+		step := &s.single
+		switch action.(type) {
+		case vip.AddFinalizer, vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
+			step = &s.results
+		case vip.SetRecords, vip.DeleteRecords:
+			if lives {
+				step = &s.records
+			}
+		}
+		*step = append(*step, action)
+	}
+	return s
 }
 
 func explain(action vip.Action, err error) error {
@@ -133,10 +180,13 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 	}
 }
 
-// writeResults writes finalizer, endpoint and annotations, all in one. The finalizer alone is applied server-side: that
-// cannot conflict, whatever others do to the list.
+// writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer. The
+// finalizer alone is applied server-side: that cannot conflict, whatever others do to the list.
 func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) error {
-	if len(results) == 1 && results[0] == (vip.AddFinalizer{}) {
+	if variables, ok := results[len(results)-1].(vip.SetVariables); ok {
+		return w.writeVariables(ctx, cluster, variables)
+	}
+	if _, alone := results[0].(vip.AddFinalizer); alone && len(results) == 1 {
 		body, err := cluster.ApplyFinalizer(w.api)
 		if err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
@@ -103,6 +105,27 @@ type SetAnnotation struct {
 
 	// Restored says that the annotation was there before and somebody removed or changed it.
 	Restored bool
+}
+
+// RoleOf returns the role that an action is for, or "" for one that is for the Cluster as a whole.
+func RoleOf(action Action) string {
+	switch a := action.(type) {
+	case CreateClaim:
+		return a.Role
+	case AdoptClaim:
+		return a.Role
+	case ReplaceClaim:
+		return a.Role
+	case DeleteClaim:
+		return a.Role
+	case HoldEndpoint, SetEndpoint:
+		return names.RoleControlPlane
+	case SetVariables:
+		return a.Role
+	case SetAnnotation:
+		return a.Role
+	}
+	return ""
 }
 
 func (AddFinalizer) action()    {}

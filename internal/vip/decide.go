@@ -63,6 +63,7 @@ func allocate(s *Snapshot) Plan {
 	outcomes := make([]outcome, len(roles))
 	for i, role := range roles {
 		outcomes[i] = a.decide(role)
+		a.refused(&outcomes[i])
 	}
 	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }) {
 		outcomes = a.onlyMissingEndpoint(outcomes)

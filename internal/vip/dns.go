@@ -63,7 +63,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	for i := range outcomes {
 		o := &outcomes[i]
 		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
-		carried := ParseAddr(a.cluster.VIPs[o.Role])
+		carried := o.carries(a)
 		switch record := newRecord(name, carried); {
 		case !carried.IsValid() || err == nil && name == "":
 		case err != nil:
@@ -82,6 +82,17 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		return []Action{DeleteRecords{Why: "the Cluster carries no VIP with a name"}}
 	}
 	return []Action{SetRecords{Records: records}}
+}
+
+// carries returns the VIP that the Cluster carries for a role, also where its annotation is being restored: a name that is in
+// use does not go and come back with it.
+func (o *outcome) carries(a *allocation) netip.Addr {
+	for _, action := range o.value {
+		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {
+			return ParseAddr(annotation.Value)
+		}
+	}
+	return ParseAddr(a.cluster.VIPs[o.Role])
 }
 
 // withdraw returns what takes the records of a Cluster away before its addresses go back.

@@ -29,15 +29,25 @@ func TestDNS(t *testing.T) {
 		// message are words of the control plane's condition.
 		message string
 	}{
-		"if names are off, should write none":              {given: []viptest.Option{viptest.Served()}},
-		"if the kind is not served, should write none":     {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { s.DNS.Served = false }}},
-		"if the Cluster is served, should name its VIPs":   {given: []viptest.Option{viptest.Served(), named}, want: []string{both}},
-		"if the names are there, should write nothing":     {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api)}},
-		"if one name is wrong, should write them anew":     {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, vip.Record{Name: api.Name, Type: "A", Target: "10.9.9.9"})}, want: []string{both}},
-		"if the VIP is IPv6, should write an AAAA record":  {given: []viptest.Option{viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "fd00::10"), viptest.Carry, named}, want: []string{"records [{api.prod.example.com AAAA fd00::10}]"}},
-		"if a role has no pattern, should leave it out":    {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { delete(s.Settings.DNS.Names, ingress) }}, want: []string{"records [{api.prod.example.com A 10.0.0.10}]"}},
-		"if the endpoint is not ours, should not name it":  {given: []viptest.Option{viptest.WithPools(), named, viptest.With(host("10.0.0.99", 6443))}, want: []string{"create vip-ingress-prod from web"}},
-		"if a claim was lost, should keep the name":        {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.Claims = s.Claims[1:] }}, want: []string{"create vip-cp-prod from cp"}},
+		"if names are off, should write none":             {given: []viptest.Option{viptest.Served()}},
+		"if the kind is not served, should write none":    {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { s.DNS.Served = false }}},
+		"if the Cluster is served, should name its VIPs":  {given: []viptest.Option{viptest.Served(), named}, want: []string{both}},
+		"if the names are there, should write nothing":    {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api)}},
+		"if one name is wrong, should write them anew":    {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, vip.Record{Name: api.Name, Type: "A", Target: "10.9.9.9"})}, want: []string{both}},
+		"if the VIP is IPv6, should write an AAAA record": {given: []viptest.Option{viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "fd00::10"), viptest.Carry, named}, want: []string{"records [{api.prod.example.com AAAA fd00::10}]"}},
+		"if a role has no pattern, should leave it out":   {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { delete(s.Settings.DNS.Names, ingress) }}, want: []string{"records [{api.prod.example.com A 10.0.0.10}]"}},
+		"if the endpoint is not ours, should not name it": {given: []viptest.Option{viptest.WithPools(), named, viptest.With(host("10.0.0.99", 6443))}, want: []string{"create vip-ingress-prod from web"}},
+		"if a claim was lost, should keep the name":       {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.Claims = s.Claims[1:] }}, want: []string{"create vip-cp-prod from cp"}},
+		"if an annotation is restored, should keep the name": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), viptest.With(func(c *vip.Cluster) { delete(c.VIPs, ingress) })}, want: []string{"restore ingress=10.0.0.20"},
+		},
+		"if an annotation is changed by hand, should keep the name": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), viptest.With(func(c *vip.Cluster) { c.VIPs[ingress] = "10.9.9.9" })}, want: []string{"restore ingress=10.0.0.20"},
+		},
+		"if the claim was lost and the annotation with it, should keep the name of the endpoint": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), viptest.With(func(c *vip.Cluster) { delete(c.VIPs, cp) }), func(s *vip.Snapshot) { s.Claims = s.Claims[1:] }},
+			want:  []string{"create vip-cp-prod from cp", "restore control-plane=10.0.0.10"},
+		},
 		"if the Cluster carries none, should withdraw all": {given: []viptest.Option{named, recorded(api)}, want: []string{"records away"}},
 		"if the object is somebody else's, should leave it and say so": {
 			given: []viptest.Option{viptest.Served(), named, recorded(api), func(s *vip.Snapshot) { s.DNS.Foreign = true }}, message: "belongs to somebody else",

@@ -37,6 +37,10 @@ type Snapshot struct {
 	// Rivals are all other holders of these addresses.
 	Rivals []Rival
 
+	// Refused is what the API server said lately against the write to the claim of a role, by role. It is not tried again while
+	// that is here.
+	Refused map[string]string
+
 	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.
 	Crowd int
 }

@@ -14,9 +14,11 @@ import (
 func release(s *Snapshot) Plan {
 	a := &allocation{Snapshot: s, cluster: &s.Cluster}
 	if !a.cluster.Held {
-		return Plan{} // what it may still own, the garbage collector takes with it
+		return a.releaseUnwritten()
 	}
-	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !a.owns(&claim) && !a.orphaned(&claim) })
+	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool {
+		return (!a.owns(&claim) || !a.named(&claim)) && !a.orphaned(&claim)
+	})
 	slices.SortFunc(owned, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
 	var plan Plan
 	waits := a.cluster.InUse
@@ -36,6 +38,33 @@ func release(s *Snapshot) Plan {
 	}
 	plan.Status = a.releasing(owned)
 	return plan
+}
+
+// releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it, but for
+// those that it was told to leave behind; nobody can answer on their addresses.
+func (a *allocation) releaseUnwritten() Plan {
+	var plan Plan
+	for _, claim := range a.Claims {
+		unwritten := a.carried(claim.Role) == "" && !a.assigned(claim.Role)
+		if unwritten && !claim.Deleting && a.orphaned(&claim) {
+			plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
+		}
+	}
+	return plan
+}
+
+// named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the Cluster
+// owns, because somebody wants it to go with it, is for the garbage collector, when the Cluster is gone. The role label may
+// have been changed by hand.
+func (a *allocation) named(claim *Claim) bool {
+	roles := []string{claim.Role, names.RoleControlPlane, names.RoleIngress}
+	for role := range a.cluster.VIPs {
+		roles = append(roles, role)
+	}
+	for i := range a.Pools {
+		roles = append(roles, a.Pools[i].Roles...)
+	}
+	return slices.ContainsFunc(roles, func(role string) bool { return claim.Name == names.ClaimName(a.cluster.Name, role) })
 }
 
 // orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it lived.

@@ -121,6 +121,25 @@ func TestRelease(t *testing.T) {
 		"if the finalizer is not on, should leave all to the garbage collector": {
 			given: []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Held = false })},
 		},
+		"if the finalizer is not on and nobody owns a claim that was never written, should delete it": {
+			given: []viptest.Option{
+				viptest.WithPools(), inUse, viptest.WithClaim(cp, "cp", orphan), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
+			},
+			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"},
+		},
+		"if the finalizer is not on and nobody owns the claim of a VIP that is carried, should keep it": {
+			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan), viptest.With(func(c *vip.Cluster) { c.Held = false })},
+		},
+		"if the Cluster owns a claim that is not the allocator's, should leave it to the garbage collector": {
+			given: []viptest.Option{
+				viptest.Served(), done, without(cp), without(ingress), viptest.WithClaim("", "foreign", func(c *vip.Claim) { c.Name = "lb-range-prod" }),
+			},
+			actions: []string{"finalizer off"},
+		},
+		"if the role label of a claim was taken off, should still know it by its name": {
+			given:   []viptest.Option{viptest.Served(), done, without(cp), claim(ingress, func(c *vip.Claim) { c.Role = "" })},
+			actions: []string{"delete vip-ingress-prod"}, conditions: releasing,
+		},
 		"if the finalizer is not on and machines live, should do nothing": {
 			given: []viptest.Option{viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.Held = false })},
 		},

@@ -27,6 +27,23 @@ func (a *allocation) decideProvided(o *outcome, choice Choice, claim *Claim) {
 	}
 }
 
+// refused leaves out what was to be done about the claim of a role, and what rests on it, if the API server has just refused
+// that: a quota or a policy keeps one role waiting, and no other.
+func (a *allocation) refused(o *outcome) {
+	said, ok := a.Refused[o.Role]
+	if !ok || len(o.claim) == 0 {
+		return
+	}
+	if _, adopts := o.claim[0].(AdoptClaim); adopts {
+		o.Ready, o.value = false, nil
+	}
+	o.claim = nil
+	o.warnings = append(o.warnings, Warning{Reason: names.EventWriteRefused, Message: said})
+	if !o.Ready { // an endpoint that somebody else set needs no claim
+		o.conflict(names.ReasonWaitingForIPAddress, "%s", said)
+	}
+}
+
 // decideUnclaimed handles a role that has no claim.
 func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
 	if choice.Pool == nil {

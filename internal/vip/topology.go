@@ -33,11 +33,27 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	case v.missing:
 	case !begun:
 		o.value = append(o.value, HoldEndpoint{Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}})
-	case c.Topology.Rendered && c.Topology.Observed >= c.Gate.Generation:
+	case a.ClusterClass == nil && a.mayHaveVariables(claim): // what it declares has to be written first
+	case c.Topology.Rendered && c.Topology.Observed >= max(c.Gate.Generation, a.variablesSince(v)):
 		return false
 	}
 	o.waiting(names.ReasonWaitingForTopology, a.withholdTopology(claim), "%s", a.waitingForTopology(o.Address))
 	return true
+}
+
+// variablesSince returns a generation in which the variables hold what they shall, or 0 if none receives the VIP. It is not
+// that of the gate: somebody may have taken the values away and had templates rendered without them since.
+func (a *allocation) variablesSince(v *variables) int64 {
+	if len(v.values) == 0 {
+		return 0
+	}
+	return a.cluster.Generation
+}
+
+// mayHaveVariables reports whether the pool of the control plane's claim names variables, should the class declare them.
+func (a *allocation) mayHaveVariables(claim *Claim) bool {
+	pool := a.poolOf(claim)
+	return pool != nil && (pool.HostVariable != "" || pool.PortVariable != "")
 }
 
 // rendersVIP reports whether the Cluster's class brings the VIP into templates. One that is not known may: then the

@@ -115,6 +115,18 @@ func TestTopology(t *testing.T) {
 			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, values(map[string]string{"vip": `"10.0.0.10"`, "port": "6443"}))},
 			want:  []string{"annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
 		},
+		"if the variables were written again after the gate's generation, should wait until that is rendered": {
+			given:  []viptest.Option{declares, variablePool, bound, viptest.With(held, annotated, gate(5, 3, 4, true), values(map[string]string{"vip": `"10.0.0.10"`, "port": "6443"}))},
+			reason: names.ReasonWaitingForTopology,
+		},
+		"if the generation with the variables is rendered, should write the endpoint": {
+			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, annotated, gate(5, 3, 5, true), values(map[string]string{"vip": `"10.0.0.10"`, "port": "6443"}))},
+			want:  []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
+		},
+		"if the generation is rendered and the class is not known, should wait for what it declares": {
+			given:  []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, variablePool, bound, viptest.With(held, annotated, gate(2, 2, 2, true))},
+			reason: names.ReasonWaitingForTopology,
+		},
 		"if one of the variables holds a placeholder, should write both": {
 			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, values(map[string]string{"vip": `"0.0.0.0"`, "port": "6443"}))},
 			want:  []string{"variables [{vip 10.0.0.10} {port 6443}]"}, reason: names.ReasonWaitingForTopology,

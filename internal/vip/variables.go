@@ -104,8 +104,8 @@ func typed(text, declared string) (any, error) {
 	return nil, fmt.Errorf("its type %s cannot hold %s", declared, text)
 }
 
-// unreadable stands for a value that is too large to be looked at.
-const unreadable = "something large"
+// Unreadable stands for a value that is too large to be looked at.
+const Unreadable = "something large"
 
 // variable returns the value at a dotted path as encoding/json decodes it, or nil if there is none.
 func (c *Cluster) variable(path string) any {
@@ -115,11 +115,11 @@ func (c *Cluster) variable(path string) any {
 		return nil
 	}
 	if len(raw) == 0 {
-		return unreadable
+		return Unreadable
 	}
 	var value any
 	if err := json.Unmarshal(raw, &value); err != nil {
-		return unreadable
+		return Unreadable
 	}
 	for rest != "" {
 		var field string

@@ -57,6 +57,14 @@ func TestDNS(t *testing.T) {
 			return s.hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
 		})
 	})
+	t.Run("if somebody takes an annotation away, should keep the name", func(t *testing.T) {
+		s := s.in(t)
+		mark := s.mark()
+		s.annotate("prod", names.Annotation(ingress), nil)
+		s.sees("prod", annotation(ingress, s.ip(20)))
+		s.handled()
+		require.Empty(t, s.writes(mark).Filter(func(e planeEntry) bool { return e.Resource == "dnsendpoints" }))
+	})
 	t.Run("if nobody owns the records any more, as after a restore, should take them over", func(t *testing.T) {
 		s := s.in(t)
 		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"metadata": map[string]any{"ownerReferences": nil}}))

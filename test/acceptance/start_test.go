@@ -142,8 +142,19 @@ func TestFilters(t *testing.T) {
 		helper.operator = s.operator
 		require.Empty(t, helper.writes(0))
 		require.Nil(t, helper.Claim(helper.name, "vip-cp-outside"))
+		// Its class may be elsewhere: what it declares counts all the same.
+		s.pool(controlPlane, 20, 29, func(p *harness.NewPool) {
+			p.Class, p.Annotations = helper.name+"/"+helper.name+"-far", readers["variable"].pool
+		})
+		far := readers["variable"].class
+		far.Namespace, far.Name = helper.name, helper.name+"-far"
+		s.create(far)
+		s.cluster("far", func(c *harness.NewCluster) { c.Class, c.ClassNamespace = far.Name, far.Namespace })
+		s.sees("far", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(20), 6443), variable("vip", s.ip(20)))
 		helper.delete("outside")
 		helper.gone("outside")
+		s.delete("far")
+		s.gone("far")
 		s.delete("inside")
 		s.gone("inside")
 	})

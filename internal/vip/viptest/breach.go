@@ -76,18 +76,21 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 }
 
 // wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster could
-// adopt while it goes; machines may still use its address; or the Cluster lives and needs it. A living Cluster does without
+// adopt while it goes; machines may still use its address, which was written; or the Cluster lives and needs it. A living Cluster does without
 // one claim only: that of its control plane, when somebody else has given it a host, and nothing says that the claim's
 // address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
-	assigned := slices.ContainsFunc(c.Conditions, func(condition vip.Condition) bool {
-		return condition.Type == names.ConditionType(names.RoleControlPlane) && condition.Reason == names.ReasonIPAddressAssigned && condition.True
-	})
+	assigned := func(role string) bool {
+		return slices.ContainsFunc(c.Conditions, func(condition vip.Condition) bool {
+			return condition.Type == names.ConditionType(role) && condition.Reason == names.ReasonIPAddressAssigned && condition.True
+		})
+	}
+	written := c.VIPs[role] != "" || role == names.RoleControlPlane && c.Endpoint.Host != ""
 	switch {
 	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
 		return "the claim is not the Cluster's"
-	case c.Deleting && c.InUse:
+	case c.Deleting && c.InUse && (c.Held || written || assigned(role)):
 		return "machines may still use the address"
 	case c.Deleting:
 		return ""
@@ -95,7 +98,7 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 		return "the Cluster lives"
 	case c.Endpoint.Host == "":
 		return "the Cluster has no endpoint"
-	case assigned, vip.SameAddr(c.Endpoint.Host, address), vip.SameAddr(c.VIPs[names.RoleControlPlane], address),
+	case assigned(names.RoleControlPlane), vip.SameAddr(c.Endpoint.Host, address), vip.SameAddr(c.VIPs[names.RoleControlPlane], address),
 		c.Endpoint.Host == c.VIPs[names.RoleControlPlane] && vip.ParseAddr(c.Endpoint.Host).IsValid():
 		return "the address is in use"
 	}

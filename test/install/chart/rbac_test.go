@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
@@ -91,6 +92,17 @@ func TestRoles(t *testing.T) {
 		require.Equal(t, helm.Namespace, role.Namespace)
 		require.Equal(t, all["extensionOwn"], role.Rules)
 		require.Equal(t, owner.Name, get[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding", "-runtime-extension").RoleRef.Name)
+	})
+	t.Run("if the runtime extension's objects are applied beside the released manifests, should fit them", func(t *testing.T) {
+		released, objects := render(t, ""), render(t, "runtimeExtension: {enabled: true}")
+		service := get[corev1.Service](t, objects, "Service", "-runtime-extension")
+		pod := deployment(t, released).Spec.Template
+		require.Subset(t, pod.Labels, service.Spec.Selector)
+		hooks := slices.IndexFunc(manager(t, objects).Ports, func(p corev1.ContainerPort) bool { return p.Name == "hooks" })
+		require.EqualValues(t, manager(t, objects).Ports[hooks].ContainerPort, service.Spec.Ports[0].TargetPort.IntValue(), "those pods have no name for it")
+		page, err := os.ReadFile(filepath.Join(helm.ChartDir(), "..", "..", "docs", "runtime-hooks.md"))
+		require.NoError(t, err)
+		require.Contains(t, string(page), "--runtime-extension-owner="+get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-runtime-extension").Name+"\n")
 	})
 	t.Run("if anything is granted, should be named and no secret", func(t *testing.T) {
 		for group, list := range all {

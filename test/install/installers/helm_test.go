@@ -42,6 +42,9 @@ func TestHelm(t *testing.T) {
 		helm.run(t, "upgrade", "capi-vip-allocator", chart(second), "--namespace", namespace, "--wait", "--timeout", "2m",
 			"--set", "controller.reconcilePeriod=45s", "--set", "defaults.port=8443", "--set", "networkPolicy.enabled=true")
 		require.NotEqual(t, before, annotation(t, namespace))
+		after := annotation(t, namespace)
+		helm.run(t, "upgrade", "capi-vip-allocator", chart(second), "--namespace", namespace, "--wait", "--timeout", "2m", "--reset-then-reuse-values")
+		require.Equal(t, after, annotation(t, namespace), "the values are kept")
 		require.Contains(t, left(t, namespace), "NetworkPolicy/capi-vip-allocator-controller-manager")
 		pod := runPod(t, second, namespace)
 		o := newTeam(t, "helm-two", 62)

@@ -1,0 +1,69 @@
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// refusals remembers the writes to claims that the API server did not take, for as long as it would be in vain to try
+// again: a quota or a policy is not changed within milliseconds. Meanwhile the decision goes on without them.
+type refusals struct {
+	lasts time.Duration
+
+	mu       sync.Mutex
+	clusters map[types.NamespacedName]map[string]refusal
+}
+
+// refusal is what the API server said, and until when it counts.
+type refusal struct {
+	said  string
+	until time.Time
+}
+
+func newRefusals(lasts time.Duration) *refusals {
+	return &refusals{lasts: lasts, clusters: map[types.NamespacedName]map[string]refusal{}}
+}
+
+// note takes in which writes to a Cluster's claims failed, by role. Those that are worth trying again at once, it leaves out.
+func (r *refusals) note(cluster types.NamespacedName, failed map[string]error, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for role, err := range failed {
+		for _, warning := range refused(err) {
+			if r.clusters[cluster] == nil {
+				r.clusters[cluster] = map[string]refusal{}
+			}
+			r.clusters[cluster][role] = refusal{warning.Message, now.Add(r.lasts)}
+		}
+	}
+}
+
+// of returns what the API server said lately, by role.
+func (r *refusals) of(cluster types.NamespacedName, now time.Time) map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var said map[string]string
+	for role, refusal := range r.clusters[cluster] {
+		if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) { // over, or noted by a clock that was wrong
+			delete(r.clusters[cluster], role)
+			continue
+		}
+		if said == nil {
+			said = map[string]string{}
+		}
+		said[role] = refusal.said
+	}
+	if len(r.clusters[cluster]) == 0 {
+		delete(r.clusters, cluster)
+	}
+	return said
+}
+
+// forget drops a Cluster that is gone.
+func (r *refusals) forget(cluster types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.clusters, cluster)
+}

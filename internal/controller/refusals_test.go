@@ -1,0 +1,51 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+func TestRefusals(t *testing.T) {
+	const lasts = 10 * time.Second
+	key, other := types.NamespacedName{Namespace: "ns", Name: "one"}, types.NamespacedName{Namespace: "ns", Name: "other"}
+	begin := time.Unix(1e9, 0)
+	quota := apierrors.NewForbidden(schema.GroupResource{Resource: "ipaddressclaims"}, "vip-ingress-one", errors.New("exceeded quota"))
+	noted := func(err error) *refusals {
+		r := newRefusals(lasts)
+		r.note(key, map[string]error{names.RoleIngress: err}, begin)
+		return r
+	}
+	t.Run("if a write was refused, should remember what was said, of that Cluster and role", func(t *testing.T) {
+		r := noted(fmt.Errorf("create claim: %w", quota))
+		assert.Equal(t, map[string]string{names.RoleIngress: "create claim: " + quota.Error()}, r.of(key, begin))
+		assert.Empty(t, r.of(other, begin))
+	})
+	t.Run("if its time is over, should forget it", func(t *testing.T) {
+		r := noted(quota)
+		assert.NotEmpty(t, r.of(key, begin.Add(lasts-1)))
+		assert.Empty(t, r.of(key, begin.Add(lasts)))
+		assert.Empty(t, r.clusters)
+	})
+	t.Run("if the clock jumps back, should forget it", func(t *testing.T) {
+		assert.Empty(t, noted(quota).of(key, begin.Add(-time.Hour)))
+	})
+	t.Run("if the write can be tried again at once, should not remember it", func(t *testing.T) {
+		assert.Empty(t, noted(apierrors.NewServiceUnavailable("busy")).of(key, begin))
+		assert.Empty(t, noted(fmt.Errorf("%w: %w", kube.ErrOutdated, quota)).of(key, begin))
+	})
+	t.Run("if the Cluster is gone, should forget it", func(t *testing.T) {
+		r := noted(quota)
+		r.forget(key)
+		assert.Empty(t, r.clusters)
+	})
+}

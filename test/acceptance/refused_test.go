@@ -1,0 +1,71 @@
+package acceptance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+// TestRefusedClaims has a policy, as a quota would, refuse the claims of one role: that role waits, and nothing else.
+func TestRefusedClaims(t *testing.T) {
+	e := onPlane(t)
+	s := newScope(t, e, runOperator(t, e, "--retry-interval=1s"))
+	s.bothPools()
+	s.pool("storage", 30, 39)
+	permit := s.refuse("vip-ingress-")
+
+	s.cluster("prod")
+	s.sees("prod", endpoint(s.ip(10), 6443), annotation("storage", s.ip(30)), annotation(ingress, ""),
+		condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonWaitingForIPAddress))
+	require.Contains(t, s.get("prod").Condition(ingress).Message, "not here")
+	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "not here")
+
+	s.annotate("prod", names.Annotation("storage"), nil)
+	s.sees("prod", annotation("storage", s.ip(30)))
+	mark := s.mark()
+	s.handled()
+	require.Empty(t, s.writes(mark).Filter(func(e planeEntry) bool { return e.Resource == "clusters" }), "what is refused is said once")
+
+	permit()
+	s.served("prod")
+}
+
+// refuse has the API server refuse the claims of the test whose name begins with a prefix, until the function that it
+// returns is called or the test ends.
+func (s *scope) refuse(prefix string) (permit func()) {
+	s.t.Helper()
+	spec := fmt.Sprintf(`
+matchConstraints:
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}
+  resourceRules: [{apiGroups: [ipam.cluster.x-k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [ipaddressclaims]}]
+validations: [{expression: "!object.metadata.name.startsWith('%s')", message: not here}]
+`, s.name, prefix)
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
+	require.NoError(s.t, err)
+	policies := s.Core.AdmissionregistrationV1()
+	permit = func() {
+		err := policies.ValidatingAdmissionPolicyBindings().Delete(context.Background(), s.name, metav1.DeleteOptions{})
+		if !apierrors.IsNotFound(err) {
+			require.NoError(s.t, errors.Join(err, policies.ValidatingAdmissionPolicies().Delete(context.Background(), s.name, metav1.DeleteOptions{})))
+		}
+	}
+	s.t.Cleanup(permit)
+	s.eventually("the policy is heeded", func() error {
+		probe := harness.NewClaim{Namespace: s.name, Name: prefix + "probe", Pool: "none"}.Manifests(s.Version)[0]
+		_, err := s.Claims(s.name).Create(s.t.Context(), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return harness.ErrNotYet
+		}
+		return nil
+	})
+	return permit
+}
