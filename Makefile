@@ -39,7 +39,7 @@ demo: build plane ## Watch Clusters get their VIPs on the real control plane; KE
 	$(GO) run ./test/demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: plane ## Run all tests, on the current versions of Cluster API and the IPAM provider
+test: plane ## Run all tests but those of installing, on the current versions of Cluster API and the IPAM provider
 	$(TEST) -short -count=1 $(shell $(GO) list ./... | grep -v -e /test/plane -e /test/acceptance -e /test/chaos -e /test/kubectl -e /test/scale)
 	$(TEST) -count=1 -run TestSoak ./test/soak
 	$(FIXED) $(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
@@ -100,7 +100,7 @@ verify: ## Check that generated code and go.mod are up to date
 include hack/install.mk
 
 .PHONY: presubmit
-presubmit: lint verify test-unit test test-install ## What a change must pass
+presubmit: lint verify test-unit test test-compat test-install ## What a change must pass
 
 .PHONY: clean
 clean: ## Remove what was built here

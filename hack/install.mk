@@ -1,6 +1,6 @@
 # Chart, image, release, and the tests of installing. Included by the Makefile.
 
-RELEASE := cd hack/release && $(GO) run . -root $(CURDIR) -commit "$(COMMIT)" -date "$(DATE)"
+RELEASE := cd hack/release && $(GO) run . -root $(CURDIR) -commit "$(COMMIT)" -date "$(DATE)"$(if $(REPOSITORY), -repository $(REPOSITORY))
 IN_INSTALL := cd test/install &&
 # The version of what is built without a tag; a release names its own.
 DEV_VERSION := v0.1.0-dev
@@ -18,7 +18,7 @@ image: ## Make the image of all platforms in dist/, without registry or daemon
 	$(RELEASE) -version $(or $(filter v%,$(VERSION)),$(DEV_VERSION)) image
 
 .PHONY: push
-push: ## Push the image of all platforms to its registry, with the credentials of docker login
+push: ## Push the image of all platforms to its registry, or to REPOSITORY, with the credentials of docker login
 	$(RELEASE) -version $(VERSION) push
 
 .PHONY: release
