@@ -36,21 +36,24 @@ func (w *World) Decide(k string) (vip.Plan, bool) {
 
 // takeOff turns a plan into writes, in the order and with the preconditions of the allocator's writer.
 func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
-	f := &flight{cluster: state.Cluster, seen: state.Generation}
+	f := &flight{cluster: state.Cluster, seen: state.Generation, failed: map[string]bool{}}
 	var results []vip.Action
 	for _, action := range plan.Actions {
+		one := write{do: func() error { return w.act(f, action) }}
 		switch action.(type) {
-		case vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation:
+		case vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
 			results = append(results, action)
-		default:
-			f.writes = append(f.writes, func() error { return w.act(f, action) })
+			continue
+		case vip.CreateClaim, vip.AdoptClaim, vip.ReplaceClaim, vip.DeleteClaim:
+			one.claimOf = vip.RoleOf(action)
 		}
+		f.writes = append(f.writes, one)
 	}
 	if len(results) > 0 {
-		f.writes = append(f.writes, func() error { return w.writeResults(f, results) })
+		f.writes = append(f.writes, write{do: func() error { return w.writeResults(f, results) }})
 	}
 	if plan.Status.Changed {
-		f.writes = append(f.writes, func() error { return w.writeConditions(f, plan.Status.Conditions) })
+		f.writes = append(f.writes, write{do: func() error { return w.writeConditions(f, plan.Status.Conditions) }})
 	}
 	return f
 }
@@ -58,16 +61,21 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 // InFlight returns the keys of the Clusters whose plan is being carried out.
 func (w *World) InFlight() []string { return sorted(w.flights) }
 
-// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan.
+// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, but for one to a claim of
+// a Cluster that lives, which ends what rests on it.
 func (w *World) Step(k string) {
 	f, ok := w.flights[k]
 	if !ok {
 		return
 	}
-	if err := f.writes[0](); err != nil {
+	next := f.writes[0]
+	f.writes = f.writes[1:]
+	err := next.do()
+	if err != nil {
 		w.logf("api: a write for %s is refused", k)
-		delete(w.flights, k)
-	} else if f.writes = f.writes[1:]; len(f.writes) == 0 {
+		f.failed[next.claimOf] = true
+	}
+	if len(f.writes) == 0 || err != nil && (next.claimOf == "" || f.cluster.Deleting) {
 		delete(w.flights, k)
 	}
 	w.checkHolders()
@@ -166,6 +174,13 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 	}
 	before, gate := state.Endpoint, state.Gate
 	for _, action := range results {
+		if f.failed[vip.RoleOf(action)] {
+			continue
+		}
+		if variables, ok := action.(vip.SetVariables); ok {
+			f.writes = nil // what follows from them is for the next decision
+			return w.act(f, variables)
+		}
 		Write(&state.Cluster, action)
 	}
 	switch {
@@ -180,7 +195,7 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 
 func (w *World) writeConditions(f *flight, conditions []vip.Condition) error {
 	state, err := w.live(f)
-	if err != nil {
+	if err != nil || len(f.failed) > 0 {
 		return err
 	}
 	state.Conditions = slices.Clone(conditions)

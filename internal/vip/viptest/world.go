@@ -67,7 +67,15 @@ type addressState struct {
 type flight struct {
 	cluster vip.Cluster
 	seen    int64
-	writes  []func() error
+	writes  []write
+	// failed are the roles whose claim could not be written to.
+	failed map[string]bool
+}
+
+// write is one write, to the claim of a role or to the Cluster.
+type write struct {
+	do      func() error
+	claimOf string
 }
 
 // NewWorld returns an empty world.
