@@ -99,7 +99,12 @@ func TestLargestObjects(t *testing.T) {
 		address := s.bound("vip-cp-labelled")
 		s.cluster("labelled")
 		require.Equal(t, address, s.served("labelled").Endpoint().Host)
-		require.Len(t, s.Claim(s.name, "vip-cp-labelled").GetLabels(), 502)
+		s.eventually("the claim has its labels and ours", func() error {
+			if got := len(s.Claim(s.name, "vip-cp-labelled").GetLabels()); got != len(labels)+2 {
+				return fmt.Errorf("it has %d labels", got)
+			}
+			return nil
+		})
 	})
 	usage, err := operator.Usage()
 	require.NoError(t, err)
