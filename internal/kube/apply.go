@@ -63,27 +63,23 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	s := arrange(plan.Actions, lives)
 	applied := Applied{Failed: map[string]error{}}
 	var errs []error
-	failed := func(action vip.Action, err error) error {
-		errs = append(errs, explain(action, err))
-		return errors.Join(errs...)
-	}
 	for _, action := range s.single {
 		role := vip.RoleOf(action)
 		switch err := w.act(ctx, cluster, action); {
 		case err == nil:
 			applied.Done = append(applied.Done, action)
 		case lives && role != "":
-			_ = failed(action, err) // returned at the end
-			applied.Failed[role] = errs[len(errs)-1]
+			applied.Failed[role] = explain(action, err)
+			errs = append(errs, applied.Failed[role])
 		default:
-			return applied, failed(action, err)
+			return applied, errors.Join(append(errs, explain(action, err))...)
 		}
 	}
 	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return applied.Failed[vip.RoleOf(action)] != nil })
 	if len(results) > 0 {
 		last := results[len(results)-1]
 		if err := w.writeResults(ctx, cluster, results); err != nil {
-			return applied, failed(last, err)
+			return applied, errors.Join(append(errs, explain(last, err))...)
 		}
 		applied.Done = append(applied.Done, results...)
 		if _, more := last.(vip.SetVariables); more {
@@ -98,7 +94,7 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	}
 	for _, action := range s.records {
 		if err := w.act(ctx, cluster, action); err != nil {
-			return applied, failed(action, err)
+			return applied, errors.Join(append(errs, explain(action, err))...)
 		}
 		applied.Done = append(applied.Done, action)
 	}

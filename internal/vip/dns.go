@@ -63,7 +63,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	for i := range outcomes {
 		o := &outcomes[i]
 		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
-		carried := o.carries(a)
+		carried := a.carriedOrRestored(o)
 		switch record := newRecord(name, carried); {
 		case !carried.IsValid() || err == nil && name == "":
 		case err != nil:
@@ -84,9 +84,9 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	return []Action{SetRecords{Records: records}}
 }
 
-// carries returns the VIP that the Cluster carries for a role, also where its annotation is being restored: a name that is in
+// carriedOrRestored returns the VIP that the Cluster carries for a role, also where its annotation is being restored: a name that is in
 // use does not go and come back with it.
-func (o *outcome) carries(a *allocation) netip.Addr {
+func (a *allocation) carriedOrRestored(o *outcome) netip.Addr {
 	for _, action := range o.value {
 		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {
 			return ParseAddr(annotation.Value)

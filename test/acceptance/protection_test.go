@@ -50,7 +50,7 @@ func TestEarlyRelease(t *testing.T) {
 func TestProtection(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))
-	t.Cleanup(func() { require.NoError(t, unprotect(context.Background(), e)) })
+	t.Cleanup(func() { require.NoError(t, e.removePolicy(context.Background(), harness.ProtectionName)) })
 	t.Cleanup(s.end) // all that it deletes is to be let go
 	cp, in := s.bothPools()
 	s.cluster("guinea-pig")
@@ -212,11 +212,12 @@ func (s *scope) tryDeleteAs(user string, options metav1.DeleteOptions) error {
 	return client.Resource(claims).Namespace(s.name).Delete(s.t.Context(), "vip-cp-guinea-pig", options)
 }
 
-func unprotect(ctx context.Context, e *env) error {
+// removePolicy removes a validating admission policy and its binding.
+func (e *env) removePolicy(ctx context.Context, name string) error {
 	policies := e.Core.AdmissionregistrationV1()
 	return errors.Join(
-		policies.ValidatingAdmissionPolicyBindings().Delete(ctx, harness.ProtectionName, metav1.DeleteOptions{}),
-		policies.ValidatingAdmissionPolicies().Delete(ctx, harness.ProtectionName, metav1.DeleteOptions{}),
+		policies.ValidatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{}),
+		policies.ValidatingAdmissionPolicies().Delete(ctx, name, metav1.DeleteOptions{}),
 	)
 }
 

@@ -2,12 +2,11 @@ package acceptance
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -51,13 +50,7 @@ validations: [{expression: "!object.metadata.name.startsWith('%s')", message: no
 `, s.name, prefix)
 	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
 	require.NoError(s.t, err)
-	policies := s.Core.AdmissionregistrationV1()
-	permit = func() {
-		err := policies.ValidatingAdmissionPolicyBindings().Delete(context.Background(), s.name, metav1.DeleteOptions{})
-		if !apierrors.IsNotFound(err) {
-			require.NoError(s.t, errors.Join(err, policies.ValidatingAdmissionPolicies().Delete(context.Background(), s.name, metav1.DeleteOptions{})))
-		}
-	}
+	permit = sync.OnceFunc(func() { require.NoError(s.t, s.removePolicy(context.Background(), s.name)) })
 	s.t.Cleanup(permit)
 	s.eventually("the policy is heeded", func() error {
 		probe := harness.NewClaim{Namespace: s.name, Name: prefix + "probe", Pool: "none"}.Manifests(s.Version)[0]
