@@ -141,7 +141,7 @@ func TestAllocation(t *testing.T) {
 		s.cluster("one")
 		s.served("one")
 		s.handled()
-		all := s.writes(0).Filter(func(e planeEntry) bool { return e.Resource != "events" })
+		all := s.changes(0)
 		taken := all.Filter(func(e planeEntry) bool { return e.Code < http.StatusBadRequest })
 		writes := taken.CountBy(planeEntry.Request)
 		require.Equal(t, 2, writes["create ipaddressclaims.ipam.cluster.x-k8s.io"])

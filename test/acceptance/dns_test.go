@@ -95,10 +95,10 @@ func TestDNS(t *testing.T) {
 	})
 	t.Run("if nothing changes, should write nothing", func(t *testing.T) {
 		s := s.in(t)
-		s.served("prod")
+		s.settled()
 		mark := s.mark()
 		s.handled()
-		assert.Empty(t, s.writes(mark))
+		require.Empty(t, s.changes(mark))
 	})
 	s.delete("prod")
 	s.gone("prod")

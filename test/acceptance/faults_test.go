@@ -127,9 +127,10 @@ func TestTwoOperators(t *testing.T) {
 	require.Len(t, s.ClaimsIn(s.name), 2*clusters)
 	s.annotate(name(0), names.Annotation(ingress), nil)
 	s.served(name(0))
+	s.settled()
 	mark := s.mark()
 	s.handled()
-	require.Empty(t, s.writes(mark))
+	require.Empty(t, s.changes(mark))
 	require.Empty(t, e.guard.Breaches())
 	require.NotEqual(t, s.operator, other)
 }

@@ -372,6 +372,12 @@ func (s *scope) writes(since plane.Mark) plane.Entries {
 	return entries.ByUser(s.operator.User).Writes().Filter(func(e plane.Entry) bool { return e.Namespace == s.name })
 }
 
+// changes returns the writes but for events, which are sent on the side and may come later than what they tell of.
+func (s *scope) changes(since plane.Mark) plane.Entries {
+	s.t.Helper()
+	return s.writes(since).Filter(func(e plane.Entry) bool { return e.Resource != "events" })
+}
+
 // handled waits until the operator has surely handled the Clusters of the test: it has served another one since, that
 // came later into a queue in order. What it did not do to the others until then it does not do.
 func (s *scope) handled() {
