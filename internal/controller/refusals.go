@@ -5,14 +5,17 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
 )
 
-// refusals remembers the writes to claims that the API server did not take, for as long as it would be in vain to try
+// refusals remembers the writes of claims and variables that the API server did not take, for as long as it would be in vain to try
 // again: a quota or a policy is not changed within milliseconds. Meanwhile the decision goes on without them.
 type refusals struct {
 	lasts time.Duration
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// clusters are the refusals by Cluster and by the text of the action.
 	clusters map[types.NamespacedName]map[string]refusal
 }
 
@@ -26,34 +29,34 @@ func newRefusals(lasts time.Duration) *refusals {
 	return &refusals{lasts: lasts, clusters: map[types.NamespacedName]map[string]refusal{}}
 }
 
-// note takes in which writes to a Cluster's claims failed, by role. Those that are worth trying again at once, it leaves out.
-func (r *refusals) note(cluster types.NamespacedName, failed map[string]error, now time.Time) {
+// note takes in which writes for a Cluster failed. Those that are worth trying again at once, it leaves out.
+func (r *refusals) note(cluster types.NamespacedName, failed []kube.Failure, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for role, err := range failed {
-		for _, warning := range refused(err) {
+	for _, failure := range failed {
+		for _, warning := range refused(failure.Err) {
 			if r.clusters[cluster] == nil {
 				r.clusters[cluster] = map[string]refusal{}
 			}
-			r.clusters[cluster][role] = refusal{warning.Message, now.Add(r.lasts)}
+			r.clusters[cluster][failure.Action.String()] = refusal{warning.Message, now.Add(r.lasts)}
 		}
 	}
 }
 
-// of returns what the API server said lately, by role.
+// of returns what the API server said lately, by the text of the action.
 func (r *refusals) of(cluster types.NamespacedName, now time.Time) map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var said map[string]string
-	for role, refusal := range r.clusters[cluster] {
+	for action, refusal := range r.clusters[cluster] {
 		if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) { // over, or noted by a clock that was wrong
-			delete(r.clusters[cluster], role)
+			delete(r.clusters[cluster], action)
 			continue
 		}
 		if said == nil {
 			said = map[string]string{}
 		}
-		said[role] = refusal.said
+		said[action] = refusal.said
 	}
 	if len(r.clusters[cluster]) == 0 {
 		delete(r.clusters, cluster)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 func TestRefusals(t *testing.T) {
@@ -20,14 +21,15 @@ func TestRefusals(t *testing.T) {
 	key, other := types.NamespacedName{Namespace: "ns", Name: "one"}, types.NamespacedName{Namespace: "ns", Name: "other"}
 	begin := time.Unix(1e9, 0)
 	quota := apierrors.NewForbidden(schema.GroupResource{Resource: "ipaddressclaims"}, "vip-ingress-one", errors.New("exceeded quota"))
+	action := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-one"}
 	noted := func(err error) *refusals {
 		r := newRefusals(lasts)
-		r.note(key, map[string]error{names.RoleIngress: err}, begin)
+		r.note(key, []kube.Failure{{Action: action, Err: err}}, begin)
 		return r
 	}
-	t.Run("if a write was refused, should remember what was said, of that Cluster and role", func(t *testing.T) {
+	t.Run("if a write was refused, should remember what was said, of that Cluster and action", func(t *testing.T) {
 		r := noted(fmt.Errorf("create claim: %w", quota))
-		assert.Equal(t, map[string]string{names.RoleIngress: "create claim: " + quota.Error()}, r.of(key, begin))
+		assert.Equal(t, map[string]string{action.String(): "create claim: " + quota.Error()}, r.of(key, begin))
 		assert.Empty(t, r.of(other, begin))
 	})
 	t.Run("if its time is over, should forget it", func(t *testing.T) {

@@ -49,44 +49,64 @@ type Applied struct {
 	// Status says whether the conditions were written.
 	Status bool
 
-	// Failed are the roles whose claim could not be written, and why.
-	Failed map[string]error
+	// Failed are the actions that could not be carried out.
+	Failed []Failure
+}
+
+// Failure is an action that could not be carried out, and why. Of a write of several it names the last one.
+type Failure struct {
+	Action vip.Action
+	Err    error
+}
+
+func (a *Applied) fail(action vip.Action, err error) {
+	a.Failed = append(a.Failed, Failure{action, explain(action, err)})
+}
+
+// err returns all that failed.
+func (a Applied) err() error {
+	errs := make([]error, 0, len(a.Failed))
+	for _, failure := range a.Failed {
+		errs = append(errs, failure.Err)
+	}
+	return errors.Join(errs...)
 }
 
 // Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
 //
 // Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that lives,
-// a claim that cannot be written stops what rests on it, its role and the conditions, and no other role; and the names of
-// VIPs follow when all else is written, so that they stop nothing.
+// a claim that cannot be written stops what rests on it, its role and the conditions, and no other role; variables, which
+// are a pass of their own, end it; and the names of VIPs follow when all else is written, so that they stop nothing.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
 	lives := cluster.DeletionTimestamp == nil
 	s := arrange(plan.Actions, lives)
-	applied := Applied{Failed: map[string]error{}}
-	var errs []error
+	var applied Applied
+	without := map[string]bool{}
 	for _, action := range s.single {
 		role := vip.RoleOf(action)
-		switch err := w.act(ctx, cluster, action); {
-		case err == nil:
-			applied.Done = append(applied.Done, action)
-		case lives && role != "":
-			applied.Failed[role] = explain(action, err)
-			errs = append(errs, applied.Failed[role])
-		default:
-			return applied, errors.Join(append(errs, explain(action, err))...)
+		if err := w.act(ctx, cluster, action); err != nil {
+			applied.fail(action, err)
+			if !lives || role == "" {
+				return applied, applied.err()
+			}
+			without[role] = true
+			continue
 		}
+		applied.Done = append(applied.Done, action)
 	}
-	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return applied.Failed[vip.RoleOf(action)] != nil })
+	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return without[vip.RoleOf(action)] })
 	if len(results) > 0 {
 		last := results[len(results)-1]
 		if err := w.writeResults(ctx, cluster, results); err != nil {
-			return applied, errors.Join(append(errs, explain(last, err))...)
+			applied.fail(last, err)
+			return applied, applied.err()
 		}
 		applied.Done = append(applied.Done, results...)
 		if _, more := last.(vip.SetVariables); more {
-			return applied, errors.Join(errs...) // what follows from them is for the next decision
+			return applied, applied.err() // what follows from them is for the next decision
 		}
 	}
-	if plan.Status.Changed && len(errs) == 0 {
+	if plan.Status.Changed && len(applied.Failed) == 0 {
 		if err := w.writeConditions(ctx, cluster, plan.Status.Conditions); err != nil {
 			return applied, fmt.Errorf("write conditions: %w", outdated(err))
 		}
@@ -94,11 +114,12 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	}
 	for _, action := range s.records {
 		if err := w.act(ctx, cluster, action); err != nil {
-			return applied, errors.Join(append(errs, explain(action, err))...)
+			applied.fail(action, err)
+			break
 		}
 		applied.Done = append(applied.Done, action)
 	}
-	return applied, errors.Join(errs...)
+	return applied, applied.err()
 }
 
 // steps are the actions of a plan by when they are written: single ones each by itself, results all in one, then the

@@ -50,6 +50,10 @@ type outcome struct {
 	// silent says that the role has no condition.
 	silent bool
 
+	// postponed says that what is to be written of the VIP follows something else; until then its condition does not say
+	// that it is there.
+	postponed bool
+
 	// warnings are what somebody should look into.
 	warnings []Warning
 
@@ -291,86 +295,6 @@ func (a *allocation) withholdFor(claim *Claim) time.Duration {
 // others are being served.
 func (a *allocation) withholdTopology(claim *Claim) time.Duration {
 	return max(a.withhold(a.addressOf(claim).Born.At), a.withholdFor(claim))
-}
-
-// plan puts the outcomes of all roles together, so that what is known together is written together.
-func (a *allocation) plan(outcomes []outcome) Plan {
-	var plan Plan
-	// The control plane's claim comes last: a provider that answers in order answers it last, and then everything is
-	// there for the one write that matters most.
-	for _, o := range slices.Backward(outcomes) {
-		plan.Actions = append(plan.Actions, o.claim...)
-	}
-	for _, o := range outcomes {
-		plan.Warnings = append(plan.Warnings, o.warnings...)
-	}
-	values := append(a.values(outcomes), a.dns(outcomes)...)
-	plan.Status = a.status(outcomes)
-	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
-	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
-		plan.Actions = append(plan.Actions, AddFinalizer{})
-	case !holds && a.cluster.Held:
-		values = append(values, RemoveFinalizer{Why: "the Cluster neither holds nor awaits a VIP"})
-	}
-	plan.Actions = append(plan.Actions, values...)
-	return plan
-}
-
-// values returns what is to be written to the Cluster, its VIPs in one write.
-func (a *allocation) values(outcomes []outcome) []Action {
-	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
-		held := slices.ContainsFunc(o.value, func(action Action) bool { _, ok := action.(HoldEndpoint); return ok })
-		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready && !held
-	})
-	var values []Action
-	for _, o := range outcomes {
-		for _, action := range o.value {
-			switch action := action.(type) {
-			case SetVariables:
-				return []Action{action} // the rest follows when it is there
-			case SetAnnotation:
-				if endpointSoon && !action.Restored {
-					continue // it goes with the endpoint
-				}
-			}
-			values = append(values, action)
-		}
-	}
-	return values
-}
-
-// carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first other
-// write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees to that.
-func (a *allocation) carriesAny(outcomes []outcome) bool {
-	return slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds && a.written(o.Role) != "" })
-}
-
-// status puts the conditions of all roles together. While one of them is held back, the others are too, so that one
-// write says it all; but trouble that has come to stay is said at once, and what is held back stays as it was.
-func (a *allocation) status(outcomes []outcome) Status {
-	var status Status
-	trouble := false
-	withheld := map[string]bool{}
-	for _, o := range outcomes {
-		if o.silent {
-			continue
-		}
-		status.Roles = append(status.Roles, o.RoleStatus)
-		status.Waiting = status.Waiting || o.holds && !o.Ready
-		trouble = trouble || o.trouble
-		if o.withheld == 0 {
-			continue
-		}
-		withheld[names.ConditionType(o.Role)] = true
-		if status.Recheck == 0 || o.withheld < status.Recheck {
-			status.Recheck = o.withheld
-		}
-	}
-	if len(withheld) > 0 && !trouble {
-		status.Conditions = a.cluster.Conditions
-		return status
-	}
-	return status.withConditions(a.cluster, withheld, a.Now)
 }
 
 // compareRoles orders the control plane before ingress, and ingress before all other roles.

@@ -37,8 +37,8 @@ type Snapshot struct {
 	// Rivals are all other holders of these addresses.
 	Rivals []Rival
 
-	// Refused is what the API server said lately against the write to the claim of a role, by role. It is not tried again while
-	// that is here.
+	// Refused is what the API server said lately against writing a claim or variables, by the text of the action. It is not
+	// tried again while that is here.
 	Refused map[string]string
 
 	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.

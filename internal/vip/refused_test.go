@@ -10,12 +10,26 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A claim that the API server does not take keeps its role waiting, and no other.
+// A claim, or a variable, that the API server does not take keeps its role waiting, and no other.
 func TestRefused(t *testing.T) {
 	const said = "create claim: exceeded quota"
 	refusedFor := func(role string) viptest.Option {
-		return func(s *vip.Snapshot) { s.Refused = map[string]string{role: said} }
+		return func(s *vip.Snapshot) {
+			s.Refused = map[string]string{}
+			for _, action := range vip.Decide(*s).Actions {
+				if vip.RoleOf(action) == role {
+					s.Refused[action.String()] = said
+				}
+			}
+		}
 	}
+	intoVariables := func(s *vip.Snapshot) {
+		s.ClusterClass = &vip.ClusterClass{Variables: map[string]string{"vip": "string", "web": "string"}}
+		for i, name := range []string{"vip", "web"} {
+			s.Pools[i].HostVariable = name
+		}
+	}
+	webServed := viptest.WithBound(ingress, "web", "10.0.0.20")
 	cpServed := viptest.WithBound(cp, "cp", "10.0.0.10")
 	tests := map[string]struct {
 		given      []viptest.Option
@@ -54,7 +68,33 @@ func TestRefused(t *testing.T) {
 			conditions: []string{"ControlPlaneVIPReady=true EndpointProvided", "IngressVIPReady=false PoolNotFound"}, says: true,
 		},
 		"if nothing is to be done about the claim any more, should not mind what was refused": {
-			given: []viptest.Option{viptest.Served(), refusedFor(ingress)},
+			given: []viptest.Option{viptest.Served(), func(s *vip.Snapshot) {
+				s.Refused = map[string]string{vip.CreateClaim{Role: ingress, Name: "vip-ingress-prod", Pool: s.Pools[1].Ref}.String(): said}
+			}},
+		},
+		"if another action was refused, should try": {
+			given: []viptest.Option{viptest.WithPool("cp", cp), func(s *vip.Snapshot) {
+				s.Refused = map[string]string{vip.CreateClaim{Role: cp, Name: "vip-cp-prod", Pool: vip.PoolRef{Kind: "GlobalInClusterIPPool", Name: "other"}}.String(): said}
+			}},
+			want: []string{"create vip-cp-prod from cp"},
+		},
+		"if the variable of ingress is refused, should serve both roles without it": {
+			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
+				gate(2, 2, 2, true), annotated), refusedFor(ingress)},
+			want:       []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
+			conditions: []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+		},
+		"if the variable of the control plane is refused, should hold the endpoint back and serve ingress": {
+			given:      []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"web": `"10.0.0.20"`})), refusedFor(cp)},
+			want:       []string{"finalizer on", "annotate ingress=10.0.0.20"},
+			conditions: []string{"ControlPlaneVIPReady=false WaitingForTopology", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+		},
+		"if the variable of an endpoint in use is refused, should leave the endpoint be": {
+			given: []viptest.Option{
+				viptest.WithPools(), cpServed, webServed, viptest.Carry, intoVariables,
+				viptest.With(values(map[string]string{"web": `"10.0.0.20"`})), refusedFor(cp),
+			},
+			says: true,
 		},
 	}
 	for name, tt := range tests {

@@ -30,8 +30,11 @@ func (a *allocation) decideProvided(o *outcome, choice Choice, claim *Claim) {
 // refused leaves out what was to be done about the claim of a role, and what rests on it, if the API server has just refused
 // that: a quota or a policy keeps one role waiting, and no other.
 func (a *allocation) refused(o *outcome) {
-	said, ok := a.Refused[o.Role]
-	if !ok || len(o.claim) == 0 {
+	if len(o.claim) == 0 {
+		return
+	}
+	said, ok := a.Refused[o.claim[0].String()]
+	if !ok {
 		return
 	}
 	if _, adopts := o.claim[0].(AdoptClaim); adopts {
@@ -251,12 +254,19 @@ func (a *allocation) write(o *outcome, claim *Claim) {
 	if a.cluster.VIPs[o.Role] != o.Address {
 		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role, o.Address)})
 	}
+	variables := SetVariables{Role: o.Role, Values: v.values, Claim: claim.Name, Pool: claim.Pool}
+	if v.missing {
+		v.refused = a.Refused[variables.String()]
+	}
 	if o.Role == names.RoleControlPlane && !a.held(o, claim, &v) {
 		a.writeEndpoint(o, claim, v.port)
 	}
-	if v.missing {
+	switch {
+	case v.refused != "":
+		v.warnings = append(v.warnings, Warning{Reason: names.EventWriteRefused, Message: v.refused})
+	case v.missing:
 		// What the templates render comes first, and by itself: it is applied, and everything else is patched.
-		o.value = []Action{SetVariables{Role: o.Role, Values: v.values, Claim: claim.Name, Pool: claim.Pool}}
+		o.value = []Action{variables}
 	}
 	o.warnings = v.warnings
 }

@@ -28,6 +28,11 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 		v.warnings = nil
 		return true
 	}
+	if v.refused != "" {
+		o.value = nil
+		o.conflict(names.ReasonWaitingForTopology, "%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
+		return true
+	}
 	begun := c.Gate.Generation > 0 && c.Gate.Generation <= c.Generation && len(o.value) == 0 // a generation to come is that of another copy
 	switch {
 	case v.missing:

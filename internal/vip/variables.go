@@ -20,6 +20,9 @@ type variables struct {
 	// missing says that one of the values is not there.
 	missing bool
 
+	// refused is what the API server said lately against writing them; empty if it did not.
+	refused string
+
 	// host is the address that somebody else gave the host variable; empty if nobody did.
 	host string
 

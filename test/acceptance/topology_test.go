@@ -126,18 +126,25 @@ func TestVariables(t *testing.T) {
 		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
 		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443), variable("vip", s.ip(10)))
 	})
-	t.Run("if admission refuses the value, should say so in an event", func(t *testing.T) {
+	t.Run("if admission refuses the value, should say so and write no endpoint until it can be written", func(t *testing.T) {
 		s := ordinary(t)
-		strict := declared("vip", "string")
-		strict["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "string", "pattern": `^192\.168\.`}}
-		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-strict", Variables: []any{strict}})
-		s.pool(controlPlane, 10, 10, func(p *harness.NewPool) {
-			p.Class, p.Annotations = s.name+"-strict", map[string]string{names.HostVariable: "vip"}
-		})
-		s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-strict" })
-		event := s.hasEvent("prod", "Warning "+names.EventWriteRefused)
-		assert.Contains(t, event.Message, "vip")
-		assert.Empty(t, s.get("prod").Endpoint().Host)
+		ofClass := s.strict(controlPlane)
+		s.cluster("prod", ofClass)
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), condition(ingress, names.ReasonIPAddressAssigned),
+			annotation(ingress, s.ip(20)), endpoint("", 0))
+		assert.Contains(t, cluster.Condition(controlPlane).Message, "vip")
+		assert.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "vip")
+		require.NoError(t, harness.Merge(t.Context(), s.Classes(s.name), s.name+"-strict", map[string]any{
+			"spec": map[string]any{"variables": []any{declared("vip", "string")}},
+		}))
+		s.served("prod")
+		s.sees("prod", variable("vip", s.ip(10)))
+	})
+	t.Run("if admission refuses the value of another role, should serve the Cluster without it", func(t *testing.T) {
+		s := ordinary(t)
+		s.cluster("prod", s.strict(ingress))
+		s.served("prod")
+		assert.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "vip")
 	})
 	t.Run("if a pool of another role names a variable, should write that role's address", func(t *testing.T) {
 		s := ordinary(t)
@@ -152,6 +159,24 @@ func TestVariables(t *testing.T) {
 		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned),
 			variable("network", map[string]any{"api": s.ip(10), "ingress": s.ip(20)}))
 	})
+}
+
+// strict creates pools of both roles for a class whose variable for the address of one of them takes none of its addresses.
+func (s *scope) strict(role string) func(*harness.NewCluster) {
+	s.t.Helper()
+	class := s.name + "-strict"
+	picky := declared("vip", "string")
+	picky["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "string", "pattern": `^192\.168\.`}}
+	s.create(harness.NewClass{Namespace: s.name, Name: class, Variables: []any{picky}})
+	for i, each := range []string{controlPlane, ingress} {
+		s.pool(each, 10*(i+1), 10*(i+1), func(p *harness.NewPool) {
+			p.Class = class
+			if each == role {
+				p.Annotations = map[string]string{names.HostVariable: "vip"}
+			}
+		})
+	}
+	return func(c *harness.NewCluster) { c.Class = class }
 }
 
 func TestTopologyThatFails(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 )
 
 // Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster from
-// a pool that is not for its tenant, or give up an address that a living Cluster needs. It says so in the words of the
-// contract, without the code that decides.
+// a pool that is not for its tenant, give up an address that a living Cluster needs, or say that a VIP is there which is
+// not. It says so in the words of the contract, without the code that decides.
 func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	for _, action := range plan.Actions {
@@ -29,6 +29,29 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		}
 		if broken != "" {
 			found = append(found, fmt.Sprintf("%s: %s, but %s", s.Cluster.Key(), action, broken))
+		}
+	}
+	return append(found, premature(s, plan)...)
+}
+
+// premature returns the conditions that a plan would write before the Cluster has the VIP that they tell of. With variables
+// no conditions are written.
+func premature(s *vip.Snapshot, plan vip.Plan) []string {
+	written := s.Cluster
+	for _, action := range plan.Actions {
+		if _, ok := action.(vip.SetVariables); ok {
+			return nil
+		}
+		Write(&written, action)
+	}
+	var found []string
+	for _, change := range plan.Status.Changes {
+		value := written.VIPs[change.Role]
+		if change.Role == names.RoleControlPlane {
+			value = written.Endpoint.Host
+		}
+		if change.True && change.Reason == names.ReasonIPAddressAssigned && value == "" {
+			found = append(found, fmt.Sprintf("%s: %s, and the Cluster does not have it", s.Cluster.Key(), change))
 		}
 	}
 	return found
