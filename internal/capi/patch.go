@@ -98,6 +98,7 @@ type Results struct {
 	Finalizer   bool
 	Endpoint    *vip.SetEndpoint
 	Hold        *vip.HoldEndpoint
+	Port        *vip.KeepPort
 	Annotations []vip.SetAnnotation
 }
 
@@ -116,7 +117,7 @@ func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 	if results.Finalizer {
 		patch = append(patch, c.addFinalizer()...)
 	}
-	if c.Annotations == nil && (len(results.Annotations) > 0 || results.Hold != nil) {
+	if c.Annotations == nil && (len(results.Annotations) > 0 || results.Hold != nil || results.Port != nil) {
 		patch = append(patch, operation{opAdd, annotationsPath, object{}})
 	}
 	for _, annotation := range results.Annotations {
@@ -128,6 +129,8 @@ func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 		if endpoint := c.Spec.ControlPlaneEndpoint; endpoint.Host == "" && endpoint.Port != 0 {
 			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
 		}
+	case results.Port != nil:
+		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Port.Gate)})
 	case results.Endpoint != nil:
 		patch = append(patch, operation{opAdd, endpointPath, Endpoint(results.Endpoint.Endpoint)})
 		if _, ok := c.Annotations[names.TopologyGate]; ok {

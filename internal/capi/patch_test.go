@@ -216,6 +216,7 @@ func TestBodies(t *testing.T) {
 		"hold-first":           body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
 		"hold-v1beta1":         body(view.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
 		"hold-v1beta1-again":   body(rolled.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
+		"port":                 body(lone.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}})),
 		"hold-port":            body(lone.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},

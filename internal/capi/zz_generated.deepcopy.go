@@ -815,6 +815,11 @@ func (in *Results) DeepCopyInto(out *Results) {
 		*out = new(vip.HoldEndpoint)
 		**out = **in
 	}
+	if in.Port != nil {
+		in, out := &in.Port, &out.Port
+		*out = new(vip.KeepPort)
+		**out = **in
+	}
 	if in.Annotations != nil {
 		in, out := &in.Annotations, &out.Annotations
 		*out = make([]vip.SetAnnotation, len(*in))

@@ -132,7 +132,7 @@ func arrange(actions []vip.Action, lives bool) steps {
 	for _, action := range actions {
 		step := &s.single
 		switch action.(type) {
-		case vip.AddFinalizer, vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
+		case vip.AddFinalizer, vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
 			step = &s.results
 		case vip.SetRecords, vip.DeleteRecords:
 			if lives {
@@ -217,6 +217,8 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 			r.Finalizer = true
 		case vip.HoldEndpoint:
 			r.Hold = &a
+		case vip.KeepPort:
+			r.Port = &a
 		case vip.SetEndpoint:
 			r.Endpoint = &a
 		case vip.SetAnnotation:

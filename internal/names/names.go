@@ -40,7 +40,7 @@ const (
 )
 
 // TopologyGate is the annotation on a Cluster whose endpoint is held back until its VIP is in the templates: the generation
-// that the topology controller has to have rendered and, after a colon, the port that the endpoint had without a host.
+// that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
 // ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this one, with

@@ -10,7 +10,7 @@ import (
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldEndpoint, SetEndpoint, SetAnnotation, SetVariables, SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation, SetVariables, SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 	action()
@@ -74,6 +74,13 @@ type HoldEndpoint struct {
 	Gate Gate
 }
 
+// KeepPort remembers the port of an endpoint that has no host yet. As soon as the infrastructure is there, Cluster API
+// replaces such an endpoint by the infrastructure's, which is empty.
+type KeepPort struct {
+	// Gate is what is remembered already, and the port.
+	Gate Gate
+}
+
 // SetVariables writes the VIP of a role to variables of the Cluster's topology.
 type SetVariables struct {
 	Role   string
@@ -118,7 +125,7 @@ func RoleOf(action Action) string {
 		return a.Role
 	case DeleteClaim:
 		return a.Role
-	case HoldEndpoint, SetEndpoint:
+	case HoldEndpoint, KeepPort, SetEndpoint:
 		return names.RoleControlPlane
 	case SetVariables:
 		return a.Role
@@ -135,6 +142,7 @@ func (AdoptClaim) action()      {}
 func (ReplaceClaim) action()    {}
 func (DeleteClaim) action()     {}
 func (HoldEndpoint) action()    {}
+func (KeepPort) action()        {}
 func (SetEndpoint) action()     {}
 func (SetVariables) action()    {}
 func (SetRecords) action()      {}
@@ -159,6 +167,10 @@ func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s",
 
 func (a HoldEndpoint) String() string {
 	return fmt.Sprintf("hold the endpoint back: the templates have to be rendered from generation %d first", a.Gate.Generation)
+}
+
+func (a KeepPort) String() string {
+	return fmt.Sprintf("keep port %d for the endpoint to come", a.Gate.Port)
 }
 
 func (a SetVariables) String() string {
@@ -208,7 +220,7 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, SetEndpoint and SetAnnotation follow one another
+	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, KeepPort, SetEndpoint and SetAnnotation follow one another
 	// and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
 	Actions []Action
 

@@ -68,6 +68,7 @@ func allocate(s *Snapshot) Plan {
 	for i, role := range roles {
 		outcomes[i] = a.decide(role)
 		a.refused(&outcomes[i])
+		a.keepPort(&outcomes[i])
 	}
 	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }) {
 		outcomes = a.onlyMissingEndpoint(outcomes)

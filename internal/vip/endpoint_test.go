@@ -161,3 +161,39 @@ func TestConflictWithTheEndpointSaysBoth(t *testing.T) {
 	assert.Contains(t, message, "192.0.2.7")
 	assert.Contains(t, message, "10.0.0.10")
 }
+
+// A port without a host is the user's wish for the endpoint to come, and Cluster API takes it away once the infrastructure
+// is there.
+func TestPortWithoutHost(t *testing.T) {
+	cpPool := viptest.WithPool("cp", cp)
+	lone := viptest.With(host("", 9345))
+	remembered := func(generation int64) viptest.Option {
+		return viptest.With(held, func(c *vip.Cluster) { c.Gate = vip.Gate{Generation: generation, Port: 9345} })
+	}
+	bound := viptest.WithBound(cp, "cp", "10.0.0.10")
+	served := []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}
+	ready := []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=false PoolNotFound"}
+	waiting := []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"}
+	scenarios{
+		"if an address is awaited, should remember the port at once": {
+			given:   []viptest.Option{cpPool, lone},
+			actions: []string{"create vip-cp-prod from cp", "finalizer on", "keep port 9345"}, recheck: 3 * time.Second,
+		},
+		"if the port is remembered, should do nothing more": {
+			given: []viptest.Option{cpPool, viptest.WithClaim(cp, "cp"), lone, remembered(0)}, conditions: waiting,
+		},
+		"if the user chose another one since, should remember that": {
+			given:   []viptest.Option{cpPool, viptest.WithClaim(cp, "cp"), viptest.With(host("", 8443)), remembered(7)},
+			actions: []string{"keep port 8443"}, conditions: waiting,
+		},
+		"if the port was taken away, should put it back with the host": {
+			given: []viptest.Option{cpPool, bound, remembered(0)}, actions: served, conditions: ready,
+		},
+		"if the address is there, should write the endpoint and remember nothing": {
+			given: []viptest.Option{cpPool, bound, lone, viptest.With(held)}, actions: served, conditions: ready,
+		},
+		"if no pool serves the Cluster, should leave it alone": {
+			given: []viptest.Option{lone}, conditions: []string{"ControlPlaneVIPReady=false PoolNotFound"},
+		},
+	}.run(t)
+}

@@ -143,9 +143,10 @@ type ClusterClass struct {
 	Variables map[string]string
 }
 
-// Gate says what the topology controller has to have rendered before the endpoint may become valid.
+// Gate says what the topology controller has to have rendered before the endpoint may become valid, and what port the
+// endpoint then gets.
 type Gate struct {
-	// Generation is the first generation of the Cluster that is known to carry the VIP.
+	// Generation is the first generation of the Cluster that is known to carry the VIP; 0 if none has to.
 	Generation int64
 
 	// Port is the port that stood in the endpoint without a host; 0 if none did.

@@ -46,6 +46,18 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	return true
 }
 
+// keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it away
+// at any time.
+func (a *allocation) keepPort(o *outcome) {
+	port, gate := a.cluster.Endpoint.Port, a.cluster.Gate
+	if o.Role != names.RoleControlPlane || !o.holds || a.cluster.Endpoint.Host != "" || port == 0 || port == gate.Port ||
+		contains[SetEndpoint](o.value) || contains[HoldEndpoint](o.value) || contains[SetVariables](o.value) {
+		return
+	}
+	gate.Port = port
+	o.value = append(o.value, KeepPort{gate})
+}
+
 // variablesSince returns a generation in which the variables hold what they shall, or 0 if none receives the VIP. It is not
 // that of the gate: somebody may have taken the values away and had templates rendered without them since.
 func (a *allocation) variablesSince(v *variables) int64 {

@@ -77,6 +77,20 @@ func TestBoundaries(t *testing.T) {
 			s.served("one")
 		})
 	}
+	t.Run("if the user set a port without a host and it is taken away while the Cluster waits, should keep it", func(t *testing.T) {
+		s := ordinary(t)
+		s.pool(controlPlane, 10, 10)
+		s.cluster("first")
+		s.sees("first", endpoint(s.ip(10), 6443))
+		s.cluster("next", func(c *harness.NewCluster) { c.Port = 9345 })
+		s.sees("next", condition(controlPlane, names.ReasonPoolExhausted))
+		// Cluster API 1.14 does it when the infrastructure is there; older versions do not always.
+		s.edit("next", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": nil}})
+		s.sees("next", endpoint("", 0))
+		s.delete("first")
+		cluster := s.sees("next", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 9345))
+		require.NotContains(t, cluster.GetAnnotations(), names.TopologyGate)
+	})
 	t.Run("if the user sets a host while the Cluster waits, should keep it and give the claim back", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 10)

@@ -93,7 +93,8 @@ func TestTopologyUnderLoad(t *testing.T) {
 		})
 	}
 	for i := range clusters {
-		s.sees(name(i), condition(controlPlane, names.ReasonIPAddressAssigned))
+		cluster := s.sees(name(i), condition(controlPlane, names.ReasonIPAddressAssigned))
+		require.Equal(t, map[bool]int64{true: 9345, false: 6443}[i%4 == 0], cluster.Endpoint().Port)
 		log.inOrder(t, name(i))
 	}
 	require.Empty(t, e.guard.Breaches())

@@ -26,6 +26,8 @@ func carryOut(c *vip.Cluster, actions []vip.Action) {
 			c.Held = true
 		case vip.HoldEndpoint:
 			c.Gate, c.Endpoint.Port = a.Gate, 0
+		case vip.KeepPort:
+			c.Gate = a.Gate
 		case vip.SetAnnotation:
 			c.VIPs = maps.Clone(c.VIPs)
 			if c.VIPs == nil {

@@ -198,6 +198,8 @@ func Write(c *vip.Cluster, action vip.Action) {
 		c.Held = false
 	case vip.HoldEndpoint:
 		c.Gate, c.Endpoint.Port = a.Gate, 0
+	case vip.KeepPort:
+		c.Gate = a.Gate
 	case vip.SetEndpoint:
 		c.Endpoint, c.Gate = a.Endpoint, vip.Gate{}
 	case vip.SetVariables:
@@ -247,6 +249,8 @@ func brief(action vip.Action) string {
 		return "delete " + a.Claim.Name
 	case vip.HoldEndpoint:
 		return strings.TrimSuffix(fmt.Sprintf("hold for generation %d and port %d", a.Gate.Generation, a.Gate.Port), " and port 0")
+	case vip.KeepPort:
+		return fmt.Sprintf("keep port %d", a.Gate.Port)
 	case vip.SetVariables:
 		return fmt.Sprintf("variables %v", a.Values)
 	case vip.SetRecords:

@@ -41,7 +41,7 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 	for _, action := range plan.Actions {
 		one := write{do: func() error { return w.act(f, action) }}
 		switch action.(type) {
-		case vip.HoldEndpoint, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
+		case vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
 			results = append(results, action)
 			continue
 		case vip.CreateClaim, vip.AdoptClaim, vip.ReplaceClaim, vip.DeleteClaim:

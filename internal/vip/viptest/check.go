@@ -47,13 +47,17 @@ func (w *World) checkClaims() {
 	}
 }
 
-// checkEndpoint: a host that is set is never overwritten, and host and port appear together.
+// checkEndpoint: a host that is set is never overwritten, host and port appear together, and the port is the one that the
+// Cluster asked for.
 func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	if before.Host != "" && state.Endpoint.Host != before.Host {
 		w.violation("the host of %s was %s and became %s", state.Key(), before.Host, state.Endpoint.Host)
 	}
 	if before.Host == "" && state.Endpoint.Host != "" && w.rendersVIP(state) && !slices.Contains(state.templates, state.Endpoint.Host) {
 		w.violation("the endpoint of %s became valid while its templates have %v", state.Key(), state.templates)
+	}
+	if before.Host == "" && state.port != 0 && state.Endpoint.Port != state.port {
+		w.violation("the port of %s was to be %d and became %d", state.Key(), state.port, state.Endpoint.Port)
 	}
 	if state.Endpoint.Host == "" || state.Endpoint.Port < 1 || state.Endpoint.Port > 65535 {
 		w.violation("the endpoint of %s became %s", state.Key(), state.Endpoint)

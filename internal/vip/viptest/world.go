@@ -48,6 +48,8 @@ type clusterState struct {
 	templates []string
 	// manual says that a user set the endpoint.
 	manual bool
+	// port is the one that the Cluster was created with; 0 if it had none.
+	port int32
 }
 
 // PoolState is a pool of the world: its configuration and its addresses.
@@ -126,7 +128,7 @@ func (w *World) AddCluster(namespace, name string, overrides ...func(*vip.Cluste
 		c.UID = types.UID(fmt.Sprintf("uid-%d", w.next()))
 	})
 	apply(&cluster, overrides)
-	w.clusters[k] = &clusterState{Cluster: cluster, manual: cluster.Endpoint.Host != ""}
+	w.clusters[k] = &clusterState{Cluster: cluster, manual: cluster.Endpoint.Host != "", port: cluster.Endpoint.Port}
 	w.logf("user: creates Cluster %s", k)
 	return k
 }
@@ -155,6 +157,18 @@ func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
 	}
 	state.manual = state.manual || state.Endpoint.Host != before.Endpoint.Host
 	w.logf("user: %s Cluster %s", what, k)
+}
+
+// TakePort lets Cluster API take away the port of an endpoint without a host, as it does when the infrastructure is there.
+// Before it is remembered nobody can know it any more, so that is left out.
+func (w *World) TakePort(k string) {
+	state, ok := w.clusters[k]
+	if !ok || state.Endpoint.Host != "" || state.Endpoint.Port == 0 || state.Gate.Port != state.Endpoint.Port {
+		return
+	}
+	state.Endpoint.Port = 0
+	state.Generation++
+	w.logf("capi: takes the port of Cluster %s", k)
 }
 
 // Delete requests the deletion of a Cluster.
