@@ -97,25 +97,40 @@ func (s sample) String() string {
 		s.cycles, float64(s.heap)/(1<<20), float64(s.rss)/(1<<20), s.goroutines, s.series, s.files)
 }
 
-// settledHeap measures the heap again and again until it shrinks no more: events are still being sent when all else is done.
-func settledHeap(ctx context.Context, operator *harness.Operator) (int64, error) {
-	const step, shrinks = 500 * time.Millisecond, 32 << 10
+// settle measures again and again until the heap shrinks no more, and keeps the least that it saw: events are still being
+// sent when all else is done, and now and then the operator asks what is served. What has leaked is there each time.
+func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
+	const step, shrinks, enough = 500 * time.Millisecond, 32 << 10, 4
 	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	least, err := operator.Heap(ctx)
-	for err == nil {
+	for looks := 1; ; looks++ {
+		heap, err := operator.Heap(ctx)
+		if err != nil {
+			return err
+		}
+		metrics, err := operator.Metrics(ctx)
+		if err != nil {
+			return err
+		}
+		seen := sample{heap: heap, goroutines: int(metrics.Value("go_goroutines", nil)), files: int(metrics.Value("process_open_fds", nil))}
+		if looks == 1 {
+			s.heap, s.goroutines, s.files = seen.heap, seen.goroutines, seen.files
+		}
+		shrank := seen.heap <= s.heap-shrinks
+		s.heap, s.goroutines, s.files = min(s.heap, seen.heap), min(s.goroutines, seen.goroutines), min(s.files, seen.files)
+		s.series = 0
+		for _, family := range metrics {
+			s.series += len(family.GetMetric())
+		}
+		if looks >= enough && !shrank {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return ctx.Err()
 		case <-ticker.C:
 		}
-		var heap int64
-		if heap, err = operator.Heap(ctx); heap > least-shrinks {
-			return min(heap, least), err
-		}
-		least = heap
 	}
-	return 0, err
 }
 
 // look waits until the operator has nothing left to do and looks at what it holds.
@@ -134,17 +149,12 @@ func (w *world) look(ctx context.Context, operator *harness.Operator, options *o
 		if queued := metrics.Value("workqueue_depth", nil) + metrics.Value("workqueue_unfinished_work_seconds", nil); queued > 0 {
 			return errors.New("the operator still has something to do")
 		}
-		s.goroutines, s.files = int(metrics.Value("go_goroutines", nil)), int(metrics.Value("process_open_fds", nil))
-		s.series = 0
-		for _, family := range metrics {
-			s.series += len(family.GetMetric())
-		}
 		return nil
 	})
 	if err != nil {
 		return s, err
 	}
-	if s.heap, err = settledHeap(ctx, operator); err != nil {
+	if err := s.settle(ctx, operator); err != nil {
 		return s, err
 	}
 	usage, err := operator.Usage()
