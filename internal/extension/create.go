@@ -29,9 +29,9 @@ const (
 	// holdShare is the part of a Cluster's age that it is held for: it then waits at most this much longer than it must,
 	// and a thousand Clusters in a queue do not ask a thousand times a second.
 	holdShare = 4
-	// benefitOfDoubt is how old a Cluster may be to be held although the caches, which would say whether a pool serves it,
+	// BenefitOfDoubt is how old a Cluster may be to be held although the caches, which would say whether a pool serves it,
 	// are not filled. They fill within seconds, and what keeps them from it must not keep Clusters from being created.
-	benefitOfDoubt = 30 * time.Second
+	BenefitOfDoubt = 30 * time.Second
 )
 
 // beforeClusterCreate holds the topology of a Cluster back until its VIP can be rendered into it.
@@ -46,7 +46,7 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 	}
 	store := e.Store()
 	if store == nil {
-		if age < benefitOfDoubt {
+		if age < BenefitOfDoubt {
 			return hold(minHold, "the VIP allocator has just started and does not know its pools yet")
 		}
 		return release()

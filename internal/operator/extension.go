@@ -38,6 +38,11 @@ type hooks struct {
 	certificate *servingCertificate
 	registrar   *registrar
 	store       atomic.Pointer[kube.Store]
+	// filled is closed when the caches are filled for the first time.
+	filled chan struct{}
+	fill   sync.Once
+	// started is when the replica began.
+	started time.Time
 }
 
 // newHooks returns the runtime extension.
@@ -47,14 +52,14 @@ func newHooks(o *operator) (*hooks, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hooks{operator: o}
+	h := &hooks{operator: o, filled: make(chan struct{}), started: time.Now()}
 	source, err := o.certificateSource(clients, place)
 	if err != nil {
 		return nil, err
 	}
 	h.certificate = newServingCertificate(source, o.logger)
 	h.registrar = &registrar{
-		extensionClients: clients, place: place, certificate: h.certificate, logger: o.logger,
+		extensionClients: clients, place: place, certificate: h.certificate, filled: h.filled, logger: o.logger,
 		finder: &apis.Finder{Discovery: clients.discovery, Logger: o.logger},
 	}
 	o.health.AddReadyCheck("runtime extension", h.ready)
@@ -65,10 +70,22 @@ func (h *hooks) ready() error {
 	if !h.certificate.loaded() {
 		return errHooksNoCertificate
 	}
-	if h.store.Load() == nil {
+	if h.store.Load() == nil && !h.answersAnyway() {
 		return errHooksNotSynced
 	}
 	return nil
+}
+
+// answersAnyway reports whether this replica has waited for its caches as long as an answer may depend on them. Behind a
+// Service without any replica, Cluster API would wait for every call, and not start again; see extension.BenefitOfDoubt.
+func (h *hooks) answersAnyway() bool { return time.Since(h.started) > extension.BenefitOfDoubt }
+
+// keep takes the caches over, or that there are none.
+func (h *hooks) keep(store *kube.Store) {
+	h.store.Store(store)
+	if store != nil {
+		h.fill.Do(func() { close(h.filled) })
+	}
 }
 
 // listen binds the server of the hooks.
@@ -90,7 +107,10 @@ func hooksSpec(address string, handler http.Handler, certificate func(*tls.Clien
 		handler:      handler,
 		tls:          &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate},
 		writeTimeout: writeTimeout,
-		logger:       logger,
+		// Cluster API before 1.10.9 and its fellows of 1.11 makes a connection for each call and leaves it behind; all that
+		// are taken would be such soon. It also spreads the calls of others over all replicas.
+		oneRequest: true,
+		logger:     logger,
 	}
 }
 
@@ -107,7 +127,7 @@ func (h *hooks) read(ctx context.Context) {
 	said := ""
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		err := h.operator.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error {
-			return controller.Read(ctx, cfg, h.store.Store)
+			return controller.Read(ctx, cfg, h.keep)
 		})
 		if err == nil || errors.Is(err, controller.ErrRestart) {
 			said = ""

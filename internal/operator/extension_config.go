@@ -124,8 +124,11 @@ type registrar struct {
 
 	place       extensionPlace
 	certificate *servingCertificate
-	finder      *apis.Finder
-	logger      *slog.Logger
+	// filled is closed when the caches of the hooks are filled for the first time. Until then the hooks are not offered to
+	// Cluster API, which would not start beside an ExtensionConfig that nobody answers for.
+	filled chan struct{}
+	finder *apis.Finder
+	logger *slog.Logger
 
 	// served is the version that was last found; only run and what it calls use it.
 	served schema.GroupVersion
@@ -134,7 +137,7 @@ type registrar struct {
 // run registers the extension with Cluster API, keeps it registered until ctx ends, and takes it away then if the operator
 // is on its way out.
 func (r *registrar) run(ctx context.Context, period time.Duration) {
-	said := ""
+	said, filled := "", r.filled
 	for ctx.Err() == nil {
 		text := ""
 		if err := r.register(ctx); err != nil && ctx.Err() == nil {
@@ -149,6 +152,8 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-r.certificate.changed:
+		case <-filled:
+			filled = nil // once is enough
 		}
 		timer.Stop()
 	}
@@ -156,6 +161,15 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 	defer cancel()
 	if err := r.leave(ctx); err != nil {
 		r.logger.Warn("the ExtensionConfig could not be taken away", slog.Any(errorKey, err))
+	}
+}
+
+func (r *registrar) isFilled() bool {
+	select {
+	case <-r.filled:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -192,6 +206,9 @@ func (r *registrar) register(ctx context.Context) error {
 	current, err := r.configs().Get(ctx, names.ExtensionName, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read the ExtensionConfig %s: %w", names.ExtensionName, err)
+	}
+	if apierrors.IsNotFound(err) && !r.isFilled() {
+		return errHooksNotSynced
 	}
 	clientConfig := r.place.clientConfig(r.certificate.bundle())
 	if err == nil && isRegistered(current, clientConfig, *owner) {

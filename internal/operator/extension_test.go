@@ -16,8 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	discoveryfake "k8s.io/client-go/discovery/fake"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
+	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 func TestRuntimeExtensionOptions(t *testing.T) {
@@ -203,4 +210,67 @@ func TestIsRegistered(t *testing.T) {
 		})
 	}
 	require.True(t, isRegistered(current(set("theirs", "caBundle")), place.clientConfig(nil), owner), "a bundle that we do not know is not ours to change")
+}
+
+// Without a replica that answers, Cluster API would not start beside an ExtensionConfig.
+func TestRegisterWaitsForCaches(t *testing.T) {
+	serving := newServingCertificate(directory(t.TempDir()), slog.New(slog.DiscardHandler))
+	writeChain(t, string(serving.source.(directory)), chain(t))
+	require.NoError(t, serving.refresh(t.Context()))
+	role := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": map[string]any{"name": "owner", "uid": "uid-of-owner"},
+	}}
+	config := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "runtime.cluster.x-k8s.io/v1beta2", "kind": "ExtensionConfig", "metadata": map[string]any{"name": names.ExtensionName},
+	}}
+	registering := func(t *testing.T, filled bool, objects ...runtime.Object) []string {
+		t.Helper()
+		served := &discoveryfake.FakeDiscovery{Fake: &clienttesting.Fake{Resources: []*metav1.APIResourceList{
+			{GroupVersion: "runtime.cluster.x-k8s.io/v1beta2", APIResources: []metav1.APIResource{{Name: "extensionconfigs", Kind: "ExtensionConfig"}}},
+		}}}
+		client := dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), append(objects, role)...)
+		var written []string
+		client.PrependReactor("patch", "extensionconfigs", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			written = append(written, action.(clienttesting.PatchAction).GetName())
+			return true, config, nil
+		})
+		r := &registrar{
+			extensionClients: &extensionClients{dynamic: client, discovery: served, ownerName: "owner"}, place: extensionPlace{url: "https://localhost:1"},
+			certificate: serving, filled: make(chan struct{}), finder: &apis.Finder{Discovery: served, Logger: slog.New(slog.DiscardHandler)},
+			logger: slog.New(slog.DiscardHandler),
+		}
+		if filled {
+			close(r.filled)
+		}
+		if err := r.register(t.Context()); err != nil {
+			require.ErrorIs(t, err, errHooksNotSynced)
+		}
+		return written
+	}
+	t.Run("if the caches were never filled, should not offer the hooks", func(t *testing.T) {
+		require.Empty(t, registering(t, false))
+	})
+	t.Run("if the hooks are offered already, should keep that current", func(t *testing.T) {
+		require.Equal(t, []string{names.ExtensionName}, registering(t, false, config))
+	})
+	t.Run("if the caches are filled, should offer the hooks", func(t *testing.T) {
+		require.Equal(t, []string{names.ExtensionName}, registering(t, true))
+	})
+}
+
+func TestHooksReady(t *testing.T) {
+	serving := newServingCertificate(directory(t.TempDir()), slog.New(slog.DiscardHandler))
+	h := &hooks{certificate: serving, filled: make(chan struct{}), started: time.Now()}
+	require.ErrorIs(t, h.ready(), errHooksNoCertificate)
+	writeChain(t, string(serving.source.(directory)), chain(t))
+	require.NoError(t, serving.refresh(t.Context()))
+	require.ErrorIs(t, h.ready(), errHooksNotSynced)
+	h.keep(&kube.Store{})
+	require.NoError(t, h.ready())
+	h.keep(nil)
+	require.ErrorIs(t, h.ready(), errHooksNotSynced, "the caches are filled anew")
+	h.keep(&kube.Store{}) // and once more does no harm
+	h.keep(nil)
+	h.started = time.Now().Add(-time.Minute)
+	require.NoError(t, h.ready(), "the answers do not depend on the caches any more")
 }

@@ -229,3 +229,11 @@ func TestHookBodies(t *testing.T) {
 		assert.Less(t, <-sent, 100)
 	})
 }
+
+// Cluster API before 1.10.9 makes a connection for each call of a hook and leaves it behind.
+func TestHooksOfClientsThatLeaveConnectionsBehind(t *testing.T) {
+	hooks := targets(t, time.Minute)["hooks"]
+	for range maxConnections + 10 {
+		require.Equal(t, hooks.status, hooks.ask(t, hooks.connect(t), ""))
+	}
+}

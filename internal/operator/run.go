@@ -37,6 +37,8 @@ const (
 	awaitPeriod = 2 * time.Second
 	// drainReserve is what is left of the time to drain for everything but the work itself.
 	drainReserve = time.Second
+	// hooksLinger is how long a Service may go on sending to a pod that is told to stop.
+	hooksLinger = 5 * time.Second
 )
 
 // errNotSynced is why a leader is not ready.
@@ -99,10 +101,10 @@ func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([
 		diagnostics.Reviewers = reviewers
 	}
 	o.health.AddReadyCheck("caches", func() error {
-		if o.leading.Load() && !o.synced.Load() {
-			return errNotSynced
+		if !o.leading.Load() || o.synced.Load() || o.hooks != nil && o.hooks.answersAnyway() {
+			return nil
 		}
-		return nil
+		return errNotSynced
 	})
 	binds := []func() (*Server, error){
 		func() (*Server, error) { return ListenHealth(ctx, o.options.HealthAddress, o.health, o.logger) },
@@ -139,6 +141,9 @@ func (o *operator) run(ctx context.Context, servers []*Server) error {
 		hooking.Go(func() { o.hooks.run(serving) })
 	}
 	err := o.lead(leading)
+	if o.hooks != nil && ctx.Err() != nil {
+		o.linger(serving)
+	}
 	stopServing()
 	hooking.Wait()
 	err = errors.Join(err, <-served)
@@ -146,6 +151,16 @@ func (o *operator) run(ctx context.Context, servers []*Server) error {
 		o.logger.Info("stopped")
 	}
 	return err
+}
+
+// linger answers the hooks until the cluster's proxies have stopped sending to this replica. A call that is refused counts as
+// answered to Cluster API where the hook is one that may fail, and then a Cluster is created without its VIP.
+func (o *operator) linger(ctx context.Context) {
+	o.logger.Info("answering runtime hooks a while longer", slog.Duration("time", hooksLinger))
+	select {
+	case <-ctx.Done():
+	case <-time.After(hooksLinger):
+	}
 }
 
 func (o *operator) lead(ctx context.Context) error {

@@ -255,7 +255,14 @@ func TestRuntimeHooks(t *testing.T) {
 		}
 		require.Empty(t, standby.Logged(registered), "only the leader registers")
 		require.Equal(t, url, s.registeredURL())
-		stop(t, standby)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := standby.Stop(ctx)
+			ended <- err
+		}()
+		require.NoError(t, standby.WaitLog(ctx, "answering runtime hooks a while longer"))
+		require.NotContains(t, s.hook(other, "beforeclustercreate/before-cluster-create", cluster), "error", "a Service may still send to it")
+		require.NoError(t, <-ended)
 		require.NotNil(t, extensionConfig(t, e), "a standby that ends takes nothing away")
 	})
 	t.Run("if the Secret is lost, should make a certificate and tell Cluster API", func(t *testing.T) {

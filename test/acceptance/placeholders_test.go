@@ -20,15 +20,20 @@ func TestPlaceholders(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, sharedOperator(t, e))
 	host, port := declared("vip", "string"), declared("vipPort", "integer")
-	host["required"], port["required"] = true, true
+	both := declared("both", "object")
+	both["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "properties": map[string]any{
+		"name": map[string]any{"type": "string"}, "number": map[string]any{"type": "integer"},
+	}}}
+	host["required"], port["required"], both["required"] = true, true, true
 	for _, class := range []string{"-filled", "-other"} {
-		s.create(harness.NewClass{Namespace: s.name, Name: s.name + class, Variables: []any{host, port}})
+		s.create(harness.NewClass{Namespace: s.name, Name: s.name + class, Variables: []any{host, port, both}})
 	}
 	s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
 		p.Class, p.Annotations = s.name+"-filled", map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
 	})
 	s.placeholder("vip", `""`)
 	s.placeholder("vipPort", "0")
+	s.placeholder("both", `{"name": dyn(""), "number": dyn(0)}`) // as the chart writes it
 	of := func(class string) func(*harness.NewCluster) {
 		return func(c *harness.NewCluster) { c.Class = s.name + class }
 	}
@@ -40,7 +45,8 @@ func TestPlaceholders(t *testing.T) {
 	}
 	s.eventually("the policies are heeded", func() error { return refused(t, "bare", "-filled") })
 
-	s.sees("bare", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+	s.sees("bare", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)),
+		variable("both", map[string]any{"name": "", "number": int64(0)}))
 	t.Run("if one of the variables is there, should fill in the other and leave it", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("half", of("-filled"), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(9345)} })

@@ -135,3 +135,14 @@ capi-vip-allocator-runtime-extension
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* A value as a CEL expression. CEL wants all values of a map or a list to be of one type, and dyn is one. */}}
+{{- define "vip.cel" -}}
+{{- if kindIs "map" . -}}
+{ {{- range $i, $key := keys . | sortAlpha }}{{ if $i }}, {{ end }}{{ $key | toJson }}: dyn({{ include "vip.cel" (get $ $key) }}){{ end -}} }
+{{- else if kindIs "slice" . -}}
+[ {{- range $i, $value := . }}{{ if $i }}, {{ end }}dyn({{ include "vip.cel" $value }}){{ end -}} ]
+{{- else -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}

@@ -64,6 +64,7 @@ func TestObjects(t *testing.T) {
 			values: "controller: {namespace: team}",
 			with: []string{
 				"Role/capi-vip-allocator-system-capi-vip-allocator-manager", "RoleBinding/capi-vip-allocator-system-capi-vip-allocator-manager",
+				"Role/capi-vip-allocator-system-capi-vip-allocator-events", "RoleBinding/capi-vip-allocator-system-capi-vip-allocator-events",
 			},
 		},
 	}

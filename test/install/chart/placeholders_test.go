@@ -14,7 +14,7 @@ func TestPlaceholders(t *testing.T) {
 	const values = `
 placeholders:
   - class: vsphere-rke2
-    variables: {controlPlaneIpAddr: "", controlPlanePort: 0, network: {mtu: 1500}}
+    variables: {controlPlaneIpAddr: "", controlPlanePort: 0, network: {mtu: 1500, name: "", zones: [1, a]}}
   - {class: metal3, namespace: classes, variables: {vip: "::"}}
 `
 	t.Run("if there are none, should make no policies", func(t *testing.T) {
@@ -37,7 +37,7 @@ placeholders:
 		for suffix, words := range map[string][]string{
 			"-placeholder-0-0": {`== "vsphere-rke2"`, `"" == ""`, `dyn("controlPlaneIpAddr")`, `dyn("")`},
 			"-placeholder-0-1": {`dyn("controlPlanePort")`, `dyn(0)`},
-			"-placeholder-0-2": {`dyn({"mtu":1500})`},
+			"-placeholder-0-2": {`dyn({"mtu": dyn(1500), "name": dyn(""), "zones": dyn([dyn(1), dyn("a")])})`},
 			"-placeholder-1-0": {`== "metal3"`, `"classes" == ""`, `dyn("::")`},
 		} {
 			for _, word := range words {

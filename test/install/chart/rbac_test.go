@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
@@ -46,7 +47,12 @@ func TestRoles(t *testing.T) {
 				role := get[rbacv1.Role](t, objects, "Role", "-manager")
 				require.Equal(t, "team", role.Namespace)
 				require.Equal(t, all["watched"], role.Rules)
+				events := get[rbacv1.Role](t, objects, "Role", "-events")
+				require.Equal(t, metav1.NamespaceDefault, events.Namespace)
+				require.Equal(t, all["clusterEvents"], events.Rules)
+				require.Equal(t, events.Name, get[rbacv1.RoleBinding](t, objects, "RoleBinding", "-events").RoleRef.Name)
 			} else {
+				require.Nil(t, objects.Find("Role", "-events"))
 				require.Nil(t, objects.Find("Role", "-manager"))
 			}
 			leases := get[rbacv1.Role](t, objects, "Role", "-leader-election")
