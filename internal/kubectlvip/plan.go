@@ -57,11 +57,12 @@ func (a *app) plan(command *cobra.Command, namespace string, manifests []*capi.C
 	plans := []view.ClusterPlan{}
 	served := true
 	for _, manifest := range manifests {
-		outcome, err := simulate.Run(world.Store, manifest, world.Operator.Settings, facts.Now)
+		operator := world.OperatorFor(manifest)
+		outcome, err := simulate.Run(world.Store, manifest, operator.Settings, facts.Now)
 		if err != nil {
 			return err
 		}
-		plan := view.PlanOf(outcome.Snapshot, outcome.Exists, outcome.Actions, &world.Operator)
+		plan := view.PlanOf(outcome.Snapshot, outcome.Exists, outcome.Actions, operator)
 		served = served && plan.Served
 		plans = append(plans, plan)
 	}

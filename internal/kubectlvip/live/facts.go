@@ -13,11 +13,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
+// OperatorFor returns the operator that a Cluster is the business of, or the first.
+func (w *World) OperatorFor(cluster *capi.Cluster) *view.Operator {
+	return view.OperatorFor(w.Operators, cluster.Namespace, cluster.Labels[names.WatchFilter])
+}
+
 // Facts returns what was read in the terms of package view, as of now.
 func (w *World) Facts() *view.Facts {
 	now := w.reader.now()
 	f := &view.Facts{
-		Now: now, Operator: w.Operator, Platform: w.platform, Limits: w.limits,
+		Now: now, Operator: w.Operators[0], Also: w.Operators[1:], Platform: w.platform, Limits: w.limits,
 		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
 	}
 	if w.Store == nil {
@@ -28,7 +33,7 @@ func (w *World) Facts() *view.Facts {
 		if !ok {
 			continue
 		}
-		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), w.Operator.Settings, now); ok {
+		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), w.OperatorFor(cluster).Settings, now); ok {
 			f.Snapshots = append(f.Snapshots, snapshot)
 		}
 	}

@@ -31,24 +31,43 @@ const selector = "cluster.x-k8s.io/provider=addon-capi-vip-allocator"
 // container is the operator's in its pod; the name is the one that Cluster API's installers look for.
 const container = "manager"
 
-// findOperator finds out how the operator is set up and whether it runs, as far as it can be seen and may be read. The
-// kinds are the pool kinds of other providers that it is configured for.
-func (r *Reader) findOperator(ctx context.Context) (view.Operator, []schema.GroupVersionKind) {
-	found := view.Operator{Settings: vip.Settings{DefaultPort: vip.DefaultPort}}
-	options := options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}
+// findOperators finds out how the operator is set up and whether it runs, as far as it can be seen and may be read; of each
+// of its installations, or of one that nothing is known of. The kinds are the pool kinds of other providers that they are
+// configured for.
+func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kinds []schema.GroupVersionKind) {
 	var denied string
 	deployments, err := r.core.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		deployments = &appsv1.DeploymentList{}
 		denied = "Deployments cannot be read (" + shortly(err) + ")"
 	}
-	var deployment *view.Deployment
 	for i := range deployments.Items {
-		d := &deployments.Items[i]
-		if i > 0 {
-			found.Others = append(found.Others, d.Namespace+"/"+d.Name)
-			continue
+		operator, configured := r.findOperator(ctx, &deployments.Items[i], denied)
+		for j := range found {
+			if found[j].Meets(&operator) {
+				found[j].Others = append(found[j].Others, operator.Namespace+"/"+operator.Deployment)
+			}
 		}
+		found = append(found, operator)
+		for _, kind := range configured {
+			if !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	if len(found) == 0 {
+		operator, _ := r.findOperator(ctx, nil, denied)
+		found = append(found, operator)
+	}
+	return found, kinds
+}
+
+// findOperator is findOperators for one Deployment, or for none. Denied is what could not be read before.
+func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied string) (view.Operator, []schema.GroupVersionKind) {
+	found := view.Operator{Settings: vip.Settings{DefaultPort: vip.DefaultPort}}
+	options := options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}
+	var deployment *view.Deployment
+	if d != nil {
 		found.Namespace, found.Deployment, found.ServiceAccount = d.Namespace, d.Name, cmp.Or(d.Spec.Template.Spec.ServiceAccountName, "default")
 		found.Version = versionOf(d)
 		options, found.SettingsKnown = r.optionsOf(ctx, d)

@@ -17,7 +17,8 @@ import (
 // Permissions asks the API server whether the operator's service account may do what it has to: each rule of the chart,
 // in the namespaces that the operator looks at.
 func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
-	if w.Operator.ServiceAccount == "" {
+	operator := &w.Operators[0]
+	if operator.ServiceAccount == "" {
 		return &view.Permissions{Skipped: "no Deployment of the operator was found, so its service account is not known"}, nil
 	}
 	var rules map[string][]rbacv1.PolicyRule
@@ -26,10 +27,10 @@ func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 	}
 	permissions := &view.Permissions{}
 	for _, part := range []struct{ key, namespace string }{
-		{"watched", w.Operator.WatchesNamespace}, {"cluster", ""}, {"own", w.Operator.Namespace},
+		{"watched", operator.WatchesNamespace}, {"cluster", ""}, {"own", operator.Namespace},
 	} {
 		for _, request := range requests(rules[part.key], part.namespace) {
-			allowed, err := w.allowed(ctx, request)
+			allowed, err := w.allowed(ctx, operator, request)
 			if err != nil {
 				return &view.Permissions{Skipped: "the operator's permissions cannot be asked for (" + shortly(err) + " on SubjectAccessReviews)"}, nil
 			}
@@ -57,11 +58,11 @@ func requests(rules []rbacv1.PolicyRule, namespace string) []*authorizationv1.Re
 	return all
 }
 
-func (w *World) allowed(ctx context.Context, request *authorizationv1.ResourceAttributes) (bool, error) {
-	account := "system:serviceaccount:" + w.Operator.Namespace + ":" + w.Operator.ServiceAccount
+func (w *World) allowed(ctx context.Context, operator *view.Operator, request *authorizationv1.ResourceAttributes) (bool, error) {
+	account := "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
 	review, err := w.reader.core.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: account, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + w.Operator.Namespace, "system:authenticated"},
+			User: account, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
 			ResourceAttributes: request,
 		},
 	}, metav1.CreateOptions{})

@@ -67,9 +67,10 @@ func newReader(config *rest.Config) (*Reader, error) {
 
 // World is what was read, and the store that holds it.
 type World struct {
-	API      capi.API
-	Store    *kube.Store
-	Operator view.Operator
+	API   capi.API
+	Store *kube.Store
+	// Operators are the operator's installations, at least one.
+	Operators []view.Operator
 
 	reader   *Reader
 	platform view.Platform
@@ -114,8 +115,8 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its version: %w", r.config.Host, err)
 	}
-	operator, kinds := r.findOperator(ctx)
-	w.Operator = operator
+	var kinds []schema.GroupVersionKind
+	w.Operators, kinds = r.findOperators(ctx)
 	if w.API, w.platform.Missing, err = (&apis.Finder{Discovery: client, PoolKinds: kinds}).Find(); err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 		w.platform.APIs = w.API.String()
 	}
 	w.limits = unserved(kinds, w.API)
-	if operator.Deployment != "" && !operator.SettingsKnown {
+	if slices.ContainsFunc(w.Operators, func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown }) {
 		w.limits = append(w.limits, "not all options of the operator could be read; defaults are assumed for the others")
 	}
 	return w, nil

@@ -141,17 +141,19 @@ func checkAPIs(f *Facts, _ *Permissions) []Finding {
 
 func checkOperator(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
-	switch f.Operator.State {
-	case OperatorNotRunning:
-		found = append(found, Finding{Severity: SeverityError, Object: deploymentName(&f.Operator), Message: f.Operator.Says, Do: "start it; until then no Cluster gets or gives back a VIP"})
-	case OperatorUnknown:
-		found = append(found, Finding{Severity: SeverityWarning, Object: deploymentName(&f.Operator), Message: f.Operator.Says})
-	}
-	for _, other := range f.Operator.Others {
-		found = append(found, Finding{
-			Severity: SeverityError, Object: "Deployment " + other, Message: "the operator is installed more than once",
-			Do: "remove one: two leaders in two namespaces do not see each other's Lease",
-		})
+	for _, operator := range f.operators() {
+		switch operator.State {
+		case OperatorNotRunning:
+			found = append(found, Finding{Severity: SeverityError, Object: deploymentName(&operator), Message: operator.Says, Do: "start it; until then no Cluster gets or gives back a VIP"})
+		case OperatorUnknown:
+			found = append(found, Finding{Severity: SeverityWarning, Object: deploymentName(&operator), Message: operator.Says})
+		}
+		for _, other := range operator.Others {
+			found = append(found, Finding{
+				Severity: SeverityError, Object: "Deployment " + other, Message: "the operator is installed more than once, for the same Clusters",
+				Do: "remove one, or give each a --namespace or a --watch-filter of its own: two leaders in two namespaces do not see each other's Lease",
+			})
+		}
 	}
 	return found
 }
@@ -216,7 +218,7 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for i := range f.Snapshots {
 		s := &f.Snapshots[i]
-		judged := judge(s, &f.Operator)
+		judged := judge(s, f.operatorOf(&s.Cluster))
 		if judged.heldUp || judged.state == StateDeleting {
 			continue
 		}

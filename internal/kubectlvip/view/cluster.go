@@ -64,7 +64,7 @@ func List(f *Facts, namespace string) []Cluster {
 	clusters := []Cluster{}
 	for i := range f.Snapshots {
 		if s := &f.Snapshots[i]; namespace == "" || s.Cluster.Namespace == namespace {
-			clusters = append(clusters, ClusterOf(s, &f.Operator))
+			clusters = append(clusters, ClusterOf(s, f.operatorOf(&s.Cluster)))
 		}
 	}
 	slices.SortFunc(clusters, func(a, b Cluster) int {

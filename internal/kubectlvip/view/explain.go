@@ -97,9 +97,10 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
-	judged := judge(&s, &f.Operator)
-	e := Explanation{Cluster: ClusterOf(&s, &f.Operator), Operator: f.Operator, Limits: f.Limits, Roles: []RoleExplanation{}, Next: []string{}}
-	e.Summary, e.Do = summary(&s, &e.Cluster, &f.Operator)
+	operator := f.operatorOf(&s.Cluster)
+	judged := judge(&s, operator)
+	e := Explanation{Cluster: ClusterOf(&s, operator), Operator: *operator, Limits: f.Limits, Roles: []RoleExplanation{}, Next: []string{}}
+	e.Summary, e.Do = summary(&s, &e.Cluster, operator)
 	pools := f.poolsInSight(namespace)
 	for _, role := range e.Cluster.Roles {
 		explained := RoleExplanation{Role: role, ClaimState: claimState(&s, role.Role), Condition: conditionOf(&s, judged.plan, role.Role)}

@@ -32,14 +32,23 @@ type Facts struct {
 	Classes      []vip.Class
 	ClassesKnown bool
 
-	// Operator is what could be found out about the operator.
+	// Operator is what could be found out about the operator, Also about further ones, which look at other Clusters.
 	Operator Operator
+	Also     []Operator
 
 	// Platform says which versions were met.
 	Platform Platform
 
 	// Limits say what could not be read, each in a sentence; what is said from the facts may be wrong for that.
 	Limits []string
+}
+
+// operators are all operators, the first one first.
+func (f *Facts) operators() []Operator { return append([]Operator{f.Operator}, f.Also...) }
+
+// operatorOf returns the operator that a Cluster is the business of, or the first.
+func (f *Facts) operatorOf(c *vip.Cluster) *Operator {
+	return OperatorFor(f.operators(), c.Namespace, c.WatchFilter)
 }
 
 // PoolFacts are a pool and what the decision does not need to know of it. Its Offers are always filled where known.

@@ -27,7 +27,7 @@ type Operator struct {
 	Version string `json:"version,omitempty"`
 	// ServiceAccount is what it runs as.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// Others are further Deployments of the operator, each namespace/name: there must be none.
+	// Others are further Deployments of the operator that serve the same Clusters, each namespace/name: there must be none.
 	Others []string `json:"others,omitempty"`
 
 	// WatchesNamespace restricts it to one namespace; empty means all.
@@ -36,6 +36,27 @@ type Operator struct {
 	// Settings are its options, or their defaults where they are not known; SettingsKnown says which.
 	Settings      vip.Settings `json:"-"`
 	SettingsKnown bool         `json:"-"`
+}
+
+// LooksAt reports whether a Cluster of that namespace and with that watch-filter label is the operator's business.
+func (o *Operator) LooksAt(namespace, watchFilter string) bool {
+	return (o.WatchesNamespace == "" || o.WatchesNamespace == namespace) && (o.Settings.WatchFilter == "" || o.Settings.WatchFilter == watchFilter)
+}
+
+// Meets reports whether a Cluster may be the business of both operators.
+func (o *Operator) Meets(other *Operator) bool {
+	apart := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return !apart(o.WatchesNamespace, other.WatchesNamespace) && !apart(o.Settings.WatchFilter, other.Settings.WatchFilter)
+}
+
+// OperatorFor returns the one of several operators that a Cluster is the business of, or the first.
+func OperatorFor(operators []Operator, namespace, watchFilter string) *Operator {
+	for i := range operators {
+		if operators[i].LooksAt(namespace, watchFilter) {
+			return &operators[i]
+		}
+	}
+	return &operators[0]
 }
 
 // Deployment is what the facts say about a Deployment of the operator.
