@@ -76,6 +76,12 @@ func TestAdoption(t *testing.T) {
 			},
 			actions: []string{"adopt vip-ingress-prod"}, conditions: ready,
 		},
+		"if no pool serves a role of the Cluster's own any more and the address is the Cluster's, should adopt it": {
+			given: []viptest.Option{
+				served, viptest.With(annotation("storage", "10.0.0.30")), viptest.WithBound("storage", "former", "10.0.0.30", orphan),
+			},
+			actions: []string{"adopt vip-storage-prod", "create vip-ingress-prod from web"}, recheck: 3 * time.Second,
+		},
 		"if its pool does not serve the Cluster and it is about to be told the Cluster's address, as after a restore, should adopt it": {
 			given: []viptest.Option{
 				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan), claim(ingress, untold),

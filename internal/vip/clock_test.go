@@ -111,3 +111,27 @@ func TestAssignmentIsNotOlderThanItsClaim(t *testing.T) {
 	viptest.WithHolder("10.0.0.20", "copy", names.Annotation(ingress))(&snapshot)
 	require.Equal(t, []string{cpReady, ingressReady}, viptest.Conditions(vip.Decide(snapshot)))
 }
+
+// That holds as well where the condition said the same before, of a claim that was lost, or said that somebody else had set
+// the endpoint.
+func TestAssignmentThatStaysIsNotOlderThanItsClaim(t *testing.T) {
+	for name, reason := range map[string]string{
+		"if a claim was lost and made again": names.ReasonIPAddressAssigned, "if the endpoint was somebody else's": names.ReasonEndpointProvided,
+	} {
+		t.Run(name, func(t *testing.T) {
+			snapshot := viptest.Snapshot(viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "10.0.0.10", created(10*time.Second)), viptest.Carry)
+			viptest.With(held, func(c *vip.Cluster) {
+				c.Conditions = []vip.Condition{
+					{Type: "ControlPlaneVIPReady", True: true, Reason: reason, Since: viptest.Ago(time.Minute), Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod"},
+					{Type: "IngressVIPReady", Reason: names.ReasonPoolNotFound, Since: viptest.Ago(time.Minute)},
+				}
+			})(&snapshot)
+			plan := vip.Decide(snapshot)
+			require.True(t, plan.Status.Changed)
+			require.Equal(t, viptest.Ago(10*time.Second), viptest.Condition(plan, cp).Since)
+			snapshot.Cluster.Conditions = plan.Status.Conditions
+			viptest.WithHolder("10.0.0.10", "copy", "spec.controlPlaneEndpoint")(&snapshot)
+			require.True(t, vip.Decide(snapshot).Empty(), "it keeps what it has")
+		})
+	}
+}

@@ -85,7 +85,7 @@ func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
 }
 
 // roles returns the roles to decide about, the control plane first: the two standard ones, those of pools that match
-// the Cluster, and those it has claims for.
+// the Cluster, and those it has claims for, be it one that lost its owner in a restore.
 func (a *allocation) roles() []string {
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	add := func(role string) {
@@ -101,8 +101,11 @@ func (a *allocation) roles() []string {
 		}
 	}
 	for i := range a.Claims {
+		claim := &a.Claims[i]
+		bound := a.boundTo(claim)
+		orphan := claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(claim.Role))
 		// A label that somebody changed by hand does not make the claim another role's: its name says whose it is.
-		if claim := &a.Claims[i]; a.owns(claim) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
+		if (a.owns(claim) || orphan) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
 			add(claim.Role)
 		}
 	}

@@ -16,14 +16,18 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	}
 	records := a.dns(outcomes)
 	postpone(outcomes)
+	writable := !a.classMissing()
 	var values []Action
 	for _, o := range outcomes {
 		plan.Warnings = append(plan.Warnings, o.warnings...)
-		values = append(values, o.value...)
+		if writable {
+			values = append(values, o.value...)
+		}
 	}
 	values = append(values, records...)
 	plan.Status = a.status(outcomes)
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
+	case !writable:
 	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
 		plan.Actions = append(plan.Actions, AddFinalizer{})
 	case !holds && a.cluster.Held:

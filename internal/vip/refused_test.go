@@ -46,7 +46,7 @@ func TestRefused(t *testing.T) {
 			given: []viptest.Option{viptest.WithPools(), cpServed, viptest.Carry, viptest.With(func(c *vip.Cluster) {
 				delete(c.VIPs, ingress)
 				c.Conditions = []vip.Condition{
-					{Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned, Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod"},
+					{Type: "ControlPlaneVIPReady", True: true, Since: viptest.Ago(0), Reason: names.ReasonIPAddressAssigned, Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod"},
 					{Type: "IngressVIPReady", Reason: names.ReasonWaitingForIPAddress, Message: said},
 				}
 			}), refusedFor(ingress)},

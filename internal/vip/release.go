@@ -16,10 +16,7 @@ func release(s *Snapshot) Plan {
 	if !a.cluster.Held {
 		return a.releaseUnwritten()
 	}
-	owned := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool {
-		return (!a.owns(&claim) || !a.named(&claim)) && !a.orphaned(&claim)
-	})
-	slices.SortFunc(owned, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
+	owned := a.claimsWhere(func(claim *Claim) bool { return a.owns(claim) && a.named(claim) || a.orphaned(claim) })
 	var plan Plan
 	waits := a.cluster.InUse
 	if !a.cluster.InUse {
@@ -44,13 +41,20 @@ func release(s *Snapshot) Plan {
 // those that it was told to leave behind; nobody can answer on their addresses.
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
-	for _, claim := range a.Claims {
+	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
 		unwritten := a.carried(claim.Role) == "" && !a.assigned(claim.Role)
-		if unwritten && !claim.Deleting && a.orphaned(&claim) {
-			plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
-		}
+		return unwritten && !claim.Deleting && a.orphaned(claim)
+	}) {
+		plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
 	}
 	return plan
+}
+
+// claimsWhere returns the claims that something is true of, by name.
+func (a *allocation) claimsWhere(is func(*Claim) bool) []Claim {
+	claims := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !is(&claim) })
+	slices.SortFunc(claims, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
+	return claims
 }
 
 // named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the Cluster

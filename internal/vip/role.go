@@ -269,6 +269,9 @@ func (a *allocation) write(o *outcome, claim *Claim) {
 		o.value = []Action{variables}
 	}
 	o.warnings = v.warnings
+	if len(o.value) > 0 && a.classMissing() {
+		o.waiting(names.ReasonWaitingForTopology, a.withholdTopology(claim), "%s", a.waitingForTopology(o.Address))
+	}
 }
 
 // writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for

@@ -109,12 +109,12 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 			Message: Cut(role.Message, MaxMessage),
 			Since:   now,
 		}
-		if role.since.After(now) {
-			condition.Since = role.since
-		}
 		current := c.condition(condition.Type)
 		if current != nil && current.True == condition.True {
 			condition.Since = current.Since
+		}
+		if role.since.After(condition.Since) {
+			condition.Since = role.since
 		}
 		s.Conditions = append(s.Conditions, condition)
 		if current == nil || current.True != condition.True || current.Reason != condition.Reason {
@@ -123,7 +123,8 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 	}
 	s.Changed = len(s.Conditions) != len(c.Conditions) || slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
 		current := c.condition(condition.Type)
-		return current == nil || current.True != condition.True || current.Reason != condition.Reason || current.Message != condition.Message
+		return current == nil || current.True != condition.True || current.Reason != condition.Reason || current.Message != condition.Message ||
+			condition.Since.After(current.Since)
 	})
 	return s
 }

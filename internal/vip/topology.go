@@ -22,6 +22,9 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false
 	}
+	if a.assignedBy(claim, o.Role, o.Address) && len(o.value) == 0 && !v.missing && v.host == "" {
+		return false // the machines have it, and the endpoint was lost since
+	}
 	if v.host != "" {
 		o.value = nil
 		o.conflict(names.ReasonAddressConflict, "%s; the endpoint is not written", v.warnings[0].Message)
@@ -38,7 +41,6 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	case v.missing:
 	case !begun:
 		o.value = append(o.value, HoldEndpoint{Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}})
-	case a.ClusterClass == nil && a.mayHaveVariables(claim): // what it declares has to be written first
 	case c.Topology.Rendered && c.Topology.Observed >= max(c.Gate.Generation, a.variablesSince(v)):
 		return false
 	}
@@ -67,17 +69,14 @@ func (a *allocation) variablesSince(v *variables) int64 {
 	return a.cluster.Generation
 }
 
-// mayHaveVariables reports whether the pool of the control plane's claim names variables, should the class declare them.
-func (a *allocation) mayHaveVariables(claim *Claim) bool {
-	pool := a.poolOf(claim)
-	return pool != nil && (pool.HostVariable != "" || pool.PortVariable != "")
+// rendersVIP reports whether the Cluster's class brings the VIP into templates.
+func (a *allocation) rendersVIP(v *variables) bool {
+	return a.ClusterClass != nil && (a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.host != "")
 }
 
-// rendersVIP reports whether the Cluster's class brings the VIP into templates. One that is not known may: then the
-// topology controller does not know it either, or the cache is late.
-func (a *allocation) rendersVIP(v *variables) bool {
-	return a.ClusterClass == nil || a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.host != ""
-}
+// classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written to
+// the Cluster, but for its status, and takes seconds for it.
+func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && a.ClusterClass == nil }
 
 func (a *allocation) waitingForTopology(address string) string {
 	if a.ClusterClass == nil {

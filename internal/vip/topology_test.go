@@ -58,9 +58,21 @@ func TestTopology(t *testing.T) {
 			given: []viptest.Option{reads, pool, bound},
 			want:  []string{"finalizer on", "annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
 		},
-		"if the class is not known, should hold the endpoint too": {
-			given: []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, pool, bound},
-			want:  []string{"finalizer on", "annotate control-plane=10.0.0.10", "hold for generation 2"}, reason: names.ReasonWaitingForTopology,
+		"if the class is not there, should write nothing that would be refused, and say so": {
+			given: []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, pool, bound}, reason: names.ReasonWaitingForTopology,
+		},
+		"if the class is gone and all is written, should leave it": {
+			given:  []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, pool, bound, viptest.With(held, annotated, host("10.0.0.10", 6443))},
+			reason: names.ReasonIPAddressAssigned,
+		},
+		"if the endpoint of a Cluster that was served is lost and nothing is rendered any more, should write it again": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(9, 0, 8, false), func(c *vip.Cluster) {
+				c.Conditions = []vip.Condition{{
+					Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned, Since: viptest.Ago(0),
+					Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod",
+				}}
+			})},
+			want: []string{"endpoint 10.0.0.10:6443"}, reason: names.ReasonIPAddressAssigned,
 		},
 		"if the generation is not rendered, should wait": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, gate(2, 2, 1, true))}, reason: names.ReasonWaitingForTopology,

@@ -194,6 +194,25 @@ func TestTopologyThatFails(t *testing.T) {
 	s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443))
 }
 
+// Cluster API takes no change of a Cluster whose class does not exist, and takes its time to say so.
+func TestClassThatIsMissing(t *testing.T) {
+	s := ordinary(t)
+	class := s.name + "-later"
+	for i, role := range []string{controlPlane, ingress} {
+		s.pool(role, 10*(i+1), 10*(i+1), func(p *harness.NewPool) { p.Class = class })
+	}
+	s.cluster("prod", func(c *harness.NewCluster) { c.Class, c.Port = class, 9345 })
+	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), condition(ingress, names.ReasonWaitingForTopology))
+	require.Contains(t, cluster.Condition(controlPlane).Message, s.ip(10)+" is allocated; ClusterClass "+s.name+"/"+class+" is not there")
+	s.handled()
+	for _, write := range s.changes(0) {
+		require.True(t, write.Resource == "ipaddressclaims" || write.Subresource == "status", "%v would be refused", write)
+	}
+	s.create(harness.NewClass{Namespace: s.name, Name: class})
+	s.served("prod")
+	s.sees("prod", endpoint(s.ip(10), 9345), held(true))
+}
+
 // variable checks the value of a variable of the topology.
 func variable(name string, want any) check {
 	return func(c *harness.Cluster) error {
