@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // versionPlaceholder stands in a template for the version of the object that was created from it.
@@ -12,6 +16,9 @@ const versionPlaceholder = "SCALE-RESOURCE-VERSION"
 
 // uidPlaceholder stands for its UID.
 const uidPlaceholder = "SCALE-UID"
+
+// longestFill is more than it takes to make all copies.
+const longestFill = 24 * time.Hour
 
 // template is an object as JSON, to be copied by replacing texts in it: names, UIDs and addresses.
 type template struct {
@@ -29,6 +36,7 @@ func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unst
 		unstructured.RemoveNestedField(copied.Object, "metadata", field)
 	}
 	observeFirst(copied.Object)
+	dateLater(copied.Object, time.Now().Add(longestFill).UTC().Format(time.RFC3339))
 	created, err := copied.MarshalJSON()
 	if err != nil {
 		return t, fmt.Errorf("encode the model of %s: %w", resource.Resource, err)
@@ -45,6 +53,25 @@ func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unst
 	}
 	t.updated = string(updated)
 	return t, nil
+}
+
+// dateLater gives our conditions another time: the claims of a copy are made later than the model's, and a condition is never
+// older than the claim that it speaks of.
+func dateLater(value any, at string) {
+	switch value := value.(type) {
+	case map[string]any:
+		ours := slices.ContainsFunc(roles(), func(role string) bool { return value["type"] == names.ConditionType(role) })
+		if ours {
+			value["lastTransitionTime"] = at
+		}
+		for _, field := range value {
+			dateLater(field, at)
+		}
+	case []any:
+		for _, item := range value {
+			dateLater(item, at)
+		}
+	}
 }
 
 // observeFirst has everything that was observed at some generation observed at the first.
