@@ -102,10 +102,8 @@ func (a *allocation) roles() []string {
 	}
 	for i := range a.Claims {
 		claim := &a.Claims[i]
-		bound := a.boundTo(claim)
-		orphan := claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(claim.Role))
 		// A label that somebody changed by hand does not make the claim another role's: its name says whose it is.
-		if (a.owns(claim) || orphan) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
+		if (a.owns(claim) || a.lost(claim, claim.Role)) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
 			add(claim.Role)
 		}
 	}

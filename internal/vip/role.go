@@ -100,8 +100,8 @@ func (a *allocation) missingPool(role string) string {
 // if its pool serves this class and role or its address is already this Cluster's. It reports whether it did.
 func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
 	pool := a.poolOf(claim)
-	switch bound := a.boundTo(claim); {
-	case claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(o.Role)):
+	switch {
+	case a.lost(claim, o.Role):
 		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its address is already the Cluster's"})
 	case choice.Pool == nil: // without a pool no claim is needed, so none is in the way
 		o.Claim, o.Pool = "", PoolRef{}
@@ -124,6 +124,13 @@ func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
 	}
 	o.holds = true
 	return true
+}
+
+// lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the
+// Cluster's before a restore.
+func (a *allocation) lost(claim *Claim, role string) bool {
+	bound := a.boundTo(claim)
+	return claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(role))
 }
 
 // carried returns the address that the Cluster carries for a role, whoever put it there.
