@@ -29,6 +29,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Topology:    c.topology(),
 		Variables:   c.variables(),
 		VIPs:        c.VIPs(),
+		Written:     parseRecord(c.Annotations[names.Claims]),
 		Conditions:  c.OwnConditions(),
 		WatchFilter: c.Labels[names.WatchFilter],
 		Paused:      paused || ptr.Deref(c.Spec.Paused, false),
@@ -36,6 +37,9 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Moving:      moving,
 		InUse:       slices.Contains(c.Finalizers, names.ClusterFinalizer),
 		Held:        slices.Contains(c.Finalizers, names.ReleaseFinalizer),
+		Lingers: slices.ContainsFunc(c.Finalizers, func(finalizer string) bool {
+			return finalizer != names.ClusterFinalizer && finalizer != names.ReleaseFinalizer
+		}),
 	}
 }
 
@@ -106,7 +110,7 @@ func (c *Claim) Snapshot() vip.Claim {
 		UID:             c.UID,
 		ResourceVersion: c.ResourceVersion,
 		Created:         c.CreationTimestamp.Time,
-		Role:            c.Labels[names.Role],
+		Role:            c.Role(),
 		Pool:            c.Spec.PoolRef.Snapshot(),
 		Address:         c.Status.AddressRef.Name,
 	}
@@ -172,6 +176,9 @@ func (c *Claim) Cluster() types.NamespacedName {
 	return types.NamespacedName{Namespace: c.Namespace, Name: name}
 }
 
+// Role returns the role that the claim's label says it is for.
+func (c *Claim) Role() string { return c.Labels[names.Role] }
+
 // Snapshot returns the reference in the terms of the decision.
 func (r PoolReference) Snapshot() vip.PoolRef {
 	return vip.PoolRef{Group: r.APIGroup, Kind: r.Kind, Name: r.Name}
@@ -184,8 +191,20 @@ func (a *Address) Snapshot() vip.Address {
 		Name:      a.Name,
 		Value:     a.Spec.Address,
 		Claim:     a.Spec.ClaimRef.Name,
+		ClaimUID:  a.claimUID(),
 		Born:      a.Born(),
 	}
+}
+
+// claimUID returns the UID of the claim that owns the address, or "" if none does. Cluster API's contract for IPAM providers
+// has the claim among the owners; the pool is another one.
+func (a *Address) claimUID() types.UID {
+	for _, owner := range a.OwnerReferences {
+		if owner.Kind == KindClaim {
+			return owner.UID
+		}
+	}
+	return a.ClaimUID
 }
 
 // Born returns the age of the address. Providers write an IPAddress once, so its resourceVersion is that of its
@@ -200,6 +219,12 @@ func (a *Address) Born() vip.Born {
 
 // readyCondition is the condition by which a provider tells how it fares with a claim (Cluster API's IPAM contract).
 const readyCondition = "Ready"
+
+// InCluster reports whether the pool is one of the in-cluster IPAM provider, whose spec the view knows.
+func (p *Pool) InCluster() bool {
+	gvk := p.GroupVersionKind()
+	return gvk.Group == IPAMGroup && (gvk.Kind == KindPool || gvk.Kind == KindGlobalPool)
+}
 
 // Ref returns the pool as a claim names it.
 func (p *Pool) Ref() vip.PoolRef {

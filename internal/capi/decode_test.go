@@ -180,7 +180,7 @@ func TestClusterSnapshot(t *testing.T) {
 		},
 		"if the finalizers are others, should be neither in use nor held": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Finalizers = []string{"example.com/x"} }),
-			want:   func(c *vip.Cluster) { c.InUse, c.Held = false, false },
+			want:   func(c *vip.Cluster) { c.InUse, c.Held, c.Lingers = false, false, true },
 		},
 		"if there are no annotations, should carry no VIPs": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }),
@@ -305,6 +305,7 @@ func TestClaimCluster(t *testing.T) {
 
 func TestAddressSnapshot(t *testing.T) {
 	meta := metav1.ObjectMeta{Namespace: "tenant", Name: "vip-cp-prod", ResourceVersion: "99", CreationTimestamp: metav1.NewTime(born)}
+	meta.OwnerReferences = []metav1.OwnerReference{{Kind: "InClusterIPPool", UID: "pool"}, {Kind: "IPAddressClaim", UID: "uid-of-claim"}}
 	group := ptr.To("ipam.cluster.x-k8s.io")
 	older := &ipamv1beta1.IPAddress{ObjectMeta: meta, Spec: ipamv1beta1.IPAddressSpec{
 		ClaimRef: corev1.LocalObjectReference{Name: "claim"}, Address: "10.0.0.10", Prefix: 24, Gateway: "10.0.0.1",
@@ -320,8 +321,14 @@ func TestAddressSnapshot(t *testing.T) {
 			got := view.Snapshot()
 			got.Born.At = got.Born.At.UTC()
 			assert.Equal(t, vip.Address{
-				Namespace: "tenant", Name: "vip-cp-prod", Value: "10.0.0.10", Claim: "claim", Born: vip.Born{At: born, Serial: 99},
+				Namespace: "tenant", Name: "vip-cp-prod", Value: "10.0.0.10", Claim: "claim", ClaimUID: "uid-of-claim", Born: vip.Born{At: born, Serial: 99},
 			}, got)
+			for range 2 { // a list that comes as a watch is transformed twice
+				_, err := capi.Trim(view)
+				require.NoError(t, err)
+				assert.Equal(t, types.UID("uid-of-claim"), view.Snapshot().ClaimUID)
+			}
+			assert.Empty(t, view.OwnerReferences)
 			assert.Equal(t, vip.PoolRef{Group: *group, Kind: "InClusterIPPool", Name: "cp"}, view.Spec.PoolRef.Snapshot())
 		})
 	}

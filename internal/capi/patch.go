@@ -100,6 +100,7 @@ type Results struct {
 	Hold        *vip.HoldEndpoint
 	Port        *vip.KeepPort
 	Annotations []vip.SetAnnotation
+	Records     []vip.RecordClaim
 }
 
 // PatchResults returns the JSON patch that writes results in one. It applies only to the Cluster that
@@ -117,8 +118,12 @@ func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 	if results.Finalizer {
 		patch = append(patch, c.addFinalizer()...)
 	}
-	if c.Annotations == nil && (len(results.Annotations) > 0 || results.Hold != nil || results.Port != nil) {
+	record, recorded := c.recordWith(results)
+	if c.Annotations == nil && (len(results.Annotations) > 0 || recorded || results.Hold != nil || results.Port != nil) {
 		patch = append(patch, operation{opAdd, annotationsPath, object{}})
+	}
+	if recorded {
+		patch = append(patch, operation{opAdd, annotationPath(names.Claims), record})
 	}
 	for _, annotation := range results.Annotations {
 		patch = append(patch, operation{opAdd, annotationPath(names.Annotation(annotation.Role)), annotation.Value})

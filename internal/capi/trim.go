@@ -58,6 +58,7 @@ func Trim(object any) (any, error) {
 		o.Spec.PoolRef.share()
 	case *Address:
 		compactKind(&o.TypeMeta)
+		o.ClaimUID = o.claimUID()
 		trimMeta(&o.ObjectMeta)
 		o.OwnerReferences, o.Finalizers, o.Labels, o.Annotations = nil, nil, nil, nil
 		o.Spec.PoolRef.share()

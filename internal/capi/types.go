@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Cluster is the view of a Cluster. It has the fields of v1beta1 and v1beta2 side by side; the accessors in this
@@ -195,6 +196,9 @@ type Address struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec AddressSpec `json:"spec,omitempty"`
+
+	// ClaimUID is the UID of the claim that owns the address; empty if none does. Trim keeps it of the ownerReferences.
+	ClaimUID types.UID `json:"-"`
 }
 
 // AddressSpec is the view of an IPAddress' spec.

@@ -24,14 +24,15 @@ const outdatedRetry = 100 * time.Millisecond
 
 // handler serves one Cluster at a time for each worker: gather, decide, apply.
 type handler struct {
-	cfg     Config
-	store   *kube.Store
-	writer  *kube.Writer
-	enqueue func(namespace, name string, after time.Duration)
-	waiters *waiters
-	pace    *pace
-	refused *refusals
-	report  *reporter
+	cfg      Config
+	store    *kube.Store
+	writer   *kube.Writer
+	enqueue  func(namespace, name string, after time.Duration)
+	waiters  *waiters
+	pace     *pace
+	refused  *refusals
+	unusable *unusable
+	report   *reporter
 
 	// work is the context of all writes: it outlives the run's by the time to drain.
 	work     context.Context //nolint:containedctx // lasso hands no context to a handler
@@ -45,7 +46,7 @@ func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
-		refused: newRefusals(cfg.RetryInterval), report: newReporter(cfg), work: work, stop: stop,
+		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), work: work, stop: stop,
 	}
 }
 
@@ -68,19 +69,35 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 	return object, h.reconcile(types.NamespacedName{Namespace: namespace, Name: name})
 }
 
-func (h *handler) reconcile(key types.NamespacedName) error {
+func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	now := time.Now()
-	cluster, snapshot, ok := h.store.Gather(key, h.cfg.Settings, now)
+	cluster, snapshot, ok := h.store.Gather(key, h.memory(key, now), h.cfg.Settings, now)
 	if !ok {
+		h.unusable.forget(key)
 		h.waiters.forget(key)
 		h.pace.forget(key)
 		h.refused.forget(key)
 		h.report.gone(key)
 		return nil
 	}
-	snapshot.Crowd = h.waiters.crowd(key)
-	snapshot.Refused = h.refused.of(key, now)
 	plan := vip.Decide(snapshot)
+	if addresses := plan.Addresses(); len(addresses) > 0 {
+		// What another worker is writing at this moment, this decision could not see.
+		release, free := h.store.Reserve(addresses, cluster.UID, now)
+		if !free {
+			h.enqueue(key.Namespace, key.Name, outdatedRetry)
+			return nil
+		}
+		defer func() {
+			if !unanswered(err) {
+				release()
+			}
+		}()
+		if cluster, snapshot, ok = h.store.Gather(key, h.memory(key, now), h.cfg.Settings, now); !ok {
+			return nil
+		}
+		plan = vip.Decide(snapshot)
+	}
 	if plan.Empty() {
 		h.pace.settled(key, now)
 	} else if wait := h.pace.wait(key, now); wait > 0 {
@@ -97,7 +114,18 @@ func (h *handler) reconcile(key types.NamespacedName) error {
 	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
 	h.waiters.set(key, plan.Status)
+	h.unusable.note(key, plan.Status)
 	return h.next(key, plan.Status, err)
+}
+
+// memory returns what this process remembers of a Cluster.
+func (h *handler) memory(key types.NamespacedName, now time.Time) vip.Memory {
+	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.of(key, now), Unusable: h.unusable.of(key)}
+}
+
+// unanswered reports whether a write may have been carried out although its answer is missing.
+func unanswered(err error) bool {
+	return err != nil && failureOf(err) == telemetry.FailureUnavailable
 }
 
 // said returns the warnings of a write, or of the pace at which a Cluster may be written to.

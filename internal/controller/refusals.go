@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // refusals remembers the writes of claims and variables that the API server did not take, for as long as it would be in vain to try
@@ -15,8 +16,8 @@ type refusals struct {
 	lasts time.Duration
 
 	mu sync.Mutex
-	// clusters are the refusals by Cluster and by the text of the action.
-	clusters map[types.NamespacedName]map[string]refusal
+	// clusters are the refusals by Cluster and action.
+	clusters map[types.NamespacedName]map[vip.Key]refusal
 }
 
 // refusal is what the API server said, and until when it counts.
@@ -26,7 +27,7 @@ type refusal struct {
 }
 
 func newRefusals(lasts time.Duration) *refusals {
-	return &refusals{lasts: lasts, clusters: map[types.NamespacedName]map[string]refusal{}}
+	return &refusals{lasts: lasts, clusters: map[types.NamespacedName]map[vip.Key]refusal{}}
 }
 
 // note takes in which writes for a Cluster failed. Those that are worth trying again at once, it leaves out.
@@ -36,25 +37,25 @@ func (r *refusals) note(cluster types.NamespacedName, failed []kube.Failure, now
 	for _, failure := range failed {
 		for _, warning := range refused(failure.Err) {
 			if r.clusters[cluster] == nil {
-				r.clusters[cluster] = map[string]refusal{}
+				r.clusters[cluster] = map[vip.Key]refusal{}
 			}
-			r.clusters[cluster][failure.Action.String()] = refusal{warning.Message, now.Add(r.lasts)}
+			r.clusters[cluster][failure.Action.Key()] = refusal{warning.Message, now.Add(r.lasts)}
 		}
 	}
 }
 
-// of returns what the API server said lately, by the text of the action.
-func (r *refusals) of(cluster types.NamespacedName, now time.Time) map[string]string {
+// of returns what the API server said lately, by action.
+func (r *refusals) of(cluster types.NamespacedName, now time.Time) map[vip.Key]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var said map[string]string
+	var said map[vip.Key]string
 	for action, refusal := range r.clusters[cluster] {
 		if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) { // over, or noted by a clock that was wrong
 			delete(r.clusters[cluster], action)
 			continue
 		}
 		if said == nil {
-			said = map[string]string{}
+			said = map[vip.Key]string{}
 		}
 		said[action] = refusal.said
 	}

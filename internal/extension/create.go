@@ -51,7 +51,7 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 		}
 		return release()
 	}
-	snapshot := store.GatherFor(cluster, e.Settings, now)
+	snapshot := store.GatherFor(cluster, vip.Memory{}, e.Settings, now)
 	if !usesVIP(&snapshot) {
 		return release()
 	}

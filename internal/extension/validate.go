@@ -25,7 +25,7 @@ func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *ho
 	}
 	if store := e.Store(); store != nil && values != nil && values.Cluster != nil {
 		key := types.NamespacedName{Namespace: values.Cluster.Namespace, Name: values.Cluster.Name}
-		if _, snapshot, known := store.Gather(key, e.Settings, e.Now()); known {
+		if _, snapshot, known := store.Gather(key, vip.Memory{}, e.Settings, e.Now()); known {
 			err = missingPools(&snapshot, s.requiredRoles)
 		}
 	}

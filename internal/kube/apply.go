@@ -10,6 +10,7 @@ import (
 	"github.com/rancher/lasso/pkg/client"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
@@ -132,7 +133,7 @@ func arrange(actions []vip.Action, lives bool) steps {
 	for _, action := range actions {
 		step := &s.single
 		switch action.(type) {
-		case vip.AddFinalizer, vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
+		case vip.AddFinalizer, vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			step = &s.results
 		case vip.SetRecords, vip.DeleteRecords:
 			if lives {
@@ -184,9 +185,15 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		w.record(adopted, false)
 		return nil
 	case vip.ReplaceClaim:
+		if err := w.confirm(ctx, cluster); err != nil {
+			return err
+		}
 		// Only as we saw it: a claim that was bound in the meantime stays.
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
 	case vip.DeleteClaim:
+		if err := w.confirm(ctx, cluster); err != nil {
+			return err
+		}
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID})
 	case vip.SetRecords:
 		return w.writeRecords(ctx, cluster, a)
@@ -195,6 +202,24 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 	default:
 		return fmt.Errorf("no way to carry out %T", action)
 	}
+}
+
+// confirm reads a Cluster that lives before one of its claims is deleted, and fails if it is not what was decided upon: a
+// cache that is late may not know yet that the claim's address was written, and that cannot be taken back. These deletes are
+// rare, and the claim itself is deleted only as it was seen.
+func (w *Writer) confirm(ctx context.Context, cluster *capi.Cluster) error {
+	if cluster.DeletionTimestamp != nil {
+		return nil
+	}
+	var found capi.ClusterList // the operator may list Clusters, and not get one
+	only := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, cluster.Name).String()}
+	if err := w.clusters.List(ctx, cluster.Namespace, &found, only); err != nil {
+		return err
+	}
+	if len(found.Items) != 1 || found.Items[0].UID != cluster.UID || found.Items[0].ResourceVersion != cluster.ResourceVersion {
+		return ErrOutdated
+	}
+	return nil
 }
 
 // writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer. The
@@ -223,6 +248,8 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 			r.Endpoint = &a
 		case vip.SetAnnotation:
 			r.Annotations = append(r.Annotations, a)
+		case vip.RecordClaim:
+			r.Records = append(r.Records, a)
 		}
 	}
 	body, err := cluster.PatchResults(w.api, r)

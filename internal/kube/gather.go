@@ -13,55 +13,78 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Gather returns the Cluster of a key and everything that a decision about it rests on. It reports false if there is
-// no such Cluster.
-func (s *Store) Gather(key types.NamespacedName, settings vip.Settings, now time.Time) (*capi.Cluster, vip.Snapshot, bool) {
+// Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of it. It
+// reports false if there is no such Cluster.
+func (s *Store) Gather(key types.NamespacedName, memory vip.Memory, settings vip.Settings, now time.Time) (*capi.Cluster, vip.Snapshot, bool) {
 	cluster, ok := s.clusters.get(key.String(), now)
 	if !ok {
 		return nil, vip.Snapshot{}, false
 	}
-	return cluster, s.GatherFor(cluster, settings, now), true
+	return cluster, s.GatherFor(cluster, memory, settings, now), true
 }
 
 // GatherFor returns everything that a decision about a Cluster rests on, which need not be in the cache.
-func (s *Store) GatherFor(cluster *capi.Cluster, settings vip.Settings, now time.Time) vip.Snapshot {
-	snapshot := vip.Snapshot{Now: now, Settings: settings, Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now)}
+func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip.Settings, now time.Time) vip.Snapshot {
+	snapshot := vip.Snapshot{
+		Now: now, Settings: settings, Memory: memory,
+		Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now),
+	}
 	pools := s.poolsFor(cluster)
-	claims := s.claimsFor(cluster, pools, now)
-	for _, claim := range claims {
+	contested := addressesOf(&snapshot.Cluster)
+	for _, addr := range memory.Unusable {
+		contested[addr] = true
+	}
+	for _, claim := range s.claimsFor(cluster, pools, now) {
 		snapshot.Claims = append(snapshot.Claims, claim.Snapshot())
 		pools = s.withPoolOf(claim, pools)
 		if address := s.addressOf(claim); address != nil {
 			snapshot.Addresses = append(snapshot.Addresses, address.Snapshot())
-			snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, address)...)
+			contested[vip.ParseAddr(address.Spec.Address)] = true
 		}
+	}
+	delete(contested, netip.Addr{})
+	for addr := range contested {
+		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, now)...)
 	}
 	for _, pool := range pools {
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
 	}
-	s.gatherOffers(&snapshot)
+	s.gatherOffers(&snapshot, pools)
 	return snapshot
 }
 
-// gatherOffers adds the pools that may hand out the address of an endpoint, whatever class they serve, if the endpoint
-// does not come from a pool anyway.
-func (s *Store) gatherOffers(snapshot *vip.Snapshot) {
-	cluster := &snapshot.Cluster
-	addr := vip.ParseAddr(cluster.Endpoint.Host)
-	if !addr.IsValid() || vip.SameAddr(cluster.VIPs[names.RoleControlPlane], cluster.Endpoint.Host) {
+// addressesOf returns the addresses that a Cluster carries.
+func addressesOf(cluster *vip.Cluster) map[netip.Addr]bool {
+	addresses := map[netip.Addr]bool{vip.ParseAddr(cluster.Endpoint.Host): true}
+	for _, value := range cluster.VIPs {
+		addresses[vip.ParseAddr(value)] = true
+	}
+	return addresses
+}
+
+// gatherOffers adds what pools may hand out where that matters: to a Cluster whose endpoint does not come from its claim,
+// and one whose claim was given what somebody else uses. Of other pools than the Cluster's, whatever class they serve, those
+// that may hand out its endpoint count.
+func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
+	host := vip.ParseAddr(snapshot.Cluster.Endpoint.Host)
+	foreign := host.IsValid() && !snapshot.HoldsEndpoint()
+	if !foreign && len(snapshot.Unusable) == 0 {
+		return
+	}
+	for i, pool := range pools {
+		if pool.InCluster() {
+			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = pool.Ranges(), true
+		}
+	}
+	if !foreign {
 		return
 	}
 	for _, pool := range s.configuredPools() {
-		ranges := pool.Ranges()
-		if !vip.Contain(ranges, addr) {
-			continue
+		if ranges := pool.Ranges(); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
+			other := pool.Snapshot(s.lastServed(pool))
+			other.Offers, other.Ranged = ranges, true
+			snapshot.Pools = append(snapshot.Pools, other)
 		}
-		known := slices.IndexFunc(snapshot.Pools, func(p vip.Pool) bool { return p.Ref == pool.Ref() && p.Namespace == pool.Namespace })
-		if known < 0 {
-			known = len(snapshot.Pools)
-			snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
-		}
-		snapshot.Pools[known].Offers = ranges
 	}
 }
 
@@ -178,35 +201,65 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 	return address
 }
 
-// rivals returns all other holders of an address: other Clusters that carry it, and other IPAddresses that assign it.
-func (s *Store) rivals(cluster *capi.Cluster, address *capi.Address) []vip.Rival {
-	addr := vip.ParseAddr(address.Spec.Address)
-	if !addr.IsValid() {
-		return nil
-	}
+// rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. What a
+// Cluster carries in an annotation counts if a claim backs it, since anybody may write any number of annotations; an
+// endpoint counts in any case, since machines use it.
+func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []vip.Rival {
 	var rivals []vip.Rival
+	for _, address := range lookup[*capi.Address](s.Addresses, byAddress, addr.String()) {
+		rivals = append(rivals, s.assigned(address, addr, now))
+	}
+	seen := map[vip.Rival]bool{}
 	for _, other := range append(lookup[*capi.Cluster](s.Clusters, byAddress, addr.String()), s.clusters.all()...) {
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
 		for _, rival := range carried(other) {
-			if rival.Address == addr && !slices.Contains(rivals, rival) {
+			role, annotation := names.RoleOfAnnotation(rival.Field)
+			if rival.Address == addr && !seen[rival] && (!annotation || s.underway(other, role, now)) {
+				seen[rival] = true
 				rivals = append(rivals, rival)
 			}
 		}
 	}
-	for _, other := range lookup[*capi.Address](s.Addresses, byAddress, addr.String()) {
-		if other.Namespace == address.Namespace && other.Name == address.Name {
-			continue
-		}
-		rivals = append(rivals, vip.Rival{
-			Address: addr,
-			Claim:   types.NamespacedName{Namespace: other.Namespace, Name: other.Spec.ClaimRef.Name},
-			Pool:    other.Spec.PoolRef.Snapshot(),
-			Born:    other.Born(),
-		})
-	}
 	return rivals
+}
+
+// assigned returns the rival that an IPAddress makes: the claim, and the Cluster that owns the claim and may carry the address.
+func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) vip.Rival {
+	rival := vip.Rival{
+		Address: addr,
+		Claim:   types.NamespacedName{Namespace: address.Namespace, Name: address.Spec.ClaimRef.Name},
+		Owned:   address.ClaimUID != "",
+		Pool:    address.Spec.PoolRef.Snapshot(),
+		Born:    address.Born(),
+	}
+	claim, ok := s.claims.get(rival.Claim.String(), now)
+	if !ok || address.ClaimUID != "" && address.ClaimUID != claim.UID {
+		return rival
+	}
+	holder, ok := s.clusters.get(claim.Cluster().String(), now)
+	if ok && holder.UID == claim.OwnerUID() && !released(holder) {
+		rival.Cluster = types.NamespacedName{Namespace: holder.Namespace, Name: holder.Name}
+		rival.Field = vip.CarriedIn(claim.Role(), holder.Spec.ControlPlaneEndpoint.Host, holder.VIPs(), addr)
+	}
+	return rival
+}
+
+// underway reports whether an annotation of a Cluster that no claim backs is about to be backed by one, or to be overwritten:
+// a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody needs.
+func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool {
+	claim, ok := s.claims.get(cluster.Namespace+"/"+names.ClaimName(cluster.Name, role), now)
+	if ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != "" {
+		return false // it counts by its IPAddress, or the annotation is about to be overwritten
+	}
+	pools := s.poolsFor(cluster)
+	snapshots := make([]vip.Pool, 0, len(pools))
+	for _, pool := range pools {
+		snapshots = append(snapshots, pool.Snapshot(time.Time{}))
+	}
+	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class()}
+	return vip.Choose(&view, snapshots, role).Pool != nil
 }
 
 // released reports whether Cluster API has finished with a Cluster, so that it uses its addresses no more.
@@ -226,7 +279,7 @@ func carried(cluster *capi.Cluster) []vip.Rival {
 			})
 		}
 	}
-	add(cluster.Spec.ControlPlaneEndpoint.Host, "spec.controlPlaneEndpoint")
+	add(cluster.Spec.ControlPlaneEndpoint.Host, vip.EndpointField)
 	for role, value := range cluster.VIPs() {
 		add(value, names.Annotation(role))
 	}

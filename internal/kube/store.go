@@ -47,6 +47,8 @@ type Store struct {
 	claims   *overlay[*capi.Claim]
 	dns      *overlay[*capi.DNSEndpoint]
 
+	reserved reservations
+
 	mu     sync.Mutex
 	served map[string]time.Time
 }

@@ -43,6 +43,10 @@ const (
 // that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
+// Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: role=UID, separated by
+// commas. It is written together with the VIP, and tells what the allocator wrote from what a copied manifest brought along.
+const Claims = Domain + "/claims"
+
 // ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this one, with
 // a dot between them.
 const ExtensionName = "capi-vip-allocator"
@@ -112,15 +116,21 @@ const (
 	// controller has rendered it into the templates.
 	ReasonWaitingForTopology = "WaitingForTopology"
 
+	// ReasonWriteRefused says that the API server, or an admission webhook or policy, does not take what is to be written.
+	ReasonWriteRefused = "WriteRefused"
+
 	// ReasonReleasing says that the Cluster is being deleted and the VIP goes back when Cluster API is done.
 	ReasonReleasing = "Releasing"
+
+	// ReasonReleased says that the VIP is back in its pool, and that something else still holds the Cluster in deletion.
+	ReasonReleased = "Released"
 )
 
 // IsReason reports whether reason is one of those of the allocator's conditions.
 func IsReason(reason string) bool {
 	switch reason {
 	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound, ReasonPoolExhausted,
-		ReasonAddressConflict, ReasonClaimConflict, ReasonWaitingForTopology, ReasonReleasing:
+		ReasonAddressConflict, ReasonClaimConflict, ReasonWaitingForTopology, ReasonWriteRefused, ReasonReleasing, ReasonReleased:
 		return true
 	}
 	return false
@@ -140,6 +150,9 @@ const (
 	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody gave
 	// it another value, or its schema wants another type.
 	EventVariableNotWritten = "VariableNotWritten"
+
+	// EventAddressShared is the warning on a Cluster whose VIP or endpoint was assigned to somebody else as well.
+	EventAddressShared = "AddressShared"
 
 	// EventWriteRefused is the warning on a Cluster that the API server, or an admission webhook, does not take what is
 	// to be written to it or for it.

@@ -3,16 +3,25 @@ package vip
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation, SetVariables, SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords, DeleteRecords, AddFinalizer
+// and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
+
+	// Key says what the action does, for whoever has to know it again.
+	Key() Key
+
 	action()
 }
 
@@ -60,6 +69,7 @@ type DeleteClaim struct {
 type SetEndpoint struct {
 	Endpoint Endpoint
 	Claim    string
+	ClaimUID types.UID
 	Pool     PoolRef
 	// Completed says that the host was there already and only the port was missing.
 	Completed bool
@@ -106,34 +116,73 @@ type Value struct {
 type SetAnnotation struct {
 	Role, Value string
 
-	// Claim and Pool are where it comes from; empty for an endpoint in use that no claim is bound to.
-	Claim string
-	Pool  PoolRef
+	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to.
+	Claim    string
+	ClaimUID types.UID
+	Pool     PoolRef
 
 	// Restored says that the annotation was there before and somebody removed or changed it.
 	Restored bool
 }
 
-// RoleOf returns the role that an action is for, or "" for one that is for the Cluster as a whole.
-func RoleOf(action Action) string {
-	switch a := action.(type) {
-	case CreateClaim:
-		return a.Role
-	case AdoptClaim:
-		return a.Role
-	case ReplaceClaim:
-		return a.Role
-	case DeleteClaim:
-		return a.Role
-	case HoldEndpoint, KeepPort, SetEndpoint:
-		return names.RoleControlPlane
-	case SetVariables:
-		return a.Role
-	case SetAnnotation:
-		return a.Role
-	}
-	return ""
+// RecordClaim records the claim that a VIP on the Cluster comes from, where that is not on record: after an upgrade from a
+// version without such a record, or a move or a restore, which give claims new UIDs.
+type RecordClaim struct {
+	Role, Claim string
+	ClaimUID    types.UID
 }
+
+// Key says what an action does, whatever the reason: actions with the same key are the same write.
+type Key struct{ Verb, Role, Subject string }
+
+// RoleOf returns the role that an action is for, or "" for one that is for the Cluster as a whole.
+func RoleOf(action Action) string { return action.Key().Role }
+
+// Key implements Action.
+func (AddFinalizer) Key() Key { return Key{Verb: "add finalizer"} }
+
+// Key implements Action.
+func (RemoveFinalizer) Key() Key { return Key{Verb: "remove finalizer"} }
+
+// Key implements Action.
+func (a CreateClaim) Key() Key { return Key{"create claim", a.Role, a.Name + " " + a.Pool.String()} }
+
+// Key implements Action.
+func (a AdoptClaim) Key() Key { return Key{"adopt claim", a.Role, string(a.Claim.UID)} }
+
+// Key implements Action.
+func (a ReplaceClaim) Key() Key { return Key{"replace claim", a.Role, string(a.Claim.UID)} }
+
+// Key implements Action.
+func (a DeleteClaim) Key() Key { return Key{"delete claim", a.Role, string(a.Claim.UID)} }
+
+// Key implements Action.
+func (a HoldEndpoint) Key() Key { return Key{"hold endpoint", names.RoleControlPlane, ""} }
+
+// Key implements Action.
+func (a KeepPort) Key() Key {
+	return Key{"keep port", names.RoleControlPlane, strconv.Itoa(int(a.Gate.Port))}
+}
+
+// Key implements Action.
+func (a SetEndpoint) Key() Key {
+	return Key{"set endpoint", names.RoleControlPlane, a.Endpoint.String()}
+}
+
+// Key implements Action.
+func (a SetVariables) Key() Key { return Key{"set variables", a.Role, fmt.Sprint(a.Values)} }
+
+// Key implements Action.
+func (a SetAnnotation) Key() Key { return Key{"set annotation", a.Role, a.Value} }
+
+// Key implements Action.
+func (a RecordClaim) Key() Key { return Key{"record claim", a.Role, string(a.ClaimUID)} }
+
+// Key implements Action.
+func (a SetRecords) Key() Key { return Key{Verb: "set records", Subject: fmt.Sprint(a.Records)} }
+
+// Key implements Action.
+func (DeleteRecords) Key() Key { return Key{Verb: "delete records"} }
 
 func (AddFinalizer) action()    {}
 func (RemoveFinalizer) action() {}
@@ -148,6 +197,7 @@ func (SetVariables) action()    {}
 func (SetRecords) action()      {}
 func (DeleteRecords) action()   {}
 func (SetAnnotation) action()   {}
+func (RecordClaim) action()     {}
 
 func (AddFinalizer) String() string { return "add finalizer: the Cluster holds or awaits a VIP" }
 
@@ -213,6 +263,10 @@ func (a SetAnnotation) String() string {
 	return fmt.Sprintf("%s annotation %s=%s: claim %s is bound", verb, a.Role, a.Value, a.Claim)
 }
 
+func (a RecordClaim) String() string {
+	return fmt.Sprintf("record claim %s: the VIP of role %s comes from it", a.Claim, a.Role)
+}
+
 // String returns host:port, with an IPv6 host in brackets.
 func (e Endpoint) String() string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
@@ -220,8 +274,8 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, KeepPort, SetEndpoint and SetAnnotation follow one another
-	// and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
+	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation and
+	// RecordClaim follow one another and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
 	Actions []Action
 
 	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.
@@ -233,6 +287,31 @@ type Plan struct {
 
 // Warning is a danger that somebody can avert.
 type Warning struct{ Reason, Message string }
+
+// Addresses returns the addresses that the plan writes to the Cluster.
+func (p Plan) Addresses() []netip.Addr {
+	var addresses []netip.Addr
+	add := func(value string) {
+		if addr := ParseAddr(value); addr.IsValid() && !slices.Contains(addresses, addr) {
+			addresses = append(addresses, addr)
+		}
+	}
+	for _, action := range p.Actions {
+		switch a := action.(type) {
+		case SetEndpoint:
+			add(a.Endpoint.Host)
+		case SetAnnotation:
+			add(a.Value)
+		case SetVariables:
+			for _, value := range a.Values {
+				if text, ok := value.Value.(string); ok {
+					add(text)
+				}
+			}
+		}
+	}
+	return addresses
+}
 
 // Empty reports whether there is nothing to write.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 && !p.Status.Changed }

@@ -157,7 +157,7 @@ func TestFurtherRoles(t *testing.T) {
 			conditions: []string{cpReady, ingressReady, "ApiGatewayVIPReady=true IPAddressAssigned"},
 		},
 		"if the pool of a further role is gone, should keep what is claimed": {
-			given:      []viptest.Option{viptest.Served(), viptest.WithBound(api, "gateways", "10.0.0.30"), viptest.With(annotation(api, "10.0.0.30"))},
+			given:      []viptest.Option{viptest.Served(), viptest.WithBound(api, "gateways", "10.0.0.30"), viptest.Recorded, viptest.With(annotation(api, "10.0.0.30"))},
 			conditions: []string{cpReady, ingressReady, "ApiGatewayVIPReady=true IPAddressAssigned"},
 		},
 		"if a further role is served for another class, should not mind it": {

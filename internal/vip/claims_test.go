@@ -28,7 +28,7 @@ func TestClaimLost(t *testing.T) {
 			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
 		},
 		"if the same address comes back, should be content": {
-			given: []viptest.Option{recreated("10.0.0.10")}, conditions: ready,
+			given: []viptest.Option{recreated("10.0.0.10")}, actions: []string{"record vip-cp-prod"}, conditions: ready,
 		},
 		"if another address comes, should not overwrite the endpoint": {
 			given: []viptest.Option{recreated("10.0.0.11")}, conditions: conflict,
@@ -74,13 +74,13 @@ func TestAdoption(t *testing.T) {
 			given: []viptest.Option{
 				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan),
 			},
-			actions: []string{"adopt vip-ingress-prod"}, conditions: ready,
+			actions: []string{"adopt vip-ingress-prod", "record vip-ingress-prod"}, conditions: ready,
 		},
 		"if no pool serves a role of the Cluster's own any more and the address is the Cluster's, should adopt it": {
 			given: []viptest.Option{
 				served, viptest.With(annotation("storage", "10.0.0.30")), viptest.WithBound("storage", "former", "10.0.0.30", orphan),
 			},
-			actions: []string{"adopt vip-storage-prod", "create vip-ingress-prod from web"}, recheck: 3 * time.Second,
+			actions: []string{"adopt vip-storage-prod", "create vip-ingress-prod from web", "record vip-storage-prod"}, recheck: 3 * time.Second,
 		},
 		"if its pool does not serve the Cluster and it is about to be told the Cluster's address, as after a restore, should adopt it": {
 			given: []viptest.Option{
@@ -112,7 +112,7 @@ func TestAdoption(t *testing.T) {
 			given: []viptest.Option{
 				viptest.WithPool("web", ingress), viptest.WithBound(cp, "former", "10.0.0.10", orphan), viptest.With(held, host("10.0.0.10", 6443)),
 			},
-			actions: []string{"create vip-ingress-prod from web", "adopt vip-cp-prod", "annotate control-plane=10.0.0.10"},
+			actions: []string{"create vip-ingress-prod from web", "adopt vip-cp-prod", "annotate control-plane=10.0.0.10", "record vip-cp-prod"},
 			recheck: 3 * time.Second,
 		},
 		"if its pool does not serve the Cluster, should not touch it": {
@@ -198,7 +198,7 @@ func TestReplace(t *testing.T) {
 		},
 		"if the claim is bound, should never move": {
 			given: with(viptest.WithPool("a", ingress, otherClass), viptest.WithPool("b", ingress), viptest.With(annotation(ingress, "10.0.0.20")),
-				viptest.WithBound(ingress, "a", "10.0.0.20")),
+				viptest.WithBound(ingress, "a", "10.0.0.20"), viptest.Recorded),
 			conditions: []string{ingressReady},
 		},
 		"if the claim is in deletion, should wait and not replace it twice": {
@@ -289,9 +289,9 @@ func TestHostThatIsOursStaysOurs(t *testing.T) {
 			given:   []viptest.Option{changed, claim(cp, dying(0))},
 			actions: []string{"restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
-		"if the host is another than the condition says, should not take it for ours": {
+		"if the host was changed as well, should not take it for somebody else's all the same": {
 			given:   []viptest.Option{changed, without(cp), viptest.With(host("192.0.2.7", 6443))},
-			actions: []string{"create vip-cp-prod from cp"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+			actions: []string{"create vip-cp-prod from cp", "restore control-plane=192.0.2.7"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
 	}.run(t)
 }

@@ -68,7 +68,7 @@ func TestEndpointSetBySomebodyElse(t *testing.T) {
 		},
 		"if the host set is what the claim holds, should take it as ours": {
 			given:      []viptest.Option{cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10")},
-			actions:    []string{"annotate control-plane=10.0.0.10"},
+			actions:    []string{"annotate control-plane=10.0.0.10", "record vip-cp-prod"},
 			conditions: []string{cpReady, "IngressVIPReady=false PoolNotFound"},
 		},
 	}.run(t)

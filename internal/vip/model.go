@@ -34,12 +34,22 @@ type Snapshot struct {
 	// Addresses are the addresses that the claims refer to.
 	Addresses []Address
 
-	// Rivals are all other holders of these addresses.
+	// Rivals are all other holders of these addresses, and of those that the Cluster carries.
 	Rivals []Rival
 
-	// Refused is what the API server said lately against writing a claim or variables, by the text of the action. It is not
-	// tried again while that is here.
-	Refused map[string]string
+	// Memory is what this process remembers of the Cluster.
+	Memory
+}
+
+// Memory is what an operator remembers of a Cluster that stands nowhere else. It makes decisions calmer and never decides
+// whose an address is: it is lost with the process.
+type Memory struct {
+	// Refused is what the API server said lately against an action. The action is not tried again while that is here.
+	Refused map[Key]string
+
+	// Unusable are the addresses, by role, that the Cluster's claim was last given while somebody else used them. No new
+	// claim asks for them again as long as that is so and the pool offers them.
+	Unusable map[string]netip.Addr
 
 	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.
 	Crowd int
@@ -87,7 +97,12 @@ type Cluster struct {
 	// VIPs are the values of the allocator's annotations, by role.
 	VIPs map[string]string
 
-	// Conditions are the conditions of the allocator.
+	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by role. What a copied manifest
+	// brings along names claims of another Cluster and means nothing (ADR 11).
+	Written map[string]types.UID
+
+	// Conditions are the conditions of the allocator. They are output: a decision compares them with what shall stand there,
+	// and concludes nothing else from them.
 	Conditions []Condition
 
 	// WatchFilter is the value of the watch-filter label.
@@ -107,6 +122,9 @@ type Cluster struct {
 
 	// Held says that the allocator's finalizer is on.
 	Held bool
+
+	// Lingers says that finalizers of others than Cluster API and the allocator are on.
+	Lingers bool
 }
 
 // Key returns the namespace and name of the Cluster.
@@ -217,9 +235,10 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out; empty if they are not known, or do not matter because
-	// the Cluster's endpoint comes from a pool.
+	// Offers are the ranges of addresses that the pool may hand out. They are gathered where an address of the Cluster does
+	// not come from its claim; Ranged says that they are.
 	Offers []Range
+	Ranged bool
 
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
@@ -288,42 +307,52 @@ type Address struct {
 	// Value is spec.address as it stands.
 	Value string
 
-	// Claim is the name of the claim that the address was made for.
-	Claim string
+	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it; empty for
+	// an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone had it too.
+	Claim    string
+	ClaimUID types.UID
 
 	// Born orders addresses by age.
 	Born Born
 }
 
-// Born says when an IPAddress came to be: the second in which it was created, and within one second the order in which
-// the API server stored it. Watchers see IPAddresses in this order, so whoever sees the later of two sees both.
+// Born says when an IPAddress came to be: the second in which it was created, by the clock of the API server that did, and
+// the order in which it was stored.
 type Born struct {
 	At     time.Time
 	Serial uint64
 }
 
-// Before reports whether b came before other.
+// clockSkew is by how much the clocks of several API servers may differ. Within it the order of storing tells which of two
+// IPAddresses is the earlier one; beyond it the time does, since an IPAddress that is edited is stored anew.
+const clockSkew = time.Minute
+
+// Before reports whether b came before other. Of two that differ, exactly one comes before the other, so two operators
+// cannot disagree. Watchers see IPAddresses in the order of storing: whoever sees the later of two sees both.
 func (b Born) Before(other Born) bool {
-	if !b.At.Equal(other.At) {
+	if distance := b.At.Sub(other.At).Abs(); distance > clockSkew || b.Serial == other.Serial {
 		return b.At.Before(other.At)
 	}
 	return b.Serial < other.Serial
 }
 
-// Rival is a holder of an address other than the claim that asks for it: a Cluster that carries it, or an IPAddress that
-// assigns it to another claim.
+// Rival is a holder of an address other than the claim that asks for it: a Cluster that carries it, an IPAddress that
+// assigns it to another claim, or both.
 type Rival struct {
 	// Address is what both want.
 	Address netip.Addr
 
-	// Cluster is the Cluster that carries the address in Field; empty for an IPAddress.
+	// Cluster is the Cluster that carries the address, or that owns the claim; empty if there is none.
 	Cluster types.NamespacedName
 
-	// Field is "spec.controlPlaneEndpoint" or the key of an annotation; empty for an IPAddress.
+	// Field is where the Cluster carries it: "spec.controlPlaneEndpoint" or the key of an annotation; empty if it does not.
 	Field string
 
-	// Claim is the claim that an IPAddress assigns the address to; empty for a Cluster.
+	// Claim is the claim that an IPAddress assigns the address to; empty for a Cluster that just carries it.
 	Claim types.NamespacedName
+
+	// Owned says that the claim owns the IPAddress.
+	Owned bool
 
 	// Pool is where the IPAddress comes from.
 	Pool PoolRef

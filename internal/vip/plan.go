@@ -28,6 +28,9 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	plan.Status = a.status(outcomes)
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case !writable:
+	case holds && !a.cluster.Held && a.Refused[AddFinalizer{}.Key()] != "":
+		values = nil // without the finalizer, what is written now could not be taken back
+		plan.Warnings = append(plan.Warnings, Warning{Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()]})
 	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
 		plan.Actions = append(plan.Actions, AddFinalizer{})
 	case !holds && a.cluster.Held:
@@ -70,7 +73,9 @@ func contains[Kind Action](actions []Action) bool {
 // carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first other
 // write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees to that.
 func (a *allocation) carriesAny(outcomes []outcome) bool {
-	return slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds && a.written(o.Role) != "" })
+	return slices.ContainsFunc(outcomes, func(o outcome) bool {
+		return o.holds && o.Phase != PhaseProvided && o.Phase != PhaseBorrowed && a.carried(o.Role) != ""
+	})
 }
 
 // status puts the conditions of all roles together. While one of them is held back, the others are too, so that one

@@ -3,6 +3,7 @@ package vip
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,10 +32,41 @@ func release(s *Snapshot) Plan {
 		}
 	}
 	if !waits {
-		return Plan{Actions: append(plan.Actions, RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"})}
+		plan.Actions = append(plan.Actions, RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"})
+		if a.cluster.Lingers {
+			plan.Status = a.released()
+		}
+	} else {
+		plan.Status = a.releasing(owned)
 	}
-	plan.Status = a.releasing(owned)
+	a.refusedRelease(&plan)
 	return plan
+}
+
+// refusedRelease leaves out what the API server has just refused to take, and what would come after it.
+func (a *allocation) refusedRelease(plan *Plan) {
+	for i, action := range plan.Actions {
+		if said, ok := a.Refused[action.Key()]; ok {
+			plan.Actions = plan.Actions[:i]
+			plan.Warnings = append(plan.Warnings, Warning{Reason: names.EventWriteRefused, Message: said})
+			plan.Status.Waiting = true
+			return
+		}
+	}
+}
+
+// released says in the conditions that the VIPs are back in their pools, for a Cluster that something else holds in deletion.
+func (a *allocation) released() Status {
+	var status Status
+	for _, role := range slices.SortedFunc(maps.Keys(a.cluster.VIPs), compareRoles) {
+		if a.cluster.condition(names.ConditionType(role)) != nil {
+			status.Roles = append(status.Roles, RoleStatus{
+				Role: role, Reason: names.ReasonReleased,
+				Message: "the VIP is back in its pool; what still holds the Cluster are finalizers of others",
+			})
+		}
+	}
+	return status.withConditions(a.cluster, nil, a.Now)
 }
 
 // releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it, but for
@@ -42,7 +74,7 @@ func release(s *Snapshot) Plan {
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
-		unwritten := a.carried(claim.Role) == "" && !a.assigned(claim.Role)
+		unwritten := a.carried(claim.Role) == "" && a.cluster.Written[claim.Role] == ""
 		return unwritten && !claim.Deleting && a.orphaned(claim)
 	}) {
 		plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})

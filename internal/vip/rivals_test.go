@@ -1,10 +1,13 @@
 package vip_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -75,7 +78,8 @@ func TestRivals(t *testing.T) {
 		},
 		"if the annotation was copied from the Cluster that holds the address, should not take it for ours": {
 			given: []viptest.Option{
-				bound, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
+				bound, viptest.With(annotation(ingress, "10.0.0.20")),
+				viptest.WithAssigned("10.0.0.20", "vip-ingress-a", earlier, viptest.Carried("a", names.Annotation(ingress))),
 			},
 			actions: writesCP, conditions: ingressConflict,
 		},
@@ -115,51 +119,81 @@ func TestRivals(t *testing.T) {
 	}.run(t)
 }
 
-func TestRivalIsNamed(t *testing.T) {
+// Who holds the address is named to the Cluster's own tenant only: what is in other namespaces has no name in a condition.
+// The operator's log and kubectl vip, which read RoleStatus.Rival, have it.
+func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	bound := options(viptest.WithPool("cp", cp), viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10"))
+	own := func(s *vip.Snapshot) {
+		for i := range s.Rivals {
+			s.Rivals[i].Cluster.Namespace, s.Rivals[i].Claim.Namespace = viptest.Namespace, viptest.Namespace
+		}
+	}
+	holder := func(name string) viptest.Option {
+		return viptest.WithHolder("10.0.0.10", name, "spec.controlPlaneEndpoint")
+	}
+	assigned := viptest.WithAssigned("10.0.0.10", "vip-cp-west", vip.Born{})
 	tests := map[string]struct {
 		rivals []viptest.Option
 		says   []string
+		rival  string
 	}{
-		"if a Cluster carries the address, should name Cluster, field and pool": {
-			rivals: []viptest.Option{viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint")},
-			says:   []string{"10.0.0.10", "other/west", "spec.controlPlaneEndpoint", "GlobalInClusterIPPool/cp"},
+		"if a Cluster of the namespace carries the address, should name Cluster, field and pool": {
+			rivals: []viptest.Option{holder("west"), own},
+			says:   []string{"10.0.0.10", "Cluster tenant/west", "spec.controlPlaneEndpoint", "GlobalInClusterIPPool/cp"}, rival: "west",
 		},
-		"if an IPAddress has the address, should name both pools and the claim": {
-			rivals: []viptest.Option{viptest.WithAssigned("10.0.0.10", "vip-cp-west", vip.Born{})},
-			says:   []string{"10.0.0.10", "other/vip-cp-west", "GlobalInClusterIPPool/overlapping", "GlobalInClusterIPPool/cp"},
+		"if an IPAddress of the namespace has the address, should name both pools and the claim": {
+			rivals: []viptest.Option{assigned, own},
+			says:   []string{"10.0.0.10", "claim tenant/vip-cp-west", "GlobalInClusterIPPool/overlapping", "GlobalInClusterIPPool/cp"},
 		},
 		"if there are both, should name the Cluster": {
-			rivals: []viptest.Option{
-				viptest.WithAssigned("10.0.0.10", "vip-cp-west", vip.Born{}),
-				viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint"),
-			},
-			says: []string{"other/west", "spec.controlPlaneEndpoint"},
+			rivals: []viptest.Option{assigned, holder("west"), own}, says: []string{"Cluster tenant/west", "spec.controlPlaneEndpoint"}, rival: "west",
 		},
 		"if there are several, should always name the first": {
-			rivals: []viptest.Option{
-				viptest.WithHolder("10.0.0.10", "west", "spec.controlPlaneEndpoint"),
-				viptest.WithHolder("10.0.0.10", "east", "spec.controlPlaneEndpoint"),
-			},
-			says: []string{"other/east"},
+			rivals: []viptest.Option{holder("west"), holder("east"), own}, says: []string{"Cluster tenant/east"}, rival: "east",
+		},
+		"if the Cluster is of another namespace, should not name it": {
+			rivals: []viptest.Option{holder("west")}, says: []string{"a Cluster of another namespace"}, rival: "west",
+		},
+		"if the claim is of another namespace, should name neither it nor its pool": {
+			rivals: []viptest.Option{assigned}, says: []string{"a claim of another namespace", "another pool"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			message := viptest.Condition(vip.Decide(viptest.Snapshot(append([]viptest.Option{bound}, tt.rivals...)...)), cp).Message
+			plan := vip.Decide(viptest.Snapshot(append([]viptest.Option{bound}, tt.rivals...)...))
+			message := viptest.Condition(plan, cp).Message
 			for _, word := range tt.says {
 				assert.Contains(t, message, word)
 			}
+			for _, word := range []string{"other/", "secret", "overlapping"} {
+				if !strings.Contains(strings.Join(tt.says, " "), word) {
+					assert.NotContains(t, message, word)
+				}
+			}
+			require.NotNil(t, plan.Status.Roles[0].Rival)
+			assert.Equal(t, tt.rival, plan.Status.Roles[0].Rival.Cluster.Name)
 		})
 	}
 }
 
+// Of two IPAddresses exactly one is the earlier one, for whoever looks, also where the clocks of two API servers differ.
 func TestBornBefore(t *testing.T) {
-	early, late := viptest.Ago(time.Minute), viptest.Now
-	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}), "the second decides")
+	early, late := viptest.Ago(time.Hour), viptest.Now
+	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}), "what was edited is stored anew, and stays old")
+	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: early, Serial: 9}))
 	assert.True(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 2}), "within one second, the order of storing")
 	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 1}))
-	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: early, Serial: 9}))
+	skewed := vip.Born{At: late.Add(-2 * time.Second), Serial: 60}
+	assert.True(t, vip.Born{At: late, Serial: 50}.Before(skewed), "stored first, by an API server whose clock is ahead")
+	assert.False(t, skewed.Before(vip.Born{At: late, Serial: 50}))
+	rapid.Check(t, func(t *rapid.T) {
+		born := func(name string) vip.Born {
+			at := rapid.IntRange(0, 300).Draw(t, name)
+			return vip.Born{At: viptest.Ago(time.Duration(at) * time.Second), Serial: rapid.Uint64Range(0, 9).Draw(t, name+" serial")}
+		}
+		a, b := born("a"), born("b")
+		assert.Equal(t, a != b, a.Before(b) != b.Before(a), "%v, %v", a, b)
+	})
 }
 
 func TestSameAddr(t *testing.T) {

@@ -10,72 +10,300 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// decideProvided handles an endpoint that somebody else set: no VIP is needed, and a claim that was made before the
-// host appeared goes back, for its address was never written.
-func (a *allocation) decideProvided(o *outcome, choice Choice, claim *Claim) {
-	owned := claim != nil && a.owns(claim)
-	o.holds = owned
-	o.silent = choice.Pool == nil && !owned
-	o.Address, o.Claim, o.Pool = a.cluster.Endpoint.Host, "", PoolRef{}
-	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it",
-		a.cluster.Endpoint.Host)
-	for _, warning := range warnings(a.Snapshot) {
+// doProvided: no VIP is needed, and a claim that was made before the host appeared goes back, for its address was never
+// written.
+func (r *sight) doProvided(o *outcome) {
+	host := r.cluster.Endpoint.Host
+	o.holds = r.claim != nil && r.owns(r.claim)
+	o.silent = r.choice.Pool == nil && !o.holds
+	r.giveBack(o, "somebody else set the endpoint")
+	o.Address, o.Claim, o.Pool = host, "", PoolRef{}
+	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it", host)
+	for _, warning := range append(r.endpointInRange(), r.shared(r.role)...) {
 		o.Message += "; " + warning.Message
 	}
-	if owned && !claim.Deleting {
-		o.claim = append(o.claim, DeleteClaim{Role: o.Role, Claim: *claim, Why: "somebody else set the endpoint"})
+}
+
+// doBorrowed: the Cluster needs an endpoint of its own, and nobody but its owner can take the other's off it.
+func (r *sight) doBorrowed(o *outcome) {
+	rival := r.borrowed()
+	r.giveBack(o, "the endpoint in use is another Cluster's")
+	o.holds = r.claim != nil && r.owns(r.claim)
+	o.Rival, o.Address, o.Claim, o.Pool = rival, r.cluster.Endpoint.Host, "", PoolRef{}
+	o.conflict(names.ReasonAddressConflict,
+		"the endpoint %s belongs to %s, and this Cluster looks like a copy of it; remove spec.controlPlaneEndpoint and the annotations %s/* here, and the Cluster gets addresses of its own",
+		o.Address, r.known(rival), names.Domain)
+}
+
+// giveBack deletes the Cluster's own claim, whose address was never written.
+func (r *sight) giveBack(o *outcome, why string) {
+	if r.claim != nil && r.owns(r.claim) && !r.claim.Deleting {
+		o.claim = append(o.claim, DeleteClaim{Role: o.Role, Claim: *r.claim, Why: why})
 	}
 }
 
-// refused leaves out what was to be done about the claim of a role, and what rests on it, if the API server has just refused
-// that: a quota or a policy keeps one role waiting, and no other.
-func (a *allocation) refused(o *outcome) {
-	if len(o.claim) == 0 {
+// doNoPool: somebody has to label a pool.
+func (r *sight) doNoPool(o *outcome) {
+	r.keepHost(o)
+	o.Claim, o.Pool = "", PoolRef{}
+	o.waiting(names.ReasonPoolNotFound, r.withholdMissingPool(o.Role), "%s", r.missingPool(o.Role))
+}
+
+// doKept: the endpoint stays in use. Nobody can be given its address, and neither can the Cluster's claim.
+func (r *sight) doKept(o *outcome) {
+	r.keepHost(o)
+	o.Address = r.cluster.Endpoint.Host
+	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s is in use, no pool offers it, and no claim holds it", o.Address)
+}
+
+// doUnusable: a claim would get again what somebody else uses, until the pool stops offering it.
+func (r *sight) doUnusable(o *outcome) {
+	rival := r.unusable()
+	o.Rival, o.Pool, o.Address = rival, r.choice.Pool.Ref, rival.Address.String()
+	o.conflict(names.ReasonAddressConflict, "%s is in use by %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows",
+		rival.Address, r.known(rival), r.choice.Pool.Ref)
+}
+
+func (r *sight) doUnclaimed(o *outcome) {
+	r.keepHost(o)
+	pool := r.choice.Pool.Ref
+	o.Pool, o.Claim = pool, names.ClaimName(r.cluster.Name, o.Role)
+	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: pool})
+	if r.choice.Exhausted {
+		o.waiting(names.ReasonPoolExhausted, r.withhold(r.Now), "%s", exhausted(r.choice))
 		return
 	}
-	said, ok := a.Refused[o.claim[0].String()]
-	if !ok {
+	o.waiting(names.ReasonWaitingForIPAddress, r.withhold(r.Now), "%s", waitingFor(o.Claim, pool))
+}
+
+func (r *sight) doDeleting(o *outcome) {
+	r.keepHost(o)
+	o.waiting(names.ReasonWaitingForIPAddress, r.withhold(r.claim.DeletedAt),
+		"claim %s is being deleted; a new one follows when it is gone", r.claim.Name)
+}
+
+func (r *sight) doFormer(o *outcome) {
+	o.waiting(names.ReasonWaitingForIPAddress, r.withhold(r.claim.Created),
+		"claim %s belongs to a former Cluster of this name; a new one follows when it is gone", r.claim.Name)
+}
+
+// doForeign: the claim may be in use. What can be changed without harm is the name that both need.
+func (r *sight) doForeign(o *outcome) {
+	remedy := "rename that one"
+	if r.claim.Owner.Kind == "Cluster" {
+		remedy = fmt.Sprintf("two roles of two Clusters need one name, so give role %s another name on its pool, and leave the claim alone", o.Role)
+	}
+	o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; %s", r.claim.Name, r.claim.Owner.Kind, r.claim.Owner.Name, remedy)
+}
+
+func (r *sight) doStray(o *outcome) {
+	o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s does not serve role %s for ClusterClass %s; delete it, or label the pool",
+		r.claim.Name, r.claim.Pool, o.Role, r.cluster.Class)
+}
+
+func (r *sight) doAnswered(o *outcome) {
+	r.keepHost(o)
+	o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(r.claim), "%s", waitingFor(r.claim.Name, r.claim.Pool))
+}
+
+func (r *sight) doStranded(o *outcome) {
+	r.keepHost(o)
+	o.waiting(names.ReasonPoolNotFound, r.withholdFor(r.claim), "claim %s waits on %s: %s", r.claim.Name, r.claim.Pool, r.missingPool(o.Role))
+}
+
+func (r *sight) doMisplaced(o *outcome) {
+	why := "its pool does not serve the Cluster, or no longer before others"
+	if r.choice.candidate(r.claim.Pool) {
+		why = "its pool is full and the other is not"
+	}
+	o.claim = append(o.claim, ReplaceClaim{Role: o.Role, Claim: *r.claim, Pool: r.choice.Pool.Ref, Why: why})
+	r.doUnbound(o)
+}
+
+func (r *sight) doUnbound(o *outcome) {
+	r.keepHost(o)
+	claim := r.claim
+	reason, message := names.ReasonWaitingForIPAddress, waitingFor(claim.Name, claim.Pool)
+	if r.choice.Exhausted {
+		reason, message = names.ReasonPoolExhausted, exhausted(r.choice)
+	}
+	if trouble := claim.Trouble; trouble != nil {
+		message = fmt.Sprintf("claim %s on %s: %s: %s", claim.Name, claim.Pool, trouble.Reason, trouble.Message)
+		if trouble.Reason == names.ReasonPoolExhausted { // Cluster API's IPAM contract has the same name for it
+			reason = names.ReasonPoolExhausted
+		}
+	}
+	o.waiting(reason, r.withholdFor(claim), "%s", message)
+}
+
+// doUnknown: the watch of IPAddresses may be late, or a restore not complete.
+func (r *sight) doUnknown(o *outcome) {
+	claim := r.claim
+	said := "which does not exist"
+	if r.addressNamed(claim.Namespace, claim.Address) != nil {
+		said = "which belongs to a former claim of this name"
+	}
+	o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(claim), "claim %s names IPAddress %s, %s", claim.Name, claim.Address, said)
+}
+
+func (r *sight) doMisbound(o *outcome) {
+	claim := r.claim
+	if other := r.misnamed(); other != nil {
+		o.conflict(names.ReasonAddressConflict, "claim %s names IPAddress %s, which was made for claim %s; delete the claim to get another",
+			claim.Name, other.Name, other.Claim)
 		return
 	}
-	if _, adopts := o.claim[0].(AdoptClaim); adopts {
-		o.Ready, o.value = false, nil
+	o.conflict(names.ReasonAddressConflict, "IPAddress %s holds %q, which is no IP address; correct the pool and delete claim %s",
+		r.address.Name, r.address.Value, claim.Name)
+}
+
+// doUnserved: the claim makes room for one that may serve the role, if there is any.
+func (r *sight) doUnserved(o *outcome) {
+	o.Address = r.addr.String()
+	if r.choice.Pool != nil && r.owns(r.claim) {
+		o.claim = append(o.claim, ReplaceClaim{
+			Role: o.Role, Claim: *r.claim, Pool: r.choice.Pool.Ref, Why: "its pool does not serve the Cluster, and its address was never written",
+		})
+		o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(r.claim), "%s", waitingFor(r.claim.Name, r.choice.Pool.Ref))
+		return
 	}
-	o.claim = nil
-	o.warnings = append(o.warnings, Warning{Reason: names.EventWriteRefused, Message: said})
-	if !o.Ready { // an endpoint that somebody else set needs no claim
-		o.conflict(names.ReasonWaitingForIPAddress, "%s", said)
+	o.conflict(names.ReasonClaimConflict,
+		"%s is not written: %s, which claim %s names, does not serve role %s for ClusterClass %s in namespace %s; delete the claim, or label the pool",
+		o.Address, r.claim.Pool, r.claim.Name, o.Role, r.cluster.Class, r.cluster.Namespace)
+}
+
+// doContested: the claim stays, so that nobody else is given the address. The provider refuses to exclude it until then.
+func (r *sight) doContested(o *outcome) {
+	rival := r.contest()
+	o.Address, o.Rival = r.addr.String(), rival
+	exclude := fmt.Sprintf("delete claim %s and add %s to excludedAddresses of %s; a new claim follows when both are done", r.claim.Name, o.Address, r.claim.Pool)
+	if rival.Field != "" {
+		o.conflict(names.ReasonAddressConflict, "%s from %s is in use: %s carries it in %s; %s, or free it there",
+			o.Address, r.claim.Pool, r.known(rival), rival.Field, exclude)
+		return
+	}
+	o.conflict(names.ReasonAddressConflict, "%s from %s is in use: %s holds it from %s, so the pools overlap; %s",
+		o.Address, r.claim.Pool, r.known(rival), r.knownPool(rival), exclude)
+}
+
+// known names the holder of an address as the Cluster's own tenant may know it: what is in other namespaces has no name here.
+// The operator's log and kubectl vip name it.
+func (r *sight) known(rival *Rival) string {
+	inside := func(key string) bool { return key == r.cluster.Namespace }
+	switch {
+	case rival.Cluster.Name != "" && inside(rival.Cluster.Namespace):
+		return "Cluster " + rival.Cluster.String()
+	case rival.Cluster.Name != "":
+		return "a Cluster of another namespace"
+	case inside(rival.Claim.Namespace):
+		return "claim " + rival.Claim.String()
+	}
+	return "a claim of another namespace"
+}
+
+// knownPool is known for the pool of an IPAddress.
+func (r *sight) knownPool(rival *Rival) string {
+	if rival.Claim.Namespace == r.cluster.Namespace {
+		return rival.Pool.String()
+	}
+	return "another pool"
+}
+
+// doMismatched: nothing is overwritten, since the machines know the endpoint that is there. A claim that can never hold
+// it, and whose address was never written, goes back.
+func (r *sight) doMismatched(o *outcome) {
+	host, claim := r.cluster.Endpoint.Host, r.claim
+	o.Address = r.addr.String()
+	r.keepHost(o)
+	if r.first() && r.choice.Pool != nil && r.host().IsValid() && !r.offered(r.host()) {
+		r.giveBack(o, "the endpoint in use is another, and no pool offers it")
+		r.doKept(o)
+		return
+	}
+	if !r.first() {
+		o.conflict(names.ReasonAddressConflict,
+			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s to keep %s without a claim",
+			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, host)
+		return
+	}
+	o.conflict(names.ReasonAddressConflict,
+		"the endpoint in use is %s, and claim %s holds %s instead; add %s to excludedAddresses of %s to keep it, and the claim goes back",
+		host, claim.Name, o.Address, host, claim.Pool)
+}
+
+// doBound: what is missing of the VIP on the Cluster is written.
+func (r *sight) doBound(o *outcome) {
+	o.Address = r.addr.String()
+	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, r.claim.Pool, r.claim.Name)
+	if r.Crowd >= storm && !r.saysAssigned(o.Role) {
+		o.withheld = r.withhold(r.address.Born.At)
+	}
+	r.write(o)
+}
+
+// saysAssigned reports whether the role's condition says already what it shall say.
+func (a *allocation) saysAssigned(role string) bool {
+	condition := a.cluster.condition(names.ConditionType(role))
+	return condition != nil && condition.True && condition.Reason == names.ReasonIPAddressAssigned
+}
+
+// keepHost restores the annotation of an endpoint that is on record as ours. Without it, the host would look like somebody
+// else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
+func (r *sight) keepHost(o *outcome) {
+	host := r.host()
+	if host.IsValid() && r.cluster.Written[r.role] != "" && !ParseAddr(r.cluster.VIPs[r.role]).IsValid() {
+		o.value = append(o.value, SetAnnotation{Role: r.role, Value: host.String(), Restored: true})
 	}
 }
 
-// decideUnclaimed handles a role that has no claim.
-func (a *allocation) decideUnclaimed(o *outcome, choice Choice) {
-	if choice.Pool == nil {
-		o.waiting(names.ReasonPoolNotFound, a.withholdMissingPool(o.Role), "%s", a.missingPool(o.Role))
-		return
+// write adds what is missing of the role's VIP on the Cluster.
+func (r *sight) write(o *outcome) {
+	a, claim, wrote := r.allocation, r.claim, r.wrote(r.claim, r.role)
+	v := a.variablesOf(r)
+	if a.cluster.VIPs[o.Role] != o.Address {
+		o.value = append(o.value, SetAnnotation{
+			Role: o.Role, Value: o.Address, Claim: claim.Name, ClaimUID: claim.UID, Pool: claim.Pool, Restored: wrote,
+		})
 	}
-	o.Pool = choice.Pool.Ref
-	o.Claim = names.ClaimName(a.cluster.Name, o.Role)
-	if a.assigned(o.Role) && a.cluster.endpointOf(o.Role) == "" {
-		// Its address may be another Cluster's by the time that a new claim has it, and as long as the condition says that
-		// it is ours, it would be written over there and here. An endpoint in use is safe: nothing else is written over it.
-		o.conflict(names.ReasonWaitingForIPAddress, "claim %s is gone, and the address with it; a new one follows", o.Claim)
-		return
+	variables := SetVariables{Role: o.Role, Values: v.values, Claim: claim.Name, Pool: claim.Pool}
+	if v.missing {
+		v.refused = a.Refused[variables.Key()]
 	}
-	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: choice.Pool.Ref})
-	if choice.Exhausted {
-		o.waiting(names.ReasonPoolExhausted, a.withhold(a.Now), "%s", exhausted(choice))
-		return
+	if o.Role == names.RoleControlPlane && !r.held(o, &v) {
+		r.writeEndpoint(o, v.port)
 	}
-	o.waiting(names.ReasonWaitingForIPAddress, a.withhold(a.Now), "%s", waitingFor(o.Claim, o.Pool))
+	switch {
+	case v.refused != "":
+		v.warnings = append(v.warnings, Warning{Reason: names.EventWriteRefused, Message: v.refused})
+	case v.missing:
+		// What the templates render comes first, and by itself: it is applied, and everything else is patched.
+		o.value = []Action{variables}
+	}
+	o.warnings = append(o.warnings, v.warnings...)
+	if len(o.value) > 0 && a.classMissing() {
+		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
+	}
+	recorded := contains[SetEndpoint](o.value) || o.Role != names.RoleControlPlane && len(o.value) > 0
+	if !wrote && o.Ready && !v.missing && !recorded {
+		o.value = append(o.value, RecordClaim{Role: o.Role, Claim: claim.Name, ClaimUID: claim.UID})
+	}
 }
 
-// keepHost restores the annotation of an endpoint that our condition says is ours, when no claim says so any more. The
-// condition is about to say something else, and a host without either would look like somebody else's.
-func (a *allocation) keepHost(o *outcome) {
-	host := ParseAddr(a.cluster.endpointOf(o.Role))
-	if host.IsValid() && a.assignedAs(o.Role, host.String()) && !SameAddr(a.cluster.VIPs[o.Role], host.String()) {
-		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: host.String(), Restored: true})
+// writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for
+// the default.
+func (r *sight) writeEndpoint(o *outcome, port int32) {
+	current := r.cluster.Endpoint
+	if current.Host != "" && validPort(current.Port) && r.cluster.Gate == (Gate{}) {
+		return
 	}
+	set := SetEndpoint{
+		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: r.port(port)},
+		Claim:    r.claim.Name, ClaimUID: r.claim.UID, Pool: r.claim.Pool, Completed: current.Host != "",
+	}
+	if asked := cmp.Or(current.Port, r.cluster.Gate.Port); !validPort(asked) {
+		set.RefusedPort = asked
+	}
+	o.value = append(o.value, set)
 }
 
 // withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
@@ -87,110 +315,32 @@ func (a *allocation) withholdMissingPool(role string) time.Duration {
 	return a.withhold(a.cluster.Created)
 }
 
-func (a *allocation) missingPool(role string) string {
+func (r *sight) missingPool(role string) string {
 	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
-		role, a.cluster.Class, a.cluster.Namespace, names.ClusterClass, a.cluster.Class.Name, names.Role, role)
-	if value := a.written(role); value != "" {
+		role, r.cluster.Class, r.cluster.Namespace, names.ClusterClass, r.cluster.Class.Name, names.Role, role)
+	if going := r.goingPool(); going != nil {
+		message = fmt.Sprintf("%s, which serves role %s for ClusterClass %s, is being deleted and takes no new claims; label another pool", going.Ref, role, r.cluster.Class)
+	}
+	if value := r.carried(role); value != "" {
 		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
 	}
 	return message
 }
 
-// adopt takes a claim over that stands at the Cluster's name and belongs to nobody, as after a restore from a backup,
-// if its pool serves this class and role or its address is already this Cluster's. It reports whether it did.
-func (a *allocation) adopt(o *outcome, choice Choice, claim *Claim) bool {
-	pool := a.poolOf(claim)
-	switch {
-	case a.lost(claim, o.Role):
-		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its address is already the Cluster's"})
-	case choice.Pool == nil: // without a pool no claim is needed, so none is in the way
-		o.Claim, o.Pool = "", PoolRef{}
-		a.decideUnclaimed(o, choice)
-		return false
-	case claim.Owner != nil && claim.Owner.Kind == "Cluster" && claim.Owner.Name == a.cluster.Name:
-		o.waiting(names.ReasonWaitingForIPAddress, a.withhold(claim.Created),
-			"claim %s belongs to a former Cluster of this name; a new one follows when it is gone", claim.Name)
-		return false
-	case claim.Owner != nil:
-		o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; delete or rename the one of the two that is not needed",
-			claim.Name, claim.Owner.Kind, claim.Owner.Name)
-		return false
-	case pool != nil && pool.servesRole(a.cluster, o.Role):
-		o.claim = append(o.claim, AdoptClaim{Role: o.Role, Claim: *claim, Why: "nobody owns it and its pool serves the Cluster"})
-	default:
-		o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s does not serve role %s for ClusterClass %s; delete it, or label the pool",
-			claim.Name, claim.Pool, o.Role, a.cluster.Class)
-		return false
-	}
-	o.holds = true
-	return true
-}
-
-// lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the
-// Cluster's before a restore.
-func (a *allocation) lost(claim *Claim, role string) bool {
-	bound := a.boundTo(claim)
-	return claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(role))
-}
-
-// carried returns the address that the Cluster carries for a role, whoever put it there.
-func (a *allocation) carried(role string) string {
-	if role == names.RoleControlPlane && a.cluster.Endpoint.Host != "" {
-		return a.cluster.Endpoint.Host
-	}
-	return a.cluster.VIPs[role]
-}
-
-// decideUnbound handles a claim that the provider has not answered. It moves to another pool only where that helps:
-// when its own pool does not serve the Cluster any more, or is full while another one is not.
-func (a *allocation) decideUnbound(o *outcome, choice Choice, claim *Claim) {
-	pool := a.poolOf(claim)
-	switch {
-	case a.answered(claim): // it is about to be told, whatever has become of its pool
-		o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "%s", waitingFor(claim.Name, claim.Pool))
-		return
-	case choice.Pool == nil:
-		o.waiting(names.ReasonPoolNotFound, a.withholdFor(claim), "claim %s waits on %s: %s", claim.Name, claim.Pool, a.missingPool(o.Role))
-		return
-	case !choice.candidate(claim.Pool):
-		o.claim = append(o.claim, ReplaceClaim{
-			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
-			Why: "its pool does not serve the Cluster, or no longer before others",
-		})
-	case pool.Capacity.Full() && !choice.Exhausted && !a.mayBeServed(claim, pool):
-		o.claim = append(o.claim, ReplaceClaim{
-			Role: o.Role, Claim: *claim, Pool: choice.Pool.Ref,
-			Why: "its pool is full and the other is not",
-		})
-	}
-	reason, message := names.ReasonWaitingForIPAddress, waitingFor(claim.Name, claim.Pool)
-	if choice.Exhausted {
-		reason, message = names.ReasonPoolExhausted, exhausted(choice)
-	}
-	if trouble := claim.Trouble; trouble != nil {
-		message = fmt.Sprintf("claim %s on %s: %s: %s", claim.Name, claim.Pool, trouble.Reason, trouble.Message)
-		if trouble.Reason == names.ReasonPoolExhausted { // Cluster API's IPAM contract has the same name for it
-			reason = names.ReasonPoolExhausted
+// goingPool returns the first pool that would serve the role if it were not being deleted, or nil.
+func (r *sight) goingPool() *Pool {
+	var going *Pool
+	for i := range r.Pools {
+		pool := &r.Pools[i]
+		if verdict, _ := pool.serves(r.cluster, r.role); verdict == VerdictDeleting && (going == nil || rank(pool, going) < 0) {
+			going = pool
 		}
 	}
-	o.waiting(reason, a.withholdFor(claim), "%s", message)
+	return going
 }
 
 func waitingFor(claim string, pool PoolRef) string {
 	return fmt.Sprintf("claim %s waits for an address from %s; if this lasts, look at the IPAM provider and whether the pool is paused", claim, pool)
-}
-
-// answered reports whether there is an IPAddress for a claim that does not name it yet.
-func (a *allocation) answered(claim *Claim) bool {
-	return slices.ContainsFunc(a.Addresses, func(address Address) bool {
-		return address.Namespace == claim.Namespace && address.Claim == claim.Name
-	})
-}
-
-// mayBeServed reports whether the provider may have taken an address for the claim already: it does so before it tells
-// the claim, and with the last address the pool then looks full to the very claim that got it.
-func (a *allocation) mayBeServed(claim *Claim, pool *Pool) bool {
-	return a.withhold(claim.Created) > 0 || a.withhold(pool.LastServed) > 0
 }
 
 // namedPools is how many pools a message names: with hundreds it would be too long for a condition.
@@ -208,119 +358,28 @@ func exhausted(choice Choice) string {
 	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", strings.Join(pools, ", "))
 }
 
-// decideBound handles a claim that the provider answered: the address is written if it is certain that it is ours.
-func (a *allocation) decideBound(o *outcome, claim *Claim) {
-	address := a.addressOf(claim)
-	if address == nil {
-		o.waiting(names.ReasonWaitingForIPAddress, a.withholdFor(claim), "claim %s names IPAddress %s, which does not exist", claim.Name, claim.Address)
+// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane and
+// them: a Cluster can be without any VIP but that one.
+func (a *allocation) controlPlaneFirst(outcomes []outcome) {
+	first := &outcomes[0]
+	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)
+	if first.Role != names.RoleControlPlane || !waits {
 		return
 	}
-	addr := ParseAddr(address.Value)
-	if address.Claim != claim.Name {
-		o.conflict(names.ReasonAddressConflict, "claim %s names IPAddress %s, which was made for claim %s; delete the claim to get another",
-			claim.Name, address.Name, address.Claim)
+	pool := Choose(a.cluster, a.Pools, first.Role).Pool
+	if pool == nil || !pool.Capacity.Known {
 		return
 	}
-	if !addr.IsValid() {
-		o.conflict(names.ReasonAddressConflict, "IPAddress %s holds %q, which is no IP address; correct the pool and delete claim %s",
-			address.Name, address.Value, claim.Name)
-		return
+	free := pool.Capacity.Free - 1
+	for i := range outcomes[1:] {
+		o := &outcomes[i+1]
+		if o.Phase != PhaseUnclaimed || o.Pool != pool.Ref {
+			continue
+		}
+		if free--; free < 0 {
+			o.claim, o.Claim = nil, ""
+			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
+				"%s has %d free addresses, and the control plane comes first; add addresses to it", pool.Ref, pool.Capacity.Free)
+		}
 	}
-	o.Address = addr.String()
-	if rival := a.rival(o.Role, claim, address); rival != nil {
-		o.conflict(names.ReasonAddressConflict, "%s", rival.message(o.Address, claim.Pool))
-		return
-	}
-	if host := a.cluster.Endpoint.Host; o.Role == names.RoleControlPlane && host != "" && ParseAddr(host) != addr {
-		a.decideMismatch(o, claim)
-		return
-	}
-	o.ready(names.ReasonIPAddressAssigned, "%s%s by claim %s", assignedMessage(o.Address), claim.Pool, claim.Name)
-	o.since = claim.Created
-	if a.Crowd >= storm && !a.assigned(o.Role) {
-		o.withheld = a.withhold(address.Born.At)
-	}
-	a.write(o, claim)
-}
-
-// decideMismatch handles an endpoint in use whose address is not the claim's, as after the claim was lost and made
-// again. Nothing is overwritten: the machines know the endpoint that is there.
-func (a *allocation) decideMismatch(o *outcome, claim *Claim) {
-	host := a.cluster.Endpoint.Host
-	o.conflict(names.ReasonAddressConflict,
-		"the endpoint in use is %s, and claim %s holds %s instead; exclude %s from the pool, or recreate the Cluster to move it to %s",
-		host, claim.Name, o.Address, host, o.Address)
-	if a.cluster.VIPs[o.Role] == "" {
-		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: host, Claim: claim.Name, Pool: claim.Pool, Restored: true})
-	}
-}
-
-// write adds what is missing of the role's VIP on the Cluster.
-func (a *allocation) write(o *outcome, claim *Claim) {
-	v := a.variablesOf(o.Role, o.Address, claim)
-	if a.cluster.VIPs[o.Role] != o.Address {
-		o.value = append(o.value, SetAnnotation{Role: o.Role, Value: o.Address, Claim: claim.Name, Pool: claim.Pool, Restored: a.assignedBy(claim, o.Role, o.Address)})
-	}
-	variables := SetVariables{Role: o.Role, Values: v.values, Claim: claim.Name, Pool: claim.Pool}
-	if v.missing {
-		v.refused = a.Refused[variables.String()]
-	}
-	if o.Role == names.RoleControlPlane && !a.held(o, claim, &v) {
-		a.writeEndpoint(o, claim, v.port)
-	}
-	switch {
-	case v.refused != "":
-		v.warnings = append(v.warnings, Warning{Reason: names.EventWriteRefused, Message: v.refused})
-	case v.missing:
-		// What the templates render comes first, and by itself: it is applied, and everything else is patched.
-		o.value = []Action{variables}
-	}
-	o.warnings = v.warnings
-	if len(o.value) > 0 && a.classMissing() {
-		o.waiting(names.ReasonWaitingForTopology, a.withholdTopology(claim), "%s", a.waitingForTopology(o.Address))
-	}
-}
-
-// writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for
-// the default.
-func (a *allocation) writeEndpoint(o *outcome, claim *Claim, port int32) {
-	current := a.cluster.Endpoint
-	if current.Host != "" && validPort(current.Port) && a.cluster.Gate == (Gate{}) {
-		return
-	}
-	set := SetEndpoint{
-		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: a.port(port)},
-		Claim:    claim.Name, Pool: claim.Pool, Completed: current.Host != "",
-	}
-	if asked := cmp.Or(current.Port, a.cluster.Gate.Port); !validPort(asked) {
-		set.RefusedPort = asked
-	}
-	o.value = append(o.value, set)
-}
-
-// rival returns who keeps an address from being written for a role, or nil. What was assigned to the Cluster it keeps:
-// then it is the other one who yields. What it merely carries, as a copied manifest does, gives it no right. Of two
-// IPAddresses with one address, the earlier one is served; everybody who sees the later one sees both, so two operators
-// cannot disagree.
-func (a *allocation) rival(role string, claim *Claim, address *Address) *Rival {
-	addr := ParseAddr(address.Value)
-	if a.assignedBy(claim, role, addr.String()) {
-		return nil
-	}
-	if role != names.RoleControlPlane && SameAddr(a.cluster.Endpoint.Host, address.Value) {
-		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
-		return &Rival{Address: addr, Cluster: a.cluster.Key(), Field: "spec.controlPlaneEndpoint"}
-	}
-	return firstRival(a.Rivals, func(r *Rival) bool {
-		return r.Address == addr && (r.Field != "" || r.Born.Before(address.Born))
-	})
-}
-
-func (r *Rival) message(address string, pool PoolRef) string {
-	if r.Field != "" {
-		return fmt.Sprintf("%s from %s is in use: Cluster %s carries it in %s; add it to the pool's excludedAddresses and delete the claim, or free it there",
-			address, pool, r.Cluster, r.Field)
-	}
-	return fmt.Sprintf("%s from %s is in use: claim %s holds it from %s; the pools overlap, so exclude it from one of them and delete the claim there",
-		address, pool, r.Claim, r.Pool)
 }

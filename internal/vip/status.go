@@ -34,6 +34,9 @@ type Status struct {
 type RoleStatus struct {
 	Role string
 
+	// Phase is the state that the decision found the role in.
+	Phase Phase
+
 	// Ready says that the role's VIP is there.
 	Ready bool
 
@@ -47,8 +50,9 @@ type RoleStatus struct {
 	Claim string
 	Pool  PoolRef
 
-	// since is what the condition cannot be older than, whatever our clock says.
-	since time.Time
+	// Rival is who keeps the address from being the role's VIP; nil if nobody does. Messages do not name it where it is
+	// another tenant's.
+	Rival *Rival
 }
 
 // Change is a condition that changes.
@@ -113,9 +117,6 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 		if current != nil && current.True == condition.True {
 			condition.Since = current.Since
 		}
-		if role.since.After(condition.Since) {
-			condition.Since = role.since
-		}
 		s.Conditions = append(s.Conditions, condition)
 		if current == nil || current.True != condition.True || current.Reason != condition.Reason {
 			s.Changes = append(s.Changes, Change{Condition: condition, Role: role.Role})
@@ -123,8 +124,8 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 	}
 	s.Changed = len(s.Conditions) != len(c.Conditions) || slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
 		current := c.condition(condition.Type)
-		return current == nil || current.True != condition.True || current.Reason != condition.Reason || current.Message != condition.Message ||
-			condition.Since.After(current.Since)
+		return current == nil || current.True != condition.True || current.Reason != condition.Reason ||
+			current.Message != condition.Message
 	})
 	return s
 }

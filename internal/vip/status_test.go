@@ -76,7 +76,7 @@ func TestMessages(t *testing.T) {
 			role:  cp, reason: names.ReasonEndpointProvided, says: []string{"api.example.com"},
 		},
 		"IPAddressAssigned": {
-			given: with(viptest.WithBound(cp, "a", "10.0.0.10")), role: cp, reason: names.ReasonIPAddressAssigned,
+			given: with(viptest.WithPool("a", cp), viptest.WithBound(cp, "a", "10.0.0.10")), role: cp, reason: names.ReasonIPAddressAssigned,
 			says: []string{"10.0.0.10", "GlobalInClusterIPPool/a", "vip-cp-prod"},
 		},
 		"Releasing": {
@@ -181,7 +181,7 @@ func TestWaiting(t *testing.T) {
 		"if an address is in conflict, should wait":            {[]viptest.Option{viptest.Served(), viptest.With(host("192.0.2.7", 1))}, true},
 		"if all is there, should not wait":                     {[]viptest.Option{viptest.Served()}, false},
 		"if no pool serves the Cluster, should not wait":       {nil, false},
-		"if no pool serves ingress, should not wait for it":    {[]viptest.Option{viptest.With(held), viptest.WithBound(cp, "a", "10.0.0.10")}, false},
+		"if no pool serves ingress, should not wait for it":    {[]viptest.Option{viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "10.0.0.10")}, false},
 		"if Cluster API has yet to finish, should wait for it": {[]viptest.Option{viptest.Served(), viptest.With(deleting)}, true},
 	}
 	for name, tt := range tests {
@@ -192,7 +192,7 @@ func TestWaiting(t *testing.T) {
 }
 
 func TestPlanString(t *testing.T) {
-	plan := vip.Decide(viptest.Snapshot(viptest.With(held), viptest.WithBound(cp, "a", "fd00::10")))
+	plan := vip.Decide(viptest.Snapshot(viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "fd00::10")))
 	assert.Equal(t, `set annotation control-plane=fd00::10: claim vip-cp-prod is bound
 set endpoint [fd00::10]:6443: claim vip-cp-prod is bound
 condition ControlPlaneVIPReady=true IPAddressAssigned: fd00::10 from GlobalInClusterIPPool/a by claim vip-cp-prod

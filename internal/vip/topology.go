@@ -17,12 +17,12 @@ import (
 // itself, and with a late cache it would take away what was written in the meantime.
 
 // held reports whether the endpoint has to be held back, and adds what there is to do about that.
-func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
-	c := a.cluster
+func (r *sight) held(o *outcome, v *variables) bool {
+	a, c := r.allocation, r.cluster
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false
 	}
-	if a.assignedBy(claim, o.Role, o.Address) && len(o.value) == 0 && !v.missing && v.host == "" {
+	if r.wrote(r.claim, o.Role) && len(o.value) == 0 && !v.missing && v.host == "" {
 		return false // the machines have it, and the endpoint was lost since
 	}
 	if v.host != "" {
@@ -33,7 +33,7 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	}
 	if v.refused != "" {
 		o.value = nil
-		o.conflict(names.ReasonWaitingForTopology, "%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
+		o.conflict(names.ReasonWriteRefused, "%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
 		return true
 	}
 	begun := c.Gate.Generation > 0 && c.Gate.Generation <= c.Generation && len(o.value) == 0 // a generation to come is that of another copy
@@ -44,7 +44,7 @@ func (a *allocation) held(o *outcome, claim *Claim, v *variables) bool {
 	case c.Topology.Rendered && c.Topology.Observed >= max(c.Gate.Generation, a.variablesSince(v)):
 		return false
 	}
-	o.waiting(names.ReasonWaitingForTopology, a.withholdTopology(claim), "%s", a.waitingForTopology(o.Address))
+	o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
 	return true
 }
 

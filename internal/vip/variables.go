@@ -32,26 +32,37 @@ type variables struct {
 	warnings []Warning
 }
 
-// variablesOf compares the variables of the Cluster with what the pool of a claim wants in them.
-func (a *allocation) variablesOf(role, address string, claim *Claim) variables {
+// variablesOf compares the variables of the Cluster with what pools want in them: the pool of its claim, and where that does
+// not serve the Cluster any more, because the Cluster was rebased to another class, the one that does.
+func (a *allocation) variablesOf(r *sight) variables {
 	var v variables
-	pool := a.poolOf(claim)
-	if pool == nil || a.ClusterClass == nil {
+	if a.ClusterClass == nil {
 		return v
 	}
-	host, port := pool.variablesFor(role)
-	if current := a.expect(&v, host, address); current != nil {
-		v.host = fmt.Sprint(current)
-		v.warn("variable %s is %q, and claim %s holds %s; remove the variable's value to use the claim's", host, v.host, claim.Name, address)
+	pool := a.poolOf(r.claim)
+	if pool != nil {
+		a.expectAll(&v, r, pool)
 	}
-	if current := a.expect(&v, port, strconv.Itoa(int(a.port(0)))); current != nil {
+	if next := r.choice.Pool; next != nil && (pool == nil || !pool.servesRole(a.cluster, r.role)) {
+		a.expectAll(&v, r, next)
+	}
+	v.missing = v.missing && v.host == "" // beside another address, ours has no port
+	return v
+}
+
+// expectAll adds what a pool wants in the variables.
+func (a *allocation) expectAll(v *variables, r *sight, pool *Pool) {
+	host, port := pool.variablesFor(r.role)
+	if current := a.expect(v, host, r.addr.String()); current != nil {
+		v.host = fmt.Sprint(current)
+		v.warn("variable %s is %q, and claim %s holds %s; remove the variable's value to use the claim's", host, v.host, r.claim.Name, r.addr)
+	}
+	if current := a.expect(v, port, strconv.Itoa(int(a.port(0)))); current != nil {
 		v.port = portOf(current)
 		if v.port != a.port(v.port) {
 			v.warn("variable %s is %v, and the endpoint's port is %d", port, current, a.port(v.port))
 		}
 	}
-	v.missing = v.missing && v.host == "" // beside another address, ours has no port
-	return v
 }
 
 func (v *variables) warn(format string, args ...any) {
@@ -90,7 +101,9 @@ func (a *allocation) expect(v *variables, path, want string) any {
 	default:
 		return current
 	}
-	v.values = append(v.values, Value{Path: path, Value: value})
+	if wanted := (Value{Path: path, Value: value}); !slices.Contains(v.values, wanted) {
+		v.values = append(v.values, wanted)
+	}
 	return nil
 }
 

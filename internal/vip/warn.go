@@ -2,29 +2,44 @@ package vip
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// warnings returns the dangers of an endpoint that was typed by hand: an address that a pool may hand out will meet
-// another Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+// warnings returns the dangers of the addresses that the Cluster carries: an endpoint that was typed by hand and that a pool
+// may hand out, and an address that was assigned to somebody else as well.
 func warnings(s *Snapshot) []Warning {
-	c := &s.Cluster
+	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
+	for _, role := range slices.Sorted(maps.Keys(a.cluster.VIPs)) {
+		if role != names.RoleControlPlane {
+			warnings = append(warnings, a.shared(role)...)
+		}
+	}
+	return warnings
+}
+
+// endpointInRange warns of an endpoint that was typed by hand: an address that a pool may hand out will meet another
+// Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+func (a *allocation) endpointInRange() []Warning {
+	c := a.cluster
 	addr := ParseAddr(c.Endpoint.Host)
 	if !addr.IsValid() || SameAddr(c.VIPs[names.RoleControlPlane], c.Endpoint.Host) {
 		return nil
 	}
 	// The annotation may have been removed: a claim that is bound to the address says the same.
-	a := &allocation{Snapshot: s, cluster: c}
 	if a.boundTo(a.claimFor(names.RoleControlPlane)) == addr {
 		return nil
 	}
 	var pools []string
-	for i := range s.Pools {
-		if Contain(s.Pools[i].Offers, addr) {
-			pools = append(pools, s.Pools[i].Ref.String())
+	for i := range a.Pools {
+		if Contain(a.Pools[i].Offers, addr) {
+			pools = append(pools, a.Pools[i].Ref.String())
 		}
 	}
 	if len(pools) == 0 {
@@ -39,4 +54,35 @@ func warnings(s *Snapshot) []Warning {
 		Message: fmt.Sprintf("%s was set by hand and %s may give it to another Cluster: add it to excludedAddresses there",
 			addr, strings.Join(pools, " and ")),
 	}}
+}
+
+// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to somebody else, as when a
+// pool for machines overlaps one for VIPs. It names no other tenant.
+func (a *allocation) shared(role string) []Warning {
+	addr := ParseAddr(a.carried(role))
+	if !addr.IsValid() {
+		return nil
+	}
+	rival := firstRival(a.Rivals, func(r *Rival) bool {
+		return r.Address == addr && r.Claim.Name != "" && r.Cluster != a.cluster.Key() && !a.own(r.Claim)
+	})
+	if rival == nil {
+		return nil
+	}
+	r := a.look(role)
+	if r.borrowed() != nil {
+		return nil // the condition says so
+	}
+	return []Warning{{
+		Reason: names.EventAddressShared,
+		Message: fmt.Sprintf("%s, which this Cluster uses for role %s, was also assigned to %s from %s: pools overlap, and one of the two needs another address",
+			addr, role, r.known(rival), r.knownPool(rival)),
+	}}
+}
+
+// own reports whether a claim is the Cluster's, or becomes so.
+func (a *allocation) own(key types.NamespacedName) bool {
+	return slices.ContainsFunc(a.Claims, func(claim Claim) bool {
+		return claim.Name == key.Name && claim.Namespace == key.Namespace && (claim.Owner == nil || a.owns(&claim))
+	})
 }

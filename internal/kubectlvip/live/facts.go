@@ -33,7 +33,7 @@ func (w *World) Facts() *view.Facts {
 		if !ok {
 			continue
 		}
-		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), w.OperatorFor(cluster).Settings, now); ok {
+		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
 			f.Snapshots = append(f.Snapshots, snapshot)
 		}
 	}

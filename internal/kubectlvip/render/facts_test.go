@@ -99,7 +99,14 @@ func explained() map[string]*view.Facts {
 		"waiting for the templates": carried(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), func(s *vip.Snapshot) {
 			s.ClusterClass = &vip.ClusterClass{ReadsVIP: true}
 		}, viptest.Carry),
-		"class not found":           of(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), func(s *vip.Snapshot) { s.ClusterClass = nil }),
+		"class not found": of(viptest.WithPools(), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), func(s *vip.Snapshot) { s.ClusterClass = nil }),
+		"released": of(viptest.Served(), func(s *vip.Snapshot) { s.Claims = nil }, cluster(func(c *vip.Cluster) {
+			c.Deleting, c.InUse, c.Lingers = true, false, true
+		})),
+		"write refused": of(viptest.WithPools(), viptest.WithBound(names.RoleIngress, "web", "10.0.0.20"), func(s *vip.Snapshot) {
+			action := vip.SetAnnotation{Role: names.RoleIngress, Value: "10.0.0.20"}
+			s.Refused = map[vip.Key]string{action.Key(): "forbidden by policy x"}
+		}),
 		"releasing":                 of(viptest.Served(), cluster(func(c *vip.Cluster) { c.Deleting = true })),
 		"deleted with nothing held": of(viptest.WithPools(), cluster(func(c *vip.Cluster) { c.Deleting = true })),
 		"paused":                    of(viptest.WithPools(), cluster(func(c *vip.Cluster) { c.Paused = true })),

@@ -42,7 +42,7 @@ func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now t
 		return Outcome{}, fmt.Errorf("take Cluster %s in: %w", manifest.Name, err)
 	}
 	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
-	_, snapshot, _ := store.Gather(key, settings, now)
+	_, snapshot, _ := store.Gather(key, vip.Memory{}, settings, now)
 	outcome := Outcome{Exists: exists, Snapshot: snapshot, Plan: vip.Decide(snapshot)}
 	outcome.Actions = outcome.Plan.Actions
 	answered := false
@@ -57,7 +57,7 @@ func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now t
 		answered = true
 	}
 	if answered {
-		_, outcome.Snapshot, _ = store.Gather(key, settings, now)
+		_, outcome.Snapshot, _ = store.Gather(key, vip.Memory{}, settings, now)
 		outcome.Plan = vip.Decide(outcome.Snapshot)
 		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
 	}

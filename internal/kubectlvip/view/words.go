@@ -52,6 +52,13 @@ var advice = map[string]Advice{
 		Means: "The Cluster is being deleted. Its machines may still answer on the VIP, so the address goes back when Cluster API has finished, not before.",
 		Do:    []string{"If it lasts, see what Cluster API waits for: clusterctl describe cluster"},
 	},
+	names.ReasonReleased: {
+		Means: "The VIP is back in its pool. Finalizers of others keep the Cluster from going.",
+	},
+	names.ReasonWriteRefused: {
+		Means: "The API server, or a policy or webhook in it, does not take what is to be written for this VIP. It is tried again from time to time.",
+		Do:    []string{"See who refuses it and why: the message above, the Cluster's events and the operator's log."},
+	},
 	names.ReasonWaitingForTopology: {
 		Means: "The address is known. The endpoint is written when the topology controller has rendered the templates with it, so that no machine is built without the VIP.",
 		Do:    []string{"If it lasts, look at the condition TopologyReconciled of the Cluster."},
@@ -75,7 +82,7 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 		a = poolNotFound(s, role, a)
 	case names.ReasonAddressConflict:
 		if host := s.Cluster.Endpoint.Host; role.ClaimState != nil && (host == "" || role.Role.Role != names.RoleControlPlane) {
-			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("When the address is excluded from the pool, have the operator ask for another: kubectl delete %s -n %s %s",
+			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("Have the claim give the address back, which the provider wants before it can be excluded: kubectl delete %s -n %s %s",
 				claimResource, s.Cluster.Namespace, role.ClaimState.Name), protected)
 		}
 	case names.ReasonClaimConflict:

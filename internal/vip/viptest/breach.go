@@ -1,6 +1,7 @@
 package viptest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -19,8 +20,8 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		case vip.CreateClaim:
 			broken = foreign(s, a.Role, a.Pool)
 		case vip.ReplaceClaim:
-			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" {
-				broken = "the claim is bound"
+			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" && inUse(s, a.Role, &a.Claim) {
+				broken = "the claim is bound, and its address in use"
 			}
 		case vip.AdoptClaim:
 			broken = wrongAdoption(s, a.Role, &a.Claim)
@@ -104,16 +105,12 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 // address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
-	assigned := func(role string) bool {
-		return slices.ContainsFunc(c.Conditions, func(condition vip.Condition) bool {
-			return condition.Type == names.ConditionType(role) && condition.Reason == names.ReasonIPAddressAssigned && condition.True
-		})
-	}
+	recorded := c.Written[role] != ""
 	written := c.VIPs[role] != "" || role == names.RoleControlPlane && c.Endpoint.Host != ""
 	switch {
 	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
 		return "the claim is not the Cluster's"
-	case c.Deleting && c.InUse && (c.Held || written || assigned(role)):
+	case c.Deleting && c.InUse && (c.Held || written || recorded):
 		return "machines may still use the address"
 	case c.Deleting:
 		return ""
@@ -121,17 +118,26 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 		return "the Cluster lives"
 	case c.Endpoint.Host == "":
 		return "the Cluster has no endpoint"
-	case assigned(names.RoleControlPlane), vip.SameAddr(c.Endpoint.Host, address), vip.SameAddr(c.VIPs[names.RoleControlPlane], address),
-		c.Endpoint.Host == c.VIPs[names.RoleControlPlane] && vip.ParseAddr(c.Endpoint.Host).IsValid():
+	case inUse(s, role, claim):
 		return "the address is in use"
+	case claim.Address != "" && address == "":
+		return "nobody knows its address"
 	}
 	return ""
+}
+
+// inUse reports whether the Cluster uses the address of a claim, or was given it.
+func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
+	c, address := &s.Cluster, addressOf(s, claim)
+	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) ||
+		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
 }
 
 // addressOf returns the address that a claim is bound to, or is about to be told, or "".
 func addressOf(s *vip.Snapshot, claim *vip.Claim) string {
 	for _, address := range s.Addresses {
-		if address.Claim == claim.Name && (claim.Address == "" || claim.Address == address.Name) {
+		owned := address.ClaimUID == "" || address.ClaimUID == claim.UID
+		if owned && address.Claim == claim.Name && address.Name == cmp.Or(claim.Address, claim.Name) {
 			return address.Value
 		}
 	}

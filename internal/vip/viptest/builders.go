@@ -94,13 +94,16 @@ func LocalRef(name string) vip.PoolRef {
 func Claim(role, pool string, overrides ...func(*vip.Claim)) vip.Claim {
 	name := names.ClaimName(ClusterName, role)
 	c := vip.Claim{
-		Namespace: Namespace, Name: name, UID: types.UID("uid-of-" + name), ResourceVersion: "7",
+		Namespace: Namespace, Name: name, ResourceVersion: "7",
 		Created: Ago(time.Minute),
 		Role:    role,
 		Pool:    GlobalRef(pool),
 		Owner:   &vip.Owner{Kind: "Cluster", Name: ClusterName, UID: ClusterUID},
 	}
 	apply(&c, overrides)
+	if c.UID == "" { // one that is made anew is another one
+		c.UID = types.UID(fmt.Sprintf("uid-of-%s-%d", name, c.Created.Unix()))
+	}
 	return c
 }
 
@@ -136,7 +139,7 @@ func WithBound(role, pool, address string, overrides ...func(*vip.Claim)) Option
 		claim.Address = claim.Name
 		s.Claims = append(s.Claims, claim)
 		s.Addresses = append(s.Addresses, vip.Address{
-			Namespace: claim.Namespace, Name: claim.Address, Value: address, Claim: claim.Name,
+			Namespace: claim.Namespace, Name: claim.Address, Value: address, Claim: claim.Name, ClaimUID: claim.UID,
 			Born: vip.Born{At: claim.Created, Serial: 100},
 		})
 	}
@@ -152,13 +155,23 @@ func WithHolder(address, cluster, field string) Option {
 	}
 }
 
-// WithAssigned adds a rival: another IPAddress with the same address, of that age.
-func WithAssigned(address, claim string, born vip.Born) Option {
+// WithAssigned adds a rival: another IPAddress with the same address, of that age, that its claim owns, changed by the
+// overrides.
+func WithAssigned(address, claim string, born vip.Born, overrides ...func(*vip.Rival)) Option {
 	return func(s *vip.Snapshot) {
-		s.Rivals = append(s.Rivals, vip.Rival{
-			Address: netip.MustParseAddr(address),
-			Claim:   types.NamespacedName{Namespace: "other", Name: claim}, Pool: GlobalRef("overlapping"), Born: born,
-		})
+		rival := vip.Rival{
+			Address: netip.MustParseAddr(address), Owned: true,
+			Claim: types.NamespacedName{Namespace: "other", Name: claim}, Pool: GlobalRef("overlapping"), Born: born,
+		}
+		apply(&rival, overrides)
+		s.Rivals = append(s.Rivals, rival)
+	}
+}
+
+// Carried says of a rival's IPAddress that the Cluster of its claim carries it in a field.
+func Carried(cluster, field string) func(*vip.Rival) {
+	return func(r *vip.Rival) {
+		r.Cluster, r.Field = types.NamespacedName{Namespace: "other", Name: cluster}, field
 	}
 }
 
@@ -175,6 +188,13 @@ func Served() Option {
 		for i := range s.Cluster.Conditions {
 			s.Cluster.Conditions[i].Since = Ago(30 * time.Second)
 		}
+	}
+}
+
+// Recorded has it on record that the VIPs on the Cluster come from its claims.
+func Recorded(s *vip.Snapshot) {
+	for _, claim := range s.Claims {
+		record(&s.Cluster, claim.Role, claim.UID)
 	}
 }
 
@@ -202,6 +222,7 @@ func Write(c *vip.Cluster, action vip.Action) {
 		c.Gate = a.Gate
 	case vip.SetEndpoint:
 		c.Endpoint, c.Gate = a.Endpoint, vip.Gate{}
+		record(c, names.RoleControlPlane, a.ClaimUID)
 	case vip.SetVariables:
 		c.Held, c.Variables = true, maps.Clone(c.Variables)
 		if c.Variables == nil {
@@ -221,7 +242,22 @@ func Write(c *vip.Cluster, action vip.Action) {
 			}
 		}
 		c.VIPs = vips
+		if a.Role != names.RoleControlPlane && a.ClaimUID != "" {
+			record(c, a.Role, a.ClaimUID)
+		}
+	case vip.RecordClaim:
+		record(c, a.Role, a.ClaimUID)
 	}
+}
+
+// record notes the claim that the VIP of a role was written from.
+func record(c *vip.Cluster, role string, claim types.UID) {
+	written := maps.Clone(c.Written)
+	if written == nil {
+		written = map[string]types.UID{}
+	}
+	written[role] = claim
+	c.Written = written
 }
 
 // Brief renders the actions of a plan for comparison: what, without the why.
@@ -253,6 +289,8 @@ func brief(action vip.Action) string {
 		return fmt.Sprintf("keep port %d", a.Gate.Port)
 	case vip.SetVariables:
 		return fmt.Sprintf("variables %v", a.Values)
+	case vip.RecordClaim:
+		return "record " + a.Claim
 	case vip.SetRecords:
 		return fmt.Sprintf("records %v", a.Records)
 	case vip.DeleteRecords:

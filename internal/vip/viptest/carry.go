@@ -2,6 +2,7 @@ package viptest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // Decide makes a plan for a Cluster on what the world looks like now. It is carried out later, write by write, while
 // the world goes on: that is what a stale view is. It reports whether there is anything to write.
 func (w *World) Decide(k string) (vip.Plan, bool) {
-	state, ok := w.clusters[k]
+	seen, _, _ := w.seen()
+	state, ok := seen[k]
 	if !ok || w.flights[k] != nil {
 		return vip.Plan{}, false
 	}
@@ -41,7 +43,7 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 	for _, action := range plan.Actions {
 		one := write{do: func() error { return w.act(f, action) }}
 		switch action.(type) {
-		case vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.SetVariables:
+		case vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			results = append(results, action)
 			continue
 		case vip.CreateClaim, vip.AdoptClaim, vip.ReplaceClaim, vip.DeleteClaim:
@@ -71,6 +73,11 @@ func (w *World) Step(k string) {
 	next := f.writes[0]
 	f.writes = f.writes[1:]
 	err := next.do()
+	if err == nil && next.claimOf == "" {
+		w.overlay(k)
+	} else if err == nil {
+		w.overlayClaim(key(f.cluster.Namespace, names.ClaimName(f.cluster.Name, next.claimOf)))
+	}
 	if err != nil {
 		w.logf("api: a write for %s is refused", k)
 		f.failed[next.claimOf] = true
@@ -134,6 +141,9 @@ func (w *World) act(f *flight, action vip.Action) error {
 		return nil
 	case vip.DeleteClaim:
 		claim, err := w.claim(&a.Claim)
+		if state := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]; !f.cluster.Deleting && (state == nil || !reflect.DeepEqual(state.Cluster, f.cluster)) {
+			return errRefused // a claim of a Cluster that lives goes only if the Cluster is still what was decided upon
+		}
 		if err == nil {
 			w.checkRelease(claim)
 			w.markDeleted(claim)
@@ -182,6 +192,7 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 			return w.act(f, variables)
 		}
 		Write(&state.Cluster, action)
+		w.checkTruth(state, action)
 	}
 	switch {
 	case state.Gate.Generation > gate.Generation:

@@ -9,7 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// checkHolders: no two Clusters ever hold the same address. What users write into annotations is not held.
+// checkHolders: no two Clusters ever hold the same address. A Cluster holds what its endpoint says, and what an annotation
+// says that a claim of its own backs; what users write into annotations, or what outlives its claim, is not held.
 func (w *World) checkHolders() {
 	holders := map[netip.Addr]string{}
 	for _, k := range sorted(w.clusters) {
@@ -18,8 +19,14 @@ func (w *World) checkHolders() {
 			continue
 		}
 		held := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
-		for _, value := range c.VIPs {
-			held[vip.ParseAddr(value)] = true
+		for role, value := range c.VIPs {
+			claim := w.claims[key(c.Namespace, names.ClaimName(c.Name, role))]
+			if claim == nil || claim.Owner == nil || claim.Owner.UID != c.UID {
+				continue
+			}
+			if address := w.address[key(claim.Namespace, claim.Name)]; address != nil && vip.SameAddr(address.Value, value) {
+				held[vip.ParseAddr(value)] = true
+			}
 		}
 		delete(held, netip.Addr{})
 		for addr := range held {

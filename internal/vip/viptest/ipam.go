@@ -86,7 +86,7 @@ func (w *World) assign(claim *vip.Claim) bool {
 		}
 		w.address[k] = &addressState{
 			Address: vip.Address{
-				Namespace: claim.Namespace, Name: claim.Name, Value: value, Claim: claim.Name,
+				Namespace: claim.Namespace, Name: claim.Name, Value: value, Claim: claim.Name, ClaimUID: claim.UID,
 				Born: vip.Born{At: w.second(), Serial: w.next()},
 			},
 			pool: claim.Pool, at: w.Now,
@@ -155,12 +155,16 @@ func (w *World) Assigned() []string {
 	return lines
 }
 
-// Bound returns the claims that are bound and not in deletion, each as it is, with its address.
-func (w *World) Bound() []string {
+// Held returns the claims whose address their Cluster carries, each as it is, with its address.
+func (w *World) Held() []string {
 	var lines []string
 	for _, k := range sorted(w.claims) {
 		claim := w.claims[k]
-		if address, ok := w.address[key(claim.Namespace, claim.Address)]; ok && !claim.Deleting {
+		cluster, address := w.owner(claim), w.address[key(claim.Namespace, claim.Address)]
+		if cluster == nil || address == nil || claim.Deleting {
+			continue
+		}
+		if vip.CarriedIn(claim.Role, cluster.Endpoint.Host, cluster.VIPs, vip.ParseAddr(address.Value)) != "" {
 			lines = append(lines, fmt.Sprintf("%s %s %s %s", k, claim.UID, claim.Pool, address.Value))
 		}
 	}

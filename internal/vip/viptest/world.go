@@ -1,6 +1,7 @@
 package viptest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,6 +40,9 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
+	// view is what the allocator sees while its watches lag; nil while it sees the world as it is.
+	view *view
+	ops  []operatorState
 }
 
 type clusterState struct {
@@ -194,6 +198,9 @@ func (w *World) LoseClaim(k, role string) {
 	}
 	if claim, ok := w.claims[key(c.Namespace, names.ClaimName(c.Name, role))]; ok && !claim.Deleting {
 		delete(w.flights, k)
+		for _, op := range w.ops {
+			delete(op.flights, k)
+		}
 		w.logf("user: deletes claim %s", claim.Name)
 		w.markDeleted(claim)
 	}
@@ -238,13 +245,18 @@ func (w *World) Served(c *vip.Cluster) bool {
 
 // Snapshot gathers what a decision about a Cluster rests on.
 func (w *World) Snapshot(k string) vip.Snapshot {
-	c := w.clusters[k].Cluster
+	clusters, claims, addresses := w.seen()
+	c := clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Crowd: w.Crowd}
+	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Memory: vip.Memory{Crowd: w.Crowd}}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
+	wanted := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
+	for _, value := range c.VIPs {
+		wanted[vip.ParseAddr(value)] = true
+	}
 	for _, pool := range w.pools {
 		copied := pool.Pool
-		for _, address := range w.address {
+		for _, address := range addresses {
 			if at := address.at.Add(w.skew); address.pool == pool.Ref && at.After(copied.LastServed) {
 				copied.LastServed = at // which the allocator measures without its wall clock
 			}
@@ -252,48 +264,85 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 		s.Pools = append(s.Pools, copied)
 		roles = append(roles, pool.Roles...)
 	}
-	for _, name := range sorted(w.claims) {
-		claim := w.claims[name]
+	for _, name := range sorted(claims) {
+		claim := claims[name]
 		ours := claim.Owner != nil && claim.Owner.UID == c.UID
 		named := slices.ContainsFunc(roles, func(role string) bool { return claim.Name == names.ClaimName(c.Name, role) })
 		if claim.Namespace == c.Namespace && (ours || named) {
 			s.Claims = append(s.Claims, *claim)
-			if address, ok := w.address[key(claim.Namespace, claim.Address)]; ok {
+			if address, ok := addresses[key(claim.Namespace, cmp.Or(claim.Address, claim.Name))]; ok {
 				s.Addresses = append(s.Addresses, address.Address)
-				s.Rivals = append(s.Rivals, w.rivals(&c, address)...)
+				wanted[vip.ParseAddr(address.Value)] = true
 			}
 		}
+	}
+	delete(wanted, netip.Addr{})
+	for _, addr := range slices.SortedFunc(maps.Keys(wanted), netip.Addr.Compare) {
+		s.Rivals = append(s.Rivals, w.rivals(&c, addr)...)
 	}
 	return s
 }
 
-func (w *World) rivals(c *vip.Cluster, address *addressState) []vip.Rival {
+// rivals returns who else holds an address, as the store does.
+func (w *World) rivals(c *vip.Cluster, addr netip.Addr) []vip.Rival {
+	clusters, claims, addresses := w.seen()
 	var rivals []vip.Rival
-	addr := vip.ParseAddr(address.Value)
-	for _, k := range sorted(w.clusters) {
-		other := &w.clusters[k].Cluster
+	for _, k := range sorted(addresses) {
+		address := addresses[k]
+		if vip.ParseAddr(address.Value) != addr {
+			continue
+		}
+		rival := vip.Rival{
+			Address: addr, Claim: types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}, Owned: address.ClaimUID != "",
+			Pool: address.pool, Born: address.Born,
+		}
+		claim := claims[key(address.Namespace, address.Claim)]
+		if holder := ownerIn(clusters, claim); holder != nil && (address.ClaimUID == claim.UID || address.ClaimUID == "") {
+			rival.Cluster, rival.Field = holder.Key(), vip.CarriedIn(claim.Role, holder.Endpoint.Host, holder.VIPs, addr)
+		}
+		rivals = append(rivals, rival)
+	}
+	for _, k := range sorted(clusters) {
+		other := &clusters[k].Cluster
 		if other.UID == c.UID || other.Deleting && !other.InUse {
 			continue
 		}
 		for _, field := range carries(other, addr) {
-			rivals = append(rivals, vip.Rival{Address: addr, Cluster: other.Key(), Field: field})
-		}
-	}
-	for _, k := range sorted(w.address) {
-		if other := w.address[k]; other != address && vip.ParseAddr(other.Value) == addr {
-			rivals = append(rivals, vip.Rival{
-				Address: addr, Claim: types.NamespacedName{Namespace: other.Namespace, Name: other.Claim}, Pool: other.pool, Born: other.Born,
-			})
+			if field == vip.EndpointField || w.underway(other, field) {
+				rivals = append(rivals, vip.Rival{Address: addr, Cluster: other.Key(), Field: field})
+			}
 		}
 	}
 	return rivals
+}
+
+// underway reports whether an annotation that no claim backs is about to be backed by one, or to be overwritten.
+func (w *World) underway(c *vip.Cluster, field string) bool {
+	_, claims, _ := w.seen()
+	role, _ := names.RoleOfAnnotation(field)
+	claim := claims[key(c.Namespace, names.ClaimName(c.Name, role))]
+	pools := make([]vip.Pool, 0, len(w.pools))
+	for _, pool := range w.pools {
+		pools = append(pools, pool.Pool)
+	}
+	return (claim == nil || claim.Deleting || claim.Address == "") && vip.Choose(c, pools, role).Pool != nil
+}
+
+// ownerIn returns the Cluster that owns a claim and has not been released.
+func ownerIn(clusters map[string]*clusterState, claim *vip.Claim) *vip.Cluster {
+	for _, state := range clusters {
+		if claim != nil && claim.Owner != nil && state.UID == claim.Owner.UID && !(state.Deleting && !state.InUse) {
+			return &state.Cluster
+		}
+	}
+	return nil
 }
 
 // carries returns the fields in which a Cluster carries an address.
 func carries(c *vip.Cluster, addr netip.Addr) []string {
 	var fields []string
 	if vip.ParseAddr(c.Endpoint.Host) == addr {
-		fields = append(fields, "spec.controlPlaneEndpoint")
+		fields = append(fields, vip.EndpointField)
 	}
 	for _, role := range sorted(c.VIPs) {
 		if vip.ParseAddr(c.VIPs[role]) == addr {

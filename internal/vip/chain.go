@@ -1,0 +1,118 @@
+package vip
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Whose an address is, a chain of UIDs says: the IPAddress is owned by the claim, and the claim by the Cluster. A name
+// proves nothing, because what is gone had it too, and neither does what a copied manifest brings along (ADR 11).
+
+// claimFor returns the claim at the name of a role's claim, whoever owns it, or nil.
+func (a *allocation) claimFor(role string) *Claim {
+	name := names.ClaimName(a.cluster.Name, role)
+	for i := range a.Claims {
+		if claim := &a.Claims[i]; claim.Name == name && claim.Namespace == a.cluster.Namespace {
+			return claim
+		}
+	}
+	return nil
+}
+
+func (a *allocation) owns(claim *Claim) bool {
+	return claim.Owner != nil && claim.Owner.UID == a.cluster.UID
+}
+
+// addressOf returns the IPAddress of a claim, or nil while it is not known. After a move or a restore the claim, whose status
+// stayed behind, does not name it yet; the in-cluster provider gives it the claim's name. One that another claim owns is
+// that of a former claim, and one without an owner was restored.
+func (a *allocation) addressOf(claim *Claim) *Address {
+	address := a.addressNamed(claim.Namespace, cmp.Or(claim.Address, claim.Name))
+	if address == nil || address.Claim != claim.Name || address.ClaimUID != "" && address.ClaimUID != claim.UID {
+		return nil
+	}
+	return address
+}
+
+func (a *allocation) addressNamed(namespace, name string) *Address {
+	i := slices.IndexFunc(a.Addresses, func(x Address) bool { return x.Name == name && x.Namespace == namespace })
+	if i < 0 {
+		return nil
+	}
+	return &a.Addresses[i]
+}
+
+// boundTo returns the IP that a claim is bound to, or the zero Addr while it is not known or not valid.
+func (a *allocation) boundTo(claim *Claim) netip.Addr {
+	if claim == nil {
+		return netip.Addr{}
+	}
+	address := a.addressOf(claim)
+	if address == nil {
+		return netip.Addr{}
+	}
+	return ParseAddr(address.Value)
+}
+
+// wrote reports whether it is on record that the role's VIP was written from this very claim. A claim never changes its
+// address, so it is the one that the Cluster has had since.
+func (a *allocation) wrote(claim *Claim, role string) bool {
+	return a.owns(claim) && a.cluster.Written[role] == claim.UID
+}
+
+// lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the
+// Cluster's before a restore.
+func (a *allocation) lost(claim *Claim, role string) bool {
+	bound := a.boundTo(claim)
+	return claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(role))
+}
+
+// carried returns the address that the Cluster carries for a role, whoever put it there.
+func (a *allocation) carried(role string) string {
+	if role == names.RoleControlPlane && a.cluster.Endpoint.Host != "" {
+		return a.cluster.Endpoint.Host
+	}
+	return a.cluster.VIPs[role]
+}
+
+// CarriedIn returns where a Cluster with an endpoint's host and annotations carries an address as the VIP of a role:
+// "spec.controlPlaneEndpoint", or the key of the annotation; "" if it does not.
+func CarriedIn(role, host string, vips map[string]string, addr netip.Addr) string {
+	switch {
+	case role == names.RoleControlPlane && ParseAddr(host) == addr:
+		return EndpointField
+	case ParseAddr(vips[role]) == addr:
+		return names.Annotation(role)
+	}
+	return ""
+}
+
+// EndpointField is where a Cluster carries its endpoint.
+const EndpointField = "spec.controlPlaneEndpoint"
+
+// poolOf returns the pool of a claim, or nil if it is not known.
+func (a *allocation) poolOf(claim *Claim) *Pool {
+	for i := range a.Pools {
+		pool := &a.Pools[i]
+		if pool.Ref == claim.Pool && (pool.Namespace == "" || pool.Namespace == a.cluster.Namespace) {
+			return pool
+		}
+	}
+	return nil
+}
+
+// compareRoles orders the control plane before ingress, and ingress before all other roles.
+func compareRoles(a, b string) int {
+	order := func(role string) int { return slices.Index([]string{names.RoleIngress, names.RoleControlPlane}, role) }
+	return cmp.Or(-cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
+}
+
+// HoldsEndpoint reports whether the claim of the control plane is the Cluster's and holds its endpoint.
+func (s *Snapshot) HoldsEndpoint() bool {
+	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	claim, host := a.claimFor(names.RoleControlPlane), ParseAddr(s.Cluster.Endpoint.Host)
+	return claim != nil && host.IsValid() && a.owns(claim) && a.boundTo(claim) == host
+}

@@ -1,0 +1,343 @@
+package vip
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Phase is the state that a role of a Cluster is in. One function finds it, one function for each acts on it; the table of
+// phases stands in docs/architecture.md.
+type Phase string
+
+// The phases of a role, in the order in which they are looked for.
+const (
+	// PhaseProvided: somebody else set the endpoint's host, so the role needs no address.
+	PhaseProvided Phase = "Provided"
+	// PhaseBorrowed: the endpoint and its annotation say what another Cluster's claim holds, as in a copied manifest.
+	PhaseBorrowed Phase = "Borrowed"
+	// PhaseNoPool: no pool serves the role, and there is no claim that is the Cluster's.
+	PhaseNoPool Phase = "NoPool"
+	// PhaseKept: the endpoint in use is ours, no claim holds it, and no pool could give it to one.
+	PhaseKept Phase = "Kept"
+	// PhaseUnusable: there is no claim, and a new one may get again what somebody else uses.
+	PhaseUnusable Phase = "Unusable"
+	// PhaseUnclaimed: a pool serves the role, and there is no claim.
+	PhaseUnclaimed Phase = "Unclaimed"
+	// PhaseDeleting: the claim is being deleted.
+	PhaseDeleting Phase = "Deleting"
+	// PhaseFormer: the claim belongs to a former Cluster of the name.
+	PhaseFormer Phase = "Former"
+	// PhaseForeign: the claim belongs to something else.
+	PhaseForeign Phase = "Foreign"
+	// PhaseStray: nobody owns the claim, and its pool does not serve the role.
+	PhaseStray Phase = "Stray"
+	// PhaseAnswered: the provider has made an IPAddress for the claim and not told the claim.
+	PhaseAnswered Phase = "Answered"
+	// PhaseStranded: the claim waits, and no pool serves the role any more.
+	PhaseStranded Phase = "Stranded"
+	// PhaseMisplaced: the claim waits for a pool in vain, and another one would serve it.
+	PhaseMisplaced Phase = "Misplaced"
+	// PhaseUnbound: the claim waits for its pool.
+	PhaseUnbound Phase = "Unbound"
+	// PhaseUnknown: the claim names an IPAddress that is not there, or not this claim's.
+	PhaseUnknown Phase = "Unknown"
+	// PhaseMisbound: the claim names an IPAddress that was made for another claim, or that holds no address.
+	PhaseMisbound Phase = "Misbound"
+	// PhaseUnserved: the claim's address was never written, and its pool does not serve the role.
+	PhaseUnserved Phase = "Unserved"
+	// PhaseContested: somebody else holds the claim's address.
+	PhaseContested Phase = "Contested"
+	// PhaseMismatched: the endpoint in use is another than the claim's address.
+	PhaseMismatched Phase = "Mismatched"
+	// PhaseBound: the claim's address is the role's VIP; it may have to be written yet.
+	PhaseBound Phase = "Bound"
+)
+
+// do is what each phase asks for.
+var do = map[Phase]func(*sight, *outcome){
+	PhaseProvided:   (*sight).doProvided,
+	PhaseBorrowed:   (*sight).doBorrowed,
+	PhaseNoPool:     (*sight).doNoPool,
+	PhaseKept:       (*sight).doKept,
+	PhaseUnusable:   (*sight).doUnusable,
+	PhaseUnclaimed:  (*sight).doUnclaimed,
+	PhaseDeleting:   (*sight).doDeleting,
+	PhaseFormer:     (*sight).doFormer,
+	PhaseForeign:    (*sight).doForeign,
+	PhaseStray:      (*sight).doStray,
+	PhaseAnswered:   (*sight).doAnswered,
+	PhaseStranded:   (*sight).doStranded,
+	PhaseMisplaced:  (*sight).doMisplaced,
+	PhaseUnbound:    (*sight).doUnbound,
+	PhaseUnknown:    (*sight).doUnknown,
+	PhaseMisbound:   (*sight).doMisbound,
+	PhaseUnserved:   (*sight).doUnserved,
+	PhaseContested:  (*sight).doContested,
+	PhaseMismatched: (*sight).doMismatched,
+	PhaseBound:      (*sight).doBound,
+}
+
+// sight is what there is to see of one role.
+type sight struct {
+	*allocation
+	role   string
+	choice Choice
+
+	// claim is the one at the name of the role's claim, whoever owns it; nil if there is none.
+	claim *Claim
+
+	// mine says that the Cluster owns the claim, or adopts it for the reason adopt.
+	mine  bool
+	adopt string
+
+	// address is the IPAddress of the claim, and addr what it holds; nil and invalid if they are not known.
+	address *Address
+	addr    netip.Addr
+}
+
+func (a *allocation) look(role string) *sight {
+	r := &sight{allocation: a, role: role, choice: Choose(a.cluster, a.Pools, role), claim: a.claimFor(role)}
+	if r.claim == nil {
+		return r
+	}
+	if r.claim.Deleting && !a.owns(r.claim) && r.choice.Pool == nil {
+		r.claim = nil // the remains of a former Cluster, in the way of nothing
+		return r
+	}
+	r.adopt = r.adoption()
+	r.mine = a.owns(r.claim) || r.adopt != ""
+	r.address = a.addressOf(r.claim)
+	r.addr = a.boundTo(r.claim)
+	return r
+}
+
+// adoption says why the Cluster takes a claim over that belongs to nobody, as after a restore from a backup; "" if it does not.
+func (r *sight) adoption() string {
+	switch pool := r.poolOf(r.claim); {
+	case r.claim.Owner != nil || r.claim.Deleting:
+		return ""
+	case r.lost(r.claim, r.role):
+		return "nobody owns it and its address is already the Cluster's"
+	case r.choice.Pool != nil && pool != nil && pool.servesRole(r.cluster, r.role):
+		return "nobody owns it and its pool serves the Cluster"
+	}
+	return ""
+}
+
+// phase finds the state of the role. It changes nothing.
+func (r *sight) phase() Phase {
+	switch {
+	case r.provided():
+		return PhaseProvided
+	case r.borrowed() != nil:
+		return PhaseBorrowed
+	case r.claim == nil:
+		return r.phaseUnclaimed()
+	case r.claim.Deleting:
+		return PhaseDeleting
+	case !r.mine:
+		return r.phaseOfOthers()
+	case r.claim.Address == "":
+		return r.phaseUnbound()
+	}
+	return r.phaseBound()
+}
+
+func (r *sight) phaseUnclaimed() Phase {
+	switch {
+	case r.choice.Pool == nil:
+		return PhaseNoPool
+	case r.host().IsValid() && !r.offered(r.host()):
+		return PhaseKept
+	case r.unusable() != nil:
+		return PhaseUnusable
+	}
+	return PhaseUnclaimed
+}
+
+func (r *sight) phaseOfOthers() Phase {
+	owner := r.claim.Owner
+	switch {
+	case r.choice.Pool == nil: // without a pool no claim is needed, so none is in the way
+		return PhaseNoPool
+	case owner == nil:
+		return PhaseStray
+	case owner.Kind == "Cluster" && owner.Name == r.cluster.Name:
+		return PhaseFormer
+	}
+	return PhaseForeign
+}
+
+// phaseUnbound tells what a claim waits for that the provider has not answered. It moves to another pool only where that
+// helps: when its own pool does not serve the Cluster any more, or is full while another one is not.
+func (r *sight) phaseUnbound() Phase {
+	pool := r.poolOf(r.claim)
+	switch {
+	case r.address != nil: // it is about to be told, whatever has become of its pool
+		return PhaseAnswered
+	case r.choice.Pool == nil:
+		return PhaseStranded
+	case !r.choice.candidate(r.claim.Pool),
+		pool.Capacity.Full() && !r.choice.Exhausted && !r.mayBeServed(r.claim, pool):
+		return PhaseMisplaced
+	}
+	return PhaseUnbound
+}
+
+// phaseBound tells whether the address of a claim that the provider answered can be the role's VIP.
+func (r *sight) phaseBound() Phase {
+	switch {
+	case r.address == nil && r.misnamed() != nil, r.address != nil && !r.addr.IsValid():
+		return PhaseMisbound
+	case r.address == nil:
+		return PhaseUnknown
+	case r.unserved():
+		return PhaseUnserved
+	case r.contest() != nil:
+		return PhaseContested
+	case r.endpointDiffers():
+		return PhaseMismatched
+	}
+	return PhaseBound
+}
+
+// host returns the IP in the endpoint, for the control plane; of another role, or if the host is a name, the zero Addr.
+func (r *sight) host() netip.Addr {
+	if r.role != names.RoleControlPlane {
+		return netip.Addr{}
+	}
+	return ParseAddr(r.cluster.Endpoint.Host)
+}
+
+// provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it is
+// on record that we wrote one, or if our claim is bound to it or to what our annotation says. The last case is a host that
+// was changed by hand after we had written it: the old address may still be in use, so it stays claimed. While it is not
+// known what the claim is bound to, the host may be ours.
+func (r *sight) provided() bool {
+	host, annotation := r.cluster.Endpoint.Host, r.cluster.VIPs[names.RoleControlPlane]
+	if r.role != names.RoleControlPlane || host == "" || SameAddr(host, annotation) || r.cluster.Written[r.role] != "" {
+		return false
+	}
+	if r.claim == nil || !r.mine {
+		return true
+	}
+	if r.claim.Address != "" && r.address == nil {
+		return false
+	}
+	return !r.addr.IsValid() || r.addr != r.host() && r.addr != ParseAddr(annotation)
+}
+
+// borrowed returns the Cluster whose claim holds the endpoint that this Cluster carries; nil if there is none.
+func (r *sight) borrowed() *Rival {
+	host := r.host()
+	if !host.IsValid() || r.mine && (r.addr == host || r.claim.Address != "" && r.address == nil) {
+		return nil
+	}
+	return firstRival(r.Rivals, func(rival *Rival) bool {
+		return rival.Address == host && rival.Owned && rival.Field != "" && rival.Cluster != r.cluster.Key()
+	})
+}
+
+// unusable returns who keeps the address from being used that a new claim may get again; nil if nobody does, or if the pool
+// does not offer it any more.
+func (r *sight) unusable() *Rival {
+	addr, ok := r.Unusable[r.role]
+	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {
+		return nil
+	}
+	return firstRival(r.Rivals, func(rival *Rival) bool { return rival.Address == addr && rival.Cluster != r.cluster.Key() })
+}
+
+// offered reports whether a pool that serves the role may hand an address out.
+func (r *sight) offered(addr netip.Addr) bool {
+	return slices.ContainsFunc(r.choice.Candidates, func(p *Pool) bool { return p.mayOffer(addr) })
+}
+
+// mayOffer reports whether a pool may hand an address out, as far as its ranges are known.
+func (p *Pool) mayOffer(addr netip.Addr) bool { return !p.Ranged || Contain(p.Offers, addr) }
+
+// misnamed returns the IPAddress that the claim names although it was made for another claim; nil if that is not so.
+func (r *sight) misnamed() *Address {
+	named := r.addressNamed(r.claim.Namespace, r.claim.Address)
+	if named == nil || named.Claim == r.claim.Name {
+		return nil
+	}
+	return named
+}
+
+// first reports whether the address of the claim was never written for the role, and is not what the Cluster carries.
+func (r *sight) first() bool {
+	return !r.wrote(r.claim, r.role) && r.host() != r.addr && ParseAddr(r.cluster.VIPs[r.role]) != r.addr
+}
+
+// unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who may
+// make claims may name any pool in them. What the Cluster carries already it keeps, whatever becomes of the pool.
+func (r *sight) unserved() bool {
+	if !r.first() {
+		return false
+	}
+	pool := r.poolOf(r.claim)
+	if pool == nil {
+		return true
+	}
+	verdict, ok := pool.serves(r.cluster, r.role)
+	return !ok && verdict != VerdictDeleting
+}
+
+// endpointDiffers reports whether another host than the claim's address is in use.
+func (r *sight) endpointDiffers() bool {
+	return r.role == names.RoleControlPlane && r.cluster.Endpoint.Host != "" && r.host() != r.addr
+}
+
+// contest returns who keeps the address from being the role's VIP, or nil. What was written from this very claim stays: then
+// it is the other one who yields. A Cluster that carries an address keeps it from those that do not carry it yet. Of two
+// IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns. Everybody
+// who sees the later one sees both, so two operators cannot disagree.
+func (r *sight) contest() *Rival {
+	if r.wrote(r.claim, r.role) {
+		return nil
+	}
+	if r.role != names.RoleControlPlane && SameAddr(r.cluster.Endpoint.Host, r.address.Value) {
+		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
+		return &Rival{Address: r.addr, Cluster: r.cluster.Key(), Field: EndpointField}
+	}
+	carried, owned := ParseAddr(r.carried(r.role)) == r.addr, r.address.ClaimUID != ""
+	return firstRival(r.Rivals, func(rival *Rival) bool {
+		switch {
+		case rival.Address != r.addr:
+			return false
+		case rival.Field != "" && !carried:
+			return true
+		case rival.Claim.Name == "":
+			return false
+		case rival.Owned != owned:
+			return rival.Owned
+		}
+		return rival.Born.Before(r.address.Born)
+	})
+}
+
+// firstRival returns the rival that sorts first among those that match, or nil.
+func firstRival(rivals []Rival, match func(*Rival) bool) *Rival {
+	var first *Rival
+	for i := range rivals {
+		rival := &rivals[i]
+		if match(rival) && (first == nil || compareRivals(rival, first) < 0) {
+			first = rival
+		}
+	}
+	return first
+}
+
+func compareRivals(a, b *Rival) int {
+	return cmp.Or(
+		cmp.Compare(b.Field, a.Field), // whoever carries the address is named before whoever was assigned it
+		cmp.Compare(a.Cluster.String(), b.Cluster.String()),
+		cmp.Compare(a.Claim.String(), b.Claim.String()),
+		cmp.Compare(a.Pool.Name, b.Pool.Name), cmp.Compare(a.Pool.Kind, b.Pool.Kind),
+		a.Born.At.Compare(b.Born.At), cmp.Compare(a.Born.Serial, b.Born.Serial),
+	)
+}

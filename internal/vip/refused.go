@@ -1,0 +1,52 @@
+package vip
+
+import (
+	"slices"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// refused leaves out what the API server has just refused to take for a role, and what rests on it, and says so in the
+// role's condition: a quota or a policy keeps one role waiting, and no other.
+func (a *allocation) refused(o *outcome) {
+	if len(o.claim) > 0 {
+		a.refusedClaim(o)
+	}
+	var said string
+	o.value = slices.DeleteFunc(o.value, func(action Action) bool {
+		text, ok := a.Refused[action.Key()]
+		if ok && said == "" {
+			said = text
+		}
+		return ok
+	})
+	if said == "" {
+		return
+	}
+	o.warnings = append(o.warnings, Warning{Reason: names.EventWriteRefused, Message: said})
+	if o.Phase == PhaseBound && a.wroteAll(o) {
+		return // only the record of it is missing
+	}
+	o.conflict(names.ReasonWriteRefused, "%s", said)
+}
+
+// wroteAll reports whether the role's VIP is on the Cluster.
+func (a *allocation) wroteAll(o *outcome) bool {
+	endpoint := o.Role != names.RoleControlPlane || a.cluster.Endpoint.Host != "" && validPort(a.cluster.Endpoint.Port)
+	return endpoint && a.cluster.VIPs[o.Role] == o.Address
+}
+
+func (a *allocation) refusedClaim(o *outcome) {
+	said, ok := a.Refused[o.claim[0].Key()]
+	if !ok {
+		return
+	}
+	if _, adopts := o.claim[0].(AdoptClaim); adopts {
+		o.Ready, o.value = false, nil
+	}
+	o.claim = nil
+	o.warnings = append(o.warnings, Warning{Reason: names.EventWriteRefused, Message: said})
+	if !o.Ready { // an endpoint that somebody else set needs no claim
+		o.conflict(names.ReasonWriteRefused, "%s", said)
+	}
+}
