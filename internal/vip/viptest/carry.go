@@ -94,6 +94,7 @@ func (w *World) Crash() {
 		w.logf("allocator: crashes")
 	}
 	clear(w.flights)
+	w.startLate()
 }
 
 // live returns the Cluster that a plan is for, if it is still the same.

@@ -7,49 +7,74 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// view is what the allocator's caches have of the world: one watch for each kind, each as late as it likes. Its own writes it sees
-// at once, as the overlay has it.
+// The kinds of objects that are watched, each by a watch of its own.
+const (
+	WatchClusters = iota
+	WatchClaims
+	WatchAddresses
+	watches
+)
+
+// view is what an operator's caches have of the world: one watch for each kind, each as late as it likes. Its own writes it
+// sees at once.
 type view struct {
+	seen
+	// before is what was seen before the last news: an operator that starts anew may be told that by another API server.
+	before seen
+}
+
+type seen struct {
 	clusters map[string]*clusterState
 	claims   map[string]*vip.Claim
 	address  map[string]*addressState
 }
 
-// Lag has every kind seen by a watch of its own from now on.
-func (w *World) Lag() {
-	w.view = &view{}
-	for kind := range 3 {
-		w.CatchUp(kind)
-	}
-}
-
-// Unlag ends it.
-func (w *World) Unlag() { w.view = nil }
-
-// CatchUp brings one watch up to date: 0 is that of Clusters, 1 of claims, 2 of addresses.
+// CatchUp brings one watch up to date. It does nothing while the allocator sees the world as it is.
 func (w *World) CatchUp(kind int) {
 	if w.view == nil {
 		return
 	}
-	switch kind {
-	case 0:
-		w.view.clusters = map[string]*clusterState{}
+	switch v := w.view; kind {
+	case WatchClusters:
+		v.before.clusters, v.clusters = v.clusters, map[string]*clusterState{}
 		for k, c := range w.clusters {
-			w.view.clusters[k] = copyCluster(c)
+			v.clusters[k] = copyCluster(c)
 		}
-	case 1:
-		w.view.claims = map[string]*vip.Claim{}
+	case WatchClaims:
+		v.before.claims, v.claims = v.claims, map[string]*vip.Claim{}
 		for k, c := range w.claims {
 			copied := *c
-			w.view.claims[k] = &copied
+			v.claims[k] = &copied
 		}
-	case 2:
-		w.view.address = map[string]*addressState{}
+	case WatchAddresses:
+		v.before.address, v.address = v.address, map[string]*addressState{}
 		for k, a := range w.address {
 			copied := *a
-			w.view.address[k] = &copied
+			v.address[k] = &copied
 		}
 	}
+}
+
+// startLate has an operator that starts begin with older news of one kind.
+func (w *World) startLate() {
+	if w.view == nil {
+		return
+	}
+	switch v := w.view; w.serial % watches {
+	case WatchClusters:
+		v.clusters = orEmpty(v.before.clusters)
+	case WatchClaims:
+		v.claims = orEmpty(v.before.claims)
+	case WatchAddresses:
+		v.address = orEmpty(v.before.address)
+	}
+}
+
+func orEmpty[T any](m map[string]T) map[string]T {
+	if m == nil {
+		return map[string]T{}
+	}
+	return m
 }
 
 func copyCluster(c *clusterState) *clusterState {
@@ -58,7 +83,7 @@ func copyCluster(c *clusterState) *clusterState {
 	return &copied
 }
 
-// overlay shows the allocator the answer to its own write.
+// overlay shows the allocator the answer to its own write to a Cluster.
 func (w *World) overlay(k string) {
 	if w.view == nil {
 		return
@@ -68,6 +93,7 @@ func (w *World) overlay(k string) {
 	}
 }
 
+// overlayClaim does so for a write to a claim.
 func (w *World) overlayClaim(k string) {
 	if w.view == nil {
 		return
@@ -78,6 +104,7 @@ func (w *World) overlayClaim(k string) {
 	}
 }
 
+// seen returns what the allocator sees.
 func (w *World) seen() (map[string]*clusterState, map[string]*vip.Claim, map[string]*addressState) {
 	if w.view == nil {
 		return w.clusters, w.claims, w.address
@@ -125,7 +152,7 @@ func (w *World) Operators(n int) {
 	}
 	for i := range n {
 		w.As(i)
-		for kind := range 3 {
+		for kind := range watches {
 			w.CatchUp(kind)
 		}
 	}
