@@ -60,7 +60,7 @@ func EventForWarning(warning vip.Warning) Event {
 
 // EventForChange returns the warning of a condition that changed, and whether it has one.
 func EventForChange(change vip.Change) (Event, bool) {
-	if change.True || change.Reason == names.ReasonReleasing {
+	if change.True || change.Reason == names.ReasonReleasing || change.Reason == names.ReasonReleased {
 		return Event{}, false
 	}
 	return Event{corev1.EventTypeWarning, change.Reason, change.Message}, true
