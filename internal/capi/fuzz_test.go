@@ -45,7 +45,7 @@ func FuzzClusterView(f *testing.F) {
 				}
 			}
 		}
-		if _, err := view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: &vip.SetEndpoint{}, Annotations: []vip.SetAnnotation{{Role: "ingress", Value: "x"}}}); err != nil {
+		if _, err := view.PatchResults(capi.Results{Endpoint: &vip.SetEndpoint{}, Annotations: []vip.SetAnnotation{{Role: "ingress", Value: "x"}}}); err != nil {
 			t.Error(err)
 		}
 	})

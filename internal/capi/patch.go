@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,7 +96,8 @@ func annotationPath(key string) string {
 type Results struct {
 	Finalizer   bool
 	Endpoint    *vip.SetEndpoint
-	Hold        *vip.HoldEndpoint
+	Hold        *vip.HoldControlPlane
+	LetGo       *vip.ReleaseControlPlane
 	Port        *vip.KeepPort
 	Annotations []vip.SetAnnotation
 	Records     []vip.RecordClaim
@@ -108,7 +108,7 @@ type Results struct {
 // Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
 //
 // The finalizer is put on if the list is still what it was.
-func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
+func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
 	if c.Annotations == nil {
 		patch = append(patch, mustBe(annotationsPath, nil))
@@ -128,41 +128,31 @@ func (c *Cluster) PatchResults(api API, results Results) ([]byte, error) {
 	for _, annotation := range results.Annotations {
 		patch = append(patch, operation{opAdd, annotationPath(names.Annotation(annotation.Role)), annotation.Value})
 	}
-	switch {
-	case results.Hold != nil:
-		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.moveGeneration(api))
+	if results.Hold != nil {
+		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.Spec.Topology.ControlPlane.hold(results.Hold.Gate))
 		if endpoint := c.Spec.ControlPlaneEndpoint; endpoint.Host == "" && endpoint.Port != 0 {
 			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
 		}
-	case results.Port != nil:
+	}
+	if results.Port != nil {
 		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Port.Gate)})
-	case results.Endpoint != nil:
+	}
+	if results.Endpoint != nil {
 		patch = append(patch, operation{opAdd, endpointPath, Endpoint(results.Endpoint.Endpoint)})
-		if _, ok := c.Annotations[names.TopologyGate]; ok {
-			patch = append(patch, operation{Op: opRemove, Path: annotationPath(names.TopologyGate)})
-		}
+	}
+	if results.LetGo != nil {
+		patch = append(patch, c.Spec.Topology.ControlPlane.letGo())
+	}
+	// What is remembered is of no use any more when the endpoint is there and nothing is held.
+	_, remembers := c.Annotations[names.TopologyGate]
+	held := c.Spec.Topology.ControlPlane.pause() == vip.PauseOwn
+	if remembers && (results.LetGo != nil || results.Endpoint != nil && !held) {
+		patch = append(patch, operation{Op: opRemove, Path: annotationPath(names.TopologyGate)})
 	}
 	return json.Marshal(patch)
 }
 
 const endpointPath = "/spec/controlPlaneEndpoint"
-
-// moveGeneration returns an operation that moves the generation of a Cluster that is not paused, and changes nothing: false
-// and no value are the same for spec.paused. In v1beta1 Cluster API's webhook makes them one, but there is a field there
-// that has no function.
-func (c *Cluster) moveGeneration(api API) any {
-	const paused, rollout = "/spec/paused", "/spec/topology/rolloutAfter"
-	older := api.Cluster.Version == "v1beta1"
-	switch {
-	case older && c.Spec.Topology.RolloutAfter == "":
-		return operation{opAdd, rollout, time.Unix(0, 0).UTC().Format(time.RFC3339)}
-	case older:
-		return operation{Op: opRemove, Path: rollout}
-	case c.Spec.Paused == nil:
-		return test{opAdd, paused, false} // an operation would leave the value out
-	}
-	return operation{Op: opRemove, Path: paused}
-}
 
 // ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It is for the Cluster as
 // it was decided upon, so that no value is overwritten that somebody has just written.

@@ -29,7 +29,7 @@ func TestPatchResultsWithFinalizer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := with(realV1Beta2(), test.seen)
-			patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Endpoint: setEndpoint})
+			patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Finalizer: true, Endpoint: setEndpoint})
 			require.NoError(t, err)
 			test.since(live)
 			got, err := applied(t, live, patch)

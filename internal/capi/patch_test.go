@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	corev1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 	corev1beta2 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -73,7 +72,7 @@ func TestPatchResults(t *testing.T) {
 			view := decode[capi.Cluster](t, live)
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
-			patch, err := view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
+			patch, err := view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 			require.NoError(t, err)
 			tt.since(live)
 			got, err := applied(t, live, patch)
@@ -93,23 +92,9 @@ func TestPatchResults(t *testing.T) {
 			assert.Equal(t, want, got, "host, port and annotations, and nothing else")
 		})
 	}
-	for name, paused := range map[string]*bool{"nothing is said of a pause": nil, "it is said not to be paused": ptr.To(false)} {
-		t.Run("if the endpoint is held back and "+name+", should change what the generation follows and nothing else", func(t *testing.T) {
-			live := with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = paused })
-			patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})
-			require.NoError(t, err)
-			got, err := applied(t, live, patch)
-			require.NoError(t, err)
-			assert.NotEqual(t, paused == nil, got.Spec.Paused == nil)
-			assert.False(t, ptr.Deref(got.Spec.Paused, false))
-			assert.Equal(t, "4", got.Annotations[names.TopologyGate])
-			got.Spec.Paused, got.Annotations[names.TopologyGate] = paused, live.Annotations[names.TopologyGate]
-			assert.Equal(t, decode[corev1beta2.Cluster](t, live), got)
-		})
-	}
 	t.Run("if there is no endpoint to write, should leave it", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Annotations: setIngress})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -118,7 +103,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if there are no annotations to write, should add none", func(t *testing.T) {
 		live := with(realV1Beta2(), noAnnotations)
-		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -127,7 +112,7 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if the Cluster is v1beta1, should write the same", func(t *testing.T) {
 		live := realV1Beta1()
-		patch, err := decode[capi.Cluster](t, live).PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -183,9 +168,8 @@ func TestBodies(t *testing.T) {
 	lone := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
 		c.Spec.ControlPlaneEndpoint = corev1beta2.APIEndpoint{Port: 9345}
 	}))
-	rolled := decode[capi.Cluster](t, realV1Beta1())
-	rolled.Spec.Topology.RolloutAfter = "1970-01-01T00:00:00Z"
 	unset := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Spec.Paused = nil }))
+	hold := &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4}}
 	long := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
 		c.Labels, c.Name = nil, "a-very-long-name-of-a-cluster-that-does-not-fit-into-the-value-of-a-label"
 	}))
@@ -209,15 +193,13 @@ func TestBodies(t *testing.T) {
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
 		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
-		"results":              body(view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
-		"results-first":        body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
-		"hold":                 body(unset.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}, Annotations: setIngress})),
-		"hold-again":           body(view.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-first":           body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-v1beta1":         body(view.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"hold-v1beta1-again":   body(rolled.PatchResults(older, capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}})),
-		"port":                 body(lone.PatchResults(testAPI("v1beta2"), capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}})),
-		"hold-port":            body(lone.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
+		"results":              body(view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"results-first":        body(bare.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
+		"hold":                 body(unset.PatchResults(capi.Results{Hold: hold, Annotations: setIngress})),
+		"hold-first":           body(bare.PatchResults(capi.Results{Finalizer: true, Hold: hold})),
+		"port":                 body(lone.PatchResults(capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}})),
+		"hold-port":            body(lone.PatchResults(capi.Results{Hold: &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
+		"record":               body(view.PatchResults(capi.Results{Records: []vip.RecordClaim{{Role: names.RoleIngress, ClaimUID: "uid-2"}}})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
 		})),

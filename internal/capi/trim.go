@@ -37,6 +37,7 @@ func Trim(object any) (any, error) {
 			return !own(c) && c.Type != names.TopologyReconciled
 		})
 		trimTopology(o)
+		o.Spec.ControlPlaneRef.Kind = shared(o.Spec.ControlPlaneRef.Kind)
 		compactConditions(conditions)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form

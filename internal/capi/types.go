@@ -32,6 +32,23 @@ type ClusterSpec struct {
 	Paused               *bool    `json:"paused,omitempty"`
 	ControlPlaneEndpoint Endpoint `json:"controlPlaneEndpoint,omitempty"`
 	Topology             Topology `json:"topology,omitempty"`
+
+	// ControlPlaneRef names the control plane object; v1beta1 and v1beta2 differ in what they say beside.
+	ControlPlaneRef ObjectReference `json:"controlPlaneRef,omitempty"`
+}
+
+// ObjectReference names an object of the Cluster's namespace.
+type ObjectReference struct {
+	Kind string `json:"kind,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// String returns the reference as kubectl takes it, kind/name; empty for none.
+func (r ObjectReference) String() string {
+	if r.Name == "" {
+		return ""
+	}
+	return strings.ToLower(r.Kind) + "/" + r.Name
 }
 
 // Endpoint is spec.controlPlaneEndpoint.
@@ -46,8 +63,7 @@ type Topology struct {
 	ClassNamespace string   `json:"classNamespace,omitempty"`
 	ClassRef       ClassRef `json:"classRef,omitempty"`
 
-	// RolloutAfter exists in v1beta1 alone, where it has no function.
-	RolloutAfter string `json:"rolloutAfter,omitempty"`
+	ControlPlane ControlPlaneTopology `json:"controlPlane,omitzero"`
 
 	Variables []Variable `json:"variables,omitempty"`
 }

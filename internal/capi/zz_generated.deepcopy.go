@@ -812,7 +812,12 @@ func (in *Results) DeepCopyInto(out *Results) {
 	}
 	if in.Hold != nil {
 		in, out := &in.Hold, &out.Hold
-		*out = new(vip.HoldEndpoint)
+		*out = new(vip.HoldControlPlane)
+		**out = **in
+	}
+	if in.LetGo != nil {
+		in, out := &in.LetGo, &out.LetGo
+		*out = new(vip.ReleaseControlPlane)
 		**out = **in
 	}
 	if in.Port != nil {

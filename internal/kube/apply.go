@@ -133,7 +133,7 @@ func arrange(actions []vip.Action, lives bool) steps {
 	for _, action := range actions {
 		step := &s.single
 		switch action.(type) {
-		case vip.AddFinalizer, vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
+		case vip.AddFinalizer, vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			step = &s.results
 		case vip.SetRecords, vip.DeleteRecords:
 			if lives {
@@ -240,8 +240,10 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 		switch a := action.(type) {
 		case vip.AddFinalizer:
 			r.Finalizer = true
-		case vip.HoldEndpoint:
+		case vip.HoldControlPlane:
 			r.Hold = &a
+		case vip.ReleaseControlPlane:
+			r.LetGo = &a
 		case vip.KeepPort:
 			r.Port = &a
 		case vip.SetEndpoint:
@@ -252,7 +254,7 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 			r.Records = append(r.Records, a)
 		}
 	}
-	body, err := cluster.PatchResults(w.api, r)
+	body, err := cluster.PatchResults(r)
 	if err != nil {
 		return err
 	}

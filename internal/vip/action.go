@@ -14,7 +14,7 @@ import (
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords, DeleteRecords, AddFinalizer
+// HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords, DeleteRecords, AddFinalizer
 // and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
@@ -77,12 +77,16 @@ type SetEndpoint struct {
 	RefusedPort int32
 }
 
-// HoldEndpoint moves the generation of the Cluster without a change of what it says, so that the topology controller tells
-// when it has rendered what is written together with it. A port that stands there without a host is taken away until then.
-type HoldEndpoint struct {
+// HoldControlPlane has the topology pause the control plane object, so that no machine is built from it, and remembers that.
+// It moves the generation, so that the topology controller tells when that is done. A port that stands in the endpoint
+// without a host is taken away until then: it may meet an endpoint that the infrastructure brings.
+type HoldControlPlane struct {
 	// Gate holds the generation that the Cluster gets by it, and the port to remember.
 	Gate Gate
 }
+
+// ReleaseControlPlane takes the hold away.
+type ReleaseControlPlane struct{ Why string }
 
 // KeepPort remembers the port of an endpoint that has no host yet. As soon as the infrastructure is there, Cluster API
 // replaces such an endpoint by the infrastructure's, which is empty.
@@ -157,7 +161,10 @@ func (a ReplaceClaim) Key() Key { return Key{"replace claim", a.Role, string(a.C
 func (a DeleteClaim) Key() Key { return Key{"delete claim", a.Role, string(a.Claim.UID)} }
 
 // Key implements Action.
-func (a HoldEndpoint) Key() Key { return Key{"hold endpoint", names.RoleControlPlane, ""} }
+func (a HoldControlPlane) Key() Key { return Key{"hold control plane", names.RoleControlPlane, ""} }
+
+// Key implements Action.
+func (ReleaseControlPlane) Key() Key { return Key{"release control plane", names.RoleControlPlane, ""} }
 
 // Key implements Action.
 func (a KeepPort) Key() Key {
@@ -184,20 +191,21 @@ func (a SetRecords) Key() Key { return Key{Verb: "set records", Subject: fmt.Spr
 // Key implements Action.
 func (DeleteRecords) Key() Key { return Key{Verb: "delete records"} }
 
-func (AddFinalizer) action()    {}
-func (RemoveFinalizer) action() {}
-func (CreateClaim) action()     {}
-func (AdoptClaim) action()      {}
-func (ReplaceClaim) action()    {}
-func (DeleteClaim) action()     {}
-func (HoldEndpoint) action()    {}
-func (KeepPort) action()        {}
-func (SetEndpoint) action()     {}
-func (SetVariables) action()    {}
-func (SetRecords) action()      {}
-func (DeleteRecords) action()   {}
-func (SetAnnotation) action()   {}
-func (RecordClaim) action()     {}
+func (AddFinalizer) action()        {}
+func (RemoveFinalizer) action()     {}
+func (CreateClaim) action()         {}
+func (AdoptClaim) action()          {}
+func (ReplaceClaim) action()        {}
+func (DeleteClaim) action()         {}
+func (HoldControlPlane) action()    {}
+func (ReleaseControlPlane) action() {}
+func (KeepPort) action()            {}
+func (SetEndpoint) action()         {}
+func (SetVariables) action()        {}
+func (SetRecords) action()          {}
+func (DeleteRecords) action()       {}
+func (SetAnnotation) action()       {}
+func (RecordClaim) action()         {}
 
 func (AddFinalizer) String() string { return "add finalizer: the Cluster holds or awaits a VIP" }
 
@@ -215,9 +223,11 @@ func (a ReplaceClaim) String() string {
 
 func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s", a.Claim.Name, a.Why) }
 
-func (a HoldEndpoint) String() string {
-	return fmt.Sprintf("hold the endpoint back: the templates have to be rendered from generation %d first", a.Gate.Generation)
+func (a HoldControlPlane) String() string {
+	return fmt.Sprintf("hold the control plane from generation %d on: no machine may be built before the templates have the VIP", a.Gate.Generation)
 }
+
+func (a ReleaseControlPlane) String() string { return "let the control plane go: " + a.Why }
 
 func (a KeepPort) String() string {
 	return fmt.Sprintf("keep port %d for the endpoint to come", a.Gate.Port)
@@ -274,7 +284,7 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldEndpoint, KeepPort, SetEndpoint, SetAnnotation and
+	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation and
 	// RecordClaim follow one another and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
 	Actions []Action
 

@@ -72,6 +72,7 @@ func allocate(s *Snapshot) Plan {
 	}
 	a.controlPlaneFirst(outcomes)
 	for i := range outcomes {
+		a.dropHold(&outcomes[i])
 		a.refused(&outcomes[i])
 		a.keepPort(&outcomes[i])
 	}

@@ -85,8 +85,13 @@ type Cluster struct {
 	// Endpoint is spec.controlPlaneEndpoint.
 	Endpoint Endpoint
 
-	// Gate is what the endpoint is held back for; the zero value if it is not.
+	// Gate is what is remembered while the control plane is held; the zero value if nothing is.
 	Gate Gate
+
+	// Pause says whether the topology pauses the control plane object, and who has it do so. ControlPlane names that object as
+	// kind/name; it is empty until the topology controller has made it.
+	Pause        Pause
+	ControlPlane string
 
 	// Topology is what the topology controller has rendered.
 	Topology Topology
@@ -161,10 +166,9 @@ type ClusterClass struct {
 	Variables map[string]string
 }
 
-// Gate says what the topology controller has to have rendered before the endpoint may become valid, and what port the
-// endpoint then gets.
+// Gate is what is remembered on a Cluster until its endpoint is written and the templates have it.
 type Gate struct {
-	// Generation is the first generation of the Cluster that is known to carry the VIP; 0 if none has to.
+	// Generation is the generation in which the control plane was held; 0 if it was not.
 	Generation int64
 
 	// Port is the port that stood in the endpoint without a host; 0 if none did.

@@ -22,6 +22,8 @@ const (
 	PhaseNoPool Phase = "NoPool"
 	// PhaseKept: the endpoint in use is ours, no claim holds it, and no pool could give it to one.
 	PhaseKept Phase = "Kept"
+	// PhaseAnnounced: the user gives the address by a variable of the class, and the endpoint follows from it.
+	PhaseAnnounced Phase = "Announced"
 	// PhaseUnusable: there is no claim, and a new one may get again what somebody else uses.
 	PhaseUnusable Phase = "Unusable"
 	// PhaseUnclaimed: a pool serves the role, and there is no claim.
@@ -62,6 +64,7 @@ var do = map[Phase]func(*sight, *outcome){
 	PhaseBorrowed:   (*sight).doBorrowed,
 	PhaseNoPool:     (*sight).doNoPool,
 	PhaseKept:       (*sight).doKept,
+	PhaseAnnounced:  (*sight).doAnnounced,
 	PhaseUnusable:   (*sight).doUnusable,
 	PhaseUnclaimed:  (*sight).doUnclaimed,
 	PhaseDeleting:   (*sight).doDeleting,
@@ -152,6 +155,8 @@ func (r *sight) phaseUnclaimed() Phase {
 		return PhaseNoPool
 	case r.host().IsValid() && !r.offered(r.host()):
 		return PhaseKept
+	case r.announced() != "":
+		return PhaseAnnounced
 	case r.unusable() != nil:
 		return PhaseUnusable
 	}

@@ -80,7 +80,7 @@ func TestRefused(t *testing.T) {
 		},
 		"if the variable of ingress is refused, should serve both roles without it": {
 			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
-				gate(2, 2, 2, true), annotated), refusedFor(ingress)},
+				onHold(2, 2, true), annotated), refusedFor(ingress)},
 			want:       []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
 			conditions: []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=true IPAddressAssigned"}, says: true,
 		},

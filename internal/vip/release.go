@@ -161,6 +161,11 @@ func (a *allocation) releasing(owned []Claim) Status {
 	}
 	for _, claim := range owned {
 		message := releasingMessage
+		if a.cluster.Pause == PauseOwn && a.cluster.ControlPlane != "" && a.cluster.InUse && claim.Role == names.RoleControlPlane {
+			// The topology controller renders nothing of a Cluster in deletion, so the hold cannot be taken back through it.
+			message = fmt.Sprintf("%s; it was deleted while its control plane was held: if it stays, run kubectl -n %s annotate %s %s-",
+				releasingMessage, a.cluster.Namespace, a.cluster.ControlPlane, names.Paused)
+		}
 		if claim.Deleting && !a.cluster.InUse && a.Now.Sub(a.believed(claim.DeletedAt)) >= slowRelease {
 			message = fmt.Sprintf("claim %s is being deleted, and the IPAM provider of %s has not let go of it; see whether it runs, and whether the Cluster or the pool is paused",
 				claim.Name, claim.Pool)

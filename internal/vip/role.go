@@ -56,6 +56,11 @@ func (r *sight) doKept(o *outcome) {
 	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s is in use, no pool offers it, and no claim holds it", o.Address)
 }
 
+func (r *sight) doAnnounced(o *outcome) {
+	o.holds = false
+	o.ready(names.ReasonEndpointProvided, "variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
+}
+
 // doUnusable: a claim would get again what somebody else uses, until the pool stops offering it.
 func (r *sight) doUnusable(o *outcome) {
 	rival := r.unusable()
@@ -280,10 +285,11 @@ func (r *sight) write(o *outcome) {
 		o.value = []Action{variables}
 	}
 	o.warnings = append(o.warnings, v.warnings...)
+	r.letGo(o, &v)
 	if len(o.value) > 0 && a.classMissing() {
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
 	}
-	recorded := contains[SetEndpoint](o.value) || o.Role != names.RoleControlPlane && len(o.value) > 0
+	recorded := contains[SetEndpoint](o.value) || o.Role != names.RoleControlPlane && contains[SetAnnotation](o.value)
 	if !wrote && o.Ready && !v.missing && !recorded {
 		o.value = append(o.value, RecordClaim{Role: o.Role, Claim: claim.Name, ClaimUID: claim.UID})
 	}
@@ -293,7 +299,7 @@ func (r *sight) write(o *outcome) {
 // the default.
 func (r *sight) writeEndpoint(o *outcome, port int32) {
 	current := r.cluster.Endpoint
-	if current.Host != "" && validPort(current.Port) && r.cluster.Gate == (Gate{}) {
+	if current.Host != "" && validPort(current.Port) {
 		return
 	}
 	set := SetEndpoint{

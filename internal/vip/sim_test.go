@@ -89,7 +89,7 @@ func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 	clusters := append(w.Clusters(), "tenant/none")
 	k := clusters[pick(len(clusters))]
-	switch n := pick(38); {
+	switch n := pick(40); {
 	case n < 8:
 		w.Decide(k)
 	case n < 16:
@@ -121,6 +121,8 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 				c.Endpoint = vip.Endpoint{Host: "by-hand.example.com", Port: 6443}
 			}
 		})
+	case n > 37:
+		w.Build(k)
 	case n > 35:
 		w.TakePort(k)
 	case n > 31:

@@ -3,29 +3,40 @@ package vip
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as soon
-// as the endpoint is valid and the infrastructure is there, so an endpoint that is valid before the templates are rendered
-// may give machines that do not know it. Neither the annotation nor a variable says when they are; the topology
-// controller does, of a generation of the Cluster. So what the templates need is written first, together with something
-// that moves the generation, and the endpoint only when that generation is rendered.
-//
-// A port without a host is taken away meanwhile: once the infrastructure is there, Cluster API takes such an endpoint away
-// itself, and with a late cache it would take away what was written in the meantime.
+// as the endpoint is valid and the infrastructure is there, and a machine that is built from a template without the VIP
+// never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API may copy it to
+// the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the control plane object
+// is paused through the topology (the hold); it is let go when the topology controller says that it has rendered a
+// generation that has everything (ADR 7).
 
-// held reports whether the endpoint has to be held back, and adds what there is to do about that.
+// Pause says whether the topology of a Cluster pauses the control plane object.
+type Pause int
+
+// Who pauses it.
+const (
+	PauseNone Pause = iota
+	// PauseOwn is the hold.
+	PauseOwn
+	// PauseForeign is somebody else's: as good as the hold, and nothing to be taken away.
+	PauseForeign
+)
+
+// held reports whether the endpoint has to wait, and adds what there is to do about that.
 func (r *sight) held(o *outcome, v *variables) bool {
 	a, c := r.allocation, r.cluster
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false
 	}
-	if r.wrote(r.claim, o.Role) && len(o.value) == 0 && !v.missing && v.host == "" {
+	if r.wrote(r.claim, o.Role) && len(o.value) == 0 && !v.missing && !v.foreign {
 		return false // the machines have it, and the endpoint was lost since
 	}
-	if v.host != "" {
+	if v.foreign {
 		o.value = nil
 		o.conflict(names.ReasonAddressConflict, "%s; the endpoint is not written", v.warnings[0].Message)
 		v.warnings = nil
@@ -36,16 +47,71 @@ func (r *sight) held(o *outcome, v *variables) bool {
 		o.conflict(names.ReasonWriteRefused, "%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
 		return true
 	}
-	begun := c.Gate.Generation > 0 && c.Gate.Generation <= c.Generation && len(o.value) == 0 // a generation to come is that of another copy
-	switch {
-	case v.missing:
-	case !begun:
-		o.value = append(o.value, HoldEndpoint{Gate{Generation: c.Generation + 1, Port: cmp.Or(c.Endpoint.Port, c.Gate.Port)}})
-	case c.Topology.Rendered && c.Topology.Observed >= max(c.Gate.Generation, a.variablesSince(v)):
+	if c.Pause != PauseNone && a.rendered() {
 		return false
+	}
+	v.missing, o.value = false, nil
+	if c.Pause == PauseNone {
+		o.value = []Action{a.hold()}
 	}
 	o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
 	return true
+}
+
+func (a *allocation) hold() Action {
+	gate := Gate{Generation: a.cluster.Generation + 1, Port: a.cluster.Gate.Port}
+	if a.cluster.Endpoint.Host == "" {
+		gate.Port = cmp.Or(a.cluster.Endpoint.Port, gate.Port)
+	}
+	return HoldControlPlane{gate}
+}
+
+// rendered reports whether the objects of the topology are as the Cluster says now. One whose topology was never rendered
+// has no control plane object, from which a machine could be built.
+func (a *allocation) rendered() bool {
+	c := a.cluster
+	return c.Topology.Observed >= c.Generation && (c.Topology.Rendered || c.ControlPlane == "")
+}
+
+// letGo takes the hold away when the templates have the VIP, or have nothing to do with it. Until then the role's condition
+// does not say that all is well.
+func (r *sight) letGo(o *outcome, v *variables) {
+	c := r.cluster
+	switch {
+	case o.Role != names.RoleControlPlane || c.Endpoint.Host == "" || !o.Ready:
+	case c.Pause == PauseOwn && r.rendersVIP(v) && contains[SetAnnotation](o.value):
+		// Somebody took the VIP away while the control plane was held: a generation that has it again must be rendered.
+		o.value = append(o.value, r.hold())
+		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
+	case c.Pause == PauseOwn && r.rendersVIP(v) && !(c.Topology.Rendered && r.rendered()):
+		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
+	case c.Pause == PauseOwn:
+		o.value = append(o.value, ReleaseControlPlane{Why: "the templates have the VIP"})
+	case c.Pause == PauseNone && c.Gate.Generation > 0 && r.rendersVIP(v):
+		r.tooEarly(o)
+	}
+}
+
+// tooEarly says that an endpoint became valid before the templates had the VIP, which the hold prevents: it was taken away by
+// somebody, or an operator of an earlier version was at work.
+func (r *sight) tooEarly(o *outcome) {
+	o.conflict(names.ReasonWaitingForTopology,
+		"the endpoint %s became valid before the templates had it, so a machine of the control plane may be without its VIP; look whether its kube-vip has an address, replace the machine if not, and then remove the annotation %s",
+		r.cluster.Endpoint, names.TopologyGate)
+}
+
+// dropHold takes the hold away where no VIP is on its way into the templates.
+func (a *allocation) dropHold(o *outcome) {
+	onTheWay := []Phase{PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}
+	if o.Role != names.RoleControlPlane || a.cluster.Pause != PauseOwn || slices.Contains(onTheWay, o.Phase) {
+		return
+	}
+	o.value = append(o.value, ReleaseControlPlane{Why: "no VIP is on its way into the templates"})
+}
+
+func (a *allocation) waitingForRelease() string {
+	return fmt.Sprintf("the endpoint is set; the control plane is held until the topology controller has rendered the VIP into the templates of ClusterClass %s (%s)",
+		a.cluster.Class, a.topologySaid())
 }
 
 // keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it away
@@ -53,25 +119,16 @@ func (r *sight) held(o *outcome, v *variables) bool {
 func (a *allocation) keepPort(o *outcome) {
 	port, gate := a.cluster.Endpoint.Port, a.cluster.Gate
 	if o.Role != names.RoleControlPlane || !o.holds || a.cluster.Endpoint.Host != "" || port == 0 || port == gate.Port ||
-		contains[SetEndpoint](o.value) || contains[HoldEndpoint](o.value) || contains[SetVariables](o.value) {
+		contains[SetEndpoint](o.value) || contains[HoldControlPlane](o.value) || contains[SetVariables](o.value) {
 		return
 	}
 	gate.Port = port
 	o.value = append(o.value, KeepPort{gate})
 }
 
-// variablesSince returns a generation in which the variables hold what they shall, or 0 if none receives the VIP. It is not
-// that of the gate: somebody may have taken the values away and had templates rendered without them since.
-func (a *allocation) variablesSince(v *variables) int64 {
-	if len(v.values) == 0 {
-		return 0
-	}
-	return a.cluster.Generation
-}
-
 // rendersVIP reports whether the Cluster's class brings the VIP into templates.
 func (a *allocation) rendersVIP(v *variables) bool {
-	return a.ClusterClass != nil && (a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.host != "")
+	return a.ClusterClass != nil && (a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.foreign)
 }
 
 // classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written to
@@ -82,12 +139,15 @@ func (a *allocation) waitingForTopology(address string) string {
 	if a.ClusterClass == nil {
 		return fmt.Sprintf("%s is allocated; ClusterClass %s is not there, create it or correct the Cluster", address, a.cluster.Class)
 	}
-	said := "it has not said anything of this Cluster"
+	return fmt.Sprintf("%s is allocated; it is written when the topology controller has paused the control plane, so that no machine is built without it (%s)",
+		address, a.topologySaid())
+}
+
+func (a *allocation) topologySaid() string {
 	if reason := a.cluster.Topology.Reason; reason != "" {
-		said = fmt.Sprintf("its condition %s says %s of generation %d", names.TopologyReconciled, reason, a.cluster.Topology.Observed)
+		return fmt.Sprintf("its condition %s says %s of generation %d", names.TopologyReconciled, reason, a.cluster.Topology.Observed)
 	}
-	return fmt.Sprintf("%s is allocated; the endpoint follows when the topology controller has rendered it into the templates of ClusterClass %s (%s)",
-		address, a.cluster.Class, said)
+	return "it has not said anything of this Cluster"
 }
 
 // port returns the port of the endpoint: the Cluster's if it has a valid one, or had when it was held back, else the one

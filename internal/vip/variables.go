@@ -23,8 +23,8 @@ type variables struct {
 	// refused is what the API server said lately against writing them; empty if it did not.
 	refused string
 
-	// host is the address that somebody else gave the host variable; empty if nobody did.
-	host string
+	// foreign says that somebody else gave the host variable a value. What that is, is nobody's business.
+	foreign bool
 
 	// port is the port that somebody else gave the port variable; 0 if nobody did.
 	port int32
@@ -46,7 +46,7 @@ func (a *allocation) variablesOf(r *sight) variables {
 	if next := r.choice.Pool; next != nil && (pool == nil || !pool.servesRole(a.cluster, r.role)) {
 		a.expectAll(&v, r, next)
 	}
-	v.missing = v.missing && v.host == "" // beside another address, ours has no port
+	v.missing = v.missing && !v.foreign // beside another address, ours has no port
 	return v
 }
 
@@ -54,13 +54,13 @@ func (a *allocation) variablesOf(r *sight) variables {
 func (a *allocation) expectAll(v *variables, r *sight, pool *Pool) {
 	host, port := pool.variablesFor(r.role)
 	if current := a.expect(v, host, r.addr.String()); current != nil {
-		v.host = fmt.Sprint(current)
-		v.warn("variable %s is %q, and claim %s holds %s; remove the variable's value to use the claim's", host, v.host, r.claim.Name, r.addr)
+		v.foreign = true
+		v.warn("variable %s has another value than %s, which claim %s holds; remove the variable's value to use the claim's", host, r.addr, r.claim.Name)
 	}
 	if current := a.expect(v, port, strconv.Itoa(int(a.port(0)))); current != nil {
 		v.port = portOf(current)
 		if v.port != a.port(v.port) {
-			v.warn("variable %s is %v, and the endpoint's port is %d", port, current, a.port(v.port))
+			v.warn("variable %s has another value than the endpoint's port, which is %d", port, a.port(v.port))
 		}
 	}
 }
@@ -185,3 +185,16 @@ func portOf(value any) int32 {
 }
 
 func validPort(port int32) bool { return port > 0 && port <= math.MaxUint16 }
+
+// announced returns the path of the variable by which the user gives the control plane an address, before there is a claim;
+// "" if there is none. Then no address is needed: the class brings that one to the endpoint.
+func (r *sight) announced() string {
+	if r.role != names.RoleControlPlane || r.cluster.Endpoint.Host != "" || r.ClusterClass == nil {
+		return ""
+	}
+	path, _ := r.choice.Pool.variablesFor(r.role)
+	if _, declared := r.ClusterClass.Variables[path]; !declared || isPlaceholder(r.cluster.variable(path)) {
+		return ""
+	}
+	return path
+}

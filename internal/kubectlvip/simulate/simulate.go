@@ -32,7 +32,7 @@ type Outcome struct {
 }
 
 // rounds bounds how often the templates are rendered: once for what is known, and once more for what follows from it.
-const rounds = 3
+const rounds = 4
 
 // Run takes a Cluster, as its manifest has it, into the store and returns what the operator would do for it. Clusters
 // that are run later see the addresses of this one as taken.

@@ -3,9 +3,7 @@ package viptest
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -209,55 +207,12 @@ func Carry(s *vip.Snapshot) {
 	}
 }
 
-// Write carries an action out on a Cluster; actions on claims change nothing.
-func Write(c *vip.Cluster, action vip.Action) {
-	switch a := action.(type) {
-	case vip.AddFinalizer:
-		c.Held = true
-	case vip.RemoveFinalizer:
-		c.Held = false
-	case vip.HoldEndpoint:
-		c.Gate, c.Endpoint.Port = a.Gate, 0
-	case vip.KeepPort:
-		c.Gate = a.Gate
-	case vip.SetEndpoint:
-		c.Endpoint, c.Gate = a.Endpoint, vip.Gate{}
-		record(c, names.RoleControlPlane, a.ClaimUID)
-	case vip.SetVariables:
-		c.Held, c.Variables = true, maps.Clone(c.Variables)
-		if c.Variables == nil {
-			c.Variables = map[string][]byte{}
-		}
-		for _, v := range a.Values {
-			c.Variables[v.Path] = fmt.Appendf(nil, "%q", v.Value)
-			if number, ok := v.Value.(int64); ok {
-				c.Variables[v.Path] = strconv.AppendInt(nil, number, 10)
-			}
-		}
-	case vip.SetAnnotation:
-		vips := map[string]string{a.Role: a.Value}
-		for role, value := range c.VIPs {
-			if role != a.Role {
-				vips[role] = value
-			}
-		}
-		c.VIPs = vips
-		if a.Role != names.RoleControlPlane && a.ClaimUID != "" {
-			record(c, a.Role, a.ClaimUID)
-		}
-	case vip.RecordClaim:
-		record(c, a.Role, a.ClaimUID)
-	}
-}
+// Write carries an action out on a Cluster.
+func Write(c *vip.Cluster, action vip.Action) { vip.Effect(c, action) }
 
 // record notes the claim that the VIP of a role was written from.
 func record(c *vip.Cluster, role string, claim types.UID) {
-	written := maps.Clone(c.Written)
-	if written == nil {
-		written = map[string]types.UID{}
-	}
-	written[role] = claim
-	c.Written = written
+	vip.Effect(c, vip.RecordClaim{Role: role, ClaimUID: claim})
 }
 
 // Brief renders the actions of a plan for comparison: what, without the why.
@@ -283,8 +238,10 @@ func brief(action vip.Action) string {
 		return fmt.Sprintf("replace %s from %s", a.Claim.Name, a.Pool.Name)
 	case vip.DeleteClaim:
 		return "delete " + a.Claim.Name
-	case vip.HoldEndpoint:
-		return strings.TrimSuffix(fmt.Sprintf("hold for generation %d and port %d", a.Gate.Generation, a.Gate.Port), " and port 0")
+	case vip.HoldControlPlane:
+		return strings.TrimSuffix(fmt.Sprintf("hold from generation %d with port %d", a.Gate.Generation, a.Gate.Port), " with port 0")
+	case vip.ReleaseControlPlane:
+		return "let go"
 	case vip.KeepPort:
 		return fmt.Sprintf("keep port %d", a.Gate.Port)
 	case vip.SetVariables:

@@ -43,7 +43,7 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 	for _, action := range plan.Actions {
 		one := write{do: func() error { return w.act(f, action) }}
 		switch action.(type) {
-		case vip.HoldEndpoint, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
+		case vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			results = append(results, action)
 			continue
 		case vip.CreateClaim, vip.AdoptClaim, vip.ReplaceClaim, vip.DeleteClaim:
@@ -183,7 +183,7 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 	if err != nil || state.Generation != f.seen || state.Paused {
 		return errRefused
 	}
-	before, gate := state.Endpoint, state.Gate
+	before, pause, gate := state.Endpoint, state.Pause, state.Gate.Generation
 	for _, action := range results {
 		if f.failed[vip.RoleOf(action)] {
 			continue
@@ -195,11 +195,10 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 		Write(&state.Cluster, action)
 		w.checkTruth(state, action)
 	}
-	switch {
-	case state.Gate.Generation > gate.Generation:
+	if state.Endpoint != before || state.Pause != pause || state.Gate.Generation > gate {
 		state.Generation++
-	case state.Endpoint != before:
-		state.Generation++
+	}
+	if state.Endpoint != before && slices.ContainsFunc(results, func(a vip.Action) bool { _, ok := a.(vip.SetEndpoint); return ok }) {
 		w.checkEndpoint(state, before)
 	}
 	return nil
@@ -238,6 +237,7 @@ func (w *World) Settle() bool {
 		busy = w.Provide() || busy
 		for _, k := range w.Clusters() {
 			busy = w.Render(k, false) || busy
+			busy = w.Build(k) || busy
 		}
 		switch {
 		case busy || recheck > 0 || w.inGrace():

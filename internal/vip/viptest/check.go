@@ -60,9 +60,6 @@ func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	if before.Host != "" && state.Endpoint.Host != before.Host {
 		w.violation("the host of %s was %s and became %s", state.Key(), before.Host, state.Endpoint.Host)
 	}
-	if before.Host == "" && state.Endpoint.Host != "" && w.rendersVIP(state) && !slices.Contains(state.templates, state.Endpoint.Host) {
-		w.violation("the endpoint of %s became valid while its templates have %v", state.Key(), state.templates)
-	}
 	if before.Host == "" && state.port != 0 && state.Endpoint.Port != state.port {
 		w.violation("the port of %s was to be %d and became %d", state.Key(), state.port, state.Endpoint.Port)
 	}

@@ -47,9 +47,7 @@ type World struct {
 
 type clusterState struct {
 	vip.Cluster
-	// rendering is the Cluster as the topology controller saw it when it began to render; templates is what it rendered.
-	rendering *vip.Cluster
-	templates []string
+	rendered
 	// manual says that a user set the endpoint.
 	manual bool
 	// port is the one that the Cluster was created with; 0 if it had none.

@@ -1,0 +1,90 @@
+package vip
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// Effect does to a Cluster what an action does to it when it is carried out; actions on other objects change nothing.
+func Effect(c *Cluster, action Action) {
+	switch a := action.(type) {
+	case AddFinalizer:
+		c.Held = true
+	case RemoveFinalizer:
+		c.Held = false
+	case HoldControlPlane:
+		c.Gate, c.Pause = a.Gate, PauseOwn
+		if c.Endpoint.Host == "" {
+			c.Endpoint.Port = 0
+		}
+	case ReleaseControlPlane:
+		c.Gate, c.Pause = Gate{}, PauseNone
+	case KeepPort:
+		c.Gate = a.Gate
+	case SetEndpoint:
+		c.Endpoint = a.Endpoint
+		if c.Pause != PauseOwn {
+			c.Gate = Gate{}
+		}
+		c.record(names.RoleControlPlane, a.ClaimUID)
+	case SetAnnotation:
+		c.VIPs = with(c.VIPs, a.Role, a.Value)
+		if a.Role != names.RoleControlPlane { // which is written when the endpoint is
+			c.record(a.Role, a.ClaimUID)
+		}
+	case RecordClaim:
+		c.record(a.Role, a.ClaimUID)
+	case SetVariables:
+		c.Held = true
+		for _, value := range a.Values {
+			name, path, _ := strings.Cut(value.Path, ".")
+			c.Variables = with(c.Variables, name, valueWith(c.Variables[name], path, value.Value))
+		}
+	case CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim, SetRecords, DeleteRecords:
+	}
+}
+
+func (c *Cluster) record(role string, claim types.UID) {
+	if claim != "" {
+		c.Written = with(c.Written, role, claim)
+	}
+}
+
+// with returns a copy of a map with one entry more.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	copied := maps.Clone(m)
+	if copied == nil {
+		copied = map[string]V{}
+	}
+	copied[key] = value
+	return copied
+}
+
+// valueWith returns the JSON of a variable with a value at a dotted path in it. What is no object is replaced by one.
+func valueWith(variable []byte, path string, value any) []byte {
+	if path != "" {
+		whole := map[string]any{}
+		_ = json.Unmarshal(variable, &whole)
+		at, fields := whole, strings.Split(path, ".")
+		for _, field := range fields[:len(fields)-1] {
+			inner, ok := at[field].(map[string]any)
+			if !ok {
+				inner = map[string]any{}
+				at[field] = inner
+			}
+			at = inner
+		}
+		at[fields[len(fields)-1]] = value
+		value = whole
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return variable // values are texts and numbers, and those can be encoded
+	}
+	return encoded
+}
