@@ -24,7 +24,7 @@ func TestRefusedClaims(t *testing.T) {
 
 	s.cluster("prod")
 	s.sees("prod", endpoint(s.ip(10), 6443), annotation("storage", s.ip(30)), annotation(ingress, ""),
-		condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonWaitingForIPAddress))
+		condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonWriteRefused))
 	require.Contains(t, s.get("prod").Condition(ingress).Message, "not here")
 	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "not here")
 

@@ -122,8 +122,10 @@ func TestVariables(t *testing.T) {
 	t.Run("if the user gave the host another value, should leave it and write no endpoint", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "10.0.0.1"} })
-		cluster := s.sees("prod", condition(controlPlane, names.ReasonAddressConflict), endpoint("", 0), variable("vip", "10.0.0.1"))
-		assert.Contains(t, cluster.Condition(controlPlane).Message, "variable vip is \"10.0.0.1\"")
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonEndpointProvided), endpoint("", 0), variable("vip", "10.0.0.1"))
+		assert.Contains(t, cluster.Condition(controlPlane).Message, "variable vip")
+		assert.NotContains(t, cluster.Condition(controlPlane).Message, "10.0.0.1", "what users put into variables is not told")
+		assert.Nil(t, s.Claim(s.name, "vip-cp-prod"), "no address is taken for it")
 		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
 		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443), variable("vip", s.ip(10)))
 	})
@@ -131,7 +133,7 @@ func TestVariables(t *testing.T) {
 		s := ordinary(t)
 		ofClass := s.strict(controlPlane)
 		s.cluster("prod", ofClass)
-		cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), condition(ingress, names.ReasonIPAddressAssigned),
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonWriteRefused), condition(ingress, names.ReasonIPAddressAssigned),
 			annotation(ingress, s.ip(20)), endpoint("", 0))
 		assert.Contains(t, cluster.Condition(controlPlane).Message, "vip")
 		assert.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "vip")
