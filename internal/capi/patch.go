@@ -2,14 +2,11 @@ package capi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -208,41 +205,6 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 		mustBe(path, names.ReleaseFinalizer),
 		operation{Op: opRemove, Path: path},
 	})
-}
-
-// rejected is the message of a 422 without a reason, from apierrors.NewGenericServerResponse.
-const rejected = "the server rejected our request due to an error in our request"
-
-// IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
-// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a 422 that says
-// nothing but rejected; every other 422 names what is invalid, or who refused it.
-func IsOutdated(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	s := status.Status()
-	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }) {
-		return true // deletion was requested in the meantime, and then no finalizer can be added
-	}
-	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
-		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
-}
-
-// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API server
-// that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
-func IsTooLarge(err error) bool {
-	return apierrors.IsRequestEntityTooLargeError(err) || err != nil &&
-		(strings.Contains(err.Error(), "etcdserver: request is too large") || strings.Contains(err.Error(), "trying to send message larger than max"))
-}
-
-// IsFull reports whether a write was refused because all annotations together would be longer than they may be.
-func IsFull(err error) bool {
-	var status apierrors.APIStatus
-	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
-		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
-			return c.Field == "metadata.annotations" && c.Type == metav1.CauseTypeTooLong
-		})
 }
 
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
