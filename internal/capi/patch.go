@@ -41,8 +41,8 @@ func (c *Cluster) ApplyFinalizer(api API) ([]byte, error) {
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{"finalizers": []string{names.ReleaseFinalizer}}, nil)
 }
 
-// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. Those that we applied
-// before and that are missing here are removed by it.
+// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not take those away that
+// are missing here: see PatchConditionsAway.
 func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, error) {
 	applied := make([]metav1.Condition, 0, len(conditions))
 	for _, condition := range conditions {
@@ -60,6 +60,26 @@ func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, 
 		status = object{"v1beta2": status}
 	}
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{}, object{"status": status})
+}
+
+// PatchConditionsAway returns the JSON patch that takes those of our conditions off the Cluster's status whose types are not
+// among the given ones, or nil if there are none. A server-side apply that leaves them out does so only as long as
+// managedFields say that we alone applied them, and Cluster API cleans those up when a version of its API goes
+// (controllers/crdmigrator). The patch is refused if a condition is not where it was, or says something else.
+func (c *Cluster) PatchConditionsAway(stay []vip.Condition) ([]byte, error) {
+	patch := []any{mustBe("/metadata/uid", c.UID)}
+	list, conditions := c.conditionsPath(), *c.conditions()
+	for i, condition := range slices.Backward(conditions) { // from the end, so that those before it keep their places
+		if !own(condition) || slices.ContainsFunc(stay, func(s vip.Condition) bool { return s.Type == condition.Type }) {
+			continue
+		}
+		path := fmt.Sprintf("%s/%d", list, c.Status.place(i))
+		patch = append(patch, mustBe(path+"/type", condition.Type), mustBe(path+"/reason", condition.Reason), operation{Op: opRemove, Path: path})
+	}
+	if len(patch) == 1 {
+		return nil, nil
+	}
+	return json.Marshal(patch)
 }
 
 // operation is an operation of a JSON patch (RFC 6902).

@@ -208,7 +208,7 @@ func TestBodies(t *testing.T) {
 		"finalizer-away":       body(view.PatchFinalizerAway()),
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
-		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
+		"conditions-withdrawn": body(view.PatchConditionsAway(nil)),
 		"results":              body(view.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
 		"results-first":        body(bare.PatchResults(testAPI("v1beta2"), capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
 		"hold":                 body(unset.PatchResults(testAPI("v1beta2"), capi.Results{Hold: &vip.HoldEndpoint{Gate: vip.Gate{Generation: 4}}, Annotations: setIngress})),
