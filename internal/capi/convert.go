@@ -81,8 +81,24 @@ func (c *Cluster) conditions() *[]metav1.Condition {
 	return &c.Status.Conditions
 }
 
+// conditionsPath is where conditions returns them from, as a JSON pointer.
+func (c *Cluster) conditionsPath() string {
+	if c.Status.V1Beta2 != nil {
+		return "/status/v1beta2/conditions"
+	}
+	return "/status/conditions"
+}
+
+// place returns where a condition of the view stands in the Cluster's list.
+func (s *ClusterStatus) place(i int) int {
+	if s.Places == nil {
+		return i
+	}
+	return s.Places[i]
+}
+
 // own reports whether a condition is the allocator's. The type alone does not say so: another controller may report on a
-// VIP too, and what we take for ours and cannot remove we would try to remove for ever.
+// VIP too.
 func own(condition metav1.Condition) bool {
 	return names.IsConditionType(condition.Type) && names.IsReason(condition.Reason)
 }

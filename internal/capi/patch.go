@@ -2,13 +2,10 @@ package capi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -43,8 +40,8 @@ func (c *Cluster) ApplyFinalizer(api API) ([]byte, error) {
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{"finalizers": []string{names.ReleaseFinalizer}}, nil)
 }
 
-// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. Those that we applied
-// before and that are missing here are removed by it.
+// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not take those away that
+// are missing here: see PatchConditionsAway.
 func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, error) {
 	applied := make([]metav1.Condition, 0, len(conditions))
 	for _, condition := range conditions {
@@ -62,6 +59,26 @@ func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, 
 		status = object{"v1beta2": status}
 	}
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{}, object{"status": status})
+}
+
+// PatchConditionsAway returns the JSON patch that takes those of our conditions off the Cluster's status whose types are not
+// among the given ones, or nil if there are none. A server-side apply that leaves them out does so only as long as
+// managedFields say that we alone applied them, and Cluster API cleans those up when a version of its API goes
+// (controllers/crdmigrator). The patch is refused if a condition is not where it was, or says something else.
+func (c *Cluster) PatchConditionsAway(stay []vip.Condition) ([]byte, error) {
+	patch := []any{mustBe("/metadata/uid", c.UID)}
+	list, conditions := c.conditionsPath(), *c.conditions()
+	for i, condition := range slices.Backward(conditions) { // from the end, so that those before it keep their places
+		if !own(condition) || slices.ContainsFunc(stay, func(s vip.Condition) bool { return s.Type == condition.Type }) {
+			continue
+		}
+		path := fmt.Sprintf("%s/%d", list, c.Status.place(i))
+		patch = append(patch, mustBe(path+"/type", condition.Type), mustBe(path+"/reason", condition.Reason), operation{Op: opRemove, Path: path})
+	}
+	if len(patch) == 1 {
+		return nil, nil
+	}
+	return json.Marshal(patch)
 }
 
 // operation is an operation of a JSON patch (RFC 6902).
@@ -203,41 +220,6 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 		mustBe(path, names.ReleaseFinalizer),
 		operation{Op: opRemove, Path: path},
 	})
-}
-
-// rejected is the message of a 422 without a reason, from apierrors.NewGenericServerResponse.
-const rejected = "the server rejected our request due to an error in our request"
-
-// IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
-// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a 422 that says
-// nothing but rejected; every other 422 names what is invalid, or who refused it.
-func IsOutdated(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	s := status.Status()
-	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }) {
-		return true // deletion was requested in the meantime, and then no finalizer can be added
-	}
-	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
-		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
-}
-
-// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API server
-// that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
-func IsTooLarge(err error) bool {
-	return apierrors.IsRequestEntityTooLargeError(err) || err != nil &&
-		(strings.Contains(err.Error(), "etcdserver: request is too large") || strings.Contains(err.Error(), "trying to send message larger than max"))
-}
-
-// IsFull reports whether a write was refused because all annotations together would be longer than they may be.
-func IsFull(err error) bool {
-	var status apierrors.APIStatus
-	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
-		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
-			return c.Field == "metadata.annotations" && c.Type == metav1.CauseTypeTooLong
-		})
 }
 
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,

@@ -192,7 +192,7 @@ func TestBodies(t *testing.T) {
 		"finalizer-away":       body(view.PatchFinalizerAway()),
 		"conditions-v1beta1":   body(view.ApplyConditions(older, found)),
 		"conditions-v1beta2":   body(view.ApplyConditions(newer, found)),
-		"conditions-withdrawn": body(view.ApplyConditions(newer, nil)),
+		"conditions-withdrawn": body(view.PatchConditionsAway(nil)),
 		"results":              body(view.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
 		"results-first":        body(bare.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
 		"hold":                 body(unset.PatchResults(capi.Results{Hold: hold, Annotations: setIngress})),

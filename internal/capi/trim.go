@@ -32,13 +32,9 @@ func Trim(object any) (any, error) {
 	case *Cluster:
 		compactKind(&o.TypeMeta)
 		trimMeta(&o.ObjectMeta)
-		conditions := o.conditions()
-		*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
-			return !own(c) && c.Type != names.TopologyReconciled
-		})
+		trimConditions(o)
 		trimTopology(o)
 		o.Spec.ControlPlaneRef.Kind = shared(o.Spec.ControlPlaneRef.Kind)
-		compactConditions(conditions)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form
 		}
@@ -69,6 +65,23 @@ func Trim(object any) (any, error) {
 		trimMeta(&o.ObjectMeta)
 	}
 	return object, nil
+}
+
+// trimConditions keeps the conditions that are ours, that of the topology controller, and their places, which a patch names.
+func trimConditions(c *Cluster) {
+	foreign := func(c metav1.Condition) bool { return !own(c) && c.Type != names.TopologyReconciled }
+	conditions := c.conditions()
+	if c.Status.Places == nil {
+		c.Status.Places = []int{}
+		for i, condition := range *conditions {
+			if !foreign(condition) {
+				c.Status.Places = append(c.Status.Places, i)
+			}
+		}
+		c.Status.Places = compactSlice(c.Status.Places)
+	}
+	*conditions = slices.DeleteFunc(*conditions, foreign)
+	compactConditions(conditions)
 }
 
 // kept are the foreign labels and annotations that the allocator reads.

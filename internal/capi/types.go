@@ -85,6 +85,9 @@ type ClassRef struct {
 type ClusterStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	V1Beta2    *V1Beta2Status     `json:"v1beta2,omitempty"`
+
+	// Places are where the conditions that Trim kept stand in the list that they come from; nil until it has.
+	Places []int `json:"-"`
 }
 
 // V1Beta2Status is status.v1beta2 of a v1beta1 Cluster.

@@ -98,10 +98,12 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return without[vip.RoleOf(action)] })
 	if len(results) > 0 {
 		last := results[len(results)-1]
-		if err := w.writeResults(ctx, cluster, results); err != nil {
+		patched, err := w.writeResults(ctx, cluster, results)
+		if err != nil {
 			applied.fail(last, err)
 			return applied, applied.err()
 		}
+		cluster = patched
 		applied.Done = append(applied.Done, results...)
 		if _, more := last.(vip.SetVariables); more {
 			return applied, applied.err() // what follows from them is for the next decision
@@ -149,11 +151,13 @@ func explain(action vip.Action, err error) error {
 	return fmt.Errorf("%s: %w", action, outdated(err))
 }
 
+// outdated marks an error that says that the plan no longer fits. Either way its text may be printed.
 func outdated(err error) error {
+	printable := capi.Printable(err)
 	if capi.IsOutdated(err) {
-		return fmt.Errorf("%w: %w", ErrOutdated, err)
+		return fmt.Errorf("%w: %w", ErrOutdated, printable)
 	}
-	return err
+	return printable
 }
 
 // act carries out an action that is a write of its own.
@@ -164,7 +168,8 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err != nil || body == nil {
 			return err
 		}
-		return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
+		_, err = w.patchCluster(ctx, cluster, types.JSONPatchType, body)
+		return err
 	case vip.CreateClaim:
 		created := &capi.Claim{}
 		claim := cluster.NewClaim(w.api, a)
@@ -224,14 +229,14 @@ func (w *Writer) confirm(ctx context.Context, cluster *capi.Cluster) error {
 
 // writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer. The
 // finalizer alone is applied server-side: that cannot conflict, whatever others do to the list.
-func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) error {
+func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) (*capi.Cluster, error) {
 	if variables, ok := results[len(results)-1].(vip.SetVariables); ok {
 		return w.writeVariables(ctx, cluster, variables)
 	}
 	if _, alone := results[0].(vip.AddFinalizer); alone && len(results) == 1 {
 		body, err := cluster.ApplyFinalizer(w.api)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		return w.patchCluster(ctx, cluster, types.ApplyPatchType, body)
 	}
@@ -256,47 +261,73 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 	}
 	body, err := cluster.PatchResults(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
 }
 
 // writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What follows
 // from them, conditions included, is for the next decision.
-func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables) error {
+func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables) (*capi.Cluster, error) {
 	body, err := cluster.ApplyVariables(w.api, variables.Values)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	options := applyOptions(types.ApplyPatchType)
 	options.FieldManager = names.VariableManager(variables.Role)
 	return w.patchClusterWith(ctx, cluster, types.ApplyPatchType, body, options)
 }
 
+// writeConditions takes the conditions away that are not to stay, and applies the others if any of them says something new.
 func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, conditions []vip.Condition) error {
-	body, err := cluster.ApplyConditions(w.api, conditions)
+	body, err := cluster.PatchConditionsAway(conditions)
 	if err != nil {
 		return err
 	}
-	return w.patchCluster(ctx, cluster, types.ApplyPatchType, body, "status")
+	if body != nil {
+		patched, err := w.patchCluster(ctx, cluster, types.JSONPatchType, body, "status")
+		if err != nil || carries(patched, conditions) {
+			return err
+		}
+	}
+	if body, err = cluster.ApplyConditions(w.api, conditions); err != nil {
+		return err
+	}
+	_, err = w.patchCluster(ctx, cluster, types.ApplyPatchType, body, "status")
+	return err
 }
 
-func (w *Writer) patchCluster(ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, subresources ...string) error {
+// carries reports whether a Cluster carries all of these conditions.
+func carries(cluster *capi.Cluster, conditions []vip.Condition) bool {
+	carried := cluster.OwnConditions()
+	return !slices.ContainsFunc(conditions, func(want vip.Condition) bool {
+		return !slices.ContainsFunc(carried, func(got vip.Condition) bool {
+			since := got.Since
+			got.Since = want.Since
+			return got == want && !want.Since.After(since)
+		})
+	})
+}
+
+func (w *Writer) patchCluster(
+	ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, subresources ...string,
+) (*capi.Cluster, error) {
 	return w.patchClusterWith(ctx, cluster, kind, body, applyOptions(kind), subresources...)
 }
 
+// patchClusterWith returns the Cluster as it is after the patch.
 func (w *Writer) patchClusterWith(
 	ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, options metav1.PatchOptions, subresources ...string,
-) error {
+) (*capi.Cluster, error) {
 	patched := &capi.Cluster{}
 	if err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, options, subresources...); err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := capi.Trim(patched); err != nil {
-		return err
+		return nil, err
 	}
 	w.store.clusters.record(patched, false, w.now())
-	return nil
+	return patched, nil
 }
 
 // applyOptions are the options of a patch. A server-side apply takes its fields over by force: they are ours alone.

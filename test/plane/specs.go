@@ -140,8 +140,6 @@ func (p *Plane) capiArgs(kubeconfig string) []string {
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
 		"--leader-elect=false",
-		// Everything here is new: there are no old versions to migrate from.
-		"--skip-crd-migration-phases=StorageVersionMigration,CleanupManagedFields",
 		"--v=1",
 	}
 	for _, kind := range []string{

@@ -1,0 +1,194 @@
+package capi
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// rejected is the message of a 422 without a reason, from apierrors.NewGenericServerResponse.
+const rejected = "the server rejected our request due to an error in our request"
+
+// IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
+// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a 422 that says
+// nothing but rejected; every other 422 names what is invalid, or who refused it.
+func IsOutdated(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	s := status.Status()
+	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }) {
+		return true // deletion was requested in the meantime, and then no finalizer can be added
+	}
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
+		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
+}
+
+// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API server
+// that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
+func IsTooLarge(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	said := status.Status().Message
+	return apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(said, "etcdserver: request is too large") || strings.Contains(said, "trying to send message larger than max")
+}
+
+// IsFull reports whether a write was refused because all annotations together would be longer than they may be.
+func IsFull(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
+		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+			return c.Field == "metadata.annotations" && c.Type == metav1.CauseTypeTooLong
+		})
+}
+
+// IsRefusal reports whether the API server, or an admission webhook or policy, does not take a write and will not take it
+// however often it is tried. A write that came too late is none of these, though it may be called invalid as well.
+func IsRefusal(err error) bool {
+	return !IsOutdated(err) && (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) ||
+		apierrors.IsBadRequest(err) || IsTooLarge(err))
+}
+
+// Printable returns an error whose text may stand in a log, an event or a condition, and that unwraps to err. The API server
+// and admission webhooks quote what they refuse, so that their free text may hold the value of a variable. Of an answer
+// of the API server the text says who refused, the code, and which fields are how wrong. Other errors are returned as they are.
+func Printable(err error) error {
+	found := answers(err)
+	if len(found) == 0 {
+		return err
+	}
+	slices.SortFunc(found, func(a, b answer) int { return cmp.Compare(len(b.Error()), len(a.Error())) }) // one may begin with another
+	text := err.Error()
+	for _, answer := range found {
+		said, safe := answer.Error(), describe(answer.Status())
+		if said == "" || !strings.Contains(err.Error(), said) { // somebody has put it in other words
+			text = safe
+			break
+		}
+		text = strings.ReplaceAll(text, said, safe)
+	}
+	return &printable{err, text}
+}
+
+type printable struct {
+	error
+	text string
+}
+
+func (p *printable) Error() string { return p.text }
+
+func (p *printable) Unwrap() error { return p.error }
+
+// answer is an error that the API server answered with.
+type answer interface {
+	error
+	apierrors.APIStatus
+}
+
+// answers returns the answers of the API server in a tree of errors, but for those that can be printed already.
+func answers(err error) []answer {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *printable:
+		return nil
+	case answer:
+		return []answer{e}
+	case interface{ Unwrap() error }:
+		return answers(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var found []answer
+		for _, one := range e.Unwrap() {
+			found = append(found, answers(one)...)
+		}
+		return found
+	}
+	return nil
+}
+
+// mostCauses is how many fields the text of an error names.
+const mostCauses = 5
+
+// describe says in words of ours what the API server answered.
+func describe(s metav1.Status) string {
+	var causes []string
+	if s.Details != nil {
+		for _, c := range s.Details.Causes {
+			cause := strings.Trim(printableField(c.Field)+": "+printableKind.FindString(string(c.Type)), ": ")
+			if cause != "" && !slices.Contains(causes, cause) {
+				causes = append(causes, cause)
+			}
+		}
+	}
+	if len(causes) > mostCauses {
+		causes = append(causes[:mostCauses], fmt.Sprintf("and %d more", len(causes)-mostCauses))
+	}
+	text := fmt.Sprintf("%s (%d %s)", cmp.Or(structural(s.Message), "the API server answers"), s.Code, http.StatusText(int(s.Code)))
+	if len(causes) == 0 {
+		return text
+	}
+	return text + ": " + strings.Join(causes, ", ")
+}
+
+// structures are the sentences of the API server that hold names and numbers alone, up to where somebody else's words may
+// begin. They stand at the beginning of a message, where a webhook cannot write.
+var structures = func() []*regexp.Regexp {
+	const forbidden = `^\S+(?: "[^"]*")? is forbidden: `
+	var compiled []*regexp.Regexp
+	for _, pattern := range []string{
+		`^(admission webhook "[-a-z0-9.]+" denied the request)`,
+		`^Internal error occurred: (failed calling webhook "[-a-z0-9.]+")`,
+		forbidden + `(ValidatingAdmissionPolicy '[-a-z0-9.]+'(?: with binding '[-a-z0-9.]+')? denied request)`,
+		forbidden + `(exceeded quota: [-a-z0-9.]+, requested: [-\w./=,]+, used: [-\w./=,]+, limited: [-\w./=,]+)$`,
+		forbidden + `(User "[^"]+" cannot [a-z]+ resource "[-a-z/]+" in API group "[-a-z0-9.]*" (?:in the namespace "[-a-z0-9]+"|at the cluster scope))`,
+	} {
+		compiled = append(compiled, regexp.MustCompile(pattern))
+	}
+	return compiled
+}()
+
+// structural returns the part of an API server's message that is one of structures, or "".
+func structural(message string) string {
+	for _, structure := range structures {
+		if match := structure.FindStringSubmatch(message); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
+
+var (
+	// printableKind is what the kind of a cause looks like, such as FieldValueInvalid.
+	printableKind = regexp.MustCompile(`^[A-Z][A-Za-z]{2,40}$`)
+
+	fieldPath = regexp.MustCompile(`^(?:metadata|spec|status)(?:\.[A-Za-z][A-Za-z0-9]*|\[[^\[\]]*\])*$`)
+	// insideValue is what follows the value of a variable in a path: keys in it are the user's.
+	insideValue = regexp.MustCompile(`((?:variables|overrides)\[[^\[\]]*\]\.value)\b.*`)
+	fieldKey    = regexp.MustCompile(`(\w*)\[([^\[\]]*)\]`)
+	fieldIndex  = regexp.MustCompile(`^\d{1,4}$`)
+)
+
+// printableField returns the path of a field without the keys in it, which are data, save indexes and the names of variables.
+// What is no such path is "".
+func printableField(path string) string {
+	path = insideValue.ReplaceAllString(path, "$1")
+	if !fieldPath.MatchString(path) {
+		return ""
+	}
+	return fieldKey.ReplaceAllStringFunc(path, func(key string) string {
+		parts := fieldKey.FindStringSubmatch(key)
+		if fieldIndex.MatchString(parts[2]) || parts[1] == "variables" || parts[1] == "overrides" {
+			return key
+		}
+		return parts[1] + "[*]"
+	})
+}
