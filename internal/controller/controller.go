@@ -65,6 +65,9 @@ type Config struct {
 
 	// Synced is called when the caches are filled and the work begins.
 	Synced func()
+
+	// outage tells that a request got no answer. It is made by connect.
+	outage <-chan struct{}
 }
 
 // namespaceOf returns where a kind is watched; empty means everywhere. Classes are, because a Cluster's may be in another
@@ -76,8 +79,8 @@ func (c *Config) namespaceOf(resource capi.Resource) string {
 	return c.Namespace
 }
 
-// Run serves Clusters until ctx ends, and returns when the work under way has ended. It returns ErrRestart if a watch
-// was found dead.
+// Run serves Clusters until ctx ends, and returns when the work under way has ended. It returns ErrRestart if the
+// caches cannot be trusted any more.
 func Run(ctx context.Context, cfg Config) error {
 	cut := cfg.connect()
 	defer cut()
@@ -131,12 +134,15 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// connect gives the config connections of its own, and returns what cuts them: a dead watch must not leave its connection to
-// the next run.
+// connect gives the config connections of its own, which notice outages, and returns what cuts them: a dead watch must not
+// leave its connection to the next run.
 func (c *Config) connect() (cut func()) {
 	dialer := connrotation.NewDialer(dial)
 	c.REST = rest.CopyConfig(c.REST)
 	c.REST.Dial = dialer.DialContext
+	lookout := newLookout()
+	c.REST.Wrap(lookout.wrap)
+	c.outage = lookout.outage
 	return dialer.CloseAll
 }
 

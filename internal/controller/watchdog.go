@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
@@ -21,15 +22,25 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// watchdog finds watches that died without a sign, as behind a proxy that swallows what it should pass on. It asks for
-// the changes since the last one that a cache saw, each time over a new connection: the one it used before may have died
-// with all others. In a quiet system there are none and the question costs next to nothing; if there are some and the
-// cache does not move, its watch is dead.
+// watchdog finds caches that cannot be trusted any more. It asks each time over a new connection: the one it used before
+// may have died with all others.
+//
+//   - A watch died without a sign, as behind a proxy that swallows what it should pass on: the API server has changes since
+//     the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the question
+//     costs next to nothing.
+//   - Time ran backwards, as when etcd is restored from a backup: the API server's version is lower than what the cache
+//     saw. It accepts a watch from a version that is still to come, and tells nothing until it has passed that.
+//   - The API server was away. Whoever restores etcd stops the API servers, and by the time of the next question the
+//     versions may have passed the old ones. So after any outage that is noticed, nothing in the caches is believed.
 type watchdog struct {
 	clients metadata.Interface
 	dialer  *connrotation.Dialer
 	watched []watched
 	period  time.Duration
+	// lookout sees the watchdog's own requests. Its client tries again by itself and would not say what it has seen.
+	lookout lookout
+	// outage tells that a request of the caches or of a writer got no answer.
+	outage  <-chan struct{}
 	metrics *telemetry.Metrics
 	logger  *slog.Logger
 }
@@ -46,24 +57,46 @@ const (
 	// catchUp is how long a cache may take to see anything new after a probe saw a change. A cache that lags but moves
 	// is not dead.
 	catchUp = 2 * time.Second
+	// comeBack is how soon an API server that was away is asked again.
+	comeBack = time.Second
 )
+
+// verdict is what a probe says of a cache; of several, the highest counts.
+type verdict int
+
+const (
+	fine verdict = iota
+	// unanswered says that the API server could not be asked, or answered with an error.
+	unanswered
+	// unreachable says that there is no API server to ask.
+	unreachable
+	// returned says that the API server was unreachable before.
+	returned
+	dead
+	backwards
+)
+
+func (v verdict) String() string {
+	return [...]string{
+		fine:        "nothing is wrong",
+		unanswered:  "the API server cannot say",
+		unreachable: "the API server is away",
+		returned:    "the API server was away, and may have another history now",
+		dead:        "a watch is dead: the API server has changes that the cache does not get",
+		backwards: "time ran backwards: the API server's version is lower than what the cache has seen, as after a restore of etcd; " +
+			"addresses that were given since may be given again, see the operations guide, section \"When etcd is restored\"",
+	}[v]
+}
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
 }
 
 func newWatchdog(cfg Config, informers kube.Informers) (*watchdog, error) {
-	dialer := connrotation.NewDialer(dial) // not the connection that it is to judge
-	config := rest.CopyConfig(cfg.REST)
-	config.Dial = dialer.DialContext
-	clients, err := metadata.NewForConfig(metadata.ConfigFor(config))
+	w, err := newIdleWatchdog(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("make the client of the watchdog: %w", err)
+		return nil, err
 	}
-	w := &watchdog{clients: clients, dialer: dialer, metrics: cfg.Metrics, logger: cfg.Logger}
-	// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes time
-	// too: together that must fit into the period that is promised.
-	w.period = cfg.ReconcilePeriod * 2 / 3
 	all := map[capi.Resource]cache.SharedIndexInformer{
 		cfg.API.Clusters():       informers.Clusters,
 		cfg.API.ClusterClasses(): informers.ClusterClasses,
@@ -82,46 +115,120 @@ func newWatchdog(cfg Config, informers kube.Informers) (*watchdog, error) {
 	return w, nil
 }
 
-// run probes all watches again and again. It returns nil when ctx ends, and ErrRestart when a watch is dead.
+// newIdleWatchdog returns a watchdog that watches over nothing yet.
+func newIdleWatchdog(cfg Config) (*watchdog, error) {
+	w := &watchdog{
+		dialer: connrotation.NewDialer(dial), // not the connection that it is to judge
+		outage: cfg.outage, lookout: newLookout(), metrics: cfg.Metrics, logger: cfg.Logger,
+		// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes time
+		// too: together that must fit into the period that is promised.
+		period: cfg.ReconcilePeriod * 2 / 3,
+	}
+	config := rest.CopyConfig(cfg.REST)
+	config.Dial = w.dialer.DialContext
+	config.Wrap(w.lookout.wrap)
+	var err error
+	if w.clients, err = metadata.NewForConfig(metadata.ConfigFor(config)); err != nil {
+		return nil, fmt.Errorf("make the client of the watchdog: %w", err)
+	}
+	return w, nil
+}
+
+// run probes all watches again and again. It returns nil when ctx ends, and ErrRestart when the caches cannot be trusted.
 func (w *watchdog) run(ctx context.Context) error {
 	ticker := time.NewTicker(w.period)
 	defer ticker.Stop()
-	for {
+	var again <-chan time.Time
+	for wasAway := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-w.outage:
+		case <-again:
 		}
-		dead := make(chan string, len(w.watched))
-		var group wait.Group
-		for _, watched := range w.watched {
-			group.StartWithContext(ctx, func(ctx context.Context) {
-				if w.isDead(ctx, watched) {
-					dead <- watched.resource.String()
-				}
-			})
-		}
-		group.Wait()
-		w.dialer.CloseAll()
-		close(dead)
-		if resource, ok := <-dead; ok && ctx.Err() == nil {
+		found, resource := w.probeAll(ctx)
+		wasAway = wasAway || found == unreachable
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case found == fine && !wasAway:
+			continue
+		case found == unreachable || found == unanswered:
+			if wasAway {
+				again = time.After(comeBack)
+			}
+			continue
+		case found == fine:
+			found = returned
+		default:
 			w.metrics.Stalled()
-			w.logger.Warn("a watch is dead: the API server has changes that the cache does not get; rebuilding all caches", "resource", resource)
-			return fmt.Errorf("watch of %s is dead: %w", resource, ErrRestart)
 		}
+		w.logger.Warn("rebuilding all caches: "+found.String(), "resource", resource)
+		return fmt.Errorf("%s: %w", found, ErrRestart)
 	}
 }
 
-// isDead probes one watch. A probe that fails says nothing: without the API server all is still anyway.
-func (w *watchdog) isDead(ctx context.Context, watched watched) bool {
-	seen := watched.informer.LastSyncResourceVersion()
-	if seen == "" || !w.hasChanges(ctx, watched, seen) {
-		return false
+// probeAll probes all watches at once. It returns the worst that is found, and of which resource.
+func (w *watchdog) probeAll(ctx context.Context) (worst verdict, resource string) {
+	defer w.dialer.CloseAll()
+	verdicts := make([]verdict, len(w.watched))
+	var group wait.Group
+	for i, watched := range w.watched {
+		group.StartWithContext(ctx, func(ctx context.Context) { verdicts[i] = w.probe(ctx, watched) })
 	}
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, catchUp, true, func(context.Context) (bool, error) {
+	group.Wait()
+	for i, watched := range w.watched {
+		if verdicts[i] > worst {
+			worst, resource = verdicts[i], watched.resource.String()
+		}
+	}
+	if noticed := w.lookout.noticed(); noticed && worst == unanswered {
+		worst = unreachable
+	}
+	return worst, resource
+}
+
+// probe probes one watch.
+func (w *watchdog) probe(ctx context.Context, watched watched) verdict {
+	seen := watched.informer.LastSyncResourceVersion()
+	if seen == "" {
+		return fine
+	}
+	now, err := w.version(ctx, watched)
+	switch {
+	case err != nil:
+		return unanswered
+	case isLower(now, seen):
+		return backwards
+	case !w.hasChanges(ctx, watched, seen):
+		return fine
+	}
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, catchUp, true, func(context.Context) (bool, error) {
 		return watched.informer.LastSyncResourceVersion() != seen, nil
 	})
-	return err != nil && ctx.Err() == nil
+	if err != nil && ctx.Err() == nil {
+		return dead
+	}
+	return fine
+}
+
+// version returns the version that the API server has come to. A list that names no version is a consistent read: as long
+// as time runs forwards, its version is at least every one that was seen before.
+func (w *watchdog) version(ctx context.Context, watched watched) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, listen+catchUp)
+	defer cancel()
+	list, err := w.clients.Resource(watched.resource).Namespace(watched.namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return "", fmt.Errorf("list %s: %w", watched.resource.Resource, err)
+	}
+	return list.GetResourceVersion(), nil
+}
+
+// isLower reports whether a version is lower than another; versions that do not compare are not.
+func isLower(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
 }
 
 // hasChanges reports whether the API server knows of a change after a version, or no longer knows that version: a cache
