@@ -89,7 +89,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 			return nil
 		}
 		defer func() {
-			if !unanswered(err) {
+			if !mayBeDone(err) {
 				release()
 			}
 		}()
@@ -123,8 +123,8 @@ func (h *handler) memory(key types.NamespacedName, now time.Time) vip.Memory {
 	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.of(key, now), Unusable: h.unusable.of(key)}
 }
 
-// unanswered reports whether a write may have been carried out although its answer is missing.
-func unanswered(err error) bool {
+// mayBeDone reports whether a write may have been carried out although its answer is missing.
+func mayBeDone(err error) bool {
 	return err != nil && failureOf(err) == telemetry.FailureUnavailable
 }
 
