@@ -90,6 +90,10 @@ func (a *allocation) withholdMissingPool(role string) time.Duration {
 func (a *allocation) missingPool(role string) string {
 	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
 		role, a.cluster.Class, a.cluster.Namespace, names.ClusterClass, a.cluster.Class.Name, names.Role, role)
+	if pool := closedFor(a.cluster, a.Pools, role); pool != nil {
+		message = fmt.Sprintf("%s is labelled for role %s and ClusterClass %s, and serves nobody new until its labels and annotations are corrected; its event %s says which",
+			pool.Ref, role, a.cluster.Class, names.EventInvalidPoolConfiguration)
+	}
 	if value := a.written(role); value != "" {
 		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
 	}
