@@ -46,7 +46,10 @@ func FuzzPoolConfig(f *testing.F) {
 		if refers && len(got.Problems) == 0 {
 			t.Errorf("the pool serves nothing and nobody says why")
 		}
-		if !namespaced && len(got.Namespaces) == 0 && len(got.Classes) > 0 {
+		if len(got.Roles) > capi.MaxPoolRoles || len(got.Classes) > capi.MaxPoolClasses || len(got.Namespaces) > capi.MaxPoolNamespaces {
+			t.Errorf("%d roles, %d classes, %d namespaces", len(got.Roles), len(got.Classes), len(got.Namespaces))
+		}
+		if !namespaced && len(got.Namespaces) == 0 && !got.Closed {
 			t.Errorf("an annotation %q opens the pool to all namespaces", namespaces)
 		}
 		if said := strings.Join(got.Problems, "; "); len(said) > 1024 {
@@ -114,7 +117,7 @@ func FuzzPoolView(f *testing.F) {
 			t.Fatal(err)
 		}
 		after := view.Snapshot(time.Time{})
-		if len(before.Problems) != len(after.Problems) || !slices.Equal(before.Roles, after.Roles) || !slices.Equal(before.Classes, after.Classes) || before.Capacity != after.Capacity {
+		if len(before.Problems) != len(after.Problems) || !slices.Equal(before.Roles, after.Roles) || !slices.Equal(before.Classes, after.Classes) || before.Closed != after.Closed || before.Capacity != after.Capacity {
 			t.Errorf("the trimmer makes %+v of %+v", after, before)
 		}
 		view.Ranges()

@@ -13,6 +13,17 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
+// What is read of one pool: whoever may write one could else make every decision that looks at it slow.
+const (
+	// MaxPoolClasses, MaxPoolRoles and MaxPoolNamespaces are how many entries of a list are read.
+	MaxPoolClasses    = 128
+	MaxPoolRoles      = 16
+	MaxPoolNamespaces = 256
+
+	// MaxPoolAnnotation is how many bytes an annotation may have to be read at all.
+	MaxPoolAnnotation = 32 << 10
+)
+
 const (
 	// maxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may hold
 	// 256 KiB of them, and an event is to be read.
@@ -21,131 +32,169 @@ const (
 )
 
 // configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
-// pool.Problems; what is right holds, so that a slip in one role does not take the others away.
+// pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it out could
+// give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
 func (p *Pool) configure(pool *vip.Pool) {
-	problem := func(key string, err error) {
-		switch len(pool.Problems) {
-		case maxProblems: // said already that there are more
-		case maxProblems - 1:
-			pool.Problems = append(pool.Problems, "and more")
-		default:
-			pool.Problems = append(pool.Problems, vip.Cut(fmt.Sprintf("%s: %v", key, err), maxProblem))
-		}
+	c := &configuration{view: p, pool: pool}
+	c.keys(p.Labels, "label", names.PoolLabels)
+	c.keys(p.Annotations, "annotation", names.PoolAnnotations)
+	c.lists()
+	c.priority()
+	c.variables()
+	c.namespaces()
+	pool.Closed = len(c.closing) > 0
+	pool.Problems = append(c.closing, c.harmless...)
+	if len(pool.Problems) > maxProblems {
+		pool.Problems = append(pool.Problems[:maxProblems-1], "and more")
 	}
-	for _, key := range []string{names.ClusterClass, names.Role} {
-		if p.Labels[key] == names.SeeAnnotation && len(p.list(key)) == 0 {
-			problem(key, errors.New("the label refers to the annotation of the same key, which names nothing"))
-		}
+}
+
+// configuration is what is being read of a pool.
+type configuration struct {
+	view *Pool
+	pool *vip.Pool
+
+	// closing are the problems that close the pool; harmless are those that do not, since what is left out gives less.
+	closing, harmless []string
+}
+
+func (c *configuration) closes(key string, err error)  { say(&c.closing, key, err) }
+func (c *configuration) reports(key string, err error) { say(&c.harmless, key, err) }
+
+func say(problems *[]string, key string, err error) {
+	if len(*problems) <= maxProblems {
+		*problems = append(*problems, vip.Cut(fmt.Sprintf("%s: %v", key, err), maxProblem))
 	}
-	for _, entry := range p.list(names.ClusterClass) {
-		class, err := parseClass(entry)
-		if err != nil {
-			problem(names.ClusterClass, err)
+}
+
+// keys finds keys that mean nothing where they stand: a pool whose restriction is misspelled would be open to all.
+func (c *configuration) keys(values map[string]string, kind string, known []string) {
+	for _, key := range ours(values) {
+		if slices.Contains(known, key) {
 			continue
 		}
-		pool.Classes = append(pool.Classes, class)
-	}
-	pool.Roles = p.Roles()
-	for _, role := range p.list(names.Role) {
-		if err := names.ValidateRole(role); err != nil {
-			problem(names.Role, err)
+		if len(c.closing) > maxProblems {
+			return // that is enough to read
 		}
-	}
-	if text, ok := p.Annotations[names.Priority]; ok {
-		priority, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil {
-			priority = 0 // and not the largest integer, which stands for one out of range
-			problem(names.Priority, fmt.Errorf("%q is not an integer in range; 0 is used", text))
-		}
-		pool.Priority = priority
-	}
-	p.configureVariables(pool, problem)
-	if text, ok := p.Annotations[names.Namespaces]; ok && p.Namespace == "" {
-		pool.Namespaces = split(text)
-		if len(pool.Namespaces) == 0 {
-			// An empty list must not open a tenant's pool to everybody.
-			pool.Classes = nil
-			problem(names.Namespaces, errors.New("names no namespace, so the pool serves none; remove the annotation to serve all"))
+		meant, near := names.Meant(key, names.PoolAnnotations)
+		switch {
+		case slices.Contains(names.PoolAnnotations, key):
+			c.closes(key, fmt.Errorf("it is read as an annotation, and stands there as a %s", kind))
+		case near:
+			c.closes(key, fmt.Errorf("there is no such %s; did you mean %s?", kind, strings.TrimPrefix(meant, names.Domain+"/")))
+		default:
+			c.closes(key, fmt.Errorf("there is no such %s", kind))
 		}
 	}
 }
 
-// configureVariables reads which variables receive address and port. A pool of several roles gives one address for each, so
-// only those of the control plane can be meant.
-func (p *Pool) configureVariables(pool *vip.Pool, problem func(string, error)) {
-	endpoint := slices.Contains(pool.Roles, names.RoleControlPlane)
-	for key, variable := range map[string]*string{names.HostVariable: &pool.HostVariable, names.PortVariable: &pool.PortVariable} {
-		text, ok := p.Annotations[key]
-		if !ok {
-			continue
+// ours returns the keys that are the allocator's, or are meant to be, in order.
+func ours(values map[string]string) []string {
+	var keys []string
+	for key := range values {
+		if names.IsOurs(key) {
+			keys = append(keys, key)
 		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// lists reads which classes and roles the pool serves.
+func (c *configuration) lists() {
+	for key, most := range map[string]int{names.ClusterClass: MaxPoolClasses, names.Role: MaxPoolRoles} {
+		label, labelled := c.view.Labels[key]
+		text, annotated := c.view.Annotations[key]
+		switch entries, more := c.view.list(key); {
+		case !labelled && annotated:
+			c.reports(key, fmt.Errorf("the annotation is read only beside a label of the same key with the value %q", names.SeeAnnotation))
+		case annotated && label != names.SeeAnnotation:
+			c.reports(key, fmt.Errorf("the annotation is not read, because the label is not %q", names.SeeAnnotation))
+		case annotated && len(text) > MaxPoolAnnotation:
+			c.closes(key, errTooLong)
+		case label == names.SeeAnnotation && len(entries) == 0:
+			c.reports(key, errors.New("the label refers to the annotation of the same key, which names nothing"))
+		case more:
+			c.reports(key, fmt.Errorf("only the first %d entries are read", most))
+		}
+	}
+	slices.Sort(c.closing) // maps have no order
+	slices.Sort(c.harmless)
+	c.pool.Classes = c.view.classes(func(err error) { c.reports(names.ClusterClass, err) })
+	c.pool.Roles = c.view.roles(func(err error) { c.reports(names.Role, err) })
+}
+
+var errTooLong = fmt.Errorf("it is longer than the %d bytes that are read, so nothing of it is", MaxPoolAnnotation)
+
+// priority reads the rank of the pool. One that cannot be read is not taken for the default: claims never move, so Clusters
+// would stay where they were not meant to go.
+func (c *configuration) priority() {
+	text, ok := c.view.Annotations[names.Priority]
+	if !ok {
+		return
+	}
+	priority, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		priority = 0 // and not the largest integer, which stands for one out of range
+		c.closes(names.Priority, fmt.Errorf("%q is not an integer in range", vip.Cut(text, maxProblem/2)))
+	}
+	c.pool.Priority = priority
+}
+
+// variables reads which variables receive address and port. A pool of several roles gives one address for each, so only those
+// of the control plane can be meant. Clusters without the VIP in their variables would be built without it.
+func (c *configuration) variables() {
+	endpoint := slices.Contains(c.pool.Roles, names.RoleControlPlane)
+	read := func(key string, variable *string) {
+		text, ok := c.view.Annotations[key]
 		path := strings.TrimSpace(text)
 		switch {
-		case slices.Contains(strings.Split(path, "."), ""):
-			problem(key, fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", text))
+		case !ok:
+		case len(path) > validation.DNS1123SubdomainMaxLength, slices.Contains(strings.Split(path, "."), ""):
+			c.closes(key, fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", vip.Cut(text, maxProblem/2)))
 		case !endpoint && key == names.PortVariable:
-			problem(key, fmt.Errorf("only role %s has a port", names.RoleControlPlane))
-		case !endpoint && len(pool.Roles) > 1:
-			problem(key, errors.New("the pool serves several roles, and the variable can hold the address of one"))
+			c.reports(key, fmt.Errorf("only role %s has a port", names.RoleControlPlane))
+		case !endpoint && len(c.pool.Roles) > 1:
+			c.closes(key, errors.New("the pool serves several roles, and the variable can hold the address of one"))
 		default:
 			*variable = path
 		}
 	}
-	slices.Sort(pool.Problems) // maps have no order
+	read(names.HostVariable, &c.pool.HostVariable)
+	read(names.PortVariable, &c.pool.PortVariable)
 }
 
-// Roles returns the valid roles that the pool serves, each once.
-func (p *Pool) Roles() []string {
-	var roles []string
-	for _, role := range p.list(names.Role) {
-		if names.ValidateRole(role) == nil && !slices.Contains(roles, role) {
-			roles = append(roles, role)
-		}
+// namespaces reads which namespaces a global pool serves. A list that names nothing must not open the pool to everybody.
+func (c *configuration) namespaces() {
+	const key = names.Namespaces
+	text, ok := c.view.Annotations[key]
+	switch {
+	case !ok:
+		return
+	case len(text) > MaxPoolAnnotation:
+		c.closes(key, errTooLong)
+		return
 	}
-	return roles
-}
-
-// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index.
-func (p *Pool) ClassKeys() []string {
-	var keys []string
-	for _, entry := range p.list(names.ClusterClass) {
-		if class, err := parseClass(entry); err == nil && !slices.Contains(keys, class.Name) {
-			keys = append(keys, class.Name)
-		}
+	entries, more := split(text, MaxPoolNamespaces)
+	if more {
+		c.reports(key, fmt.Errorf("only the first %d entries are read", MaxPoolNamespaces))
 	}
-	return keys
-}
-
-// list returns the entries that a label gives, or the annotation that the label refers to.
-func (p *Pool) list(key string) []string {
-	value := p.Labels[key]
-	if value == names.SeeAnnotation {
-		return split(p.Annotations[key])
-	}
-	return split(value)
-}
-
-// split returns the entries of a comma-separated list, without blanks and empty entries.
-func split(list string) []string {
-	entries := strings.Split(list, ",")
-	for i := range entries {
-		entries[i] = strings.TrimSpace(entries[i])
-	}
-	return slices.DeleteFunc(entries, func(entry string) bool { return entry == "" })
-}
-
-// parseClass reads "name" or "namespace/name".
-func parseClass(entry string) (vip.Class, error) {
-	var class vip.Class
-	class.Name = entry
-	if namespace, name, ok := strings.Cut(entry, "/"); ok {
-		class = vip.Class{Namespace: namespace, Name: name}
+	var namespaces []string
+	for _, namespace := range entries {
 		if len(validation.IsDNS1123Label(namespace)) > 0 {
-			return class, fmt.Errorf("%q does not begin with the name of a namespace", entry)
+			c.reports(key, fmt.Errorf("%q is not the name of a namespace", vip.Cut(namespace, maxProblem/2)))
+			continue
 		}
+		namespaces = append(namespaces, namespace)
 	}
-	if len(validation.IsDNS1123Subdomain(class.Name)) > 0 {
-		return class, fmt.Errorf("%q is not the name of a ClusterClass, nor namespace/name", entry)
+	switch own := c.view.Namespace; {
+	case own == "" && len(namespaces) == 0:
+		c.closes(key, errors.New("names no namespace, so the pool serves none; remove the annotation to serve all"))
+	case own == "":
+		c.pool.Namespaces = namespaces
+	case !slices.Contains(namespaces, own):
+		c.closes(key, fmt.Errorf("a pool of a namespace can serve that one only, and %s is not named", own))
+	case len(namespaces) > 1:
+		c.reports(key, errors.New("a pool of a namespace serves that one only"))
 	}
-	return class, nil
 }

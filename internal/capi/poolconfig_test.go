@@ -24,6 +24,11 @@ type config struct {
 	Roles      []string
 	Priority   int
 	Namespaces []string
+	Closed     bool
+}
+
+func configOf(p vip.Pool) config {
+	return config{p.Classes, p.Roles, p.Priority, p.Namespaces, p.Closed}
 }
 
 func TestPoolConfig(t *testing.T) {
@@ -41,11 +46,11 @@ func TestPoolConfig(t *testing.T) {
 		"if there are no labels, should serve nothing": {},
 		"if the labels say it, should read them":       {labels: labels, want: config{Classes: bareMetal, Roles: ingress}},
 		"if the labels say it, should not read the annotations": {
-			labels: labels, annotations: map[string]string{class: "vsphere", role: "control-plane"},
-			want: config{Classes: bareMetal, Roles: ingress},
+			labels: labels, annotations: map[string]string{class: "vsphere"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, "not read"},
 		},
 		"if there are annotations without labels, should serve nothing": {
-			annotations: map[string]string{class: "bare-metal", role: "ingress"},
+			annotations: map[string]string{class: "bare-metal"}, problem: []string{class, "label"},
 		},
 		"if the labels refer to the annotations, should read those": {
 			labels: see, annotations: map[string]string{class: "bare-metal,classes/bare-metal, vsphere", role: "ingress, control-plane,storage"},
@@ -100,29 +105,40 @@ func TestPoolConfig(t *testing.T) {
 		"if the priority is a number, should take it": {
 			labels: labels, annotations: map[string]string{priority: " -5 "}, want: config{Classes: bareMetal, Roles: ingress, Priority: -5},
 		},
-		"if the priority is no number, should be zero": {
+		"if the priority is no number, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: "high"},
-			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"high"`},
+			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{priority, `"high"`},
 		},
-		"if the priority is a fraction, should be zero": {
+		"if the priority is a fraction, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: "1.5"},
-			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"1.5"`},
+			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{priority, `"1.5"`},
 		},
-		"if the priority is out of range, should be zero and not the highest": {
+		"if the priority is out of range, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: "99999999999999999999"},
-			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority, `"99999999999999999999"`},
+			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{priority, `"99999999999999999999"`},
 		},
-		"if the priority is empty, should be zero": {
+		"if the priority is empty, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: ""},
-			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{priority},
+			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{priority},
 		},
 		"if namespaces are named, should serve those": {
 			labels: labels, annotations: map[string]string{namespaces: "a, b"},
 			want: config{Classes: bareMetal, Roles: ingress, Namespaces: []string{"a", "b"}},
 		},
-		"if the list of namespaces is empty, should serve none of them": {
+		"if the list of namespaces is empty, should close the pool": {
 			labels: labels, annotations: map[string]string{namespaces: " ,"},
-			want: config{Roles: ingress}, problem: []string{namespaces},
+			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{namespaces},
+		},
+		"if one of the namespaces is no name, should keep the others": {
+			labels: labels, annotations: map[string]string{namespaces: "a;b,c"},
+			want: config{Classes: bareMetal, Roles: ingress, Namespaces: []string{"c"}}, problem: []string{namespaces, `"a;b"`},
+		},
+		"if a role is nearly a standard one, should keep the others": {
+			labels: see, annotations: map[string]string{class: "bare-metal", role: "controlplane,ingress,control-plane-eu"},
+			want: config{Classes: bareMetal, Roles: []string{"ingress", "control-plane-eu"}}, problem: []string{role, `"controlplane"`, "control-plane"},
+		},
+		"if a role says yes or no, should serve none": {
+			labels: map[string]string{class: "bare-metal", role: "false"}, want: config{Classes: bareMetal}, problem: []string{role, `"false"`},
 		},
 	}
 	for name, tt := range tests {
@@ -132,7 +148,7 @@ func TestPoolConfig(t *testing.T) {
 			if len(got.Namespaces) == 0 {
 				got.Namespaces = nil
 			}
-			assert.Equal(t, tt.want, config{got.Classes, got.Roles, got.Priority, got.Namespaces})
+			assert.Equal(t, tt.want, configOf(got))
 			if len(tt.problem) == 0 {
 				assert.Empty(t, got.Problems)
 			} else {
@@ -150,7 +166,8 @@ func TestPoolConfig(t *testing.T) {
 	t.Run("if several things are wrong, should say each", func(t *testing.T) {
 		got := pool(see, map[string]string{class: "A,B,bare-metal", role: "C,ingress", priority: "x"}).Snapshot(time.Time{})
 		assert.Len(t, got.Problems, 4)
-		assert.Equal(t, config{Classes: bareMetal, Roles: ingress}, config{got.Classes, got.Roles, got.Priority, got.Namespaces})
+		assert.Equal(t, config{Classes: bareMetal, Roles: ingress, Closed: true}, configOf(got))
+		assert.Contains(t, got.Problems[0], priority, "what closes the pool comes first")
 	})
 }
 

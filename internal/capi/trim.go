@@ -62,7 +62,9 @@ func Trim(object any) (any, error) {
 	case *DNSEndpoint:
 		trimMeta(&o.ObjectMeta)
 	case *Pool:
-		trimMeta(&o.ObjectMeta)
+		o.Labels, o.Annotations = trimKeys(o.Labels, names.PoolLabels), trimKeys(o.Annotations, names.PoolAnnotations)
+		o.ManagedFields = nil
+		compactMeta(&o.ObjectMeta)
 	}
 	return object, nil
 }
@@ -95,4 +97,26 @@ func trimMeta(meta *metav1.ObjectMeta) {
 	maps.DeleteFunc(meta.Labels, foreign)
 	maps.DeleteFunc(meta.Annotations, foreign)
 	compactMeta(meta)
+}
+
+// trimKeys returns what matters of the labels or annotations of a pool: the keys that are read, with no more of their values
+// than says that they are too long, and of the keys that mean nothing as many as are told of.
+func trimKeys(values map[string]string, known []string) map[string]string {
+	unknown := 0
+	for _, key := range ours(values) {
+		value := values[key]
+		switch {
+		case slices.Contains(known, key):
+			if len(value) > MaxPoolAnnotation+1 {
+				values[key] = strings.Clone(value[:MaxPoolAnnotation+1])
+			}
+		case unknown > maxProblems:
+			delete(values, key)
+		default:
+			unknown++
+			values[key] = ""
+		}
+	}
+	maps.DeleteFunc(values, func(key, _ string) bool { return !names.IsOurs(key) && !slices.Contains(kept, key) })
+	return values
 }

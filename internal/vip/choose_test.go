@@ -29,6 +29,7 @@ func TestChoose(t *testing.T) {
 	unknown := func(p *vip.Pool) { p.Capacity = vip.Capacity{} }
 	empty := func(p *vip.Pool) { p.Capacity = vip.Capacity{Known: true} }
 	deleting := func(p *vip.Pool) { p.Deleting = true }
+	closed := func(p *vip.Pool) { p.Closed = true }
 	tests := map[string]struct {
 		pools     []vip.Pool
 		want      string
@@ -111,6 +112,26 @@ func TestChoose(t *testing.T) {
 		},
 		"if a pool is being deleted, should not choose it": {
 			pools: []vip.Pool{cpPool("a", deleting), cpPool("b")},
+			want:  "b", verdicts: []vip.Verdict{vip.VerdictDeleting, vip.VerdictChosen},
+		},
+		"if a pool is closed, should not choose it": {
+			pools: []vip.Pool{cpPool("a", closed), cpPool("b")},
+			want:  "b", verdicts: []vip.Verdict{vip.VerdictClosed, vip.VerdictChosen},
+		},
+		"if a pool of the namespace is closed, should not spill over to a global one": {
+			pools:    []vip.Pool{cpPool("b"), cpPool("a", local, closed), cpPool("c")},
+			verdicts: []vip.Verdict{vip.VerdictLowerTier, vip.VerdictClosed, vip.VerdictLowerTier},
+		},
+		"if one of two pools of the namespace is closed, should choose the other": {
+			pools: []vip.Pool{cpPool("a", local, closed), cpPool("b", local), cpPool("c")},
+			want:  "b", verdicts: []vip.Verdict{vip.VerdictClosed, vip.VerdictChosen, vip.VerdictLowerTier},
+		},
+		"if the closed pool of a namespace is another one's, should choose a global one": {
+			pools: []vip.Pool{cpPool("a", viptest.Local("elsewhere"), closed), cpPool("b")},
+			want:  "b", verdicts: []vip.Verdict{vip.VerdictOtherNamespace, vip.VerdictChosen},
+		},
+		"if a closed pool of the namespace is being deleted, should choose a global one": {
+			pools: []vip.Pool{cpPool("a", local, closed, deleting), cpPool("b")},
 			want:  "b", verdicts: []vip.Verdict{vip.VerdictDeleting, vip.VerdictChosen},
 		},
 		"if the only pool of the namespace is being deleted, should choose a global one": {

@@ -247,7 +247,11 @@ type Pool struct {
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
-	// Problems are what is wrong with the configuration; what is right in it holds.
+	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or to
+	// say what Clusters get: the pool serves nobody new until it is corrected.
+	Closed bool
+
+	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
 	Problems []string
 }
 

@@ -45,7 +45,7 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 func postpone(outcomes []outcome) {
 	variables := slices.IndexFunc(outcomes, func(o outcome) bool { return contains[SetVariables](o.value) })
 	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
-		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready && !contains[HoldControlPlane](o.value)
+		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready && !contains[HoldControlPlane](o.value) && !contains[SetEndpoint](o.value)
 	})
 	for i := range outcomes {
 		o := &outcomes[i]

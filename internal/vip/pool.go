@@ -14,6 +14,7 @@ const (
 	VerdictOtherClass     Verdict = "serves other cluster classes"
 	VerdictOtherNamespace Verdict = "serves other namespaces"
 	VerdictDeleting       Verdict = "is being deleted"
+	VerdictClosed         Verdict = "serves nobody new until its labels and annotations are corrected"
 	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
 	VerdictFull           Verdict = "has no free address"
 	VerdictOutranked      Verdict = "ranks behind the chosen pool"
@@ -46,6 +47,8 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 		return VerdictOtherNamespace, false
 	case p.Deleting:
 		return VerdictDeleting, false
+	case p.Closed:
+		return VerdictClosed, false
 	}
 	return "", true
 }
@@ -62,21 +65,23 @@ func (c Class) matches(entry Class) bool {
 }
 
 // Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
-// priority, then by name; of these the first with a free address, or the first of all when none has any.
+// priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool of
+// the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	var candidates []*Pool
+	local := false
 	for i := range pools {
 		pool := &pools[i]
-		if !pool.servesRole(c, role) {
+		verdict, serves := pool.serves(c, role)
+		if !serves && verdict != VerdictClosed || local && pool.Namespace == "" {
 			continue
 		}
-		if len(candidates) > 0 && candidates[0].Namespace != pool.Namespace {
-			if pool.Namespace == "" {
-				continue
-			}
-			candidates = candidates[:0]
+		if !local && pool.Namespace != "" {
+			local, candidates = true, nil
 		}
-		candidates = append(candidates, pool)
+		if serves {
+			candidates = append(candidates, pool)
+		}
 	}
 	if len(candidates) == 0 {
 		return Choice{}

@@ -82,7 +82,7 @@ func TestRefused(t *testing.T) {
 			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
 				onHold(2, 2, true), annotated), refusedFor(ingress)},
 			want:       []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
-			conditions: []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=false WaitingForTopology", "IngressVIPReady=true IPAddressAssigned"}, says: true,
 		},
 		"if the variable of the control plane is refused, should hold the endpoint back and serve ingress": {
 			given:      []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"web": `"10.0.0.20"`})), refusedFor(cp)},

@@ -324,8 +324,13 @@ func (a *allocation) withholdMissingPool(role string) time.Duration {
 func (r *sight) missingPool(role string) string {
 	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
 		role, r.cluster.Class, r.cluster.Namespace, names.ClusterClass, r.cluster.Class.Name, names.Role, role)
-	if going := r.goingPool(); going != nil {
-		message = fmt.Sprintf("%s, which serves role %s for ClusterClass %s, is being deleted and takes no new claims; label another pool", going.Ref, role, r.cluster.Class)
+	if going := r.firstPool(VerdictDeleting); going != nil {
+		message = fmt.Sprintf("%s, which serves role %s for ClusterClass %s, is being deleted and takes no new claims; label another pool",
+			going.Ref, role, r.cluster.Class)
+	}
+	if closed := r.firstPool(VerdictClosed); closed != nil {
+		message = fmt.Sprintf("%s is labelled for role %s and ClusterClass %s, and serves nobody new until its labels and annotations are corrected; its event %s says which",
+			closed.Ref, role, r.cluster.Class, names.EventInvalidPoolConfiguration)
 	}
 	if value := r.carried(role); value != "" {
 		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
@@ -333,16 +338,16 @@ func (r *sight) missingPool(role string) string {
 	return message
 }
 
-// goingPool returns the first pool that would serve the role if it were not being deleted, or nil.
-func (r *sight) goingPool() *Pool {
-	var going *Pool
+// firstPool returns the first pool that would serve the role but for one thing, or nil.
+func (r *sight) firstPool(but Verdict) *Pool {
+	var first *Pool
 	for i := range r.Pools {
 		pool := &r.Pools[i]
-		if verdict, _ := pool.serves(r.cluster, r.role); verdict == VerdictDeleting && (going == nil || rank(pool, going) < 0) {
-			going = pool
+		if verdict, _ := pool.serves(r.cluster, r.role); verdict == but && (first == nil || rank(pool, first) < 0) {
+			first = pool
 		}
 	}
-	return going
+	return first
 }
 
 func waitingFor(claim string, pool PoolRef) string {

@@ -50,12 +50,25 @@ func (r *sight) held(o *outcome, v *variables) bool {
 	if c.Pause != PauseNone && a.rendered() {
 		return false
 	}
-	v.missing, o.value = false, nil
-	if c.Pause == PauseNone {
-		o.value = []Action{a.hold()}
-	}
+	r.waitForHold(o, v)
 	o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
 	return true
+}
+
+// waitForHold leaves of what is to be written what brings the hold about. Templates that cannot be rendered without the VIP
+// get it nevertheless, and the endpoint follows when they are: nothing else would ever end that.
+func (r *sight) waitForHold(o *outcome, v *variables) {
+	failed := r.cluster.Pause != PauseNone && r.cluster.Topology.Observed >= r.cluster.Generation
+	switch {
+	case r.cluster.Pause == PauseNone:
+		v.missing, o.value = false, []Action{r.hold()}
+	case failed && v.missing:
+		o.value = nil // but for the variables
+	case failed && contains[SetAnnotation](o.value) && r.cluster.Pause == PauseOwn:
+		o.value = append(o.value, r.hold()) // which moves the generation
+	default:
+		v.missing, o.value = false, nil
+	}
 }
 
 func (a *allocation) hold() Action {
@@ -78,7 +91,10 @@ func (a *allocation) rendered() bool {
 func (r *sight) letGo(o *outcome, v *variables) {
 	c := r.cluster
 	switch {
-	case o.Role != names.RoleControlPlane || c.Endpoint.Host == "" || !o.Ready:
+	case o.Role != names.RoleControlPlane || !o.Ready:
+	case c.Pause == PauseOwn && r.rendersVIP(v) && contains[SetEndpoint](o.value):
+		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
+	case c.Endpoint.Host == "" || v.missing:
 	case c.Pause == PauseOwn && r.rendersVIP(v) && contains[SetAnnotation](o.value):
 		// Somebody took the VIP away while the control plane was held: a generation that has it again must be rendered.
 		o.value = append(o.value, r.hold())

@@ -81,15 +81,23 @@ func TestTopology(t *testing.T) {
 		"if the hold is not rendered, should wait": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 1, true))}, reason: names.ReasonWaitingForTopology,
 		},
-		"if the hold could not be rendered, should wait": {
-			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, false))}, reason: names.ReasonWaitingForTopology,
+		"if the hold could not be rendered, should give the templates the VIP and not the endpoint": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, false))},
+			want:  []string{"annotate control-plane=10.0.0.10", "hold from generation 3"}, reason: names.ReasonWaitingForTopology,
+		},
+		"if it could not and they have it, should wait": {
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, annotated, onHold(2, 2, false))}, reason: names.ReasonWaitingForTopology,
+		},
+		"if it could not and they lack the variables, should write these": {
+			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, onHold(2, 2, false))},
+			want:  []string{"variables [{vip 10.0.0.10} {port 6443}]"}, reason: names.ReasonWaitingForTopology,
 		},
 		"if it could not and there is no control plane, should write all": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, false), func(c *vip.Cluster) { c.ControlPlane = "" })},
-			want:  served, reason: names.ReasonIPAddressAssigned,
+			want:  served, reason: names.ReasonWaitingForTopology,
 		},
 		"if the hold is rendered, should write all": {
-			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, true))}, want: served, reason: names.ReasonIPAddressAssigned,
+			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, true))}, want: served, reason: names.ReasonWaitingForTopology,
 		},
 		"if a later generation is not rendered yet, should wait": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(9, 5, true))}, reason: names.ReasonWaitingForTopology,
@@ -138,7 +146,7 @@ func TestTopology(t *testing.T) {
 		},
 		"if the user's port is there, should keep it": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, true), func(c *vip.Cluster) { c.Endpoint.Port = 9345 })},
-			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}, reason: names.ReasonIPAddressAssigned,
+			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}, reason: names.ReasonWaitingForTopology,
 		},
 		"if a port stands there without a host, should take it away meanwhile": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, func(c *vip.Cluster) { c.Endpoint.Port = 9345 })},
@@ -146,7 +154,7 @@ func TestTopology(t *testing.T) {
 		},
 		"if a port was taken away, should put it back with the host": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
-			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}, reason: names.ReasonIPAddressAssigned,
+			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}, reason: names.ReasonWaitingForTopology,
 		},
 		"if a port was taken away and somebody took the hold away, should still know it": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, gate(2, 2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
@@ -183,7 +191,7 @@ func TestTopology(t *testing.T) {
 		},
 		"if the variables are rendered, should write the rest": {
 			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, onHold(3, 3, true), values(map[string]string{"vip": `"10.0.0.10"`, "port": "6443"}))},
-			want:  served, reason: names.ReasonIPAddressAssigned,
+			want:  served, reason: names.ReasonWaitingForTopology,
 		},
 		"if the hold is rendered and the class is not known, should wait for what it declares": {
 			given:  []viptest.Option{func(s *vip.Snapshot) { s.ClusterClass = nil }, variablePool, bound, viptest.With(held, onHold(2, 2, true))},
@@ -195,7 +203,7 @@ func TestTopology(t *testing.T) {
 		},
 		"if the user gave another port, should take it and leave it": {
 			given: []viptest.Option{declares, variablePool, bound, viptest.With(held, onHold(2, 2, true), values(map[string]string{"vip": `"10.0.0.10"`, "port": "8443"}))},
-			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:8443"}, reason: names.ReasonIPAddressAssigned,
+			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:8443"}, reason: names.ReasonWaitingForTopology,
 		},
 		"if the user gave an address by the variable before there is a claim, should allocate none": {
 			given:  []viptest.Option{declares, variablePool, viptest.With(values(map[string]string{"vip": `"10.9.9.9"`}))},

@@ -31,37 +31,48 @@ func fakeControlPlanes() carrier {
 	}}
 }
 
-// recording is when things were first seen of each Cluster of a scope, as resourceVersions.
+// recording is what was seen of each Cluster of a scope: the resourceVersion at which its endpoint became valid, and all
+// states of the carriers.
 type recording struct {
-	mu       sync.Mutex
-	rendered map[schema.GroupVersionResource]map[string]string
-	valid    map[string]string
+	mu     sync.Mutex
+	states map[schema.GroupVersionResource]map[string][]carrierState
+	valid  map[string]string
 }
 
-// record begins to note when carriers have the VIP, and when the endpoints of Clusters are valid.
+// carrierState is a state of a carrier: whether it has the VIP, and whether a provider leaves it alone.
+type carrierState struct {
+	resourceVersion string
+	has, paused     bool
+}
+
+// record begins to note the states of carriers, and when the endpoints of Clusters are valid.
 func (s *scope) record(carriers ...carrier) *recording {
 	s.t.Helper()
-	r := &recording{rendered: map[schema.GroupVersionResource]map[string]string{}, valid: map[string]string{}}
-	note := func(seen map[string]string, name, resourceVersion string) {
+	r := &recording{states: map[schema.GroupVersionResource]map[string][]carrierState{}, valid: map[string]string{}}
+	require.NoError(s.t, s.OnCluster(func(_, after *harness.Cluster) {
+		if after == nil || after.GetNamespace() != s.name || after.Endpoint().Host == "" || after.Endpoint().Port == 0 {
+			return
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if _, ok := seen[name]; !ok {
-			seen[name] = resourceVersion
-		}
-	}
-	require.NoError(s.t, s.OnCluster(func(_, after *harness.Cluster) {
-		if after != nil && after.GetNamespace() == s.name && after.Endpoint().Host != "" && after.Endpoint().Port != 0 {
-			note(r.valid, after.GetName(), after.GetResourceVersion())
+		if _, ok := r.valid[after.GetName()]; !ok {
+			r.valid[after.GetName()] = after.GetResourceVersion()
 		}
 	}))
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(s.Dynamic, 0, s.name, nil)
 	for _, carrier := range carriers {
-		seen := map[string]string{}
-		r.rendered[carrier.resource] = seen
+		states := map[string][]carrierState{}
+		r.states[carrier.resource] = states
 		see := func(object any) {
-			if o, ok := object.(*unstructured.Unstructured); ok && carrier.has(o) {
-				note(seen, o.GetLabels()[names.ClusterName], o.GetResourceVersion())
+			o, ok := object.(*unstructured.Unstructured)
+			if !ok {
+				return
 			}
+			_, paused := o.GetAnnotations()[names.Paused]
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			name := o.GetLabels()[names.ClusterName]
+			states[name] = append(states[name], carrierState{o.GetResourceVersion(), carrier.has(o), paused})
 		}
 		_, err := factory.ForResource(carrier.resource).Informer().AddEventHandler(
 			cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, object any) { see(object) }})
@@ -74,15 +85,26 @@ func (s *scope) record(carriers ...carrier) *recording {
 	return r
 }
 
-// inOrder checks that the VIP of a Cluster was in all that shall have it before its endpoint was valid.
+// inOrder checks that from the moment on at which the endpoint of a Cluster was valid, what shall have its VIP had it, or was
+// paused: no machine can be built from it otherwise.
 func (r *recording) inOrder(t *testing.T, cluster string) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for resource, seen := range r.rendered {
-		require.NotEmpty(t, seen[cluster], "%s of %s never had the VIP", resource.Resource, cluster)
-		order, err := resourceversion.CompareResourceVersion(seen[cluster], r.valid[cluster])
-		require.NoError(t, err)
-		require.Negative(t, order, "the endpoint of %s was valid before its %s had the VIP", cluster, resource.Resource)
+	for resource, seen := range r.states {
+		states := seen[cluster]
+		require.NotEmpty(t, states, "%s of %s", resource.Resource, cluster)
+		require.True(t, states[len(states)-1].has, "%s of %s never had the VIP", resource.Resource, cluster)
+		for i, state := range states {
+			if i+1 < len(states) {
+				next, err := resourceversion.CompareResourceVersion(states[i+1].resourceVersion, r.valid[cluster])
+				require.NoError(t, err)
+				if next < 0 {
+					continue // it was another one already when the endpoint became valid
+				}
+			}
+			require.True(t, state.has || state.paused, "%s of %s was neither paused nor had it the VIP at %s, and the endpoint was valid at %s",
+				resource.Resource, cluster, state.resourceVersion, r.valid[cluster])
+		}
 	}
 }

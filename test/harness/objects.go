@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // Object is something that can be created on a plane.
@@ -87,6 +88,8 @@ type NewClass struct {
 	Namespace, Name string
 	// Variables and Patches go into the spec as they are.
 	Variables, Patches []any
+	// Machines has the control planes of the class build a first machine, as fast as can be.
+	Machines bool
 }
 
 // FromAnnotation is a patch that writes the VIP of the Cluster's annotation into its infrastructure and its control plane,
@@ -122,6 +125,28 @@ func VIPPatch(template string) map[string]any {
 	}}
 }
 
+// WithEndpoint has a patch write the endpoint into the infrastructure too, as the classes of vSphere do.
+func WithEndpoint(patch map[string]any, template string) map[string]any {
+	patch["definitions"] = append(patch["definitions"].([]any), map[string]any{
+		"selector": map[string]any{
+			"apiVersion": fakeInfra + "/" + fakeVersion, fieldKind: "FakeInfraClusterTemplate",
+			"matchResources": map[string]any{"infrastructureCluster": true},
+		},
+		"jsonPatches": []any{map[string]any{
+			"op": "add", "path": "/spec/template/spec/controlPlaneEndpoint",
+			"valueFrom": map[string]any{"template": "host: \"" + template + "\"\nport: 6443\n"},
+		}},
+	})
+	return patch
+}
+
+// setNested sets a value deep in an object that the harness has made itself, so that it cannot fail.
+func setNested(object *unstructured.Unstructured, value map[string]any, path ...string) {
+	if err := unstructured.SetNestedMap(object.Object, value, path...); err != nil {
+		panic(err)
+	}
+}
+
 // Manifests implements Object.
 func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 	template := func(group, kind string) (*unstructured.Unstructured, map[string]any) {
@@ -133,6 +158,9 @@ func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 	}
 	infra, infraRef := template(fakeInfra, "FakeInfraClusterTemplate")
 	controlPlane, controlPlaneRef := template(fakeControlPlane, "FakeControlPlaneTemplate")
+	if c.Machines {
+		setNested(controlPlane, map[string]any{plane.BuildsMachine: "true"}, fieldSpec, "template", fieldSpec, "parameters")
+	}
 	key := "templateRef"
 	if version == oldVersion {
 		key = "ref"

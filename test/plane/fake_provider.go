@@ -182,6 +182,9 @@ func (f *fakeProvider) reconcile(ctx context.Context, key fakeKey) error {
 	if patch := statusPatch(key.resource, object); patch != nil {
 		return ignoreGone(merge(ctx, target, object.GetName(), patch, "status"))
 	}
+	if key.resource == ControlPlaneResource() {
+		return f.buildMachine(ctx, key, object)
+	}
 	return nil
 }
 

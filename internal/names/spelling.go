@@ -1,0 +1,81 @@
+package names
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// OnPools are the keys of the domain that are read on pools: as labels, and as annotations.
+var (
+	PoolLabels      = []string{ClusterClass, Role}
+	PoolAnnotations = []string{ClusterClass, Role, Priority, Namespaces, HostVariable, PortVariable}
+)
+
+// IsOurs reports whether a key of a label or annotation is of the domain, or looks as if it was meant to be: its domain is at
+// most two letters away from it, or the slash behind it is missing.
+func IsOurs(key string) bool {
+	domain, _, ok := strings.Cut(key, "/")
+	return domain == Domain || ok && near(domain, Domain, 2) || !ok && strings.HasPrefix(key, Domain)
+}
+
+// Meant returns which of the known names a name was probably meant to be, and whether there is such a one. They differ in at
+// most two letters (one, if the known name has fewer than eight), or in upper case, dashes or the order of letters only.
+func Meant(name string, known []string) (string, bool) {
+	if slices.Contains(known, name) {
+		return "", false
+	}
+	i := slices.IndexFunc(known, func(other string) bool { return !variant(name, other) && near(name, other, 2) })
+	if i < 0 {
+		return "", false
+	}
+	return known[i], true
+}
+
+// MeantRole returns the standard role that a role was probably meant to be, and whether there is one. Roles that say what
+// they are, as "ingress-internal" and "ingress2" do, are meant.
+func MeantRole(role string) (string, bool) {
+	return Meant(role, []string{RoleControlPlane, RoleIngress})
+}
+
+// AreTwins reports whether two roles differ so little that one is probably a misspelling of the other. "east" and "west" do
+// not, nor do "internal" and "external".
+func AreTwins(a, b string) bool {
+	return a != b && !variant(a, b) && near(a, b, 1)
+}
+
+// near reports whether two names differ in upper case, dashes and the order of letters only, or in at most as many letters;
+// in no more than one of four.
+func near(name, known string, letters int) bool {
+	name, known = plain(name), plain(known)
+	letters = min(letters, len(known)/4)
+	if difference := len(name) - len(known); name == "" || difference > letters || -difference > letters {
+		return false
+	}
+	return sorted(name) == sorted(known) || levenshtein.ComputeDistance(name, known) <= letters
+}
+
+// plain returns a name without what is easily got wrong in it.
+func plain(name string) string {
+	return separators.Replace(strings.ToLower(name))
+}
+
+var separators = strings.NewReplacer("-", "", "_", "", ".", "")
+
+func sorted(name string) string {
+	letters := []byte(name)
+	slices.Sort(letters)
+	return string(letters)
+}
+
+// counter ends a name that is one of several: "-a", "2", "-v6".
+var counter = regexp.MustCompile(`(-[a-z]|-?v?[0-9]+)$`)
+
+// variant reports whether one of two names is made from the other, or both from a third, by an ending that is not there by
+// mistake.
+func variant(a, b string) bool {
+	return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") ||
+		counter.ReplaceAllString(a, "") == counter.ReplaceAllString(b, "")
+}
