@@ -101,16 +101,16 @@ func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
 	}, event.Type, event.Reason, vip.Cut(event.Message, vip.MaxMessage))
 }
 
-// pool reports what is wrong with the configuration of a pool. The event is left out for pools that were there before
-// this process: a restart is no news.
-func (r *reporter) pool(object *capi.Pool, initial bool) {
+// pool reports what is wrong with the configuration of a pool, and what is probably misspelled in it. The event is left out
+// for pools that were there before this process: a restart is no news.
+func (r *reporter) pool(object *capi.Pool, doubts []string, initial bool) {
 	pool := object.Snapshot(time.Time{})
-	event, ok := telemetry.EventForPool(pool)
+	event, ok := telemetry.EventForPool(pool, doubts)
 	if !ok {
 		return
 	}
-	r.cfg.Logger.Warn("labels or annotations of a pool cannot be understood and are left out", slog.String("pool", pool.Ref.String()),
-		slog.String("namespace", pool.Namespace), slog.Any("problems", pool.Problems))
+	r.cfg.Logger.Warn("labels or annotations of a pool are wrong, or probably misspelled", slog.String("pool", pool.Ref.String()),
+		slog.String("namespace", pool.Namespace), slog.Bool("closed", pool.Closed), slog.Any("problems", append(pool.Problems, doubts...)))
 	if !initial {
 		r.cfg.Events.Event(&corev1.ObjectReference{
 			APIVersion: object.GroupVersionKind().GroupVersion().String(), Kind: pool.Ref.Kind,

@@ -182,7 +182,7 @@ func canonical(address *capi.Address) string { return vip.ParseAddr(address.Spec
 // that wait when it has room again.
 func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 	if after != nil && (before == nil || configured(before, after)) {
-		t.handler.report.pool(after, initial)
+		t.handler.report.pool(after, t.doubts(after, initial), initial)
 	}
 	switch {
 	case initial:
@@ -200,6 +200,16 @@ func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 	case full(before) && !full(after):
 		t.wakeClasses(after, true)
 	}
+}
+
+// doubts returns what is probably misspelled on a pool. At the start of the process it is too early for that: the others that
+// it is compared with are not all there yet.
+func (t *triggers) doubts(pool *capi.Pool, initial bool) []string {
+	if initial {
+		return nil
+	}
+	snapshot := pool.Snapshot(time.Time{})
+	return vip.Doubts(&snapshot, t.store.PoolsBeside(pool), t.store.Classes())
 }
 
 // wakeCarriers wakes the Clusters that carry an address which the pool may hand out: theirs may have been set by hand.

@@ -215,6 +215,30 @@ func (s *Store) Pools() []vip.Pool {
 	return pools
 }
 
+// PoolsBeside returns the pools that serve where a pool does: the global ones, and those of its namespace.
+func (s *Store) PoolsBeside(pool *capi.Pool) []vip.Pool {
+	var pools []vip.Pool
+	for _, kind := range s.Informers.Pools {
+		for _, object := range kind.GetStore().List() {
+			if other, ok := object.(*capi.Pool); ok && (other.Namespace == "" || other.Namespace == pool.Namespace) {
+				pools = append(pools, other.Snapshot(time.Time{}))
+			}
+		}
+	}
+	return pools
+}
+
+// Classes returns all ClusterClasses.
+func (s *Store) Classes() []vip.Class {
+	var classes []vip.Class
+	for _, object := range s.ClusterClasses.GetStore().List() {
+		if class, ok := object.(*capi.ClusterClass); ok {
+			classes = append(classes, vip.Class{Namespace: class.Namespace, Name: class.Name})
+		}
+	}
+	return classes
+}
+
 // CachedCluster returns a Cluster by its key, or nil. The caller must not change it.
 func (s *Store) CachedCluster(key string) *capi.Cluster {
 	cluster, ok := s.clusters.cached(key)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,12 +46,14 @@ func EventFor(action vip.Action) (Event, bool) {
 	return Event{}, false
 }
 
-// EventForPool returns the warning on a pool whose configuration has problems, and whether it has any.
-func EventForPool(pool vip.Pool) (Event, bool) {
-	if len(pool.Problems) == 0 {
-		return Event{}, false
+// EventForPool returns the warning on a pool whose configuration has problems, or what is probably misspelled in it, and
+// whether there is anything to warn of.
+func EventForPool(pool vip.Pool, doubts []string) (Event, bool) {
+	said := strings.Join(slices.Concat(pool.Problems, doubts), "; ")
+	if pool.Closed {
+		said = "the pool serves nobody new until this is corrected: " + said
 	}
-	return Event{corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, strings.Join(pool.Problems, "; ")}, true
+	return Event{corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, vip.Cut(said, vip.MaxMessage)}, said != ""
 }
 
 // EventForWarning returns the event of a warning.

@@ -106,3 +106,16 @@ func TestEventForChange(t *testing.T) {
 	_, ok = EventForChange(change(false, names.ReasonReleasing))
 	assert.False(t, ok, "a deletion is nothing to warn of")
 }
+
+func TestEventForPool(t *testing.T) {
+	_, ok := EventForPool(vip.Pool{}, nil)
+	assert.False(t, ok)
+	event, ok := EventForPool(vip.Pool{Problems: []string{"a", "b"}}, []string{"c"})
+	assert.True(t, ok)
+	assert.Equal(t, Event{"Warning", names.EventInvalidPoolConfiguration, "a; b; c"}, event)
+	event, _ = EventForPool(vip.Pool{Closed: true, Problems: []string{"a"}}, nil)
+	assert.Equal(t, "the pool serves nobody new until this is corrected: a", event.Message)
+	event, ok = EventForPool(vip.Pool{}, []string{"c"})
+	assert.True(t, ok, "what is probably misspelled is worth a word by itself")
+	assert.Equal(t, "c", event.Message)
+}

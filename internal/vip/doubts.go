@@ -8,51 +8,64 @@ import (
 )
 
 // Doubts returns what in the configuration of a pool is valid and probably misspelled all the same, each in a sentence: a
-// ClusterClass that does not exist beside one whose name is nearly the same, and a role beside nearly the same one of
-// another pool. Pools are those that serve where the pool does, itself among them or not; classes are all that exist.
+// ClusterClass that does not exist beside one whose name is nearly the same, and what DoubtedRoles returns; the first of many.
+// Pools are those that serve where the pool does, itself among them or not; classes are all that exist.
 func Doubts(pool *Pool, pools []Pool, classes []Class) []string {
 	var doubts []string
 	for _, entry := range pool.Classes {
-		if name, ok := entry.nearestOf(classes); ok {
-			doubts = append(doubts, fmt.Sprintf("%s: there is no ClusterClass %s; did you mean %s?", names.ClusterClass, entry, name))
+		if meant, ok := entry.Meant(classes); ok {
+			doubts = append(doubts, fmt.Sprintf("%s: there is no ClusterClass %s; did you mean %s?", names.ClusterClass, entry, meant))
 		}
 	}
+	doubts = append(doubts, DoubtedRoles(pool, pools)...)
+	return doubts[:min(len(doubts), maxDoubts)]
+}
+
+// DoubtedRoles returns, each in a sentence, the roles of a pool that are nearly those of another one. All Clusters of the
+// class get a VIP for each.
+func DoubtedRoles(pool *Pool, pools []Pool) []string {
+	var doubts []string
 	for _, role := range pool.Roles {
 		if role == names.RoleControlPlane || role == names.RoleIngress {
 			continue
 		}
 		if twin, other := twinOf(role, pool, pools); other != nil {
-			doubts = append(doubts, fmt.Sprintf("%s: %s is nearly the role %s of %s, and another one; Clusters get a VIP for each", names.Role, role, twin, other.Ref))
+			doubts = append(doubts, fmt.Sprintf("%s: %s is nearly the role %s of %s; they are two, and Clusters get a VIP for each", names.Role, role, twin, other.Ref))
 		}
 	}
 	return doubts
 }
 
-// nearestOf returns the class that an entry was probably meant to name, if it names none that exists.
-func (c Class) nearestOf(classes []Class) (Class, bool) {
+// maxDoubts is how many doubts of a pool are told.
+const maxDoubts = 6
+
+// Meant returns the class that an entry of a pool was probably meant to name, if it names none that exists.
+func (c Class) Meant(classes []Class) (Class, bool) {
 	if slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) }) {
 		return Class{}, false
 	}
-	i := slices.IndexFunc(classes, func(class Class) bool {
+	var meant Class
+	for _, class := range classes {
 		_, near := names.Meant(c.Name, []string{class.Name})
-		return near && (c.Namespace == "" || c.Namespace == class.Namespace)
-	})
-	if i < 0 {
-		return Class{}, false
+		if near && (c.Namespace == "" || c.Namespace == class.Namespace) && (meant.Name == "" || class.Name < meant.Name) {
+			meant = Class{Namespace: c.Namespace, Name: class.Name}
+		}
 	}
-	return Class{Namespace: c.Namespace, Name: classes[i].Name}, true
+	return meant, meant.Name != ""
 }
 
-// twinOf returns a role that is nearly the same and the other pool that has it.
+// twinOf returns a role that is nearly the same and the other pool that has it; the first of several.
 func twinOf(role string, pool *Pool, pools []Pool) (string, *Pool) {
+	var twin string
+	var first *Pool
 	for i := range pools {
 		other := &pools[i]
-		if other.Ref == pool.Ref && other.Namespace == pool.Namespace {
+		if other.Ref == pool.Ref && other.Namespace == pool.Namespace || first != nil && rank(first, other) < 0 {
 			continue
 		}
 		if at := slices.IndexFunc(other.Roles, func(twin string) bool { return names.AreTwins(role, twin) }); at >= 0 {
-			return other.Roles[at], other
+			twin, first = other.Roles[at], other
 		}
 	}
-	return "", nil
+	return twin, first
 }

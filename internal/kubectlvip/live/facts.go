@@ -39,11 +39,7 @@ func (w *World) Facts() *view.Facts {
 	}
 	slices.SortFunc(f.Snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
 	f.Pools = w.pools()
-	for _, object := range w.Store.ClusterClasses.GetStore().List() {
-		if class, ok := object.(*capi.ClusterClass); ok {
-			f.Classes = append(f.Classes, vip.Class{Namespace: class.Namespace, Name: class.Name})
-		}
-	}
+	f.Classes = w.Store.Classes()
 	for _, object := range w.Store.Claims.GetStore().List() {
 		if claim, ok := object.(*capi.Claim); ok {
 			f.Claims = append(f.Claims, view.ClaimFacts{Claim: claim.Snapshot(), Cluster: claim.Cluster().Name})

@@ -76,6 +76,9 @@ func explained() map[string]*view.Facts {
 			viptest.WithPool("broken", names.RoleControlPlane, func(p *vip.Pool) {
 				p.Classes, p.Problems = nil, []string{names.ClusterClass + ": \"My Class\" is not the name of a ClusterClass, nor namespace/name"}
 			}),
+			viptest.WithPool("closed", names.RoleControlPlane, func(p *vip.Pool) {
+				p.Closed, p.Problems = true, []string{names.Domain + "/namespace: there is no such annotation; did you mean namespaces?"}
+			}),
 			viptest.WithPool("unlabelled", "", func(p *vip.Pool) { p.Classes, p.Roles = nil, nil }),
 			viptest.WithPool("no-role", "", func(p *vip.Pool) { p.Roles = nil }),
 			viptest.WithPool("web", names.RoleIngress),
@@ -210,8 +213,13 @@ func troubled() *view.Facts {
 		pool("misnamed", func(p *vip.Pool) { p.Classes = []vip.Class{{Namespace: "nowhere", Name: "gone"}} }),
 		pool("no-class", func(p *vip.Pool) { p.Classes = nil }), pool("no-role", func(p *vip.Pool) { p.Roles = nil }),
 		pool("typo", func(p *vip.Pool) {
-			p.Problems = []string{names.Priority + `: "high" is not an integer in range; 0 is used`}
+			p.Closed, p.Problems = true, []string{names.Domain + "/namespace: there is no such annotation; did you mean namespaces?"}
 		}),
+		pool("unread", func(p *vip.Pool) {
+			p.Problems = []string{names.Role + `: the annotation is not read, because the label is not "true"`}
+		}),
+		pool("twin", func(p *vip.Pool) { p.Roles = []string{"storage"} }), pool("twins", func(p *vip.Pool) { p.Roles = []string{"storge"} }),
+		pool("near-class", func(p *vip.Pool) { p.Classes = []vip.Class{{Name: viptest.ClassName + "s"}} }),
 		view.PoolFacts{Pool: viptest.Pool("paused", names.RoleIngress), Paused: true},
 	)
 	manual := viptest.Snapshot(viptest.WithPools(offers("10.0.0.1", "10.0.0.99")), cluster(func(c *vip.Cluster) { c.Endpoint = vip.Endpoint{Host: "10.0.0.50", Port: 6443} }))

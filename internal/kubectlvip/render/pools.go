@@ -65,6 +65,9 @@ func notes(pool *view.Pool) cell {
 	if pool.Capacity != nil && pool.Capacity.OutOfRange > 0 {
 		list = append(list, fmt.Sprintf("%d out of range", pool.Capacity.OutOfRange))
 	}
+	if pool.Closed {
+		list = append(list, "serves nobody new")
+	}
 	list = append(list, pool.Problems...)
 	if len(list) == 0 {
 		return orDash("")

@@ -14,11 +14,19 @@ func checkPoolConfig(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for i := range f.Pools {
 		pool := &f.Pools[i]
-		warn := func(message, do string) {
-			found = append(found, Finding{Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: message, Do: do})
+		say := func(severity Severity, message, do string) {
+			found = append(found, Finding{Severity: severity, Object: poolName(&pool.Pool), Message: message, Do: do})
 		}
-		for _, problem := range pool.Problems {
-			warn(problem, "correct it; what is right in the pool's labels and annotations holds")
+		warn := func(message, do string) { say(SeverityWarning, message, do) }
+		if pool.Closed {
+			say(SeverityError, strings.Join(pool.Problems, "; "), "correct it: until then the pool serves nobody new; Clusters that have an address of it keep it")
+		} else {
+			for _, problem := range pool.Problems {
+				warn(problem, "correct it; what is right in the pool's labels and annotations holds")
+			}
+		}
+		for _, doubt := range vip.DoubtedRoles(&pool.Pool, f.poolsBeside(pool)) {
+			warn(doubt, "correct it, if it is misspelled; a role that nobody meant is taken out of service by kubectl vip retire")
 		}
 		switch {
 		case len(pool.Problems) > 0, len(pool.Classes) == 0 && len(pool.Roles) == 0:
@@ -32,6 +40,17 @@ func checkPoolConfig(f *Facts, _ *Permissions) []Finding {
 		}
 	}
 	return found
+}
+
+// poolsBeside are the pools that serve where a pool does.
+func (f *Facts) poolsBeside(pool *PoolFacts) []vip.Pool {
+	var pools []vip.Pool
+	for i := range f.Pools {
+		if other := &f.Pools[i].Pool; other.Namespace == "" || other.Namespace == pool.Namespace {
+			pools = append(pools, *other)
+		}
+	}
+	return pools
 }
 
 // configured reports whether a pool can serve anybody.
@@ -49,8 +68,12 @@ func checkPoolClass(f *Facts, _ *Permissions) []Finding {
 				return c.Name == class.Name && (class.Namespace == "" || class.Namespace == c.Namespace)
 			})
 			if !exists {
+				message := fmt.Sprintf("names ClusterClass %s, which does not exist", class)
+				if meant, ok := class.Meant(f.Classes); ok {
+					message += fmt.Sprintf("; did you mean %s?", meant)
+				}
 				found = append(found, Finding{
-					Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: fmt.Sprintf("names ClusterClass %s, which does not exist", class),
+					Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: message,
 					Do: "create the ClusterClass, or correct " + names.ClusterClass,
 				})
 			}

@@ -34,7 +34,9 @@ type Pool struct {
 	Capacity *Capacity `json:"capacity,omitempty"`
 	Paused   bool      `json:"paused,omitempty"`
 	Deleting bool      `json:"deleting,omitempty"`
-	Problems []string  `json:"problems,omitempty"`
+	// Closed says that the pool serves nobody new until the problems are corrected.
+	Closed   bool     `json:"closed,omitempty"`
+	Problems []string `json:"problems,omitempty"`
 	// Addresses are those that are given away; nil unless they were asked for.
 	Addresses []PoolAddress `json:"addresses,omitempty"`
 }
@@ -93,7 +95,7 @@ func poolOf(facts *PoolFacts) Pool {
 	pool := Pool{
 		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
 		Tier: TierGlobal, Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
-		Paused: facts.Paused, Deleting: facts.Deleting, Problems: facts.Problems,
+		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems,
 	}
 	if facts.Namespace != "" {
 		pool.Tier = TierNamespace

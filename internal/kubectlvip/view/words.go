@@ -156,6 +156,8 @@ func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
 // nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".
 func nearMiss(pool PoolVerdict, class vip.Class, role string) string {
 	switch {
+	case pool.Verdict == string(vip.VerdictClosed):
+		return fmt.Sprintf("%s would match, and %s: %s", pool.Pool, vip.VerdictClosed, strings.Join(pool.Problems, "; "))
 	case len(pool.Problems) > 0:
 		return fmt.Sprintf("%s has labels or annotations that cannot be understood: %s", pool.Pool, strings.Join(pool.Problems, "; "))
 	case pool.Verdict == string(vip.VerdictOtherClass), pool.Verdict == verdictNoClass:
