@@ -153,6 +153,9 @@ func (p *Plane) bring(ctx context.Context, name Component) error {
 // Dir is the plane's directory: logs are in logs, kubeconfigs in kubeconfig.
 func (p *Plane) Dir() string { return p.dir }
 
+// DataDir is etcd's. A copy of it that is made while etcd is stopped can be put back in the same way.
+func (p *Plane) DataDir() string { return p.path("etcd") }
+
 // Stack is the stack that the plane runs.
 func (p *Plane) Stack() Stack { return p.options.Stack }
 

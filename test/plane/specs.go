@@ -55,7 +55,7 @@ func (p *Plane) etcdArgs() []string {
 	client, peer := "http://"+address(p.ports.etcdClient), "http://"+address(p.ports.etcdPeer)
 	return []string{
 		"--name=plane",
-		"--data-dir=" + p.path("etcd"),
+		"--data-dir=" + p.DataDir(),
 		"--listen-client-urls=" + client,
 		"--advertise-client-urls=" + client,
 		"--listen-peer-urls=" + peer,
