@@ -51,8 +51,14 @@ func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan v
 		return
 	}
 	for _, change := range plan.Status.Changes {
-		r.cfg.Logger.Info("condition changed", clusterAttr(key), slog.String("type", change.Type),
-			slog.Bool("status", change.True), slog.String("reason", change.Reason), slog.String("message", change.Message))
+		attrs := []slog.Attr{
+			clusterAttr(key), slog.String("type", change.Type), slog.Bool("status", change.True),
+			slog.String("reason", change.Reason), slog.String("message", change.Message),
+		}
+		if change.Rival != nil {
+			attrs = append(attrs, slog.String("holder", change.Rival.String()))
+		}
+		r.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "condition changed", attrs...)
 		if event, ok := telemetry.EventForChange(change); ok {
 			r.event(&snapshot.Cluster, event)
 		}

@@ -147,6 +147,10 @@ const (
 	// hand out to another.
 	EventEndpointInPoolRange = "EndpointInPoolRange"
 
+	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that somebody took it away: they may have
+	// been rendered without it.
+	EventVIPTakenAway = "VIPTakenAway"
+
 	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody gave
 	// it another value, or its schema wants another type.
 	EventVariableNotWritten = "VariableNotWritten"

@@ -1,8 +1,10 @@
 package vip
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -367,4 +369,19 @@ type Rival struct {
 
 	// Born is the age of the IPAddress.
 	Born Born
+}
+
+// String names the rival, whatever namespace it is in: it is for administrators.
+func (r *Rival) String() string {
+	var parts []string
+	if r.Cluster.Name != "" {
+		parts = append(parts, "Cluster "+r.Cluster.String())
+	}
+	if r.Field != "" {
+		parts = append(parts, "in "+r.Field)
+	}
+	if r.Claim.Name != "" {
+		parts = append(parts, fmt.Sprintf("by claim %s on %s", r.Claim, r.Pool))
+	}
+	return strings.Join(parts, " ")
 }

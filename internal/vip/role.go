@@ -285,6 +285,7 @@ func (r *sight) write(o *outcome) {
 		o.value = []Action{variables}
 	}
 	o.warnings = append(o.warnings, v.warnings...)
+	r.takenAway(o, &v)
 	r.letGo(o, &v)
 	if len(o.value) > 0 && a.classMissing() {
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", a.waitingForTopology(o.Address))
@@ -293,6 +294,24 @@ func (r *sight) write(o *outcome) {
 	if !wrote && o.Ready && !v.missing && !recorded {
 		o.value = append(o.value, RecordClaim{Role: o.Role, Claim: claim.Name, ClaimUID: claim.UID})
 	}
+}
+
+// takenAway warns that a VIP that was written, and that templates render, was taken off the Cluster. It comes back at once,
+// and what is rendered in between may replace machines: whoever did it should know.
+func (r *sight) takenAway(o *outcome, v *variables) {
+	var what []string
+	if r.cluster.VIPs[r.role] != o.Address && r.ClusterClass != nil && r.ClusterClass.ReadsVIP {
+		what = append(what, "annotation "+names.Annotation(r.role))
+	}
+	if v.missing {
+		what = append(what, "a variable")
+	}
+	if len(what) == 0 || !r.wrote(r.claim, r.role) {
+		return
+	}
+	o.warn(names.EventVIPTakenAway,
+		"%s lost its VIP %s, which templates of ClusterClass %s are rendered with; it is written again, but machines may be replaced by what was rendered meanwhile: see in managedFields who changes it, and have that leave it alone",
+		strings.Join(what, " and "), o.Address, r.cluster.Class)
 }
 
 // writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for

@@ -55,10 +55,11 @@ type RoleStatus struct {
 	Rival *Rival
 }
 
-// Change is a condition that changes.
+// Change is a condition that changes. Rival is who keeps the role from its address; it is for administrators, as in a log.
 type Change struct {
 	Condition
-	Role string
+	Role  string
+	Rival *Rival
 }
 
 // String returns the condition in one line.
@@ -119,7 +120,7 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 		}
 		s.Conditions = append(s.Conditions, condition)
 		if current == nil || current.True != condition.True || current.Reason != condition.Reason {
-			s.Changes = append(s.Changes, Change{Condition: condition, Role: role.Role})
+			s.Changes = append(s.Changes, Change{Condition: condition, Role: role.Role, Rival: role.Rival})
 		}
 	}
 	s.Changed = len(s.Conditions) != len(c.Conditions) || slices.ContainsFunc(s.Conditions, func(condition Condition) bool {

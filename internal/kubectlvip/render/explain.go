@@ -84,6 +84,9 @@ func explainRole(p *printer, role *view.RoleExplanation) {
 	if role.Message != "" && !brief {
 		p.fold("  why       ", role.Message)
 	}
+	if role.Holder != "" {
+		p.fold("  holder    ", role.Holder)
+	}
 	for i, do := range role.Do {
 		label := "            - "
 		if i == 0 {

@@ -91,6 +91,7 @@ func checks() []check {
 		{"manual-host", "no pool can hand out an endpoint that was typed by hand", checkManualHosts},
 		{"orphaned-claim", "every claim of the allocator belongs to a Cluster that exists", checkOrphans},
 		{"orphaned-address", "every IPAddress belongs to a claim that exists", checkOrphanedAddresses},
+		{"hold", "no control plane is paused for a VIP for ever", checkHolds},
 		{"cluster", "no Cluster waits for a VIP that it cannot get", checkClusters},
 	}
 }
@@ -228,7 +229,7 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 			}
 			finding := Finding{Object: "Cluster " + s.Cluster.Key().String(), Message: role.Role + ": " + role.Reason + ": " + role.Message, Do: "kubectl vip explain -n " + s.Cluster.Namespace + " " + s.Cluster.Name}
 			switch role.Reason {
-			case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted:
+			case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonWriteRefused:
 				finding.Severity = SeverityError
 			case names.ReasonPoolNotFound:
 				finding.Severity = SeverityWarning

@@ -1,9 +1,11 @@
 package view_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -87,4 +89,33 @@ func TestSameReport(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"10.0.0.2", "10.0.0.9", "10.0.0.10"}, objects)
+}
+
+func TestHoldsThatNobodyLetsGo(t *testing.T) {
+	held := func(change func(*vip.Cluster), state string) view.Facts {
+		f := view.Facts{Operator: view.Operator{State: state}, Snapshots: []vip.Snapshot{viptest.Snapshot(viptest.With(func(c *vip.Cluster) {
+			c.Pause, c.ControlPlane = vip.PauseOwn, "kubeadmcontrolplane/prod-x"
+		}, change))}}
+		return f
+	}
+	none := func(*vip.Cluster) {}
+	for name, tt := range map[string]struct {
+		facts view.Facts
+		do    string
+	}{
+		"if the operator runs, should say nothing":                {held(none, view.OperatorRunning), ""},
+		"if it does not, should say how to let go":                {held(none, view.OperatorNotRunning), "kubectl patch cluster -n tenant prod"},
+		"if the Cluster was deleted, should say how to let it go": {held(func(c *vip.Cluster) { c.Deleting = true }, view.OperatorRunning), "kubectl annotate -n tenant kubeadmcontrolplane/prod-x cluster.x-k8s.io/paused-"},
+		"if a user paused it, should say nothing":                 {held(func(c *vip.Cluster) { c.Pause = vip.PauseForeign }, view.OperatorNotRunning), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := slices.DeleteFunc(view.Check(&tt.facts, &view.Permissions{}).Findings, func(f view.Finding) bool { return f.Check != "hold" })
+			if tt.do == "" {
+				assert.Empty(t, found)
+				return
+			}
+			require.Len(t, found, 1)
+			assert.Contains(t, found[0].Do, tt.do)
+		})
+	}
 }

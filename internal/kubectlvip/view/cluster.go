@@ -57,6 +57,8 @@ type Role struct {
 	// Pool is Kind/name of the pool and Claim the claim's name; empty if there is none.
 	Pool  string `json:"pool,omitempty"`
 	Claim string `json:"claim,omitempty"`
+	// Holder is who keeps the address from being the VIP, in whatever namespace that is.
+	Holder string `json:"holder,omitempty"`
 }
 
 // List returns the Clusters of a namespace, or all if it is empty.
@@ -103,6 +105,9 @@ func rolesOf(plan vip.Plan) []Role {
 		}
 		if status.Pool.Name != "" {
 			roles[i].Pool = status.Pool.String()
+		}
+		if status.Rival != nil {
+			roles[i].Holder = status.Rival.String()
 		}
 	}
 	return roles
