@@ -42,12 +42,12 @@ func (a *allocation) variablesOf(role, address string, claim *Claim) variables {
 	host, port := pool.variablesFor(role)
 	if current := a.expect(&v, host, address); current != nil {
 		v.host = fmt.Sprint(current)
-		v.warn("variable %s is %q, and claim %s holds %s; remove the variable's value to use the claim's", host, v.host, claim.Name, address)
+		v.warn("variable %s has another value than %s, which claim %s holds; remove the variable's value to use the claim's", host, address, claim.Name)
 	}
 	if current := a.expect(&v, port, strconv.Itoa(int(a.port(0)))); current != nil {
 		v.port = portOf(current)
 		if v.port != a.port(v.port) {
-			v.warn("variable %s is %v, and the endpoint's port is %d", port, current, a.port(v.port))
+			v.warn("variable %s has another value than %d, which is the endpoint's port", port, a.port(v.port))
 		}
 	}
 	v.missing = v.missing && v.host == "" // beside another address, ours has no port
