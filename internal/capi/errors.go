@@ -166,7 +166,22 @@ func structural(message string) string {
 	return ""
 }
 
+// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be somebody else's words:
+// admission webhooks and policies warn too, and may quote the object.
+func PrintableWarning(text string) string {
+	for _, structure := range []*regexp.Regexp{deprecation, policyWarning} {
+		if match := structure.FindStringSubmatch(text); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
+
 var (
+	// deprecation is how the API server warns of a version, from k8s.io/apiserver/pkg/endpoints/deprecation and of CRDs.
+	deprecation   = regexp.MustCompile(`^([-a-z0-9./]+ [A-Za-z]+ is deprecated(?: in v[0-9.]+\+)?(?:, unavailable in v[0-9.]+\+)?(?:; use [-a-z0-9.]+/v[a-z0-9]+ [A-Za-z]+)?)$`)
+	policyWarning = regexp.MustCompile(`^(Validation failed for ValidatingAdmissionPolicy '[-a-z0-9.]+' with binding '[-a-z0-9.]+'): `)
+
 	// printableKind is what the kind of a cause looks like, such as FieldValueInvalid.
 	printableKind = regexp.MustCompile(`^[A-Z][A-Za-z]{2,40}$`)
 

@@ -117,6 +117,18 @@ func (r rephrased) Error() string { return "it says >>" + secret + "<<" }
 
 func (r rephrased) Unwrap() error { return r.error }
 
+func TestPrintableWarning(t *testing.T) {
+	for text, want := range map[string]string{
+		"cluster.x-k8s.io/v1beta1 Cluster is deprecated":                                                  "cluster.x-k8s.io/v1beta1 Cluster is deprecated",
+		"a.io/v1beta1 Kind is deprecated in v1.21+, unavailable in v1.25+; use a.io/v1 Kind":              "a.io/v1beta1 Kind is deprecated in v1.21+, unavailable in v1.25+; use a.io/v1 Kind",
+		"a.io/v1beta1 Kind is deprecated; the password is " + secret:                                      "",
+		"Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': the password is " + secret: "Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b'",
+		"the password is " + secret: "",
+	} {
+		assert.Equal(t, want, capi.PrintableWarning(text), text)
+	}
+}
+
 func TestIsRefusal(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error

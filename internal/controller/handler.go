@@ -165,11 +165,10 @@ func refused(err error) []vip.Warning {
 		}
 		return warnings
 	}
-	failure := failureOf(err)
-	if errors.Is(err, kube.ErrOutdated) || failure != telemetry.FailureForbidden && failure != telemetry.FailureInvalid {
+	if errors.Is(err, kube.ErrOutdated) || !capi.IsRefusal(err) {
 		return nil
 	}
-	return []vip.Warning{{Reason: names.EventWriteRefused, Message: err.Error() + remedy(err)}}
+	return []vip.Warning{{Reason: names.EventWriteRefused, Message: capi.Printable(err).Error() + remedy(err)}}
 }
 
 // remedy says what to do about an object that is too large, since the API server does not.

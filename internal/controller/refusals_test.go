@@ -29,7 +29,7 @@ func TestRefusals(t *testing.T) {
 	}
 	t.Run("if a write was refused, should remember what was said, of that Cluster and action", func(t *testing.T) {
 		r := noted(fmt.Errorf("create claim: %w", quota))
-		assert.Equal(t, map[vip.Key]string{action.Key(): "create claim: " + quota.Error()}, r.of(key, begin))
+		assert.Equal(t, map[vip.Key]string{action.Key(): "create claim: the API server answers (403 Forbidden)"}, r.of(key, begin))
 		assert.Empty(t, r.of(other, begin))
 	})
 	t.Run("if its time is over, should forget it", func(t *testing.T) {

@@ -51,7 +51,7 @@ func TestRefused(t *testing.T) {
 		"if nothing is wrong, should say nothing":                       {nil, ""},
 		"if the API server is in trouble, should say nothing":           {apierrors.NewServiceUnavailable("down"), ""},
 		"if the write came too late, should say nothing":                {fmt.Errorf("%w: %w", kube.ErrOutdated, apierrors.NewInvalid(kind, "c", nil)), ""},
-		"if a webhook refuses, should say what it says":                 {apierrors.NewForbidden(schema.GroupResource{}, "c", errors.New("not on Fridays")), "not on Fridays"},
+		"if a policy refuses, should say which":                         {apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "c", errors.New("ValidatingAdmissionPolicy 'fridays' denied request: no")), "'fridays' denied request"},
 		"if there are too many annotations, should say what to do":      {fmt.Errorf("set: %w", full), "remove annotations"},
 		"if the Cluster would be too large to be stored, should say so": {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), "large variables"},
 		"if it is too large for the API server's client, should say so": {apierrors.NewInternalError(errors.New("trying to send message larger than max (2 vs. 1)")), "large variables"},

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -77,7 +78,7 @@ func (s *servingCertificate) keep(ctx context.Context, period time.Duration) {
 	for {
 		pause, text := period, ""
 		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
-			text = err.Error()
+			text = capi.Printable(err).Error()
 			if !s.loaded() {
 				pause = certificateRetry
 			}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/gorizond/capi-vip-allocator/internal/apis"
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
@@ -141,7 +142,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 	for ctx.Err() == nil {
 		text := ""
 		if err := r.register(ctx); err != nil && ctx.Err() == nil {
-			text = err.Error()
+			text = capi.Printable(err).Error()
 		}
 		if text != said && text != "" {
 			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(errorKey, text))

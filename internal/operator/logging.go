@@ -3,6 +3,8 @@ package operator
 import (
 	"io"
 	"log/slog"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
 // errorKey is the one key of errors in log lines; libraries that use logr write "err".
@@ -24,8 +26,12 @@ func SetupLogging(w io.Writer, level slog.Level, format LogFormat) *slog.Logger 
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// normaliseAttr makes lines of all sources look the same: four levels and one key for errors.
+// normaliseAttr makes lines of all sources look the same: four levels and one key for errors. Of what the API server answered
+// it lets pass what may be printed, whoever logs it.
 func normaliseAttr(groups []string, attr slog.Attr) slog.Attr {
+	if err, ok := attr.Value.Any().(error); ok {
+		attr.Value = slog.AnyValue(capi.Printable(err))
+	}
 	if len(groups) > 0 {
 		return attr
 	}

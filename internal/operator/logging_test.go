@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"log/slog"
 	"os"
@@ -14,7 +15,10 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/klog/v2"
 )
 
@@ -33,6 +37,19 @@ func TestSetupLogging(t *testing.T) {
 	require.NoError(t, json.Unmarshal(object.Bytes(), &line))
 	assert.Equal(t, "DEBUG", line["level"])
 	assert.Equal(t, map[string]any{"err": "kept"}, line["inner"])
+}
+
+// TestAnswersAreNotQuoted: admission webhooks quote what they refuse, and whoever logs that logs no more of it than who refused what.
+func TestAnswersAreNotQuoted(t *testing.T) {
+	const secret = "correct-horse-battery"
+	variable := field.NewPath("spec", "topology", "variables").Key("password").Child("value")
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Cluster"}, "one", field.ErrorList{field.Invalid(variable, secret, "too long")})
+	text := routed(t, slog.LevelDebug)
+	slog.Warn("ours", slog.Any("cause", fmt.Errorf("write: %w", invalid)), slog.Group("deep", slog.Any("err", invalid)))
+	klog.ErrorS(invalid, "client-go's")
+	utilruntime.HandleErrorWithContext(t.Context(), invalid, "a handler's")
+	assert.Equal(t, 4, strings.Count(text.String(), variable.String()), text.String())
+	assert.NotContains(t, text.String(), secret)
 }
 
 // TestBodiesAreNotLogged: from verbosity 8 client-go logs the bodies of requests, with the tokens and keys in them.

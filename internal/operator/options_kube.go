@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
@@ -125,7 +127,8 @@ func splitPathList(list string) []string {
 	return paths
 }
 
-// warningLogger logs every warning of the API server once. client-go would log each with every single request.
+// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with every
+// single request.
 type warningLogger struct {
 	logger *slog.Logger
 
@@ -135,10 +138,13 @@ type warningLogger struct {
 
 // HandleWarningHeader implements rest.WarningHandler.
 func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
-	if code != warningCode || text == "" || !w.isNew(text) {
+	if code != warningCode || text == "" {
 		return
 	}
-	w.logger.Warn("the API server warns", "warning", text)
+	text = cmp.Or(capi.PrintableWarning(text), "an admission webhook warns of a write; its words are left out, since they may quote the object")
+	if w.isNew(text) {
+		w.logger.Warn("the API server warns", "warning", text)
+	}
 }
 
 func (w *warningLogger) isNew(text string) bool {

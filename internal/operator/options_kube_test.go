@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -85,13 +86,19 @@ func TestRESTConfig(t *testing.T) {
 func TestWarningLogger(t *testing.T) {
 	var log bytes.Buffer
 	w := &warningLogger{logger: SetupLogging(&log, slog.LevelInfo, LogJSON), seen: map[string]struct{}{}}
-	w.HandleWarningHeader(299, "agent", "v1beta1 is deprecated")
-	w.HandleWarningHeader(299, "agent", "v1beta1 is deprecated")
+	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
+	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
 	w.HandleWarningHeader(199, "agent", "other code")
 	w.HandleWarningHeader(299, "agent", "")
 	assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+	assert.Contains(t, log.String(), "v1beta1 Cluster is deprecated")
+	for i := range 3 {
+		w.HandleWarningHeader(299, "agent", fmt.Sprintf("the value of variable password is secret-%d", i))
+	}
+	assert.Equal(t, 2, strings.Count(log.String(), "\n"))
+	assert.NotContains(t, log.String(), "secret")
 	for i := range 2 * maxWarnings {
-		w.HandleWarningHeader(299, "agent", strings.Repeat("x", i+1))
+		w.HandleWarningHeader(299, "agent", fmt.Sprintf("a.io/v%d Kind is deprecated", i))
 	}
 	assert.Len(t, w.seen, maxWarnings, "a server that never repeats itself must not fill the memory")
 }

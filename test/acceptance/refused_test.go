@@ -25,8 +25,8 @@ func TestRefusedClaims(t *testing.T) {
 	s.cluster("prod")
 	s.sees("prod", endpoint(s.ip(10), 6443), annotation("storage", s.ip(30)), annotation(ingress, ""),
 		condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonWriteRefused))
-	require.Contains(t, s.get("prod").Condition(ingress).Message, "not here")
-	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "not here")
+	require.Contains(t, s.get("prod").Condition(ingress).Message, "ValidatingAdmissionPolicy '"+s.name+"'")
+	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "ValidatingAdmissionPolicy '"+s.name+"'")
 
 	s.annotate("prod", names.Annotation("storage"), nil)
 	s.sees("prod", annotation("storage", s.ip(30)))

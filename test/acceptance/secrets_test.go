@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,51 @@ func TestNoSecretsInLogs(t *testing.T) {
 		require.NotContains(t, line.Raw, variable)
 		require.NotRegexp(t, secretsInLog, line.Raw)
 	}
+}
+
+// TestRefusalQuotesNoVariable: Cluster API's webhook quotes the value of a variable that the class does not take any more,
+// whatever is written to the Cluster. None of it reaches the log, an event or a condition.
+func TestRefusalQuotesNoVariable(t *testing.T) {
+	const secret = "correct-horse-battery"
+	e := onPlane(t)
+	operator := runOperator(t, e, "--retry-interval=1s")
+	s := newScope(t, e, operator)
+	password := func(schema map[string]any) []any {
+		variable := declared("password", "string")
+		schema["type"] = "string"
+		variable["schema"] = map[string]any{"openAPIV3Schema": schema}
+		return []any{variable}
+	}
+	class := s.name + "-secretive"
+	s.create(harness.NewClass{Namespace: s.name, Name: class, Variables: password(map[string]any{})})
+	inClass := func(p *harness.NewPool) { p.Class = class }
+	s.pool(controlPlane, 10, 19, inClass)
+	s.cluster("one", func(c *harness.NewCluster) { c.Class, c.Variables = class, map[string]any{"password": secret} })
+	s.sees("one", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+	require.NoError(t, harness.Merge(t.Context(), e.Classes(s.name), class,
+		map[string]any{"spec": map[string]any{"variables": password(map[string]any{"pattern": "^[0-9]+$"})}}))
+	annotate := func() error {
+		return harness.Merge(t.Context(), s.Clusters(s.name), "one", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"a": "b"}}})
+	}
+	s.eventually("the webhook refuses, and quotes", func() error {
+		if err := annotate(); err == nil || !strings.Contains(err.Error(), secret) {
+			return harness.ErrNotYet
+		}
+		return nil
+	})
+	s.pool(ingress, 20, 29, inClass) // now there is something to write
+	require.Contains(t, s.hasEvent("one", "Warning "+names.EventWriteRefused).Message, "spec.topology.variables[password]")
+	for reason, event := range s.events("one") {
+		require.NotContains(t, event.Message, secret, reason)
+	}
+	for _, line := range operator.Logs() {
+		require.NotContains(t, line.Raw, secret)
+	}
+	if refused := s.get("one").Condition(ingress); refused != nil {
+		require.NotContains(t, refused.Message, secret)
+	}
+	require.NoError(t, harness.Merge(t.Context(), e.Classes(s.name), class, map[string]any{"spec": map[string]any{"variables": password(map[string]any{})}}))
+	s.served("one")
 }
 
 // scrape asks for the operator's metrics with a token, and returns the status of the answer.
