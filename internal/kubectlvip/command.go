@@ -26,6 +26,8 @@ type app struct {
 	cluster   *genericclioptions.ConfigFlags
 	output    string
 	noHeaders bool
+	// connection are the flags of kubectl.
+	connection *pflag.FlagSet
 }
 
 // Run runs the plugin and returns its exit code; see the constants.
@@ -57,7 +59,7 @@ the operator would, also when the operator is not running. It never writes.`,
 	command.SetErr(streams.ErrOut)
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
 	a.addFlags(command)
-	command.AddCommand(a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newVersion())
+	command.AddCommand(a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newRetire(), a.newVersion())
 	for _, sub := range command.Commands() {
 		sub.Args = asBadInput(sub.Args)
 	}
@@ -82,6 +84,7 @@ func (a *app) addFlags(command *cobra.Command) {
 	kubectl := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
 	a.cluster.AddFlags(kubectl)
 	kubectl.VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(shownFlags, f.Name) })
+	a.connection = kubectl
 	flags := command.PersistentFlags()
 	flags.AddFlagSet(kubectl)
 	flags.StringVarP(&a.output, "output", "o", outputTable, "How to print: table, wide, json or yaml.")

@@ -189,10 +189,10 @@ func TestPoolChoice(t *testing.T) {
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(30), 6443))
 	})
-	t.Run("if the configuration of a pool is nonsense, should go on with what is right", func(t *testing.T) {
+	t.Run("if an entry of a pool's lists is nonsense, should go on with what is right", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane+",Not A Role", 10, 19, func(p *harness.NewPool) {
-			p.Name, p.Annotations = s.name+"-odd", map[string]string{names.Priority: "many", names.Role: controlPlane + ",Not A Role"}
+			p.Name, p.Annotations = s.name+"-odd", map[string]string{names.ClusterClass: "not read", names.Role: controlPlane + ",Not A Role"}
 		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443))

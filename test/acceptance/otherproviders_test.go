@@ -90,6 +90,7 @@ func TestOtherProviders(t *testing.T) {
 			}
 			return nil
 		})
+		s.changePool(examplePool, pool, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Priority: nil}}})
 	})
 	t.Run("if the provider says that a pool is exhausted, should say it after it, until there is room", func(t *testing.T) {
 		s := s.in(t)

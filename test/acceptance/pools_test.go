@@ -1,8 +1,10 @@
 package acceptance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,21 +112,43 @@ func TestPoolTrouble(t *testing.T) {
 	})
 	t.Run("if a role cannot be one, should say so on the pool and go on with the others", func(t *testing.T) {
 		s := ordinary(t)
-		pool := s.pool(controlPlane+",Not A Role", 10, 19, func(p *harness.NewPool) { p.Name = s.name + "-roles" })
+		pool := s.pool(controlPlane+",Not A Role,ingres", 10, 19, func(p *harness.NewPool) { p.Name = s.name + "-roles" })
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443))
-		s.eventually("the event on the pool", func() error {
-			events, err := s.GlobalPoolEvents(t.Context(), pool)
-			if err != nil {
-				return err
-			}
-			for _, event := range events {
-				if event.Reason == names.EventInvalidPoolConfiguration && strings.Contains(event.Message, "Not A Role") {
-					return nil
-				}
-			}
-			return harness.ErrNotYet
-		})
+		s.saysOn(pool, "Not A Role", `role "ingres" is too near to ingress`)
+		s.handled()
+		require.Nil(t, s.Claim(s.name, names.ClaimName("one", "ingres")))
+	})
+	t.Run("if a key is misspelled, should serve nobody new and go on with those that are served", func(t *testing.T) {
+		s := ordinary(t)
+		pool := s.pool(controlPlane, 10, 19)
+		annotate := func(values map[string]any) {
+			require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"metadata": map[string]any{"annotations": values}}))
+		}
+		s.cluster("old")
+		s.sees("old", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+		wrong := names.Domain + "/namespace"
+		annotate(map[string]any{wrong: "elsewhere"})
+		s.saysOn(pool, "serves nobody new", wrong, "did you mean namespaces?")
+
+		s.cluster("new")
+		cluster := s.sees("new", condition(controlPlane, names.ReasonPoolNotFound))
+		require.Contains(t, cluster.Condition(controlPlane).Message, pool)
+		require.Nil(t, s.Claim(s.name, names.ClaimName("new", controlPlane)))
+		s.annotate("old", names.Annotation(controlPlane), nil)
+		s.sees("old", annotation(controlPlane, s.ip(10)), endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+
+		annotate(map[string]any{wrong: nil, names.Namespaces: s.name})
+		s.sees("new", endpoint(s.ip(11), 6443))
+	})
+	t.Run("if a role or a class is nearly another one, should say so on the pool", func(t *testing.T) {
+		s := ordinary(t)
+		s.pool("storage", 10, 14)
+		pool := s.pool("storge", 15, 19)
+		s.saysOn(pool, "storge is nearly the role storage")
+		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-bare-metal"})
+		class := s.pool("disks", 20, 24, func(p *harness.NewPool) { p.Class = s.name + "-bare-metl" })
+		s.saysOn(class, "there is no ClusterClass "+s.name+"-bare-metl; did you mean "+s.name+"-bare-metal?")
 	})
 	t.Run("if a Cluster is made again within the grace period of its addresses, should wait and not take the dying claim", func(t *testing.T) {
 		s := ordinary(t)
@@ -143,5 +167,25 @@ func TestPoolTrouble(t *testing.T) {
 		again := s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
 		require.NotEqual(t, first.GetUID(), again.GetUID())
 		require.NotEqual(t, dying, s.Claim(s.name, "vip-cp-one").GetUID())
+	})
+}
+
+// saysOn waits for an event on a global pool that says that its configuration is wrong, in all of the words.
+func (s *scope) saysOn(pool string, words ...string) {
+	s.t.Helper()
+	s.eventually("the event on the pool", func() error {
+		events, err := s.GlobalPoolEvents(s.t.Context(), pool)
+		if err != nil {
+			return err
+		}
+		var said []string
+		for _, event := range events {
+			said = append(said, event.Message)
+			lacks := func(word string) bool { return !strings.Contains(event.Message, word) }
+			if event.Reason == names.EventInvalidPoolConfiguration && !slices.ContainsFunc(words, lacks) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the events say %q", said)
 	})
 }

@@ -45,6 +45,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("if the operator runs, should say what it did", e.withOperator)
 	t.Run("if Clusters come and go, should show them while it watches", e.watches)
 	t.Run("if there is trouble, should find it", e.findsTrouble)
+	t.Run("if a role was misspelled, should take it out of service", e.retires)
 	stop()
 	t.Run("if the operator has stopped, should see it", e.stopped)
 	t.Run("if somebody may read one namespace, should say so", e.restricted)

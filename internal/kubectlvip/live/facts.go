@@ -23,6 +23,7 @@ func (w *World) Facts() *view.Facts {
 	now := w.reader.now()
 	f := &view.Facts{
 		Now: now, Operator: w.Operators[0], Also: w.Operators[1:], Platform: w.platform, Limits: w.limits,
+		PoolsKnown:   w.poolsKnown(),
 		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
 	}
 	if w.Store == nil {
@@ -61,6 +62,12 @@ func (w *World) Facts() *view.Facts {
 		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)), cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
 	})
 	return f
+}
+
+// poolsKnown reports whether all kinds of pools that the operator may choose from were read.
+func (w *World) poolsKnown() bool {
+	return !slices.ContainsFunc(w.unreadable, func(r capi.Resource) bool { return r != w.API.ClusterClasses() }) &&
+		!slices.ContainsFunc(w.Operators, func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown })
 }
 
 func keyOf(namespace, name string) types.NamespacedName {

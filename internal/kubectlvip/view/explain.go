@@ -195,17 +195,13 @@ const (
 // verdicts returns what is made of each pool for a role: the chosen one first, then those that match, then the rest, each
 // in the order in which the decision ranks them.
 func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
-	pools := make([]vip.Pool, len(facts))
-	for i := range facts {
-		pools[i] = facts[i].Pool
-	}
 	result := make([]PoolVerdict, len(facts))
-	for i, verdict := range vip.Explain(c, pools, role) {
+	for i, verdict := range vip.Explain(c, poolsOf(facts), role) {
 		pool := &facts[i]
 		result[i] = PoolVerdict{
 			Pool: poolName(&pool.Pool), Verdict: string(verdict), Priority: pool.Priority, Capacity: capacityOf(pool.Capacity),
 			Paused: pool.Paused, Problems: pool.Problems, Chosen: verdict == vip.VerdictChosen,
-			Matches: slices.Contains([]vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}, verdict),
+			Matches: serving(verdict),
 		}
 		switch {
 		case len(pool.Classes) == 0 && len(pool.Roles) == 0:
@@ -236,13 +232,25 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 	return result
 }
 
+// poolsOf are the pools as the decision knows them.
+func poolsOf(facts []PoolFacts) []vip.Pool {
+	pools := make([]vip.Pool, len(facts))
+	for i := range facts {
+		pools[i] = facts[i].Pool
+	}
+	return pools
+}
+
+// serving reports whether a verdict says that the pool serves the class, role and namespace.
+func serving(verdict vip.Verdict) bool {
+	return slices.Contains([]vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}, verdict)
+}
+
 func claimState(s *vip.Snapshot, role string) *ClaimState {
-	name := names.ClaimName(s.Cluster.Name, role)
-	i := slices.IndexFunc(s.Claims, func(c vip.Claim) bool { return c.Name == name })
-	if i < 0 {
+	claim := claimAt(s, role)
+	if claim == nil {
 		return nil
 	}
-	claim := &s.Claims[i]
 	state := &ClaimState{Name: claim.Name, Pool: claim.Pool.String(), Deleting: claim.Deleting, Created: claim.Created, IPAddress: claim.Address}
 	state.Foreign = claim.Owner == nil || claim.Owner.UID != s.Cluster.UID
 	if claim.Owner != nil {
