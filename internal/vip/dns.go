@@ -2,6 +2,7 @@ package vip
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	pattern := s.Names[role]
 	if s.BaseDomain == "" || pattern == "" {
 		return "", nil
+	}
+	if strings.Contains(c.Name, ".") { // "www.prod" would lie below the wildcard of a Cluster "prod"
+		return "", fmt.Errorf("the Cluster's name %q has a dot, and a DNS name needs a Cluster name of one label", c.Name)
 	}
 	name := strings.NewReplacer("{cluster}", c.Name, "{namespace}", c.Namespace, "{baseDomain}", s.BaseDomain).Replace(pattern)
 	if err := names.ValidateDNSName(name); err != nil {

@@ -85,3 +85,11 @@ func TestDNS(t *testing.T) {
 		})
 	}
 }
+
+// "www.prod" would lie below the wildcard of a Cluster "prod".
+func TestDNSNameOfClusterWithDot(t *testing.T) {
+	settings := vip.DNSSettings{BaseDomain: "example.com", Names: map[string]string{cp: "{cluster}.{baseDomain}"}}
+	name, err := settings.Name(cp, &vip.Cluster{Namespace: "tenant", Name: "www.prod"})
+	assert.Empty(t, name)
+	assert.ErrorContains(t, err, "has a dot")
+}

@@ -24,7 +24,7 @@ func TestDNS(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
 	s.bothPools()
-	s.operator = runOperator(t, e, "--base-domain=example.com", "--reconcile-period=1s")
+	s.operator = runOperator(t, e, "--base-domain=example.com", "--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}", "--reconcile-period=1s")
 	t.Cleanup(s.end)
 
 	s.cluster("prod")

@@ -1,0 +1,39 @@
+package operator_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// No Cluster of another name or namespace gets a name of a Cluster, or one below its wildcard.
+func TestDefaultDNSNamesAreUnique(t *testing.T) {
+	settings := vip.DNSSettings{BaseDomain: "example.com", Names: operator.DefaultDNSNames()}
+	rapid.Check(t, func(t *rapid.T) {
+		label := rapid.SampledFrom([]string{"api", "prod", "www", "a-b", "example"})
+		cluster := rapid.OneOf(label, rapid.Map(rapid.SliceOfN(label, 2, 3), func(l []string) string { return strings.Join(l, ".") }))
+		one := &vip.Cluster{Namespace: label.Draw(t, "namespace"), Name: cluster.Draw(t, "name")}
+		other := &vip.Cluster{Namespace: label.Draw(t, "other namespace"), Name: cluster.Draw(t, "other name")}
+		if one.Namespace == other.Namespace && one.Name == other.Name {
+			t.Skip("one Cluster")
+		}
+		for role := range settings.Names {
+			for otherRole := range settings.Names {
+				name, _ := settings.Name(role, one)
+				second, _ := settings.Name(otherRole, other)
+				if name == "" || second == "" {
+					continue
+				}
+				require.NotEqual(t, name, second)
+				if below, ok := strings.CutPrefix(name, "*"); ok {
+					require.False(t, strings.HasSuffix(second, below), "%s is below %s", second, name)
+				}
+			}
+		}
+	})
+}
