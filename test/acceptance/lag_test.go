@@ -57,6 +57,7 @@ func TestNothingIsGivenUpForLackOfEvidence(t *testing.T) {
 	}
 	require.NoError(t, harness.Merge(t.Context(), clusters, "prod", map[string]any{"status": map[string]any{"conditions": nil}}, "status"))
 	s.operator = runOperator(t, e)
+	t.Cleanup(s.end)
 	after := s.served("prod")
 	require.Equal(t, before.Endpoint(), after.Endpoint())
 	require.Equal(t, before.VIP(ingress), after.VIP(ingress))

@@ -68,7 +68,7 @@ func TestRemedies(t *testing.T) {
 	t.Run("set it back: the endpoint was changed", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 19)
-		s.cluster("one")
+		s.cluster("one", byHand)
 		s.sees("one", ready)
 		s.setHost("one", s.ip(99))
 		s.says("one", names.ReasonAddressConflict, "set it back")
@@ -78,7 +78,7 @@ func TestRemedies(t *testing.T) {
 	t.Run("or remove the annotations to keep it without a claim", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 19)
-		s.cluster("one")
+		s.cluster("one", byHand)
 		s.sees("one", ready)
 		s.setHost("one", s.ip(99))
 		s.says("one", names.ReasonAddressConflict, "remove the annotations "+names.Annotation(controlPlane)+" and "+names.Claims)
@@ -154,6 +154,9 @@ func TestRemedies(t *testing.T) {
 		s.sees("two", ready, endpoint(s.ip(30), 6443))
 	})
 }
+
+// byHand lets a Cluster's user do what the allocator never does.
+func byHand(c *harness.NewCluster) { c.Annotations = map[string]string{harness.Unguarded: ""} }
 
 // says waits until the control plane's condition of a Cluster has a reason and a text in its message.
 func (s *scope) says(cluster, reason, text string) {
