@@ -192,6 +192,9 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		// Only as we saw it: a claim that was bound in the meantime stays.
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
 	case vip.DeleteClaim:
+		if a.Claim.Owner == nil { // somebody may take it over at any time
+			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
+		}
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID})
 	case vip.SetRecords:
 		return w.writeRecords(ctx, cluster, a)
