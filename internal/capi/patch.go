@@ -226,17 +226,13 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 // spec.clusterName and the label, so that it minds a paused Cluster. For pools of the in-cluster provider it brings that
 // provider's finalizer along: a claim without it is put at the end of the queue again as soon as it has one (ADR 10).
 func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
-	var finalizers []string
-	if action.Pool.Group == IPAMGroup && (action.Pool.Kind == KindPool || action.Pool.Kind == KindGlobalPool) {
-		finalizers = []string{names.ReleaseAddress}
-	}
 	return &Claim{
 		TypeMeta: typeMeta(api.Claims()),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       c.Namespace,
 			Name:            action.Name,
 			Labels:          c.claimLabels(action.Role),
-			Finalizers:      finalizers,
+			Finalizers:      claimFinalizers(action.Pool),
 			OwnerReferences: []metav1.OwnerReference{c.ownerReference(api)},
 		},
 		Spec: ClaimSpec{
@@ -246,13 +242,22 @@ func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
 	}
 }
 
-// ApplyOwner returns the server-side apply that makes a claim the Cluster's.
+// claimFinalizers are those that a claim on a pool has from us on.
+func claimFinalizers(pool vip.PoolRef) []string {
+	if pool.Group == IPAMGroup && (pool.Kind == KindPool || pool.Kind == KindGlobalPool) {
+		return []string{names.ReleaseAddress}
+	}
+	return nil
+}
+
+// ApplyOwner returns the server-side apply that makes a claim the Cluster's, with the finalizer that NewClaim gives it.
 func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 	meta := metav1.ObjectMeta{Namespace: action.Claim.Namespace, Name: action.Claim.Name, UID: action.Claim.UID}
-	return apply(typeMeta(api.Claims()), &meta, object{
-		"labels":          c.claimLabels(action.Role),
-		"ownerReferences": []metav1.OwnerReference{c.ownerReference(api)},
-	}, nil)
+	metadata := object{"labels": c.claimLabels(action.Role), "ownerReferences": []metav1.OwnerReference{c.ownerReference(api)}}
+	if finalizers := claimFinalizers(action.Claim.Pool); finalizers != nil {
+		metadata["finalizers"] = finalizers
+	}
+	return apply(typeMeta(api.Claims()), &meta, metadata, nil)
 }
 
 func (c *Cluster) claimLabels(role string) map[string]string {

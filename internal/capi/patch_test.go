@@ -174,12 +174,14 @@ func TestBodies(t *testing.T) {
 		c.Labels, c.Name = nil, "a-very-long-name-of-a-cluster-that-does-not-fit-into-the-value-of-a-label"
 	}))
 	found := fullSnapshot().Conditions
-	adopt := vip.AdoptClaim{Role: names.RoleIngress, Claim: vip.Claim{Namespace: "tenant", Name: "vip-ingress-prod", UID: types.UID("uid-2")}}
+	adopt := vip.AdoptClaim{Role: names.RoleIngress, Claim: vip.Claim{Namespace: "tenant", Name: "vip-ingress-prod", UID: types.UID("uid-2"), Pool: vip.PoolRef{Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web"}}}
 	create := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-prod", Pool: vip.PoolRef{Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web"}}
 	body := func(data []byte, err error) []byte {
 		require.NoError(t, err)
 		return data
 	}
+	adoptElsewhere := adopt
+	adoptElsewhere.Claim.Pool.Group = "ipam.example.com"
 	elsewhere := create
 	elsewhere.Pool = vip.PoolRef{Group: "ipam.example.com", Kind: capi.KindPool, Name: "web"}
 	claim := func(c *capi.Cluster, api capi.API, create vip.CreateClaim) []byte {
@@ -208,6 +210,7 @@ func TestBodies(t *testing.T) {
 		"claim-other-provider": claim(view, newer, elsewhere),
 		"claim-long-name":      claim(long, newer, create),
 		"owner":                body(view.ApplyOwner(newer, adopt)),
+		"owner-other-provider": body(view.ApplyOwner(newer, adoptElsewhere)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pretty bytes.Buffer

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -19,7 +20,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// outdatedRetry is when to decide again after a write came too late. The event that outdated it usually comes sooner.
+// outdatedRetry is when to decide again after a write came too late, and twice as late each time that it does so in a row. The
+// event that outdated it usually comes sooner.
 const outdatedRetry = 100 * time.Millisecond
 
 // handler serves one Cluster at a time for each worker: gather, decide, apply.
@@ -33,6 +35,8 @@ type handler struct {
 	refused  *refusals
 	unusable *unusable
 	report   *reporter
+	// outdated says when to decide again about Clusters whose writes came too late.
+	outdated workqueue.TypedRateLimiter[types.NamespacedName]
 
 	// work is the context of all writes: it outlives the run's by the time to drain.
 	work     context.Context //nolint:containedctx // lasso hands no context to a handler
@@ -47,6 +51,7 @@ func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube
 	return &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
 		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), work: work, stop: stop,
+		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
 	}
 }
 
@@ -77,6 +82,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 		h.waiters.forget(key)
 		h.pace.forget(key)
 		h.refused.forget(key)
+		h.outdated.Forget(key)
 		h.report.gone(key)
 		return nil
 	}
@@ -142,11 +148,14 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 	case errors.Is(err, kube.ErrOutdated):
 		h.cfg.Metrics.Outdated()
 		h.cfg.Logger.Debug("decide again", clusterAttr(key), slog.Any("cause", err))
-		h.enqueue(key.Namespace, key.Name, outdatedRetry)
+		h.enqueue(key.Namespace, key.Name, h.outdated.When(key))
 		return nil
 	case err != nil:
 		h.cfg.Metrics.Failed(failureOf(err))
 		return err
+	}
+	h.outdated.Forget(key)
+	switch {
 	case status.Recheck > 0:
 		h.enqueue(key.Namespace, key.Name, status.Recheck)
 	case status.Waiting:

@@ -143,8 +143,12 @@ func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, 
 // ObserveDNS tells the store of a change in the cache of DNS records.
 func (s *Store) ObserveDNS(d *capi.DNSEndpoint, deleted bool) { s.dns.observe(d, deleted) }
 
-// ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool.
+// ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool. Of a pool that is not
+// there nothing is kept: claims may name whatever they like.
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
+	if s.pool(pool, namespace) == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.served[s.poolKey(pool, namespace)] = at
@@ -161,6 +165,24 @@ func (s *Store) lastServed(p *capi.Pool) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.served[s.poolKey(p.Ref(), p.Namespace)]
+}
+
+// pool returns the pool that a claim in the namespace names, or nil if it is not there.
+func (s *Store) pool(ref vip.PoolRef, namespace string) *capi.Pool {
+	for _, kind := range s.Informers.Pools {
+		if kind.Group != ref.Group || kind.Kind != ref.Kind {
+			continue
+		}
+		key := ref.Name
+		if kind.Namespaced {
+			key = namespace + "/" + ref.Name
+		}
+		if object, ok, err := kind.GetStore().GetByKey(key); err == nil && ok {
+			pool, _ := object.(*capi.Pool)
+			return pool
+		}
+	}
+	return nil
 }
 
 // poolKey names a pool for the map of served pools: namespace is that of the pool, or of a claim on it.

@@ -1,0 +1,54 @@
+package kube
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// What is kept of pools grows with them, and not with what claims name.
+func TestObserveServed(t *testing.T) {
+	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
+	informer := func(object runtime.Object) cache.SharedIndexInformer {
+		return cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{})
+	}
+	informers := Informers{
+		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
+		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
+	}
+	for _, kind := range api.AllPools() {
+		informers.Pools = append(informers.Pools, Pools{kind, informer(&capi.Pool{})})
+	}
+	store, err := NewStore(informers)
+	require.NoError(t, err)
+	add := func(kind capi.Resource, i int, namespace string) *capi.Pool {
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "pool"}}
+		pool.SetGroupVersionKind(kind.GroupVersionKind)
+		require.NoError(t, informers.Pools[i].GetIndexer().Add(pool))
+		return pool
+	}
+	local, global := add(api.NamespacedPools(), 0, "tenant"), add(api.GlobalPools(), 1, "")
+	for i := range 1000 {
+		for _, pool := range []*capi.Pool{local, global} {
+			ref := pool.Ref()
+			store.ObserveServed(ref, "tenant", time.Unix(1e9, 0))
+			store.ObserveServed(vip.PoolRef{Group: ref.Group, Kind: ref.Kind, Name: fmt.Sprintf("none-%d", i)}, "tenant", time.Unix(1e9, 0))
+		}
+		store.ObserveServed(local.Ref(), fmt.Sprintf("other-%d", i), time.Unix(1e9, 0))
+	}
+	assert.Len(t, store.served, 2)
+	assert.Equal(t, time.Unix(1e9, 0), store.lastServed(local))
+	store.ForgetPool(local)
+	assert.Zero(t, store.lastServed(local))
+	assert.Equal(t, time.Unix(1e9, 0), store.lastServed(global))
+}
