@@ -106,7 +106,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	}
 	if plan.Empty() {
 		h.pace.settled(key, now)
-	} else if wait := h.pace.wait(key, now); wait > 0 {
+	} else if wait := h.pace.wait(key, keysOf(plan), now); wait > 0 {
 		h.waiters.set(key, plan.Status)
 		h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.pace.warnings(key)...))
 		h.enqueue(key.Namespace, key.Name, wait)
@@ -115,7 +115,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	applied, err := h.writer.Apply(h.work, cluster, plan)
 	h.refused.note(key, applied.Failed, now)
 	if against := refused(err); !plan.Empty() && (err == nil || len(against) > 0) {
-		h.pace.wrote(key, against, now)
+		h.pace.wrote(key, keysOf(plan), against, now)
 	}
 	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
