@@ -31,8 +31,10 @@ func TestKeep(t *testing.T) {
 	s := newScope(t, e, runOperator(t, e))
 	s.create(
 		harness.NewClass{Namespace: s.name, Name: s.name + "-a", Patches: []any{ofControlPlanes(harness.FromAnnotation(controlPlane))}},
-		harness.NewClass{Namespace: s.name, Name: s.name + "-v", Patches: []any{ofControlPlanes(harness.FromVariable("vip"))},
-			Variables: []any{declared("vip", "string"), declared("size", "integer")}},
+		harness.NewClass{
+			Namespace: s.name, Name: s.name + "-v", Patches: []any{ofControlPlanes(harness.FromVariable("vip"))},
+			Variables: []any{declared("vip", "string"), declared("size", "integer")},
+		},
 	)
 	s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Class = s.name + "-a" })
 	s.pool(controlPlane, 20, 29, func(p *harness.NewPool) {

@@ -144,17 +144,18 @@ func TestClaimPools(t *testing.T) {
 		"if the pool is another provider's, should not guess": {view.Facts{Claims: []view.ClaimFacts{bound(vip.PoolRef{Group: "example.com"})}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var found string
+			var found []string
 			for _, finding := range view.Check(&test.facts, &view.Permissions{}).Findings {
 				if finding.Check == "claim-pool" {
-					found += finding.Message
+					found = append(found, finding.Message)
 				}
 			}
 			if test.want == "" {
 				assert.Empty(t, found)
 				return
 			}
-			assert.Contains(t, found, test.want)
+			assert.Len(t, found, 1)
+			assert.Contains(t, found[0], test.want)
 		})
 	}
 }
