@@ -36,6 +36,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Moving:      moving,
 		InUse:       slices.Contains(c.Finalizers, names.ClusterFinalizer),
 		Held:        slices.Contains(c.Finalizers, names.ReleaseFinalizer),
+		Cut:         c.Cut,
 	}
 }
 

@@ -31,12 +31,14 @@ func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
 		compactKind(&o.TypeMeta)
-		trimMeta(&o.ObjectMeta)
 		conditions := o.conditions()
 		*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
 			return !own(c) && c.Type != names.TopologyReconciled
 		})
 		trimTopology(o)
+		o.bound()
+		o.OwnerReferences = nil
+		trimMeta(&o.ObjectMeta)
 		compactConditions(conditions)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form

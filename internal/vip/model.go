@@ -107,6 +107,9 @@ type Cluster struct {
 
 	// Held says that the allocator's finalizer is on.
 	Held bool
+
+	// Cut says that the Cluster has more than is read of one.
+	Cut bool
 }
 
 // Key returns the namespace and name of the Cluster.

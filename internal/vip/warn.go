@@ -8,9 +8,24 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// warnings returns the dangers of an endpoint that was typed by hand: an address that a pool may hand out will meet
-// another Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+// MostRoles is how many annotations of the allocator's domain, and how many conditions, are read of one Cluster.
+const MostRoles = 64
+
+// warnings returns what an admin should know of a Cluster that is served all the same.
 func warnings(s *Snapshot) []Warning {
+	if !s.Cluster.Cut {
+		return endpointWarnings(s)
+	}
+	return append(endpointWarnings(s), Warning{
+		Reason: names.EventClusterTooLarge,
+		Message: fmt.Sprintf("the Cluster is too large to be read whole (%d annotations of %s, and 64 KiB of variables): remove annotations "+
+			"of roles that no pool serves, and shorten variables", MostRoles, names.Domain),
+	})
+}
+
+// endpointWarnings returns the dangers of an endpoint that was typed by hand: an address that a pool may hand out will meet
+// another Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+func endpointWarnings(s *Snapshot) []Warning {
 	c := &s.Cluster
 	addr := ParseAddr(c.Endpoint.Host)
 	if !addr.IsValid() || SameAddr(c.VIPs[names.RoleControlPlane], c.Endpoint.Host) {
