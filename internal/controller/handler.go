@@ -34,6 +34,7 @@ type handler struct {
 	pace     *pace
 	refused  *refusals
 	unusable *unusable
+	fair     *fair
 	report   *reporter
 	// outdated says when to decide again about Clusters whose writes came too late.
 	outdated workqueue.TypedRateLimiter[types.NamespacedName]
@@ -50,7 +51,7 @@ func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
-		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), work: work, stop: stop,
+		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), fair: newFair(cfg.Workers), work: work, stop: stop,
 		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
 	}
 }
@@ -71,7 +72,19 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 	if err != nil {
 		return object, err
 	}
-	return object, h.reconcile(types.NamespacedName{Namespace: namespace, Name: name})
+	cluster := types.NamespacedName{Namespace: namespace, Name: name}
+	if !h.fair.enter(cluster) {
+		return object, nil
+	}
+	defer h.leave(namespace)
+	return object, h.reconcile(cluster)
+}
+
+// leave ends the work on a Cluster, and lets the next of its namespace begin that had to wait.
+func (h *handler) leave(namespace string) {
+	if next, ok := h.fair.leave(namespace); ok {
+		h.enqueue(next.Namespace, next.Name, 0)
+	}
 }
 
 func (h *handler) reconcile(key types.NamespacedName) (err error) {

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
@@ -94,11 +94,9 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == nil {
 		return
 	}
-	kept := kube.Carried(after)
-	for _, address := range kube.Carried(before) {
-		if !slices.Contains(kept, address) {
-			t.wake(t.handler.waiters.inConflict(address)...)
-		}
+	kept := sets.New(kube.Carried(after)...)
+	for address := range sets.New(kube.Carried(before)...).Difference(kept) {
+		t.wake(t.handler.waiters.inConflict(address)...)
 	}
 }
 
