@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func TestTrimBoundsACluster(t *testing.T) {
 		for i := range 1000 {
 			value, err := json.Marshal(strings.Repeat("x", 400))
 			require.NoError(t, err)
-			c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: fmt.Sprint(i), Value: value})
+			c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: strconv.Itoa(i), Value: value})
 		}
 		c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: "host", Value: []byte(`"10.0.0.1"`)})
 		variables, size := trimmed(t, c).Spec.Topology.Variables, 0

@@ -38,7 +38,8 @@ func (t *ControlPlaneTopology) UnmarshalJSON(data []byte) error {
 			return nil
 		}
 		t.Depth++
-		if t.Lonely++; len(object) > 1 {
+		t.Lonely++
+		if len(object) > 1 {
 			t.Lonely = 0
 		}
 		next, last := names.Paused, i == len(holdPath)-1
@@ -75,10 +76,7 @@ const holdValue = names.Domain + "/"
 
 // hold returns the operation that has the topology pause the control plane object.
 func (t *ControlPlaneTopology) hold(gate vip.Gate) any {
-	path := "/spec/topology"
-	for i := range t.Depth {
-		path += "/" + holdPath[i]
-	}
+	path := strings.Join(append([]string{"/spec/topology"}, holdPath[:t.Depth]...), "/")
 	var value any = fmt.Sprintf("%s%d", holdValue, gate.Generation)
 	key := names.Paused
 	for i := len(holdPath) - 1; i >= t.Depth; i-- {

@@ -66,7 +66,8 @@ func (f *fair) leave(namespace string) (types.NamespacedName, bool) {
 		s.granted.Insert(next)
 		return next, true
 	}
-	if s.used--; s.used == 0 {
+	s.used--
+	if s.used == 0 {
 		delete(f.shares, namespace)
 	}
 	return types.NamespacedName{}, false

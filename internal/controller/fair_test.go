@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,7 +42,7 @@ func (q *fairQueue) end() {
 func keysIn(namespace string, n int) []types.NamespacedName {
 	keys := make([]types.NamespacedName, n)
 	for i := range keys {
-		keys[i] = types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(i)}
+		keys[i] = types.NamespacedName{Namespace: namespace, Name: strconv.Itoa(i)}
 	}
 	return keys
 }

@@ -15,6 +15,7 @@ var lagSeeds = flag.Int("lag-seeds", 400, "how many worlds with late watches to 
 // Watches that lag, each kind by its own time, change when something happens, never what: no invariant is broken, with
 // one operator and with two, and also where the status of Clusters is lost now and then, as in a restore.
 func TestLateWatches(t *testing.T) {
+	t.Parallel()
 	for name, more := range map[string]struct {
 		operators  int
 		losesState bool

@@ -406,7 +406,8 @@ func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 		if o.Phase != PhaseUnclaimed || o.Pool != pool.Ref {
 			continue
 		}
-		if free--; free < 0 {
+		free--
+		if free < 0 {
 			o.claim, o.Claim = nil, ""
 			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
 				"%s has %d free addresses, and the control plane comes first; add addresses to it", pool.Ref, pool.Capacity.Free)

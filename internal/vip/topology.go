@@ -99,7 +99,7 @@ func (r *sight) letGo(o *outcome, v *variables) {
 		// Somebody took the VIP away while the control plane was held: a generation that has it again must be rendered.
 		o.value = append(o.value, r.hold())
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
-	case c.Pause == PauseOwn && r.rendersVIP(v) && !(c.Topology.Rendered && r.rendered()):
+	case c.Pause == PauseOwn && r.rendersVIP(v) && (!c.Topology.Rendered || !r.rendered()):
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
 	case c.Pause == PauseOwn:
 		o.value = append(o.value, ReleaseControlPlane{Why: "the templates have the VIP"})

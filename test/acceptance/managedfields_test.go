@@ -149,7 +149,7 @@ func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 	if len(others) == 0 {
 		others = append(others, metav1.ManagedFieldsEntry{
 			Manager: names.FieldManager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: object.GetAPIVersion(), Time: ptr.To(metav1.Now()),
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:name":{}}}`)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:name":{}}}`),
 		})
 	}
 	body, err := json.Marshal([]any{

@@ -329,7 +329,7 @@ func (w *World) underway(c *vip.Cluster, field string) bool {
 // ownerIn returns the Cluster that owns a claim and has not been released.
 func ownerIn(clusters map[string]*clusterState, claim *vip.Claim) *vip.Cluster {
 	for _, state := range clusters {
-		if claim != nil && claim.Owner != nil && state.UID == claim.Owner.UID && !(state.Deleting && !state.InUse) {
+		if claim != nil && claim.Owner != nil && state.UID == claim.Owner.UID && (!state.Deleting || state.InUse) {
 			return &state.Cluster
 		}
 	}
