@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
 )
 
 // team is a namespace with a class, a pool for each role and Clusters.
