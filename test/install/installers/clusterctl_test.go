@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // certManager stands in for cert-manager, which clusterctl looks for by its namespace, an Issuer and a Certificate.

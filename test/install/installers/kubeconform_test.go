@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/discovery"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // TestKubeconform validates the manifests of several sets of values against schemas, strictly. The schemas are those that

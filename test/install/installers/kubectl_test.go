@@ -4,13 +4,12 @@ import (
 	"context"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 func client(t *testing.T) kubernetes.Interface {

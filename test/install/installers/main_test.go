@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/kubelet"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // The two releases that are installed and upgraded to.

@@ -13,12 +13,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
 // job is what Prometheus calls the operator.

@@ -9,14 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // notAudited are permissions that the API server asks for within other requests: none of them is a request of its own.

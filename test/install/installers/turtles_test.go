@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,7 +23,6 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 const (

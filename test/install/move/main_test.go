@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
 // patience is how long anything may take: long enough for a machine that is busy with other things.

@@ -3,10 +3,9 @@ package move
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/stretchr/testify/require"
 )
 
 // TestMove moves a namespace there, with new Clusters coming at the source all the time, and back, with both operators

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // in is the team in a subtest.

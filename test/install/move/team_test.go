@@ -11,15 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 const (

@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorizond/capi-vip-allocator/test/docs/snippets"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/gorizond/capi-vip-allocator/test/docs/snippets"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the page")

@@ -12,12 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // accountDir is where a pod finds its service account.
