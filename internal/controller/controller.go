@@ -63,6 +63,9 @@ type Config struct {
 	Events  record.EventRecorder
 	Logger  *slog.Logger
 
+	// MayBegin, if set, is asked before each piece of work; what it keeps from beginning is left to whoever leads then.
+	MayBegin func() bool
+
 	// Synced is called when the caches are filled and the work begins.
 	Synced func()
 

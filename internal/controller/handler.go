@@ -208,7 +208,7 @@ func remedy(err error) string {
 func (h *handler) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.draining {
+	if h.draining || h.cfg.MayBegin != nil && !h.cfg.MayBegin() {
 		return false
 	}
 	h.inFlight.Add(1)

@@ -42,6 +42,9 @@ type LeaderConfig struct {
 	Identity string
 	// OnLeader, if set, is told true when this process begins to lead and false when it has ceased.
 	OnLeader func(leading bool)
+	// OnLease, if set, is given what tells, by this process's clock, whether nobody else can lead yet. A process that was
+	// frozen and wakes up knows by that before it hears of anything else.
+	OnLease func(counts func() bool)
 	// Logger takes what the election has to say.
 	Logger *slog.Logger
 }
@@ -78,6 +81,9 @@ func NewLeaderIdentity() string {
 func RunLeading(ctx context.Context, config LeaderConfig, lead func(ctx context.Context) error) error {
 	if config.OnLeader == nil {
 		config.OnLeader = func(bool) {}
+	}
+	if config.OnLease == nil {
+		config.OnLease = func(func() bool) {}
 	}
 	if !config.Enabled {
 		config.OnLeader(true)
@@ -161,6 +167,7 @@ func (c *candidate) run(ctx context.Context, lead func(ctx context.Context) erro
 
 // lead runs lead and returns when it has returned or has used up its time. It ends the elector when the Lease is lost.
 func (c *candidate) lead(ctx context.Context, stopElecting context.CancelFunc, lead func(ctx context.Context) error) error {
+	c.config.OnLease(func() bool { return time.Since(c.lock.lastRenewal()) < c.config.LeaseDuration })
 	c.config.OnLeader(true)
 	defer c.config.OnLeader(false)
 

@@ -84,6 +84,8 @@ type operator struct {
 	state   *telemetry.State
 	synced  atomic.Bool
 	leading atomic.Bool
+	// leaseCounts tells whether nobody else can lead yet; nil without leader election.
+	leaseCounts func() bool
 	// hooks is nil without the runtime extension.
 	hooks *hooks
 }
@@ -177,7 +179,8 @@ func (o *operator) lead(ctx context.Context) error {
 			o.leading.Store(leads)
 			o.metrics.Leading(leads)
 		},
-		Logger: o.logger,
+		OnLease: func(counts func() bool) { o.leaseCounts = counts },
+		Logger:  o.logger,
 	}, o.control)
 }
 
@@ -212,7 +215,7 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 			}
 		}
 		defer o.synced.Store(false)
-		cfg.State, cfg.Events, cfg.Synced = o.state, events, func() { o.synced.Store(true) }
+		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, func() { o.synced.Store(true) }, o.leaseCounts
 		return controller.Run(ctx, cfg)
 	})
 }
