@@ -1,22 +1,16 @@
 package extension
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/cluster-api/api/runtime/catalog"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // The names of the hooks, as Cluster API's catalog has them.
@@ -25,27 +19,6 @@ const (
 	hookBeforeClusterCreate = "BeforeClusterCreate"
 	hookGeneratePatches     = "GeneratePatches"
 	hookValidateTopology    = "ValidateTopology"
-)
-
-// maxBody bounds a request, in bytes. The largest ones carry all templates of a Cluster's topology: some ten kilobytes
-// for each MachineDeployment.
-const maxBody = 10 << 20
-
-const (
-	// maxBodies bounds all requests that are being answered together, in bytes. Anybody who reaches the server may send them,
-	// and read into objects they take several times their size.
-	maxBodies = 32 << 20
-
-	// maxComplaint is how many bytes an answer says about what is wrong with a request, which may quote it.
-	maxComplaint = 512
-
-	// admission is how long a request waits for others to be answered; Cluster API does not wait longer either.
-	admission = timeoutSeconds * time.Second
-)
-
-var (
-	errTooLarge = fmt.Errorf("the request is larger than %d bytes", maxBody)
-	errBusy     = errors.New("too many large requests at once, try again later")
 )
 
 // path is the pattern under which Cluster API calls a handler; Discovery has no name.
@@ -75,10 +48,11 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			e.Metrics.HookAnswered(hook, result, e.Now().Sub(begin))
 		}()
 		request := new(Request)
-		release, status, err := e.admit(r)
+		body := &body{room: e.bodies}
+		defer body.release()
+		status, err := body.read(w, r)
 		if err == nil {
-			defer release()
-			status, err = decode(w, r, request)
+			status, err = decode(body.content, request)
 		}
 		if err != nil {
 			e.Logger.Debug("a request to a runtime hook is refused", slog.String("hook", hook), slog.Int("status", status), slog.Any("error", err))
@@ -92,7 +66,7 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			result = telemetry.HookFailed
 			e.Logger.Warn("a runtime hook answers with a failure", slog.String("hook", hook), slog.String("message", response.GetMessage()))
 		}
-		body, err := json.Marshal(response)
+		content, err := json.Marshal(response)
 		if err != nil {
 			result = telemetry.HookPanicked
 			e.Logger.Error("the answer of a runtime hook cannot be written", slog.String("hook", hook), slog.Any("error", err))
@@ -100,42 +74,8 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if _, err := w.Write(body); err != nil {
+		if _, err := w.Write(content); err != nil {
 			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook), slog.Any("error", err))
 		}
 	})
-}
-
-// admit waits until there is room for a request, by the size that it says it has; one that does not say it may have any. The
-// status is that of the error.
-func (e *extension) admit(r *http.Request) (release func(), status int, err error) {
-	size := r.ContentLength
-	switch {
-	case size > maxBody:
-		return nil, http.StatusRequestEntityTooLarge, errTooLarge
-	case size < 0:
-		size = maxBody
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), admission)
-	defer cancel()
-	if err := e.bodies.Acquire(ctx, size); err != nil {
-		return nil, http.StatusServiceUnavailable, errBusy
-	}
-	return func() { e.bodies.Release(size) }, 0, nil
-}
-
-// decode reads a request. The status is that of the error.
-func decode(w http.ResponseWriter, r *http.Request, request any) (int, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, errTooLarge
-	case err != nil:
-		return http.StatusBadRequest, fmt.Errorf("read the request: %w", err)
-	}
-	if err := json.Unmarshal(body, request); err != nil {
-		return http.StatusBadRequest, errors.New(vip.Cut(fmt.Sprintf("the request is not what this hook takes: %v", err), maxComplaint))
-	}
-	return 0, nil
 }

@@ -3,11 +3,13 @@ package operator
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -95,7 +97,29 @@ func (h *hooks) listen(ctx context.Context) (*Server, error) {
 		Store: h.store.Load, Settings: o.options.Settings(), Namespace: o.options.Namespace, Now: time.Now, Metrics: o.metrics, Logger: o.logger,
 	})
 	address := net.JoinHostPort(o.options.Webhook.Host, strconv.Itoa(o.options.Webhook.Port))
-	return listen(ctx, hooksSpec(address, handler, h.certificate.get, o.logger))
+	spec := hooksSpec(address, handler, h.certificate.get, o.logger)
+	if file := o.options.Webhook.ClientCAFile; file != "" {
+		spec.tls.GetConfigForClient = onlyClientsOf(file, spec.tls)
+	}
+	return listen(ctx, spec)
+}
+
+// onlyClientsOf has a server take clients alone whose certificate a CA in a file has signed. The file is read at each
+// connection, so that new CAs count at once; while it cannot be read, nobody is let in.
+func onlyClientsOf(file string, base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	return func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--webhook-client-ca-file: %w", err)
+		}
+		config := base.Clone()
+		config.GetConfigForClient = nil
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+		if !config.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--webhook-client-ca-file %s holds no certificate in PEM", file)
+		}
+		return config, nil
+	}
 }
 
 // hooksSpec is the server of the hooks.

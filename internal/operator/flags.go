@@ -102,6 +102,8 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 	fs.Var(o.intValue("webhook-port", &o.Webhook.Port), "webhook-port", "Port that webhooks and runtime hooks bind to.")
 	fs.Var(o.textValue("webhook-cert-dir", &o.Webhook.CertDir), "webhook-cert-dir",
 		"Directory with tls.crt and tls.key, and ca.crt if clients need one, for webhooks and runtime hooks. Empty means that the operator makes its own.")
+	fs.Var(o.textValue("webhook-client-ca-file", &o.Webhook.ClientCAFile), "webhook-client-ca-file",
+		"File with the CAs (PEM) whose clients alone may call the runtime hooks; it is read at each connection. Empty means any client. Cluster API 1.14 has --runtime-extension-client-cert-file for its own.")
 	fs.Var(o.textValue(runtimeExtensionURLFlag, &o.RuntimeExtension.URL), runtimeExtensionURLFlag,
 		"Where Cluster API reaches the runtime hooks, as https://HOST:PORT. Empty means the Service "+names.ExtensionObjects+" in $POD_NAMESPACE.")
 	fs.Var(o.textValue(runtimeExtensionOwnFlag, &o.RuntimeExtension.Owner), runtimeExtensionOwnFlag,

@@ -150,6 +150,8 @@ type WebhookOptions struct {
 	Port int
 	// CertDir holds tls.crt and tls.key; empty means that the operator makes its own certificate.
 	CertDir string
+	// ClientCAFile holds the CAs of the clients that may call the runtime hooks; empty means that anybody may.
+	ClientCAFile string
 }
 
 // RuntimeExtensionOptions says whether and how Cluster API finds the runtime hooks.

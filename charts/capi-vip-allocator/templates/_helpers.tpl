@@ -131,6 +131,9 @@ capi-vip-allocator-runtime-extension
 {{- end }}
 {{- if .Values.runtimeExtension.enabled }}
 - --runtime-extension-owner={{ include "vip.extensionOwner" . }}
+{{- if .Values.runtimeExtension.clientCAConfigMap }}
+- --webhook-client-ca-file=/etc/capi-vip-allocator-clients/ca.crt
+{{- end }}
 {{- end }}
 {{- with .Values.controller }}
 {{- if ne .leaderElection.leaseDuration "15s" }}
