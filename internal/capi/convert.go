@@ -42,6 +42,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Lingers: slices.ContainsFunc(c.Finalizers, func(finalizer string) bool {
 			return finalizer != names.ClusterFinalizer && finalizer != names.ReleaseFinalizer
 		}),
+		Cut: c.Cut,
 	}
 }
 

@@ -43,7 +43,7 @@ func (p *Pool) configure(pool *vip.Pool) {
 	c.variables()
 	c.namespaces()
 	pool.Closed = len(c.closing) > 0
-	pool.Problems = append(c.closing, c.harmless...)
+	pool.Problems = slices.Concat(c.closing, c.harmless)
 	if len(pool.Problems) > maxProblems {
 		pool.Problems = append(pool.Problems[:maxProblems-1], "and more")
 	}

@@ -31,9 +31,11 @@ func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
 		compactKind(&o.TypeMeta)
-		trimMeta(&o.ObjectMeta)
 		trimConditions(o)
 		trimTopology(o)
+		o.bound()
+		o.OwnerReferences = nil
+		trimMeta(&o.ObjectMeta)
 		o.Spec.ControlPlaneRef.Kind = shared(o.Spec.ControlPlaneRef.Kind)
 		if o.Status.V1Beta2 != nil {
 			o.Status.Conditions = nil // those of an older form

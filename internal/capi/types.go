@@ -25,6 +25,9 @@ type Cluster struct {
 
 	Spec   ClusterSpec   `json:"spec,omitempty"`
 	Status ClusterStatus `json:"status,omitempty"`
+
+	// Cut says that Trim dropped something which would be read if there were less of it.
+	Cut bool `json:"-"`
 }
 
 // ClusterSpec is the view of a Cluster's spec.

@@ -34,6 +34,7 @@ type handler struct {
 	pace     *pace
 	refused  *refusals
 	unusable *unusable
+	fair     *fair
 	report   *reporter
 	// outdated says when to decide again about Clusters whose writes came too late.
 	outdated workqueue.TypedRateLimiter[types.NamespacedName]
@@ -50,7 +51,7 @@ func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
-		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), work: work, stop: stop,
+		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), fair: newFair(cfg.Workers), work: work, stop: stop,
 		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
 	}
 }
@@ -71,7 +72,19 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 	if err != nil {
 		return object, err
 	}
-	return object, h.reconcile(types.NamespacedName{Namespace: namespace, Name: name})
+	cluster := types.NamespacedName{Namespace: namespace, Name: name}
+	if !h.fair.enter(cluster) {
+		return object, nil
+	}
+	defer h.leave(namespace)
+	return object, h.reconcile(cluster)
+}
+
+// leave ends the work on a Cluster, and lets the next of its namespace begin that had to wait.
+func (h *handler) leave(namespace string) {
+	if next, ok := h.fair.leave(namespace); ok {
+		h.enqueue(next.Namespace, next.Name, 0)
+	}
 }
 
 func (h *handler) reconcile(key types.NamespacedName) (err error) {
@@ -106,7 +119,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	}
 	if plan.Empty() {
 		h.pace.settled(key, now)
-	} else if wait := h.pace.wait(key, now); wait > 0 {
+	} else if wait := h.pace.wait(key, keysOf(plan), now); wait > 0 {
 		h.waiters.set(key, plan.Status)
 		h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.pace.warnings(key)...))
 		h.enqueue(key.Namespace, key.Name, wait)
@@ -115,7 +128,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	applied, err := h.writer.Apply(h.work, cluster, plan)
 	h.refused.note(key, applied.Failed, now)
 	if against := refused(err); !plan.Empty() && (err == nil || len(against) > 0) {
-		h.pace.wrote(key, against, now)
+		h.pace.wrote(key, keysOf(plan), against, now)
 	}
 	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))

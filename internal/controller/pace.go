@@ -2,6 +2,8 @@ package controller
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +18,10 @@ import (
 // first claim to the release. Only somebody who keeps undoing what was written makes it more.
 const writesInARow = 30
 
+// sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so again,
+// and each time providers see a Cluster that changes.
+const sameInARow = 5
+
 // pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as fast
 // as the API server lets them, at the cost of all other Clusters.
 type pace struct {
@@ -28,6 +34,8 @@ type pace struct {
 // run is the recent writes to a Cluster. One that has written nothing for long is forgotten.
 type run struct {
 	limiter *rate.Limiter
+	// same are the limiters of the writes that were repeated, by what they do.
+	same map[vip.Key]*rate.Limiter
 	// warning says why the Cluster has to wait; nil while it never had to.
 	warning *vip.Warning
 	// refused is the last write that the API server did not take.
@@ -39,36 +47,79 @@ func newPace(every time.Duration) *pace {
 	return &pace{every: every, runs: map[types.NamespacedName]*run{}}
 }
 
-// wait returns how long a Cluster has to wait for its next write; 0 if it need not.
-func (p *pace) wait(cluster types.NamespacedName, now time.Time) time.Duration {
+// keysOf returns what a plan would write.
+func keysOf(plan vip.Plan) []vip.Key {
+	keys := make([]vip.Key, 0, len(plan.Actions)+1)
+	for _, action := range plan.Actions {
+		keys = append(keys, action.Key())
+	}
+	if plan.Status.Changed {
+		var said strings.Builder
+		for _, condition := range plan.Status.Conditions {
+			fmt.Fprintf(&said, "%s=%t %s: %s\n", condition.Type, condition.True, condition.Reason, condition.Message)
+		}
+		keys = append(keys, vip.Key{Verb: "write conditions", Subject: said.String()})
+	}
+	return keys
+}
+
+// wait returns how long a Cluster has to wait for its next write; 0 if it need not. It waits if it was written to too often,
+// or if all that is to be written was written too often: what is new does not wait for what is contested.
+func (p *pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, ok := p.runs[cluster]
 	if !ok {
 		return 0
 	}
-	missing := 1 - r.limiter.TokensAt(now)
+	missing, often := 1-r.limiter.TokensAt(now), writesInARow
+	if same := r.missing(keys, now); same > missing {
+		missing, often = same, sameInARow
+	}
 	if missing <= 0 {
 		return 0
 	}
 	if r.warning == nil {
 		r.warning = &vip.Warning{Reason: names.EventWritesContested, Message: fmt.Sprintf(
 			"something keeps undoing what is written: %d writes in a row, from now on one in %s; look for who else changes it in the Cluster's managedFields",
-			writesInARow, p.every)}
+			often, p.every)}
 	}
 	return time.Duration(missing * float64(p.every))
 }
 
+// missing returns how much is missing until one of some writes may be repeated.
+func (r *run) missing(keys []vip.Key, now time.Time) float64 {
+	if len(keys) == 0 {
+		return 0
+	}
+	least := 1.0
+	for _, key := range keys {
+		limiter, ok := r.same[key]
+		if !ok {
+			return 0
+		}
+		least = min(least, 1-limiter.TokensAt(now))
+	}
+	return least
+}
+
 // wrote takes note of a write to a Cluster. refused is what the API server said against it, if it did.
-func (p *pace) wrote(cluster types.NamespacedName, refused []vip.Warning, now time.Time) {
+func (p *pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.Warning, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, ok := p.runs[cluster]
 	if !ok {
-		r = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow)}
+		r = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow), same: map[vip.Key]*rate.Limiter{}}
 		p.runs[cluster] = r
 	}
 	r.limiter.AllowN(now, 1)
+	maps.DeleteFunc(r.same, func(_ vip.Key, limiter *rate.Limiter) bool { return limiter.TokensAt(now) >= sameInARow })
+	for _, key := range keys {
+		if r.same[key] == nil {
+			r.same[key] = rate.NewLimiter(rate.Every(p.every), sameInARow)
+		}
+		r.same[key].AllowN(now, 1)
+	}
 	r.refused = refused
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// refusals remembers the writes of claims and variables that the API server did not take, for as long as it would be in vain to try
+// refusals remembers the writes that the API server did not take, for as long as it would be in vain to try
 // again: a quota or a policy is not changed within milliseconds. Meanwhile the decision goes on without them.
 type refusals struct {
 	lasts time.Duration
@@ -39,7 +39,9 @@ func (r *refusals) note(cluster types.NamespacedName, failed []kube.Failure, now
 			if r.clusters[cluster] == nil {
 				r.clusters[cluster] = map[vip.Key]refusal{}
 			}
-			r.clusters[cluster][failure.Action.Key()] = refusal{warning.Message, now.Add(r.lasts)}
+			for _, action := range failure.Actions {
+				r.clusters[cluster][action.Key()] = refusal{warning.Message, now.Add(r.lasts)}
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestRefusals(t *testing.T) {
 	action := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-one"}
 	noted := func(err error) *refusals {
 		r := newRefusals(lasts)
-		r.note(key, []kube.Failure{{Action: action, Err: err}}, begin)
+		r.note(key, []kube.Failure{{Actions: []vip.Action{action}, Err: err}}, begin)
 		return r
 	}
 	t.Run("if a write was refused, should remember what was said, of that Cluster and action", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // state gives metrics their view of the caches.
@@ -34,4 +35,27 @@ func (s *state) ClusterStates() map[telemetry.RoleState]int {
 		}
 	}
 	return counts
+}
+
+// OrphanedClaims implements telemetry.Source. A claim that is on its way out does not count, nor does one that something
+// else than a Cluster owns.
+func (s *state) OrphanedClaims() int {
+	count := 0
+	for _, object := range s.Claims.GetStore().List() {
+		cached, ok := object.(*capi.Claim)
+		if !ok || cached.Labels[names.Role] == "" || cached.DeletionTimestamp != nil {
+			continue
+		}
+		owner := cached.Snapshot().Owner
+		if owner == nil || owner.Kind == capi.KindCluster && !s.exists(cached.Namespace, owner) {
+			count++
+		}
+	}
+	return count
+}
+
+// exists reports whether the Cluster that owns a claim is there.
+func (s *state) exists(namespace string, owner *vip.Owner) bool {
+	cluster := s.CachedCluster(namespace + "/" + owner.Name)
+	return cluster != nil && cluster.UID == owner.UID
 }

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
@@ -95,13 +95,11 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == nil {
 		return
 	}
-	had, kept := kube.Carried(before), kube.Carried(after)
-	for _, address := range had {
-		if !slices.Contains(kept, address) {
-			t.wake(t.handler.waiters.inConflict(address)...)
-		}
+	had, kept := sets.New(kube.Carried(before)...), sets.New(kube.Carried(after)...)
+	for address := range had.Difference(kept) {
+		t.wake(t.handler.waiters.inConflict(address)...)
 	}
-	if !slices.Equal(slices.Sorted(slices.Values(had)), slices.Sorted(slices.Values(kept))) {
+	if !had.Equal(kept) {
 		t.wake(t.store.Namesakes(types.NamespacedName{Namespace: before.Namespace, Name: before.Name})...)
 	}
 }

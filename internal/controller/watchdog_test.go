@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -209,7 +210,7 @@ func TestWatchdog(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	refused := &net.OpError{Op: "dial", Err: fmt.Errorf("connection refused")}
+	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	require.True(t, isUnreachable(fmt.Errorf("get: %w", refused)))
 	require.False(t, isUnreachable(fmt.Errorf("get: %w", context.DeadlineExceeded)), "a slow one is there")
 	require.False(t, isUnreachable(nil))

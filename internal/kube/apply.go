@@ -54,14 +54,14 @@ type Applied struct {
 	Failed []Failure
 }
 
-// Failure is an action that could not be carried out, and why. Of a write of several it names the last one.
+// Failure is a write that failed, with the actions that it would have carried out; the error names the last of them.
 type Failure struct {
-	Action vip.Action
-	Err    error
+	Actions []vip.Action
+	Err     error
 }
 
-func (a *Applied) fail(action vip.Action, err error) {
-	a.Failed = append(a.Failed, Failure{action, explain(action, err)})
+func (a *Applied) fail(err error, actions ...vip.Action) {
+	a.Failed = append(a.Failed, Failure{actions, explain(actions[len(actions)-1], err)})
 }
 
 // err returns all that failed.
@@ -76,8 +76,9 @@ func (a Applied) err() error {
 // Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
 //
 // Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that lives,
-// a claim that cannot be written stops what rests on it, its role and the conditions, and no other role; variables, which
-// are a pass of their own, end it; and the names of VIPs follow when all else is written, so that they stop nothing.
+// a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of their own, end
+// it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions of a plan tell of what
+// it writes: where something failed, those of the next decision are written, which knows of it.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
 	lives := cluster.DeletionTimestamp == nil
 	s := arrange(plan.Actions, lives)
@@ -86,7 +87,7 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	for _, action := range s.single {
 		role := vip.RoleOf(action)
 		if err := w.act(ctx, cluster, action); err != nil {
-			applied.fail(action, err)
+			applied.fail(err, action)
 			if !lives || role == "" {
 				return applied, applied.err()
 			}
@@ -97,16 +98,9 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	}
 	results := slices.DeleteFunc(s.results, func(action vip.Action) bool { return without[vip.RoleOf(action)] })
 	if len(results) > 0 {
-		last := results[len(results)-1]
-		patched, err := w.writeResults(ctx, cluster, results)
-		if err != nil {
-			applied.fail(last, err)
+		var final bool
+		if cluster, final = w.together(ctx, cluster, results, &applied); final {
 			return applied, applied.err()
-		}
-		cluster = patched
-		applied.Done = append(applied.Done, results...)
-		if _, more := last.(vip.SetVariables); more {
-			return applied, applied.err() // what follows from them is for the next decision
 		}
 	}
 	if plan.Status.Changed && len(applied.Failed) == 0 {
@@ -117,12 +111,64 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	}
 	for _, action := range s.records {
 		if err := w.act(ctx, cluster, action); err != nil {
-			applied.fail(action, err)
+			applied.fail(err, action)
 			break
 		}
 		applied.Done = append(applied.Done, action)
 	}
 	return applied, applied.err()
+}
+
+// together writes results in one. What is refused as a whole is tried once more role by role, the control plane first: who
+// does not take one annotation keeps no Cluster from its endpoint. It returns the Cluster as it is then, and whether the plan
+// ends here.
+func (w *Writer) together(ctx context.Context, cluster *capi.Cluster, results []vip.Action, applied *Applied) (*capi.Cluster, bool) {
+	patched, err := w.writeResults(ctx, cluster, results)
+	if err == nil {
+		applied.Done = append(applied.Done, results...)
+		_, more := results[len(results)-1].(vip.SetVariables)
+		return patched, more // what follows from variables is for the next decision
+	}
+	parts := byRole(results)
+	if len(parts) < 2 || !capi.IsRefusal(err) {
+		applied.fail(err, results...)
+		return cluster, true
+	}
+	for _, part := range parts {
+		if slices.Contains(cluster.Finalizers, names.ReleaseFinalizer) {
+			part = slices.DeleteFunc(part, func(action vip.Action) bool { return action == vip.Action(vip.AddFinalizer{}) })
+		}
+		patched, err := w.writeResults(ctx, cluster, part)
+		if err != nil {
+			applied.fail(err, part...)
+			continue
+		}
+		cluster = patched
+		applied.Done = append(applied.Done, part...)
+	}
+	return cluster, false
+}
+
+// byRole splits results into those of each role, each with what is for the Cluster as a whole.
+func byRole(results []vip.Action) [][]vip.Action {
+	var whole []vip.Action
+	roles, parts := []string{}, map[string][]vip.Action{}
+	for _, action := range results {
+		role := vip.RoleOf(action)
+		if role == "" {
+			whole = append(whole, action)
+			continue
+		}
+		if !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+		parts[role] = append(parts[role], action)
+	}
+	split := make([][]vip.Action, 0, len(roles))
+	for _, role := range roles {
+		split = append(split, append(slices.Clone(whole), parts[role]...))
+	}
+	return split
 }
 
 // steps are the actions of a plan by when they are written: single ones each by itself, results all in one, then the

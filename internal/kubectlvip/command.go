@@ -47,7 +47,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: `Show and explain the virtual IPs that capi-vip-allocator gives to Cluster API Clusters.
 
 It reads Clusters, claims, addresses and pools, and lets the operator's own decision run on them, so it says the same as
-the operator would, also when the operator is not running. It never writes.`,
+the operator would, also when the operator is not running. It never writes: what is to be done, it prints.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl vip"},
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,

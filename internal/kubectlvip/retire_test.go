@@ -57,7 +57,8 @@ func TestQuoted(t *testing.T) {
 func TestRetireCommands(t *testing.T) {
 	commands := retireCommands(&view.Retirement{Role: "storage", Clusters: []view.Retired{
 		{Namespace: "x", Name: "a", Claim: "vip-storage-a", Annotation: names.Annotation("storage")},
-		{Namespace: "y", Name: "b", Claim: "vip-storage-b"}, {Namespace: "y", Name: "c", Annotation: names.Annotation("storage")},
+		{Namespace: "y", Name: "b", Claim: "vip-storage-b"},
+		{Namespace: "y", Name: "c", Annotation: names.Annotation("storage")},
 	}}, "kubectl")
 	assert.Equal(t, []string{
 		"kubectl annotate --overwrite -n x ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-a vip.capi.gorizond.io/allow-deletion=retired",

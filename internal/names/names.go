@@ -166,6 +166,9 @@ const (
 	// written less often.
 	EventWritesContested = "WritesContested"
 
+	// EventClusterTooLarge is the warning on a Cluster that has more annotations or values of variables than are read.
+	EventClusterTooLarge = "ClusterTooLarge"
+
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.
 	EventInvalidPoolConfiguration = "InvalidPoolConfiguration"
 )

@@ -71,7 +71,7 @@ func sorted(name string) string {
 }
 
 // counter ends a name that is one of several: "-a", "2", "-v6".
-var counter = regexp.MustCompile(`(-[a-z]|-?v?[0-9]+)$`)
+var counter = regexp.MustCompile(`(-[a-z]|-?v?\d+)$`)
 
 // variant reports whether one of two names is made from the other, or both from a third, by an ending that is not there by
 // mistake.

@@ -53,7 +53,9 @@ func TestAreTwins(t *testing.T) {
 		assert.True(t, names.AreTwins(pair[0], pair[1]), pair)
 	}
 	for _, pair := range [][2]string{
-		{"storage", "storage"}, {"storage-1", "storage-2"}, {"storage", "storage2"}, {"net-a", "net-b"}, {"east", "west"}, {"internal", "external"},
+		{"storage", "storage"},
+		{"storage-1", "storage-2"}, {"storage", "storage2"}, {"net-a", "net-b"}, {"east", "west"},
+		{"internal", "external"},
 		{"ingress-internal", "ingress-external"}, {"lan", "wan"}, {"web", "web-internal"}, {"a", "b"},
 	} {
 		assert.False(t, names.AreTwins(pair[0], pair[1]), pair)

@@ -21,6 +21,8 @@ const (
 	scrapeTimeout = 10 * time.Second
 	// profileTimeout leaves room for pprof's ?seconds=.
 	profileTimeout = 5 * time.Minute
+	// certificateReload is how soon new files of a certificate are in use.
+	certificateReload = time.Minute
 )
 
 // errNoReviewers is a mistake of the caller, not of the user.
@@ -32,6 +34,8 @@ type DiagnosticsConfig struct {
 	Address string
 	// Insecure serves plain HTTP to anyone instead of TLS to the authorized.
 	Insecure bool
+	// CertDir holds tls.crt and tls.key; empty means a certificate of the server's own making, which nobody can verify.
+	CertDir string
 	// Gatherer is where the metrics come from.
 	Gatherer prometheus.Gatherer
 	// Reviewers ask the API server who may read; not used with Insecure.
@@ -40,8 +44,8 @@ type DiagnosticsConfig struct {
 	Logger *slog.Logger
 }
 
-// ListenDiagnostics binds the server of /metrics. Without Insecure it speaks TLS with a certificate of its own making,
-// which it renews by itself, and admits who the API server says may get the nonResourceURL /metrics. An address that
+// ListenDiagnostics binds the server of /metrics. Without Insecure it speaks TLS with a certificate from CertDir, of
+// which new files are taken up until ctx ends, or of its own making, which it renews by itself. It admits who the API server says may get the nonResourceURL /metrics. An address that
 // cannot be bound is an error that names the flag.
 func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, error) {
 	metrics := promhttp.HandlerFor(config.Gatherer, promhttp.HandlerOpts{
@@ -58,18 +62,33 @@ func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, 
 		if config.Reviewers.Tokens == nil || config.Reviewers.Access == nil {
 			return nil, errNoReviewers
 		}
-		certificate, err := newSelfSigned(time.Now)
+		get, err := config.certificate(ctx)
 		if err != nil {
 			return nil, err
 		}
 		// TLS 1.2 is the minimum of Cluster API's providers too.
-		spec.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+		spec.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get}
 		metrics = newGate(config.Reviewers, config.Logger, time.Now).protect(metrics)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	spec.handler = mux
 	return listen(ctx, spec)
+}
+
+// certificate returns what gives the server its certificate. Files that cannot be used are said in the log: VIPs matter more
+// than metrics.
+func (c *DiagnosticsConfig) certificate(ctx context.Context) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	if c.CertDir == "" {
+		own, err := newSelfSigned(time.Now)
+		if err != nil {
+			return nil, err
+		}
+		return own.get, nil
+	}
+	given := newServingCertificate(directory(c.CertDir), "diagnostics server", c.Logger)
+	go given.keep(ctx, certificateReload)
+	return given.get, nil
 }
 
 // ListenProfiler binds the server of /debug/pprof/, in plain HTTP and for anyone who reaches address; "" and "0" switch

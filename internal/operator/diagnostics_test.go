@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gorizond/capi-vip-allocator/internal/certificate"
 )
 
 // serving runs a server until the test is over and checks that it then stops in order.
@@ -80,6 +82,23 @@ func TestDiagnosticsSecure(t *testing.T) {
 		assert.Equal(t, want, response.StatusCode, "token %q: %s", token, body)
 		assert.Equal(t, "HTTP/1.1", response.Proto)
 	}
+}
+
+// Clients can verify a certificate from files, and one that comes later or replaces another is in use without a restart.
+func TestDiagnosticsCertificateFromDirectory(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server, err := ListenDiagnostics(ctx, DiagnosticsConfig{
+		Address: "127.0.0.1:0", CertDir: dir, Gatherer: registry(), Logger: slog.New(slog.DiscardHandler), Reviewers: newFakeAPI().reviewers(),
+	})
+	require.NoError(t, err, "VIPs do not wait for the certificate")
+	serving(t, server)
+	data := chain(t)
+	require.Error(t, serverSays(t, server.Addr(), data[certificate.BundleKey]))
+	writeChain(t, dir, data)
+	require.Eventually(t, func() bool { return serverSays(t, server.Addr(), data[certificate.BundleKey]) == nil }, time.Minute, 100*time.Millisecond)
+	require.Error(t, serverSays(t, server.Addr(), chain(t)[certificate.BundleKey]), "of another authority")
 }
 
 func TestDiagnosticsWithoutReviewers(t *testing.T) {

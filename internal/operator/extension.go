@@ -26,7 +26,7 @@ const readRetry = 2 * time.Second
 
 var (
 	errHooksNotSynced      = errors.New("waiting for the APIs or for the caches of the runtime hooks to fill")
-	errHooksNoCertificate  = errors.New("waiting for the certificate of the runtime hooks")
+	errNoCertificate       = errors.New("waiting for the certificate")
 	errHooksNoPodNamespace = errors.New("the runtime extension keeps its certificate in a Secret of the operator's namespace: set POD_NAMESPACE or --leader-election-namespace, or give --webhook-cert-dir")
 )
 
@@ -57,7 +57,7 @@ func newHooks(o *operator) (*hooks, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.certificate = newServingCertificate(source, o.logger)
+	h.certificate = newServingCertificate(source, "runtime extension", o.logger)
 	h.registrar = &registrar{
 		extensionClients: clients, place: place, certificate: h.certificate, filled: h.filled, logger: o.logger,
 		finder: &apis.Finder{Discovery: clients.discovery, Logger: o.logger},
@@ -68,7 +68,7 @@ func newHooks(o *operator) (*hooks, error) {
 
 func (h *hooks) ready() error {
 	if !h.certificate.loaded() {
-		return errHooksNoCertificate
+		return errNoCertificate
 	}
 	if h.store.Load() == nil && !h.answersAnyway() {
 		return errHooksNotSynced

@@ -35,6 +35,8 @@ type certificateSource interface {
 // servingCertificate is the certificate that a server shows, and keeps up with its source.
 type servingCertificate struct {
 	source certificateSource
+	// of names the server for log lines.
+	of     string
 	logger *slog.Logger
 	// changed tells of a new bundle.
 	changed chan struct{}
@@ -44,8 +46,8 @@ type servingCertificate struct {
 	data map[string][]byte
 }
 
-func newServingCertificate(source certificateSource, logger *slog.Logger) *servingCertificate {
-	return &servingCertificate{source: source, logger: logger, changed: make(chan struct{}, 1)}
+func newServingCertificate(source certificateSource, of string, logger *slog.Logger) *servingCertificate {
+	return &servingCertificate{source: source, of: of, logger: logger, changed: make(chan struct{}, 1)}
 }
 
 // get is a tls.Config's GetCertificate.
@@ -53,7 +55,7 @@ func (s *servingCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.pair == nil {
-		return nil, errHooksNoCertificate
+		return nil, errNoCertificate
 	}
 	return s.pair, nil
 }
@@ -84,7 +86,7 @@ func (s *servingCertificate) keep(ctx context.Context, period time.Duration) {
 			}
 		}
 		if text != said && text != "" {
-			s.logger.Warn("the certificate of the runtime extension cannot be had, trying again", slog.String(errorKey, text))
+			s.logger.Warn("the certificate of the "+s.of+" cannot be had, trying again", slog.String(errorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(pause)
@@ -120,7 +122,7 @@ func (s *servingCertificate) refresh(ctx context.Context) error {
 	case s.changed <- struct{}{}:
 	default:
 	}
-	s.logger.Info("a certificate of the runtime extension is in use", slog.Time("until", pair.Leaf.NotAfter), slog.String("serial", pair.Leaf.SerialNumber.Text(16)))
+	s.logger.Info("a certificate of the "+s.of+" is in use", slog.Time("until", pair.Leaf.NotAfter), slog.String("serial", pair.Leaf.SerialNumber.Text(16)))
 	return nil
 }
 
@@ -135,7 +137,7 @@ func (d directory) load(context.Context) (map[string][]byte, error) {
 			continue // then somebody else puts the caBundle into the ExtensionConfig, or the certificate is a public one
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read --webhook-cert-dir: %w", err)
+			return nil, fmt.Errorf("read the certificate: %w", err)
 		}
 		data[name] = content
 	}

@@ -195,7 +195,7 @@ func (r *registrar) configs() dynamic.ResourceInterface {
 // register writes the ExtensionConfig if it is not as it must be.
 func (r *registrar) register(ctx context.Context) error {
 	if !r.certificate.loaded() {
-		return errHooksNoCertificate
+		return errNoCertificate
 	}
 	if err := r.discover(); err != nil {
 		return err

@@ -100,9 +100,9 @@ func serverSays(t *testing.T, address string, bundle []byte) error {
 // A server takes up the files of --webhook-cert-dir, and new ones without a restart; what cannot be used changes nothing.
 func TestServingCertificateFromDirectory(t *testing.T) {
 	dir := t.TempDir()
-	serving := newServingCertificate(directory(dir), slog.New(slog.DiscardHandler))
+	serving := newServingCertificate(directory(dir), "test", slog.New(slog.DiscardHandler))
 	_, err := serving.get(nil)
-	require.ErrorIs(t, err, errHooksNoCertificate)
+	require.ErrorIs(t, err, errNoCertificate)
 	require.Error(t, serving.refresh(t.Context()), "the directory is empty")
 
 	first, second := chain(t), chain(t)
@@ -159,7 +159,7 @@ func TestServingCertificateKeeps(t *testing.T) {
 		}
 		cancel()
 		return data, nil
-	}), slog.New(slog.NewTextHandler(&log, nil)))
+	}), "test", slog.New(slog.NewTextHandler(&log, nil)))
 	serving.keep(ctx, time.Hour)
 	require.True(t, serving.loaded())
 	require.Contains(t, log.String(), "no API server")
@@ -214,7 +214,7 @@ func TestIsRegistered(t *testing.T) {
 
 // Without a replica that answers, Cluster API would not start beside an ExtensionConfig.
 func TestRegisterWaitsForCaches(t *testing.T) {
-	serving := newServingCertificate(directory(t.TempDir()), slog.New(slog.DiscardHandler))
+	serving := newServingCertificate(directory(t.TempDir()), "test", slog.New(slog.DiscardHandler))
 	writeChain(t, string(serving.source.(directory)), chain(t))
 	require.NoError(t, serving.refresh(t.Context()))
 	role := &unstructured.Unstructured{Object: map[string]any{
@@ -259,9 +259,9 @@ func TestRegisterWaitsForCaches(t *testing.T) {
 }
 
 func TestHooksReady(t *testing.T) {
-	serving := newServingCertificate(directory(t.TempDir()), slog.New(slog.DiscardHandler))
+	serving := newServingCertificate(directory(t.TempDir()), "test", slog.New(slog.DiscardHandler))
 	h := &hooks{certificate: serving, filled: make(chan struct{}), started: time.Now()}
-	require.ErrorIs(t, h.ready(), errHooksNoCertificate)
+	require.ErrorIs(t, h.ready(), errNoCertificate)
 	writeChain(t, string(serving.source.(directory)), chain(t))
 	require.NoError(t, serving.refresh(t.Context()))
 	require.ErrorIs(t, h.ready(), errHooksNotSynced)

@@ -91,6 +91,8 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 	fs.Var(o.textValue("health-addr", &o.HealthAddress), "health-addr", "Address of /healthz and /readyz. 0 switches them off.")
 	fs.Var(o.textValue("diagnostics-address", &o.DiagnosticsAddress), "diagnostics-address",
 		"Address of /metrics. Unless --insecure-diagnostics is set it is served over TLS, to those who may get the nonResourceURL /metrics. 0 switches it off.")
+	fs.Var(o.textValue("diagnostics-cert-dir", &o.DiagnosticsCertDir), "diagnostics-cert-dir",
+		"Directory with tls.crt and tls.key for --diagnostics-address. Empty means that the operator makes its own, which nobody can verify.")
 	o.addBool(fs, "insecure-diagnostics", "Serve --diagnostics-address over plain HTTP and to anyone.", &o.InsecureDiagnostics)
 	fs.Var(o.textValue("metrics-bind-addr", &o.metricsBindAddress), "metrics-bind-addr",
 		"Deprecated: the same as --diagnostics-address together with --insecure-diagnostics, and wins over them.")

@@ -102,6 +102,8 @@ type Options struct {
 	HealthAddress string
 	// DiagnosticsAddress serves /metrics; "" and "0" switch it off.
 	DiagnosticsAddress string
+	// DiagnosticsCertDir holds tls.crt and tls.key for DiagnosticsAddress; empty means that the operator makes its own.
+	DiagnosticsCertDir string
 	// InsecureDiagnostics serves DiagnosticsAddress over plain HTTP and to anyone.
 	InsecureDiagnostics bool
 	// ProfilerAddress serves pprof over plain HTTP; "" and "0" switch it off.

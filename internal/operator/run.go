@@ -91,7 +91,8 @@ type operator struct {
 // listen binds all servers, so that an address in use is said before anything begins.
 func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*Server, error) {
 	diagnostics := DiagnosticsConfig{
-		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics, Gatherer: registry, Logger: o.logger,
+		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics, CertDir: o.options.DiagnosticsCertDir,
+		Gatherer: registry, Logger: o.logger,
 	}
 	if !diagnostics.Insecure {
 		reviewers, err := NewReviewers(o.config)

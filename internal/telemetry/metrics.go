@@ -68,7 +68,7 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 			Name: "capi_vip_outdated_writes_total", Help: "Writes refused because the object had changed since it was read; they are repeated.",
 		}),
 		stalls: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_watch_stalls_total", Help: "Watches found dead, after which all caches were rebuilt.",
+			Name: "capi_vip_watch_stalls_total", Help: "Watches found dead, or histories found to have run backwards, after which all caches were rebuilt.",
 		}),
 		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "capi_vip_ip_wait_seconds", Help: "Seconds from the creation of a claim to the write of its address.",

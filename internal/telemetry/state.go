@@ -17,6 +17,8 @@ type Source interface {
 	Pools() []vip.Pool
 	// ClusterStates counts the Clusters by role and by the reason of the role's condition.
 	ClusterStates() map[RoleState]int
+	// OrphanedClaims counts the allocator's claims whose Cluster does not exist.
+	OrphanedClaims() int
 }
 
 // State is a collector of what the caches show. It reads them when it is scraped, so a pool or Cluster that is gone
@@ -25,6 +27,7 @@ type State struct {
 	source   atomic.Pointer[Source]
 	pools    *prometheus.Desc
 	clusters *prometheus.Desc
+	orphans  *prometheus.Desc
 }
 
 // NewState returns the collector, registered.
@@ -36,6 +39,8 @@ func NewState(registry prometheus.Registerer) *State {
 		clusters: prometheus.NewDesc("capi_vip_clusters",
 			"Clusters by role and by the reason of the role's condition.",
 			[]string{"role", "reason"}, nil),
+		orphans: prometheus.NewDesc("capi_vip_orphaned_claims",
+			"Claims of the allocator's that hold or ask for an address for no Cluster that exists.", nil, nil),
 	}
 	registry.MustRegister(s)
 	return s
@@ -54,6 +59,7 @@ func (s *State) Use(source Source) {
 func (s *State) Describe(descs chan<- *prometheus.Desc) {
 	descs <- s.pools
 	descs <- s.clusters
+	descs <- s.orphans
 }
 
 // Collect implements prometheus.Collector.
@@ -76,4 +82,5 @@ func (s *State) Collect(metrics chan<- prometheus.Metric) {
 	for state, count := range (*source).ClusterStates() {
 		metrics <- prometheus.MustNewConstMetric(s.clusters, prometheus.GaugeValue, float64(count), state.Role, state.Reason)
 	}
+	metrics <- prometheus.MustNewConstMetric(s.orphans, prometheus.GaugeValue, float64((*source).OrphanedClaims()))
 }

@@ -15,12 +15,14 @@ import (
 
 // source is a state to scrape.
 type source struct {
-	pools  []vip.Pool
-	states map[RoleState]int
+	pools   []vip.Pool
+	states  map[RoleState]int
+	orphans int
 }
 
 func (s source) Pools() []vip.Pool                { return s.pools }
 func (s source) ClusterStates() map[RoleState]int { return s.states }
+func (s source) OrphanedClaims() int              { return s.orphans }
 
 func TestState(t *testing.T) {
 	registry := prometheus.NewRegistry()
@@ -32,12 +34,16 @@ func TestState(t *testing.T) {
 			{Ref: vip.PoolRef{Kind: "InClusterIPPool", Name: "p"}, Namespace: "team", Capacity: vip.Capacity{Known: true, Total: 10, Used: 4, Free: 6, OutOfRange: 1}},
 			{Ref: vip.PoolRef{Kind: "GlobalInClusterIPPool", Name: "new"}},
 		},
-		states: map[RoleState]int{{Role: "ingress", Reason: names.ReasonPoolExhausted}: 3},
+		states:  map[RoleState]int{{Role: "ingress", Reason: names.ReasonPoolExhausted}: 3},
+		orphans: 2,
 	})
 	require.NoError(t, testutil.CollectAndCompare(state, strings.NewReader(`
 # HELP capi_vip_clusters Clusters by role and by the reason of the role's condition.
 # TYPE capi_vip_clusters gauge
 capi_vip_clusters{reason="PoolExhausted",role="ingress"} 3
+# HELP capi_vip_orphaned_claims Claims of the allocator's that hold or ask for an address for no Cluster that exists.
+# TYPE capi_vip_orphaned_claims gauge
+capi_vip_orphaned_claims 2
 # HELP capi_vip_pool_addresses Addresses of the pools that are configured for the allocator, by state: total, used, free, out_of_range.
 # TYPE capi_vip_pool_addresses gauge
 capi_vip_pool_addresses{kind="InClusterIPPool",pool="p",pool_namespace="team",state="free"} 6

@@ -132,6 +132,9 @@ type Cluster struct {
 
 	// Lingers says that finalizers of others than Cluster API and the allocator are on.
 	Lingers bool
+
+	// Cut says that the Cluster has more than is read of one.
+	Cut bool
 }
 
 // Key returns the namespace and name of the Cluster.

@@ -11,8 +11,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// warnings returns the dangers of the addresses that the Cluster carries: an endpoint that was typed by hand and that a pool
-// may hand out, and an address that was assigned to somebody else as well.
+// MostRoles is how many annotations of the allocator's domain, and how many conditions, are read of one Cluster.
+const MostRoles = 64
+
+// warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a pool
+// may hand out, and an address that was assigned to somebody else as well; and that the Cluster is too large.
 func warnings(s *Snapshot) []Warning {
 	a := &allocation{Snapshot: s, cluster: &s.Cluster}
 	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
@@ -20,6 +23,13 @@ func warnings(s *Snapshot) []Warning {
 		if role != names.RoleControlPlane {
 			warnings = append(warnings, a.shared(role)...)
 		}
+	}
+	if a.cluster.Cut {
+		warnings = append(warnings, Warning{
+			Reason: names.EventClusterTooLarge,
+			Message: fmt.Sprintf("the Cluster is too large to be read whole (%d annotations of %s, and 64 KiB of variables): remove annotations "+
+				"of roles that no pool serves, and shorten variables", MostRoles, names.Domain),
+		})
 	}
 	return warnings
 }

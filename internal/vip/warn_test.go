@@ -53,6 +53,16 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// A Cluster that is too large is served, and told so, with a topology or without.
+func TestWarningOfTooLargeACluster(t *testing.T) {
+	for _, class := range []vip.Class{{}, viptest.Snapshot().Cluster.Class} {
+		plan := vip.Decide(viptest.Snapshot(viptest.With(func(c *vip.Cluster) { c.Cut, c.Class = true, class })))
+		require.Len(t, plan.Warnings, 1)
+		assert.Equal(t, names.EventClusterTooLarge, plan.Warnings[0].Reason)
+		assert.Contains(t, plan.Warnings[0].Message, "64 annotations of vip.capi.gorizond.io")
+	}
+}
+
 // What a provider says about a claim reaches the condition.
 func TestTroubleOfTheProvider(t *testing.T) {
 	waiting := func(reason string) vip.Condition {

@@ -116,7 +116,7 @@ func number(text string) (n int) {
 // TestFoughtOver: whoever removes the annotations of a Cluster twenty times a second gets them back, but not twenty times a
 // second, and others are not held up.
 func TestFoughtOver(t *testing.T) {
-	const aSecond, inARow = 20, 30
+	const aSecond, inARow = 20, 12
 	e := onPlane(t)
 	operator := runOperator(t, e, "--retry-interval=2s")
 	s := newScope(t, e, operator)

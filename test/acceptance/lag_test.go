@@ -14,7 +14,7 @@ import (
 // name: what the cache still has of its former claim is not the new one's address.
 func TestAddressesThatComeLate(t *testing.T) {
 	e := onPlane(t)
-	proxy, err := harness.NewLagProxy(t.Context(), e.Plane, harness.User, "/ipaddresses")
+	proxy, err := harness.NewFaultProxy(t.Context(), e.Plane, harness.User, 1)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 	operator := startOperator(t, e.Plane, harness.OperatorOptions{Kubeconfig: proxy.Kubeconfig, Args: []string{"--retry-interval=1s", "--reconcile-period=2s"}})
@@ -24,7 +24,7 @@ func TestAddressesThatComeLate(t *testing.T) {
 	s.cluster("prod")
 	s.sees("prod", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 
-	proxy.Hold()
+	proxy.Lag("ipaddresses")
 	s.delete("prod")
 	s.gone("prod")
 	s.cluster("other")
@@ -32,7 +32,7 @@ func TestAddressesThatComeLate(t *testing.T) {
 	s.cluster("prod")
 	require.Equal(t, s.ip(11), s.bound("vip-cp-prod"))
 	s.sees("prod", condition(controlPlane, names.ReasonWaitingForIPAddress), endpoint("", 0))
-	proxy.Release()
+	proxy.CatchUp()
 	s.sees("prod", endpoint(s.ip(11), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	s.sees("other", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	require.Empty(t, e.guard.Breaches())

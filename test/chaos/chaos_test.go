@@ -153,7 +153,7 @@ func (c *chaos) furnish(ctx context.Context) error {
 		object := harness.NewCluster{Namespace: c.name, Name: cluster.name, Class: c.name, Labels: filter}
 		switch cluster.foreign {
 		case noTopology:
-			object.Class = ""
+			object.Class, object.Annotations = "", c.squatting()
 		case otherFilter:
 			object.Labels = map[string]string{names.WatchFilter: "other"}
 		case noPool:
@@ -165,6 +165,18 @@ func (c *chaos) furnish(ctx context.Context) error {
 	}
 	c.logf("case %s: the class reads %s", c.name, c.flavor)
 	return c.repeat(ctx, func() error { return c.Ensure(ctx, objects...) })
+}
+
+// squatting returns annotations by which a Cluster that no claim backs names every address of every pool: nobody may be kept
+// from an address by that.
+func (c *chaos) squatting() map[string]string {
+	annotations := map[string]string{harness.Unguarded: ""}
+	for i, p := range c.pools {
+		for n := range p.size {
+			annotations[names.Annotation(fmt.Sprintf("squat-%d-%d", i, n))] = fmt.Sprintf("%s.%d", c.subnet, p.first+n)
+		}
+	}
+	return annotations
 }
 
 // logf notes an operation.

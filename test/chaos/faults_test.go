@@ -59,6 +59,9 @@ func faults() []operation {
 		leader("cut the watches of the leader", 2, func(r *replica) { r.proxy.CutWatches() }),
 		leader("silence the watches of the leader", 1, func(r *replica) { r.proxy.StallWatches() }),
 	}
+	for _, kind := range []string{"clusters", "ipaddressclaims", "ipaddresses"} {
+		all = append(all, leader("hold back the leader's watch of "+kind, 1, func(r *replica) { r.proxy.Lag(kind) }))
+	}
 	for _, component := range []plane.Component{plane.IPAM, plane.CAPI, plane.ControllerManager} {
 		all = append(all, operation{
 			name: "kill " + string(component), weight: 1, fault: true,

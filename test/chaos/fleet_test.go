@@ -177,6 +177,7 @@ func unlessEnded(err error) error {
 func (r *replica) comeBack() error {
 	r.proxy.Inject(harness.Faults{})
 	r.proxy.Cut(false)
+	r.proxy.CatchUp()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away != nil {

@@ -66,10 +66,22 @@ func clusterOperations() []operation {
 		on("end the pause of a Cluster", 6, func(c *cluster) bool { return c.paused }, (*chaos).unpause),
 		on("edit a Cluster", 6, editable, (*chaos).edit),
 		on("change a VIP's annotation by hand", 14, editable, (*chaos).annotate),
+		on("lose the conditions of a Cluster", 4, editable, (*chaos).loseStatus),
 		on("take the finalizer away by hand", 3, editable, (*chaos).unfinalize),
 		on("set a host by hand", 2, func(c *cluster) bool { return editable(c) && c.byHand == "" }, (*chaos).setHost),
 		on("delete a claim by hand", 6, func(c *cluster) bool { return editable(c) && !c.fresh }, (*chaos).loseClaim),
 	}
+}
+
+// loseStatus takes the allocator's conditions from a Cluster, as a restore without status or kubectl edit does.
+func (c *chaos) loseStatus(_ *rapid.T, k *cluster) {
+	c.user("take the conditions of Cluster "+k.name+" away", func(ctx context.Context) error {
+		conditions := map[string]any{"conditions": nil}
+		if c.Version == "v1beta1" {
+			conditions = map[string]any{"v1beta2": conditions}
+		}
+		return harness.Merge(ctx, c.Clusters(c.name), k.name, map[string]any{"status": conditions}, "status")
+	})
 }
 
 func (c *chaos) create(rt *rapid.T, k *cluster) {

@@ -3,6 +3,7 @@ package docs
 
 import (
 	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
@@ -121,6 +123,21 @@ func TestNamesAreCurrent(t *testing.T) {
 		_, reserved := constantsByValue(t)[names.Annotation(key[1])]
 		assert.True(t, reserved || key[1] == names.RoleControlPlane || key[1] == names.RoleIngress, "docs/reference.md has %s, which the program has not", key[0])
 	}
+}
+
+// TestPoolsAreCurrent compares what the reference says of pools with what is read of them.
+func TestPoolsAreCurrent(t *testing.T) {
+	text := read(t, reference)
+	for kind, keys := range map[string][]string{"label": names.PoolLabels, "annotation": names.PoolAnnotations} {
+		for _, key := range keys {
+			assert.Contains(t, text, "| `"+key+"` | "+kind+" | ")
+		}
+		rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\| "+kind+" \\| ").FindAllString(strings.SplitN(text, "\n## ", 3)[1], -1)
+		assert.Len(t, rows, len(keys), "the reference has a %s that is not read", kind)
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read", capi.MaxPoolClasses, capi.MaxPoolRoles, capi.MaxPoolNamespaces))
+	assert.Contains(t, text, fmt.Sprintf("at most %d bytes", capi.MaxPoolAnnotation))
 }
 
 func constantsByValue(t *testing.T) map[string]string {

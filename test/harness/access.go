@@ -2,7 +2,9 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,6 +54,36 @@ func Protect(ctx context.Context, p *plane.Plane, user string) error {
 	manifest := Policy("ValidatingAdmissionPolicy", ProtectionName, string(text), ", validationActions: [Deny]")
 	if _, err := plane.ApplyYAML(ctx, p.Config(), manifest); err != nil {
 		return fmt.Errorf("protect the claims: %w", err)
+	}
+	return nil
+}
+
+// KeepName is the name of the policy that Keep makes.
+const KeepName = "keep-vips"
+
+// Keep creates the chart's policy that keeps the VIPs of Clusters, in one of its modes, for an operator that runs as a user,
+// and for the variables of these names. It does not wait until the API server heeds it.
+func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...string) error {
+	list, err := json.Marshal(variables)
+	if err != nil {
+		return fmt.Errorf("write the names of variables: %w", err)
+	}
+	parts := map[string]map[string]any{}
+	if err := yaml.Unmarshal([]byte(strings.NewReplacer("OPERATOR", user, "VARIABLES", string(list)).Replace(charts.Keep)), &parts); err != nil {
+		return fmt.Errorf("read the chart's admission policy: %w", err)
+	}
+	spec := parts["common"]
+	maps.Copy(spec, parts[strings.ToLower(mode)])
+	text, err := yaml.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("write the admission policy: %w", err)
+	}
+	kind, more := "MutatingAdmissionPolicy", ""
+	if mode == "Refuse" {
+		kind, more = "ValidatingAdmissionPolicy", ", validationActions: [Deny]"
+	}
+	if _, err := plane.ApplyYAML(ctx, p.Config(), Policy(kind, KeepName, string(text), more)); err != nil {
+		return fmt.Errorf("keep the VIPs: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ type FaultProxy struct {
 	cut     bool
 	counts  map[string]int
 	streams map[*stream]struct{}
+	// late is closed to let the watches of lateKind tell what they hold back; nil while none does.
+	late     chan struct{}
+	lateKind string
 }
 
 // NewFaultProxy returns a proxy for the identity of an operator that passes everything on until it is told otherwise. The
@@ -82,6 +86,35 @@ func (f *FaultProxy) CutWatches() int { return f.each(func(s *stream) { s.end() 
 // returns how many there were.
 func (f *FaultProxy) StallWatches() int { return f.each(func(s *stream) { s.stall() }) }
 
+// Lag holds back what the watches of one kind, named by its plural, have to tell, and nothing else, until CatchUp: that is
+// what the lagging watch cache of one of several API servers looks like from outside. Nothing is lost and nothing is closed.
+func (f *FaultProxy) Lag(kind string) {
+	f.CatchUp()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.late, f.lateKind = make(chan struct{}), kind
+}
+
+// CatchUp has the watches tell all that was held back.
+func (f *FaultProxy) CatchUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.late != nil {
+		close(f.late)
+		f.late = nil
+	}
+}
+
+// heldBack returns what a watch of a path has to wait for, or nil.
+func (f *FaultProxy) heldBack(path string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.late == nil || !strings.HasSuffix(path, "/"+f.lateKind) {
+		return nil
+	}
+	return f.late
+}
+
 // Counts returns how often each fault happened.
 func (f *FaultProxy) Counts() map[string]int {
 	f.mu.Lock()
@@ -91,6 +124,7 @@ func (f *FaultProxy) Counts() map[string]int {
 
 // Close ends the proxy and all connections through it.
 func (f *FaultProxy) Close() error {
+	f.CatchUp()
 	f.CutWatches()
 	return f.server.Close()
 }
@@ -202,6 +236,7 @@ func (f *FaultProxy) watch(rw http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &stream{ResponseWriter: rw, end: cancel, ended: ctx.Done(), stalled: make(chan struct{})}
+	s.late = func() <-chan struct{} { return f.heldBack(r.URL.Path) }
 	f.mu.Lock()
 	f.streams[s] = struct{}{}
 	f.mu.Unlock()
@@ -229,12 +264,20 @@ type stream struct {
 	ended   <-chan struct{}
 	once    sync.Once
 	stalled chan struct{}
+	// late returns what has to be waited for, nil if nothing.
+	late func() <-chan struct{}
 }
 
 func (s *stream) stall() { s.once.Do(func() { close(s.stalled) }) }
 
-// Write implements io.Writer. A stalled stream takes nothing until it ends.
+// Write implements io.Writer. A stalled stream takes nothing until it ends, and a late one waits.
 func (s *stream) Write(p []byte) (int, error) {
+	if late := s.late(); late != nil {
+		select {
+		case <-late:
+		case <-s.ended:
+		}
+	}
 	select {
 	case <-s.stalled:
 		<-s.ended

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
@@ -43,6 +46,7 @@ func TestPlugin(t *testing.T) {
 	stop := e.operate(t)
 	t.Run("if a Cluster is planned, should come true", e.plansTrue)
 	t.Run("if the operator runs, should say what it did", e.withOperator)
+	t.Run("if an endpoint was typed by hand, should say how the pool's comes in its place", e.fromHandToPool)
 	t.Run("if Clusters come and go, should show them while it watches", e.watches)
 	t.Run("if there is trouble, should find it", e.findsTrouble)
 	t.Run("if a role was misspelled, should take it out of service", e.retires)
@@ -118,6 +122,27 @@ func (e *env) withOperator(t *testing.T) {
 	assert.Zero(t, check.code)
 	assert.Contains(t, check.out, "Nothing is wrong")
 	assert.Contains(t, e.vip(t, "version").out, "apis cluster.x-k8s.io/"+e.Version)
+}
+
+// fromHandToPool does what explain says, word for word.
+func (e *env) fromHandToPool(t *testing.T) {
+	const typed = "10.0.5.5"
+	require.NoError(t, e.Create(t.Context(), harness.NewCluster{Namespace: team, Name: "typed", Class: "metal", Host: typed, Port: 6443}))
+	e.hasReason(t, team, "typed", names.ReasonEndpointProvided)
+	explained := decode[view.Explanation](t, e.vip(t, "explain", "typed", "-n", team, "-o", "json"))
+	command := regexp.MustCompile(`kubectl patch clusters\.cluster\.x-k8s\.io -n (\S+) (\S+) --type=merge -p '(.+)'`).FindStringSubmatch(strings.Join(explained.Roles[0].Do, "\n"))
+	require.NotNil(t, command, explained.Roles[0].Do)
+	_, err := e.Clusters(command[1]).Patch(t.Context(), command[2], types.MergePatchType, []byte(command[3]), metav1.PatchOptions{})
+	require.NoError(t, err)
+	e.hasReason(t, team, "typed", names.ReasonIPAddressAssigned)
+	require.NotContains(t, []string{"", typed}, e.Cluster(team, "typed").Endpoint().Host)
+	require.NoError(t, harness.Delete(t.Context(), e.Clusters(team), "typed"))
+	e.await(t, func() error {
+		if e.Cluster(team, "typed") != nil {
+			return harness.ErrNotYet
+		}
+		return nil
+	})
 }
 
 func (e *env) watches(t *testing.T) {

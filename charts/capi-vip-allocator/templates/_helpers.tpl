@@ -41,6 +41,30 @@ cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
 {{- end -}}
 {{- end -}}
 
+{{/* The operator as the API server knows it. */}}
+{{- define "vip.user" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "vip.serviceAccountName" .) -}}
+{{- end -}}
+
+{{/* What limits the binding of a policy to the objects of this operator, not those of another beside it. */}}
+{{- define "vip.matchResources" -}}
+{{- with .Values.controller }}
+{{- if or .namespace .watchFilter }}
+matchResources:
+  {{- if .namespace }}
+  namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ .namespace }}
+  {{- end }}
+  {{- if .watchFilter }}
+  objectSelector:
+    matchLabels:
+      cluster.x-k8s.io/watch-filter: {{ .watchFilter | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "vip.image" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
@@ -101,6 +125,9 @@ capi-vip-allocator-runtime-extension
 - --diagnostics-address={{ if .Values.metrics.enabled }}:8443{{ else }}0{{ end }}
 {{- if and .Values.metrics.enabled .Values.metrics.insecure }}
 - --insecure-diagnostics=true
+{{- end }}
+{{- if .Values.metrics.certificate.secret }}
+- --diagnostics-cert-dir=/etc/capi-vip-allocator-metrics
 {{- end }}
 {{- if .Values.runtimeExtension.enabled }}
 - --runtime-extension-owner={{ include "vip.extensionOwner" . }}

@@ -86,6 +86,7 @@ func checks() []check {
 		{"pool-config", "the labels and annotations of pools can be understood, and say both class and role", checkPoolConfig},
 		{"pool-class", "the ClusterClasses that pools name exist", checkPoolClass},
 		{"pool-capacity", "pools that serve have free addresses", checkPoolCapacity},
+		{"claim-pool", "the pools that claims are bound to exist, and are not being deleted", checkClaimPools},
 		{"pool-overlap", "no two pools can hand out the same address", checkPoolOverlap},
 		{"duplicate-address", "no address is assigned twice, or carried by two Clusters", checkDuplicates},
 		{"manual-host", "no pool can hand out an endpoint that was typed by hand", checkManualHosts},

@@ -119,3 +119,56 @@ func TestHoldsThatNobodyLetsGo(t *testing.T) {
 		})
 	}
 }
+
+func TestClaimPools(t *testing.T) {
+	const group = "ipam.cluster.x-k8s.io"
+	ref := vip.PoolRef{Group: group, Kind: "GlobalInClusterIPPool", Name: "p"}
+	bound := func(pool vip.PoolRef) view.ClaimFacts {
+		return view.ClaimFacts{Claim: vip.Claim{Namespace: viptest.Namespace, Name: "vip-cp-a", Role: names.RoleControlPlane, Pool: pool, Address: "vip-cp-a", Owner: &vip.Owner{Kind: "Other"}}}
+	}
+	for name, test := range map[string]struct {
+		facts view.Facts
+		want  string
+	}{
+		"if the pool is there, should be fine": {view.Facts{
+			Claims: []view.ClaimFacts{bound(ref)}, Pools: []view.PoolFacts{{Pool: vip.Pool{Ref: ref}}},
+		}, ""},
+		"if the pool is being deleted, should say so": {view.Facts{
+			Claims: []view.ClaimFacts{bound(ref)}, Pools: []view.PoolFacts{{Pool: vip.Pool{Ref: ref, Deleting: true}}},
+		}, "which is being deleted"},
+		"if the pool is gone, should say so": {view.Facts{Claims: []view.ClaimFacts{bound(ref)}}, "which does not exist"},
+		"if one of that name is in another namespace, should say so": {view.Facts{
+			Claims: []view.ClaimFacts{bound(ref)}, Pools: []view.PoolFacts{{Pool: vip.Pool{Ref: ref, Namespace: "other"}}},
+		}, "which does not exist"},
+		"if not everything could be read, should not guess":   {view.Facts{Claims: []view.ClaimFacts{bound(ref)}, Limits: []string{"pools"}}, ""},
+		"if the pool is another provider's, should not guess": {view.Facts{Claims: []view.ClaimFacts{bound(vip.PoolRef{Group: "example.com"})}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var found []string
+			for _, finding := range view.Check(&test.facts, &view.Permissions{}).Findings {
+				if finding.Check == "claim-pool" {
+					found = append(found, finding.Message)
+				}
+			}
+			if test.want == "" {
+				assert.Empty(t, found)
+				return
+			}
+			assert.Len(t, found, 1)
+			assert.Contains(t, found[0], test.want)
+		})
+	}
+}
+
+func TestListOfReleased(t *testing.T) {
+	var f view.Facts
+	release := func(c *vip.Cluster) { c.Deleting, c.InUse, c.Held, c.UID = true, false, false, "1" }
+	carrier(&f, "old", "10.0.0.1", release)
+	assert.Empty(t, view.List(&f, "")[0].Roles, "its VIP may be another's")
+
+	f.Snapshots[0].Claims = []vip.Claim{{Namespace: viptest.Namespace, Name: "vip-cp-old", Role: names.RoleControlPlane, Owner: &vip.Owner{Kind: "Cluster", Name: "old", UID: "1"}}}
+	assert.NotEmpty(t, view.List(&f, "")[0].Roles, "its claim holds the address")
+
+	f.Snapshots[0].Claims, f.Snapshots[0].Cluster.InUse = nil, true
+	assert.NotEmpty(t, view.List(&f, "")[0].Roles, "its machines may still answer")
+}

@@ -106,6 +106,43 @@ func checkPoolCapacity(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
+// checkClaimPools finds bound claims whose pool goes or is gone. Their Clusters keep what they have.
+func checkClaimPools(f *Facts, _ *Permissions) []Finding {
+	var found []Finding
+	for i := range f.Claims {
+		claim := &f.Claims[i]
+		if claim.Role == "" || claim.Deleting || claim.Address == "" {
+			continue
+		}
+		finding := Finding{Severity: SeverityWarning, Object: "IPAddressClaim " + claim.Namespace + "/" + claim.Name}
+		switch pool := f.poolOf(claim); {
+		case pool == nil && len(f.Limits) == 0 && claim.Pool.Group == inCluster:
+			finding.Message = fmt.Sprintf("is bound to %s, which does not exist (any more): nobody counts its address as used", claim.Pool)
+			finding.Do = "create the pool again with the same addresses, and leave it unlabelled if it is to serve nobody new"
+		case pool != nil && pool.Deleting:
+			finding.Message = fmt.Sprintf("is bound to %s, which is being deleted: it serves nobody new, and goes when its last address is back", claim.Pool)
+			finding.Do = "label another pool for the class and role; nothing else, if the pool is to go"
+		default:
+			continue
+		}
+		found = append(found, finding)
+	}
+	return found
+}
+
+// inCluster is the group of the pools that can always be read.
+const inCluster = "ipam.cluster.x-k8s.io"
+
+// poolOf returns the pool that a claim is on, or nil.
+func (f *Facts) poolOf(claim *ClaimFacts) *PoolFacts {
+	for i := range f.Pools {
+		if pool := &f.Pools[i]; pool.Ref == claim.Pool && (pool.Namespace == "" || pool.Namespace == claim.Namespace) {
+			return pool
+		}
+	}
+	return nil
+}
+
 // checkPoolOverlap finds pools with common addresses; those that the allocator has nothing to do with are left alone.
 func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	var found []Finding

@@ -86,6 +86,9 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 	if c.Endpoint.Host != "" {
 		row.Endpoint = c.Endpoint.String()
 	}
+	if released(s) {
+		return row // what it carries may be another's by now
+	}
 	row.Roles = append(row.Roles, rolesOf(judged.plan)...)
 	for _, role := range carriedRoles(c) {
 		if !slices.ContainsFunc(row.Roles, func(r Role) bool { return r.Role == role.Role }) {
@@ -93,6 +96,13 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 		}
 	}
 	return row
+}
+
+// released reports whether a Cluster has given its VIPs back, although it is still there: Cluster API has finished with it,
+// and its claims are gone.
+func released(s *vip.Snapshot) bool {
+	c := &s.Cluster
+	return c.Deleting && !c.InUse && !slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })
 }
 
 // rolesOf returns the roles of a plan.

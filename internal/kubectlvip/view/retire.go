@@ -79,7 +79,7 @@ func (f *Facts) keeps(s *vip.Snapshot, role string) string {
 	pools := f.poolsInSight(s.Cluster.Namespace)
 	for i, verdict := range vip.Explain(&s.Cluster, poolsOf(pools), role) {
 		if serving(verdict) || verdict == vip.VerdictClosed {
-			return fmt.Sprintf("%s is labelled to serve it; take the role off %s and %s there first", poolName(&pools[i].Pool), names.Role, names.ClusterClass)
+			return poolName(&pools[i].Pool) + " is labelled to serve it; take the role off the pool first"
 		}
 	}
 	if claim := claimAt(s, role); claim != nil && foreign(s, claim) {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ var advice = map[string]Advice{
 	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
 	names.ReasonEndpointProvided: {
 		Means: "Somebody else has set the endpoint, and a host that is set is never overwritten; so no address is taken for it.",
-		Do:    []string{"Nothing, if that was meant. To have the host allocated instead, create the Cluster without spec.controlPlaneEndpoint."},
+		Do:    []string{"Nothing, if that was meant."},
 	},
 	names.ReasonWaitingForIPAddress: {
 		Means: "The address is asked for, and the IPAM provider has not given one yet.",
@@ -76,6 +77,9 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 		if !written(&s.Cluster, &role.Role) {
 			a.Means = "The VIP is allocated to this Cluster, and not written to it yet."
 		}
+	case names.ReasonEndpointProvided:
+		a.Do = append(slices.Clip(a.Do), fmt.Sprintf("To have the host allocated instead, take spec.controlPlaneEndpoint out of the Cluster's manifest and remove it, before machines use it: "+
+			`kubectl patch clusters.cluster.x-k8s.io -n %s %s --type=merge -p '{"spec":{"controlPlaneEndpoint":null}}'`, s.Cluster.Namespace, s.Cluster.Name))
 	case names.ReasonWaitingForIPAddress:
 		a = waiting(role, a)
 	case names.ReasonPoolNotFound:
@@ -140,17 +144,33 @@ func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
 	}
 	class := s.Cluster.Class
 	a.Do = []string{fmt.Sprintf("Label a pool: kubectl label globalinclusterippools NAME %s=%s %s=%s", names.ClusterClass, class.Name, names.Role, role.Role.Role)}
-	missed := 0
+	var missed []PoolVerdict
 	for _, pool := range role.Pools {
-		if missed == nearMisses {
-			break
-		}
-		if fix := nearMiss(pool, class, role.Role.Role); fix != "" {
-			a.Do = append(a.Do, fix)
-			missed++
+		if nearMiss(pool, class, role.Role.Role) != "" {
+			missed = append(missed, pool)
 		}
 	}
+	slices.SortStableFunc(missed, func(a, b PoolVerdict) int { return cmp.Compare(distance(a), distance(b)) })
+	for _, pool := range missed[:min(len(missed), nearMisses)] {
+		a.Do = append(a.Do, nearMiss(pool, class, role.Role.Role))
+	}
 	return a
+}
+
+// distance ranks the pools that miss by one thing: those of the class come before those that name none, and pools that are
+// labelled for other classes come last, for they are strangers.
+func distance(pool PoolVerdict) int {
+	switch pool.Verdict {
+	case string(vip.VerdictDeleting):
+		return 0
+	case string(vip.VerdictOtherNamespace):
+		return 1
+	case verdictNoClass:
+		return 3
+	case string(vip.VerdictOtherClass):
+		return 4
+	}
+	return 2 // what cannot be understood may be meant for the class
 }
 
 // nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".

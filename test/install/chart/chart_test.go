@@ -45,5 +45,6 @@ const everything = `
 metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true, namespace: cattle-dashboards}}
 networkPolicy: {enabled: true}
 protection: {enabled: true}
+keep: {mode: Keep, variables: [vip]}
 runtimeExtension: {enabled: true}
 `

@@ -5,9 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
 func TestMonitoring(t *testing.T) {
@@ -26,6 +29,23 @@ commonLabels: {team: net}
 		got := endpoint(t, everything)
 		require.Equal(t, "https", got["scheme"])
 		require.Equal(t, "/var/run/secrets/kubernetes.io/serviceaccount/token", got["bearerTokenFile"])
+	})
+	t.Run("if nobody gave a certificate, should not verify it, unless somebody says what with", func(t *testing.T) {
+		require.Equal(t, map[string]any{"insecureSkipVerify": true}, endpoint(t, everything)["tlsConfig"])
+		got := endpoint(t, "metrics: {serviceMonitor: {enabled: true, ca: {configMap: {name: ca, key: bundle}}}}")
+		require.Equal(t, map[string]any{
+			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc", "ca": map[string]any{"configMap": map[string]any{"name": "ca", "key": "bundle"}},
+		}, got["tlsConfig"])
+	})
+	t.Run("if the certificate is in a Secret, should serve with it and verify it", func(t *testing.T) {
+		const values = "metrics: {certificate: {secret: served}, serviceMonitor: {enabled: true}}"
+		require.Equal(t, map[string]any{
+			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc", "ca": map[string]any{"secret": map[string]any{"name": "served", "key": "ca.crt"}},
+		}, endpoint(t, values)["tlsConfig"])
+		pod := get[appsv1.Deployment](t, render(t, values), "Deployment", "").Spec.Template.Spec
+		require.Contains(t, pod.Containers[0].Args, "--diagnostics-cert-dir="+pod.Containers[0].VolumeMounts[1].MountPath)
+		require.Equal(t, pod.Volumes[1].Name, pod.Containers[0].VolumeMounts[1].Name)
+		require.Equal(t, "served", pod.Volumes[1].Secret.SecretName)
 	})
 	t.Run("if metrics are open, should scrape without", func(t *testing.T) {
 		got := endpoint(t, "metrics: {insecure: true, serviceMonitor: {enabled: true, interval: 10s}}")

@@ -47,6 +47,8 @@ func TestObjects(t *testing.T) {
 			with: []string{
 				"ConfigMap/capi-vip-allocator-dashboard", "NetworkPolicy/capi-vip-allocator-controller-manager",
 				"PrometheusRule/capi-vip-allocator", "ServiceMonitor/capi-vip-allocator",
+				"MutatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-keep",
+				"MutatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-keep",
 				"ValidatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-protection",
 				"ValidatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-protection",
 				"Service/capi-vip-allocator-runtime-extension",
@@ -106,7 +108,7 @@ func TestLabels(t *testing.T) {
 	})
 	t.Run("if outside of namespaces, should have a name by which Cluster API's installers find it", func(t *testing.T) {
 		for _, object := range render(t, everything) {
-			if strings.HasPrefix(object.GetKind(), "Cluster") || strings.HasPrefix(object.GetKind(), "Validating") {
+			if strings.HasPrefix(object.GetKind(), "Cluster") || strings.Contains(object.GetKind(), "AdmissionPolicy") {
 				require.True(t, strings.HasPrefix(object.GetName(), helm.Namespace+"-"), object.GetName())
 				require.Empty(t, object.GetNamespace())
 			} else {

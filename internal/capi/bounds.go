@@ -1,0 +1,145 @@
+package capi
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// What is read of one Cluster. Whoever may create Clusters chooses how large they are, and each decision about another Cluster
+// may have to look at them.
+const (
+	// longestText is how long the value of an annotation may be: an address and a gate are shorter than a host.
+	longestText = longestHost
+	// allValues is how long the values of all variables together may be.
+	allValues = 64 << 10
+)
+
+// bound drops from a Cluster what exceeds the limits, and notes on it that something was dropped. Values that are too long are cut
+// rather than dropped: a decision then still sees that there is something, which is no address.
+func (c *Cluster) bound() {
+	cut := c.boundConditions()
+	cut = c.boundAnnotations() || cut
+	cut = c.boundVariables() || cut
+	c.Cut = c.Cut || cut
+}
+
+// boundConditions keeps the conditions of the standard roles, else the first by type.
+func (c *Cluster) boundConditions() bool {
+	conditions, cut := c.conditions(), false
+	for i := range *conditions {
+		condition := &(*conditions)[i]
+		if len(condition.Message) > vip.MaxMessage {
+			condition.Message, cut = strings.Clone(condition.Message[:vip.MaxMessage]), true
+		}
+	}
+	if len(*conditions) <= vip.MostRoles {
+		return cut
+	}
+	rank := func(condition metav1.Condition) int {
+		first := []string{names.TopologyReconciled, names.ConditionType(names.RoleControlPlane), names.ConditionType(names.RoleIngress)}
+		if i := slices.Index(first, condition.Type); i >= 0 {
+			return i
+		}
+		return len(first)
+	}
+	order := make([]int, len(*conditions))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := (*conditions)[i], (*conditions)[j]
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Type, b.Type))
+	})
+	kept, places := make([]metav1.Condition, 0, vip.MostRoles), make([]int, 0, vip.MostRoles)
+	for _, i := range order[:vip.MostRoles] {
+		kept, places = append(kept, (*conditions)[i]), append(places, c.Status.Places[i])
+	}
+	*conditions, c.Status.Places = kept, places
+	return true
+}
+
+// boundAnnotations keeps the annotations that are not a role's own, then those of the standard roles and of roles that the
+// Cluster has a condition for, since they are served, then the first by name.
+func (c *Cluster) boundAnnotations() bool {
+	cut := false
+	var ours []string
+	for key, value := range c.Annotations {
+		if key == names.Claims {
+			if len(value) > longestRecord { // which says nothing, see parseRecord
+				c.Annotations[key], cut = "", true
+			}
+		} else if len(value) > longestText {
+			c.Annotations[key] = strings.Clone(value[:longestText])
+			cut = cut || strings.HasPrefix(key, names.Domain+"/")
+		}
+		if strings.HasPrefix(key, names.Domain+"/") {
+			ours = append(ours, key)
+		}
+	}
+	if len(ours) <= vip.MostRoles {
+		return cut
+	}
+	ranks := c.annotationRanks(ours)
+	slices.SortFunc(ours, func(a, b string) int { return cmp.Or(cmp.Compare(ranks[a], ranks[b]), cmp.Compare(a, b)) })
+	dropped := make(map[string]bool, len(ours))
+	for _, key := range ours[vip.MostRoles:] {
+		dropped[key] = true
+	}
+	maps.DeleteFunc(c.Annotations, func(key, _ string) bool { return dropped[key] })
+	return true
+}
+
+func (c *Cluster) annotationRanks(keys []string) map[string]int {
+	served := map[string]bool{}
+	for _, condition := range *c.conditions() {
+		if own(condition) {
+			served[condition.Type] = true
+		}
+	}
+	ranks := make(map[string]int, len(keys))
+	for _, key := range keys {
+		role, isRole := names.RoleOfAnnotation(key)
+		switch {
+		case key == names.TopologyGate, key == names.Claims, role == names.RoleControlPlane, role == names.RoleIngress:
+			ranks[key] = 0
+		case isRole && served[names.ConditionType(role)]:
+			ranks[key] = 1
+		case isRole:
+			ranks[key] = 2
+		default:
+			ranks[key] = 3
+		}
+	}
+	return ranks
+}
+
+// boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable without a value is not one
+// that is not set.
+func (c *Cluster) boundVariables() bool {
+	variables, size := c.Spec.Topology.Variables, 0
+	for i := range variables {
+		size += len(variables[i].Value)
+	}
+	if size <= allValues {
+		return false
+	}
+	order := make([]int, len(variables))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(variables[a].Value), len(variables[b].Value)) })
+	size = 0
+	for _, i := range order {
+		if size += len(variables[i].Value); size > allValues {
+			variables[i].Value = nil
+		}
+	}
+	return true
+}
