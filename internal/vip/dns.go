@@ -99,19 +99,20 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		o := &outcomes[i]
 		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
 		carried := a.carriedOrRestored(o)
-		switch record := newRecord(name, carried); {
+		record := newRecord(name, carried)
+		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
+		named := o.Ready && a.boundTo(a.claimFor(o.Role)) == carried || slices.Contains(a.DNS.Records, record)
+		switch {
 		case !carried.IsValid() || err == nil && name == "":
 		case err != nil:
 			o.Message += "; it has no DNS name: " + err.Error()
 		case a.DNS.Foreign:
 			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
-		case !(o.Ready && a.boundTo(a.claimFor(o.Role)) == carried) && !slices.Contains(a.DNS.Records, record):
-			// It gets the name when the VIP is there; a name that is there stays as long as the Cluster carries the VIP.
-		case a.taken(name):
+		case named && a.taken(name):
 			o.nameTaken = true
 			o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes, "+
 				"or rename this Cluster, or have the pattern of the names hold {namespace} as a label of its own", name)
-		default:
+		case named:
 			records = append(records, record)
 		}
 	}
