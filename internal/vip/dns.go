@@ -110,8 +110,8 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
 		case named && a.taken(name):
 			o.nameTaken = true
-			o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes, "+
-				"or rename this Cluster, or have the pattern of the names hold {namespace} as a label of its own", name)
+			o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes; "+
+				"create this Cluster under another name, or put {namespace} into the pattern of the names as a label of its own", name)
 		case named:
 			records = append(records, record)
 		}
