@@ -191,6 +191,7 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 		return informers, fmt.Errorf("make the cache of addresses: %w", err)
 	}
 	if cfg.API.DNS != nil {
+		informers.Names = cfg.Settings.DNS
 		if informers.DNS, err = view(*cfg.API.DNS); err != nil {
 			return informers, fmt.Errorf("make the cache of DNS records: %w", err)
 		}

@@ -81,7 +81,8 @@ func (t *triggers) wake(clusters ...types.NamespacedName) {
 	}
 }
 
-// cluster wakes those that wait for an address that a Cluster gives up.
+// cluster wakes those that wait for an address that a Cluster gives up, and those whose DNS names collide with its own when
+// it carries other addresses than before.
 func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == after {
 		return // the cache's resync, of all Clusters in each reconcile period
@@ -94,9 +95,12 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == nil {
 		return
 	}
-	kept := sets.New(kube.Carried(after)...)
-	for address := range sets.New(kube.Carried(before)...).Difference(kept) {
+	had, kept := sets.New(kube.Carried(before)...), sets.New(kube.Carried(after)...)
+	for address := range had.Difference(kept) {
 		t.wake(t.handler.waiters.inConflict(address)...)
+	}
+	if !had.Equal(kept) {
+		t.wake(t.store.Namesakes(types.NamespacedName{Namespace: before.Namespace, Name: before.Name})...)
 	}
 }
 
@@ -110,7 +114,7 @@ func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
 	}
 }
 
-// dns wakes the Cluster whose DNS records somebody changed.
+// dns wakes the Cluster whose DNS records somebody changed, and those whose names collide with its own.
 func (t *triggers) dns(before, after *capi.DNSEndpoint, initial bool) {
 	if after == nil {
 		t.store.ObserveDNS(before, true)
@@ -123,7 +127,9 @@ func (t *triggers) dns(before, after *capi.DNSEndpoint, initial bool) {
 	object := cmp.Or(after, before)
 	for _, owner := range object.OwnerReferences {
 		if owner.Kind == capi.KindCluster {
-			t.wake(types.NamespacedName{Namespace: object.Namespace, Name: owner.Name})
+			key := types.NamespacedName{Namespace: object.Namespace, Name: owner.Name}
+			t.wake(key)
+			t.wake(t.store.Namesakes(key)...)
 		}
 	}
 }

@@ -115,10 +115,12 @@ func (s *Store) dnsOf(cluster *capi.Cluster, now time.Time) vip.DNS {
 	if s.dns == nil {
 		return vip.DNS{}
 	}
-	if records, ok := s.dns.get(cluster.Namespace+"/"+names.DNSEndpointName(cluster.Name), now); ok {
-		return records.Snapshot(cluster)
+	dns := vip.DNS{Served: true}
+	if records, ok := s.records(cluster, now); ok {
+		dns = records.Snapshot(cluster)
 	}
-	return vip.DNS{Served: true}
+	dns.Holders = s.nameHolders(cluster, now)
+	return dns
 }
 
 // poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.

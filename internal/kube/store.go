@@ -20,6 +20,8 @@ const (
 	byAddress = "address"
 	// byOwner finds claims by the UID of their owner.
 	byOwner = "owner"
+	// byName finds Clusters by the DNS names that they would have.
+	byName = "name"
 )
 
 // Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and capi.PoolTrimmer, and not be
@@ -30,6 +32,9 @@ type Informers struct {
 
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
+
+	// Names say what names are in the DNS records.
+	Names vip.DNSSettings
 }
 
 // Pools is the cache of the pools of one kind.
@@ -62,6 +67,9 @@ func NewStore(informers Informers) (*Store, error) {
 	}
 	for _, pools := range informers.Pools {
 		indexes[pools.SharedIndexInformer] = cache.Indexers{byClass: index((*capi.Pool).ClassKeys)}
+	}
+	if informers.DNS != nil {
+		indexes[informers.Clusters][byName] = index(informers.nameKeys)
 	}
 	for informer, indexers := range indexes {
 		if err := informer.AddIndexers(indexers); err != nil {

@@ -19,16 +19,7 @@ import (
 // What is kept of pools grows with them, and not with what claims name.
 func TestObserveServed(t *testing.T) {
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
-	informer := func(object runtime.Object) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{})
-	}
-	informers := Informers{
-		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
-		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
-	}
-	for _, kind := range api.AllPools() {
-		informers.Pools = append(informers.Pools, Pools{kind, informer(&capi.Pool{})})
-	}
+	informers := emptyInformers(api)
 	store, err := NewStore(informers)
 	require.NoError(t, err)
 	add := func(kind capi.Resource, i int, namespace string) *capi.Pool {
@@ -51,4 +42,20 @@ func TestObserveServed(t *testing.T) {
 	store.ForgetPool(local)
 	assert.Zero(t, store.lastServed(local))
 	assert.Equal(t, time.Unix(1e9, 0), store.lastServed(global))
+}
+
+// emptyInformers returns caches of all kinds but DNS records that a test fills.
+func emptyInformers(api capi.API) Informers {
+	informers := Informers{
+		Clusters: emptyInformer(&capi.Cluster{}), ClusterClasses: emptyInformer(&capi.ClusterClass{}),
+		Claims: emptyInformer(&capi.Claim{}), Addresses: emptyInformer(&capi.Address{}),
+	}
+	for _, kind := range api.AllPools() {
+		informers.Pools = append(informers.Pools, Pools{kind, emptyInformer(&capi.Pool{})})
+	}
+	return informers
+}
+
+func emptyInformer(object runtime.Object) cache.SharedIndexInformer {
+	return cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{})
 }

@@ -52,6 +52,9 @@ type outcome struct {
 	// that it is there.
 	postponed bool
 
+	// nameTaken says that the VIP has no DNS name because an older Cluster holds it.
+	nameTaken bool
+
 	// warnings are what somebody should look into.
 	warnings []Warning
 

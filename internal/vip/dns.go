@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -30,6 +33,16 @@ type DNS struct {
 
 	// Records are those it holds.
 	Records []Record
+
+	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do no harm.
+	Holders []Holder
+}
+
+// Holder is another Cluster that holds a DNS name: its claim backs the VIP that it carries under the name, or its records have it.
+type Holder struct {
+	Name    string
+	Created time.Time
+	UID     types.UID
 }
 
 // Record is a DNS name and the address it stands for.
@@ -57,6 +70,24 @@ func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	return name, nil
 }
 
+// taken reports whether an older Cluster holds a name, one below it or a wildcard above it. Of two Clusters exactly one is older, so two
+// operators cannot disagree about who yields.
+func (a *allocation) taken(name string) bool {
+	return slices.ContainsFunc(a.DNS.Holders, func(h Holder) bool {
+		age := cmp.Or(h.Created.Compare(a.cluster.Created), cmp.Compare(h.UID, a.cluster.UID))
+		return age < 0 && Overlap(h.Name, name)
+	})
+}
+
+// Overlap reports whether two DNS names are one, or one lies below the other's wildcard. A wildcard stands for names of any depth
+// (RFC 4592), other wildcards among them.
+func Overlap(a, b string) bool { return a == b || below(a, b) || below(b, a) }
+
+func below(name, wildcard string) bool {
+	domain, ok := strings.CutPrefix(wildcard, "*")
+	return ok && strings.HasSuffix(name, domain)
+}
+
 // dns returns what brings the records of the Cluster in line with the VIPs it carries. What keeps a VIP from having a name
 // is said in the message of its role.
 func (a *allocation) dns(outcomes []outcome) []Action {
@@ -68,14 +99,21 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		o := &outcomes[i]
 		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
 		carried := a.carriedOrRestored(o)
-		switch record := newRecord(name, carried); {
+		record := newRecord(name, carried)
+		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
+		named := o.Ready && a.boundTo(a.claimFor(o.Role)) == carried || slices.Contains(a.DNS.Records, record)
+		switch {
 		case !carried.IsValid() || err == nil && name == "":
 		case err != nil:
 			o.Message += "; it has no DNS name: " + err.Error()
 		case a.DNS.Foreign:
 			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
-		case o.Ready && a.boundTo(a.claimFor(o.Role)) == carried, slices.Contains(a.DNS.Records, record):
-			records = append(records, record) // a name that is there stays as long as the Cluster carries the VIP
+		case named && a.taken(name):
+			o.nameTaken = true
+			o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes; "+
+				"create this Cluster under another name, or put {namespace} into the pattern of the names as a label of its own", name)
+		case named:
+			records = append(records, record)
 		}
 	}
 	slices.SortFunc(records, Record.Compare)

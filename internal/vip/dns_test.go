@@ -3,8 +3,10 @@ package vip_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
@@ -18,6 +20,23 @@ func named(s *vip.Snapshot) {
 
 func recorded(records ...vip.Record) viptest.Option {
 	return func(s *vip.Snapshot) { s.DNS.Exists, s.DNS.Records = true, records }
+}
+
+// nameHeld has another Cluster, which is older than the Cluster by so much, hold a name.
+func nameHeld(name string, older time.Duration) viptest.Option {
+	return func(s *vip.Snapshot) {
+		s.DNS.Holders = append(s.DNS.Holders, vip.Holder{Name: name, Created: s.Cluster.Created.Add(-older), UID: "other"})
+	}
+}
+
+// uid changes the UID of the Cluster, which its claims follow.
+func uid(uid types.UID) viptest.Option {
+	return func(s *vip.Snapshot) {
+		s.Cluster.UID = uid
+		for i := range s.Claims {
+			s.Claims[i].Owner.UID = uid
+		}
+	}
 }
 
 func TestDNS(t *testing.T) {
@@ -70,6 +89,23 @@ func TestDNS(t *testing.T) {
 			}},
 			message: "longer than 253",
 		},
+		"if an older Cluster holds the name, should leave it and say so": {
+			given: []viptest.Option{viptest.Served(), named, nameHeld("api.prod.example.com", time.Second)}, want: []string{"records [{*.prod.tenant.example.com A 10.0.0.20}]"},
+			message: "api.prod.example.com collides with a name of an older Cluster",
+		},
+		"if an older Cluster gets to hold a name that is there, should give it up": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), nameHeld("api.prod.example.com", time.Second)}, want: []string{"records [{*.prod.tenant.example.com A 10.0.0.20}]"},
+			message: "it gets the name when that one goes",
+		},
+		"if an older Cluster holds a wildcard above the name, should leave it":  {given: []viptest.Option{viptest.Served(), named, nameHeld("*.example.com", time.Second)}, want: []string{}, message: "no DNS name"},
+		"if an older Cluster holds a name below the wildcard, should leave it":  {given: []viptest.Option{viptest.Served(), named, nameHeld("a.b.prod.tenant.example.com", time.Second)}, want: []string{"records [{api.prod.example.com A 10.0.0.10}]"}},
+		"if an older Cluster holds the domain of the wildcard, should write it": {given: []viptest.Option{viptest.Served(), named, nameHeld("prod.tenant.example.com", time.Second)}, want: []string{both}},
+		"if an older Cluster holds other names, should write them": {
+			given: []viptest.Option{viptest.Served(), named, nameHeld("xapi.prod.example.com", time.Second), nameHeld("*.api.prod.example.com", time.Second), nameHeld("*.x.tenant.example.com", time.Second)}, want: []string{both},
+		},
+		"if a younger Cluster holds the name, should write it":                       {given: []viptest.Option{viptest.Served(), named, nameHeld("api.prod.example.com", -time.Second)}, want: []string{both}},
+		"if a Cluster of that second has the name and a lower UID, should leave it":  {given: []viptest.Option{viptest.Served(), uid("z"), named, nameHeld("api.prod.example.com", 0)}, want: []string{"records [{*.prod.tenant.example.com A 10.0.0.20}]"}},
+		"if a Cluster of that second has the name and a higher UID, should write it": {given: []viptest.Option{viptest.Served(), uid("a"), named, nameHeld("api.prod.example.com", 0)}, want: []string{both}},
 		"if Cluster API is done with a deleted Cluster, should withdraw the names before the addresses go back": {
 			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), viptest.With(func(c *vip.Cluster) { c.Deleting, c.InUse = true, false })},
 			want:  []string{"records away", "delete vip-cp-prod", "delete vip-ingress-prod"},
@@ -92,4 +128,33 @@ func TestDNSNameOfClusterWithDot(t *testing.T) {
 	name, err := settings.Name(cp, &vip.Cluster{Namespace: "tenant", Name: "www.prod"})
 	assert.Empty(t, name)
 	assert.ErrorContains(t, err, "has a dot")
+}
+
+func TestNameThatIsTakenIsTriedAgain(t *testing.T) {
+	given := []viptest.Option{viptest.Served(), named}
+	assert.False(t, vip.Decide(viptest.Snapshot(given...)).Status.Waiting)
+	plan := vip.Decide(viptest.Snapshot(append(given, nameHeld("api.prod.example.com", time.Second))...))
+	assert.True(t, plan.Status.Waiting)
+	assert.True(t, viptest.Condition(plan, cp).True, "the VIP is there")
+}
+
+func TestOverlap(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a.example.com", "a.example.com", true},
+		{"a.example.com", "b.example.com", false},
+		{"*.example.com", "a.example.com", true},
+		{"*.example.com", "a.b.example.com", true},
+		{"*.example.com", "*.a.example.com", true},
+		{"*.example.com", "*.example.com", true},
+		{"*.example.com", "example.com", false},
+		{"*.example.com", "a.notexample.com", false},
+		{"*.a.example.com", "*.b.example.com", false},
+		{"b.example.com", "a.b.example.com", false},
+	} {
+		assert.Equal(t, tt.want, vip.Overlap(tt.a, tt.b), "%s and %s", tt.a, tt.b)
+		assert.Equal(t, tt.want, vip.Overlap(tt.b, tt.a), "%s and %s", tt.b, tt.a)
+	}
 }

@@ -89,7 +89,7 @@ func (a *allocation) status(outcomes []outcome) Status {
 			continue
 		}
 		status.Roles = append(status.Roles, o.RoleStatus)
-		status.Waiting = status.Waiting || o.holds && !o.Ready
+		status.Waiting = status.Waiting || o.holds && !o.Ready || o.nameTaken
 		trouble = trouble || o.trouble
 		if o.postponed || o.withheld > 0 {
 			withheld[names.ConditionType(o.Role)] = true

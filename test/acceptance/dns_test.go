@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,6 +104,86 @@ func TestDNS(t *testing.T) {
 	s.delete("prod")
 	s.gone("prod")
 	s.eventually("the records are gone", func() error { return s.hasRecords("prod") })
+}
+
+// TestDNSNamesCollide: two Clusters of one name would have the same DNS names. Nothing but the events of the older one may wake the
+// younger one: the operator looks at nothing by itself for an hour.
+func TestDNSNamesCollide(t *testing.T) {
+	e := onPlane(t)
+	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")
+	require.NoError(t, err)
+	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), string(manifest))
+	require.NoError(t, err)
+	older, younger := newScope(t, e, nil), newScope(t, e, nil)
+	run := func(args ...string) {
+		operator := runOperator(t, e, append([]string{"--base-domain=example.com", "--retry-interval=1h", "--reconcile-period=1h"}, args...)...)
+		older.operator, younger.operator = operator, operator
+	}
+	run("--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}")
+	older.cluster("twin")
+	younger.cluster("twin")
+	age := func(c *harness.Cluster) string {
+		return c.GetCreationTimestamp().UTC().Format(time.RFC3339) + string(c.GetUID())
+	}
+	if age(younger.sees("twin")) < age(older.sees("twin")) { // both may be of one second
+		older, younger = younger, older
+	}
+	t.Cleanup(younger.end)
+	t.Cleanup(older.end)
+	awaitRecords := func(s *scope, cluster string, want ...string) {
+		t.Helper()
+		s.eventually("the DNS records of "+s.name+"/"+cluster, func() error { return s.hasRecords(cluster, want...) })
+	}
+	both := func(s *scope, domain string) []string {
+		return []string{"*." + domain + " A " + s.ip(20), "api." + domain + " A " + s.ip(10)}
+	}
+	taken := func(want bool) check {
+		return func(c *harness.Cluster) error {
+			message := c.Condition(controlPlane).Message
+			if strings.Contains(message, "api.twin.example.com collides with a name of an older Cluster") != want || strings.Contains(message, older.name) {
+				return errors.New(message)
+			}
+			return nil
+		}
+	}
+
+	younger.bothPools()
+	younger.served("twin")
+	awaitRecords(younger, "twin", both(younger, "twin.example.com")...)
+
+	older.bothPools() // now the older one has VIPs as well
+	older.served("twin")
+	awaitRecords(older, "twin", both(older, "twin.example.com")...)
+	awaitRecords(younger, "twin")
+	younger.sees("twin", taken(true))
+	older.sees("twin", taken(false))
+
+	older.cluster("www.twin") // would have names below the wildcard, or those of another Cluster
+	older.sees("www.twin", condition(controlPlane, names.ReasonIPAddressAssigned), func(c *harness.Cluster) error {
+		if message := c.Condition(controlPlane).Message; !strings.Contains(message, `"www.twin" has a dot`) {
+			return errors.New(message)
+		}
+		return nil
+	})
+	awaitRecords(older, "www.twin")
+
+	older.delete("twin")
+	older.gone("twin")
+	awaitRecords(younger, "twin", both(younger, "twin.example.com")...)
+	younger.sees("twin", taken(false))
+
+	stop(t, older.operator)
+	run() // by the default, no two Clusters would have one name
+	older.cluster("twin")
+	older.served("twin")
+	for _, s := range []*scope{older, younger} {
+		domain := "twin." + s.name + ".example.com"
+		s.eventually("the DNS records of "+s.name, func() error {
+			c := s.get("twin")
+			return s.hasRecords("twin", "*."+domain+" A "+c.VIP(ingress), "api."+domain+" A "+c.VIP(controlPlane))
+		})
+	}
+	awaitRecords(older, "www.twin")
 }
 
 // keeps waits until the operator's metric says whether DNS records are kept.

@@ -121,7 +121,8 @@ func TestDNSRecordsOfNobody(t *testing.T) {
 	s.bothPools()
 	s.cluster("prod")
 	s.served("prod")
-	all := []string{"*.prod.example.com A " + s.ip(20), "api.prod.example.com A " + s.ip(10)}
+	domain := "prod." + s.name + ".example.com"
+	all := []string{"*." + domain + " A " + s.ip(20), "api." + domain + " A " + s.ip(10)}
 	hasRecords := func() error { return s.hasRecords("prod", all...) }
 	s.eventually("the records are there", hasRecords)
 	s.settled()
