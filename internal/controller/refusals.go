@@ -40,6 +40,9 @@ func (r *refusals) note(cluster types.NamespacedName, failed []kube.Failure, now
 				r.clusters[cluster] = map[vip.Key]refusal{}
 			}
 			for _, action := range failure.Actions {
+				if action.Key() == (vip.AddFinalizer{}).Key() && len(failure.Actions) > 1 {
+					continue // it goes with what is written, and was not what the API server minded
+				}
 				r.clusters[cluster][action.Key()] = refusal{warning.Message, now.Add(r.lasts)}
 			}
 		}

@@ -58,9 +58,9 @@ func (a *allocation) boundTo(claim *Claim) netip.Addr {
 }
 
 // wrote reports whether it is on record that the role's VIP was written from this very claim. A claim never changes its
-// address, so it is the one that the Cluster has had since.
+// address, so it is the one that the Cluster has had since. One that lost its owner in a restore kept its UID.
 func (a *allocation) wrote(claim *Claim, role string) bool {
-	return a.owns(claim) && a.cluster.Written[role] == claim.UID
+	return (a.owns(claim) || claim.Owner == nil) && a.cluster.Written[role] == claim.UID
 }
 
 // lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the

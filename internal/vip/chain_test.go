@@ -289,7 +289,7 @@ func TestReleasedIsSaid(t *testing.T) {
 
 func TestSpellingsOfAnAddress(t *testing.T) {
 	for text, want := range map[string]string{
-		"10.0.0.010": "10.0.0.10", "10.0.0.10 ": "10.0.0.10", "[fd00::1]": "fd00::1", "::ffff:10.0.0.10": "10.0.0.10",
+		"10.0.0.010": "10.0.0.10", "[fd00::1]": "fd00::1", "::ffff:10.0.0.10": "10.0.0.10",
 		"fd00::1%0": "", "[fe80::1%eth0]": "", "10.0.0.256": "", "vip.example.com": "", "": "",
 	} {
 		got := vip.ParseAddr(text)

@@ -29,7 +29,7 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case !writable:
 	case holds && !a.cluster.Held && a.Refused[AddFinalizer{}.Key()] != "":
-		values = nil // without the finalizer, what is written now could not be taken back
+		values = nil // the records of DNS as well; see refused
 		plan.Warnings = append(plan.Warnings, Warning{Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()]})
 	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
 		plan.Actions = append(plan.Actions, AddFinalizer{})

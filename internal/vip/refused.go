@@ -12,9 +12,15 @@ func (a *allocation) refused(o *outcome) {
 	if len(o.claim) > 0 {
 		a.refusedClaim(o)
 	}
-	var said string
+	var said, unheld string
+	if !a.cluster.Held { // without the finalizer, what is written now could not be taken back
+		unheld = a.Refused[AddFinalizer{}.Key()]
+	}
 	o.value = slices.DeleteFunc(o.value, func(action Action) bool {
 		text, ok := a.Refused[action.Key()]
+		if !ok {
+			text, ok = unheld, unheld != ""
+		}
 		if ok && said == "" {
 			said = text
 		}

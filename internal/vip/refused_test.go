@@ -78,6 +78,12 @@ func TestRefused(t *testing.T) {
 			}},
 			want: []string{"create vip-cp-prod from cp"},
 		},
+		"if the finalizer is refused, should write nothing, and not say that it is there": {
+			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, func(s *vip.Snapshot) {
+				s.Refused = map[vip.Key]string{vip.AddFinalizer{}.Key(): said}
+			}},
+			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false WriteRefused"}, says: true,
+		},
 		"if the variable of ingress is refused, should serve both roles without it": {
 			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
 				onHold(2, 2, true), annotated), refusedFor(ingress)},

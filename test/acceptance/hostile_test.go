@@ -62,7 +62,7 @@ func TestLargestObjects(t *testing.T) {
 		s := s.in(t)
 		s.cluster("full", func(c *harness.NewCluster) { c.Annotations = filler(allAnnotations) })
 		event := s.hasEvent("full", "Warning "+names.EventWriteRefused)
-		require.Contains(t, event.Message, "metadata.annotations: Too long")
+		require.Contains(t, event.Message, "metadata.annotations: FieldValueTooLong")
 		require.Contains(t, event.Message, "remove annotations")
 		mark := s.mark()
 		for i := range 50 {

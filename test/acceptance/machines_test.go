@@ -15,7 +15,7 @@ import (
 // No machine is ever built without its VIP, by the fastest of providers, where the class writes the VIP into the
 // infrastructure and the control plane: the infrastructure has it first, and Cluster API copies it to the endpoint.
 func TestMachinesHaveTheirVIP(t *testing.T) {
-	const late, soon = 40, 10
+	const late, soon = 12, 10
 	e := onPlane(t)
 	for way, of := range map[string]struct {
 		class harness.NewClass
