@@ -123,6 +123,8 @@ func TestPrintableWarning(t *testing.T) {
 		"a.io/v1beta1 Kind is deprecated in v1.21+, unavailable in v1.25+; use a.io/v1 Kind":              "a.io/v1beta1 Kind is deprecated in v1.21+, unavailable in v1.25+; use a.io/v1 Kind",
 		"a.io/v1beta1 Kind is deprecated; the password is " + secret:                                      "",
 		"Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': the password is " + secret: "Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b'",
+
+		// No warning that is known, so nothing of it.
 		"the password is " + secret: "",
 	} {
 		assert.Equal(t, want, capi.PrintableWarning(text), text)
