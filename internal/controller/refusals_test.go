@@ -32,6 +32,15 @@ func TestRefusals(t *testing.T) {
 		assert.Equal(t, map[vip.Key]string{action.Key(): "create claim: the API server answers (403 Forbidden)"}, r.of(key, begin))
 		assert.Empty(t, r.of(other, begin))
 	})
+	t.Run("if the finalizer was refused with a value, should remember the value, and the finalizer if it was alone", func(t *testing.T) {
+		value, finalizer := vip.SetAnnotation{Role: names.RoleIngress, Value: "10.0.0.20"}, vip.AddFinalizer{}
+		r := newRefusals(lasts)
+		r.note(key, []kube.Failure{{Actions: []vip.Action{finalizer, value}, Err: quota}}, begin)
+		assert.Contains(t, r.of(key, begin), value.Key())
+		assert.NotContains(t, r.of(key, begin), finalizer.Key())
+		r.note(key, []kube.Failure{{Actions: []vip.Action{finalizer}, Err: quota}}, begin)
+		assert.Contains(t, r.of(key, begin), finalizer.Key())
+	})
 	t.Run("if its time is over, should forget it", func(t *testing.T) {
 		r := noted(quota)
 		assert.NotEmpty(t, r.of(key, begin.Add(lasts-1)))
