@@ -1,6 +1,7 @@
 package kubectlvip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,16 @@ func (a *app) scope(all bool) (scope, namespace string, err error) {
 	return namespace, namespace, nil
 }
 
+// look reads what a command is about, and says in which namespace that is; empty means all.
+func (a *app) look(ctx context.Context, all bool) (world *live.World, scope string, err error) {
+	scope, namespace, err := a.scope(all)
+	if err != nil {
+		return nil, "", err
+	}
+	world, err = a.read(ctx, namespace)
+	return world, scope, err
+}
+
 func (a *app) newList() *cobra.Command {
 	var all, watch bool
 	command := &cobra.Command{
@@ -44,11 +55,7 @@ role has no VIP; kubectl vip explain says more about each.`,
 		Example: "  kubectl vip list -A\n  kubectl vip list -n demo -w",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			scope, namespace, err := a.scope(all)
-			if err != nil {
-				return err
-			}
-			world, err := a.read(command.Context(), namespace)
+			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
 			}
@@ -81,11 +88,7 @@ addresses are in use. Pools that are not labelled for the allocator are listed t
 		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			scope, namespace, err := a.scope(all)
-			if err != nil {
-				return err
-			}
-			world, err := a.read(command.Context(), namespace)
+			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
 			}
@@ -115,11 +118,7 @@ the condition, what the operator does next, and what a person can do. It works w
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
-			_, namespace, err := a.scope(false)
-			if err != nil {
-				return err
-			}
-			world, err := a.read(command.Context(), namespace)
+			world, namespace, err := a.look(command.Context(), false)
 			if err != nil {
 				return err
 			}

@@ -39,11 +39,7 @@ The exit code is 1 if nothing can be done because pools serve the role still.`,
 			if err != nil {
 				return err
 			}
-			scope, namespace, err := a.scope(all)
-			if err != nil {
-				return err
-			}
-			world, err := a.read(command.Context(), namespace)
+			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
 			}
