@@ -46,6 +46,11 @@ func (c *Cluster) Snapshot() vip.Cluster {
 	}
 }
 
+// Key returns the Cluster's namespace and name.
+func (c *Cluster) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
+}
+
 // Class returns the ClusterClass of the topology; the name is empty if there is none. A class without a namespace of
 // its own is in the Cluster's.
 func (c *Cluster) Class() vip.Class {

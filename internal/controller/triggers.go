@@ -100,7 +100,7 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 		t.wake(t.handler.waiters.inConflict(address)...)
 	}
 	if !had.Equal(kept) {
-		t.wake(t.store.Namesakes(types.NamespacedName{Namespace: before.Namespace, Name: before.Name})...)
+		t.wake(t.store.Namesakes(before.Key())...)
 	}
 }
 
@@ -110,7 +110,7 @@ func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
 		return
 	}
 	for _, cluster := range t.store.ClustersOfClass(cmp.Or(after, before)) {
-		t.wake(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
+		t.wake(cluster.Key())
 	}
 }
 
@@ -219,7 +219,7 @@ func (t *triggers) doubts(pool *capi.Pool, initial bool) []string {
 // wakeCarriers wakes the Clusters that carry an address which the pool may hand out: theirs may have been set by hand.
 func (t *triggers) wakeCarriers(pool *capi.Pool) {
 	for _, cluster := range t.store.CarriersIn(pool) {
-		t.wake(types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name})
+		t.wake(cluster.Key())
 	}
 }
 
@@ -232,7 +232,7 @@ func full(pool *capi.Pool) bool { return pool.Snapshot(time.Time{}).Capacity.Ful
 
 func (t *triggers) wakeClasses(pool *capi.Pool, waitingOnly bool) {
 	for _, cluster := range t.store.ClustersOf(pool) {
-		key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+		key := cluster.Key()
 		if !waitingOnly || t.handler.waiters.isWaiting(key) {
 			t.wake(key)
 		}

@@ -28,7 +28,7 @@ func (i *Informers) namesOf(cluster types.NamespacedName) map[string]string {
 // nameKeys returns the keys of a Cluster in the index of names: each name, and the domains that it lies below.
 func (i *Informers) nameKeys(cluster *capi.Cluster) []string {
 	var keys []string
-	for _, name := range i.namesOf(keyFor(cluster)) {
+	for _, name := range i.namesOf(cluster.Key()) {
 		keys = append(keys, name)
 		for _, domain := range domainsOf(name) {
 			keys = append(keys, belowKey(domain))
@@ -73,7 +73,7 @@ func (s *Store) Namesakes(cluster types.NamespacedName) []types.NamespacedName {
 	for _, name := range s.namesOf(cluster) {
 		for _, key := range collidingKeys(name) {
 			for _, other := range lookup[*capi.Cluster](s.Clusters, byName, key) {
-				found[keyFor(other)] = true
+				found[other.Key()] = true
 			}
 		}
 	}
@@ -84,7 +84,7 @@ func (s *Store) Namesakes(cluster types.NamespacedName) []types.NamespacedName {
 // nameHolders returns who holds DNS names that may collide with those of a Cluster.
 func (s *Store) nameHolders(cluster *capi.Cluster, now time.Time) []vip.Holder {
 	var holders []vip.Holder
-	for _, key := range s.Namesakes(keyFor(cluster)) {
+	for _, key := range s.Namesakes(cluster.Key()) {
 		other, ok := s.clusters.get(key.String(), now)
 		if !ok {
 			continue
@@ -128,8 +128,4 @@ func (s *Store) backed(cluster *capi.Cluster, role string, now time.Time) bool {
 // records returns the object at the name of a Cluster's DNS records, whoever owns it.
 func (s *Store) records(cluster *capi.Cluster, now time.Time) (*capi.DNSEndpoint, bool) {
 	return s.dns.get(cluster.Namespace+"/"+names.DNSEndpointName(cluster.Name), now)
-}
-
-func keyFor(cluster *capi.Cluster) types.NamespacedName {
-	return types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
 }

@@ -299,14 +299,14 @@ func (f *fleet) requireOneHolderEach(t *rapid.T, byKey map[types.NamespacedName]
 		plan, changed := f.handle(c)
 		require.False(t, changed, "%s was not woken", c.UID)
 		for _, role := range plan.Status.Roles {
-			name := f.namesOf(keyFor(c))[role.Role]
+			name := f.namesOf(c.Key())[role.Role]
 			has := slices.Contains(f.names(c), name)
 			require.False(t, has && !backed, "%s has %s without a claim", c.UID, name)
 			require.Equal(t, backed && !has, plan.Status.Waiting && strings.Contains(role.Message, name+" collides"), "%s: %s", c.UID, role.Message)
 		}
 	}
 	if oldest != nil {
-		for role, name := range f.namesOf(keyFor(oldest)) {
+		for role, name := range f.namesOf(oldest.Key()) {
 			require.Contains(t, f.names(oldest), name, "%s of %s", role, oldest.UID)
 		}
 	}

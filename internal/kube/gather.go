@@ -142,19 +142,8 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 
 // withPoolOf adds the pool of a claim, if it exists and is not there.
 func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
-	ref := claim.Spec.PoolRef
-	for _, kind := range s.Informers.Pools {
-		if kind.Group != ref.APIGroup || kind.Kind != ref.Kind {
-			continue
-		}
-		key := ref.Name
-		if kind.Namespaced {
-			key = claim.Namespace + "/" + ref.Name
-		}
-		object, ok, err := kind.GetStore().GetByKey(key)
-		if pool, isPool := object.(*capi.Pool); err == nil && ok && isPool && !slices.Contains(pools, pool) {
-			pools = append(pools, pool)
-		}
+	if pool := s.pool(claim.Spec.PoolRef.Snapshot(), claim.Namespace); pool != nil && !slices.Contains(pools, pool) {
+		pools = append(pools, pool)
 	}
 	return pools
 }
@@ -242,7 +231,7 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	}
 	holder, ok := s.clusters.get(claim.Cluster().String(), now)
 	if ok && holder.UID == claim.OwnerUID() && !released(holder) {
-		rival.Cluster = types.NamespacedName{Namespace: holder.Namespace, Name: holder.Name}
+		rival.Cluster = holder.Key()
 		rival.Field = vip.CarriedIn(claim.Role(), holder.Spec.ControlPlaneEndpoint.Host, holder.VIPs(), addr)
 	}
 	return rival
@@ -276,7 +265,7 @@ func carried(cluster *capi.Cluster) []vip.Rival {
 		if addr := vip.ParseAddr(value); addr != (netip.Addr{}) {
 			rivals = append(rivals, vip.Rival{
 				Address: addr,
-				Cluster: types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name},
+				Cluster: cluster.Key(),
 				Field:   field,
 			})
 		}

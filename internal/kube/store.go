@@ -154,25 +154,26 @@ func (s *Store) ObserveDNS(d *capi.DNSEndpoint, deleted bool) { s.dns.observe(d,
 // ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool. Of a pool that is not
 // there nothing is kept: claims may name whatever they like.
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
-	if s.pool(pool, namespace) == nil {
+	found := s.pool(pool, namespace)
+	if found == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.served[s.poolKey(pool, namespace)] = at
+	s.served[poolKey(found)] = at
 }
 
 // ForgetPool drops what is remembered of a pool that is gone.
 func (s *Store) ForgetPool(p *capi.Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.served, s.poolKey(p.Ref(), p.Namespace))
+	delete(s.served, poolKey(p))
 }
 
 func (s *Store) lastServed(p *capi.Pool) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.served[s.poolKey(p.Ref(), p.Namespace)]
+	return s.served[poolKey(p)]
 }
 
 // pool returns the pool that a claim in the namespace names, or nil if it is not there.
@@ -193,14 +194,10 @@ func (s *Store) pool(ref vip.PoolRef, namespace string) *capi.Pool {
 	return nil
 }
 
-// poolKey names a pool for the map of served pools: namespace is that of the pool, or of a claim on it.
-func (s *Store) poolKey(ref vip.PoolRef, namespace string) string {
-	for _, pools := range s.Informers.Pools {
-		if pools.Kind == ref.Kind && pools.Group == ref.Group && !pools.Namespaced {
-			namespace = ""
-		}
-	}
-	return namespace + "/" + ref.Group + "/" + ref.String()
+// poolKey names a pool for the map of served pools.
+func poolKey(p *capi.Pool) string {
+	ref := p.Ref()
+	return p.Namespace + "/" + ref.Group + "/" + ref.String()
 }
 
 // ClustersOf returns the Clusters that a pool may serve, going by its classes and namespace.

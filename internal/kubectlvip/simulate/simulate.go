@@ -41,7 +41,7 @@ func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now t
 	if err := store.Clusters.GetStore().Update(cluster); err != nil {
 		return Outcome{}, fmt.Errorf("take Cluster %s in: %w", manifest.Name, err)
 	}
-	key := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}
+	key := cluster.Key()
 	_, snapshot, _ := store.Gather(key, vip.Memory{}, settings, now)
 	outcome := Outcome{Exists: exists, Snapshot: snapshot, Plan: vip.Decide(snapshot)}
 	outcome.Actions = outcome.Plan.Actions
