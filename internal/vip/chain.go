@@ -11,11 +11,11 @@ import (
 // Whose an address is, a chain of UIDs says: the IPAddress is owned by the claim, and the claim by the Cluster. A name
 // proves nothing, because what is gone had it too, and neither does what a copied manifest brings along (ADR 11).
 
-// claimFor returns the claim at the name of a role's claim, whoever owns it, or nil.
-func (a *allocation) claimFor(role string) *Claim {
-	name := names.ClaimName(a.cluster.Name, role)
-	for i := range a.Claims {
-		if claim := &a.Claims[i]; claim.Name == name && claim.Namespace == a.cluster.Namespace {
+// ClaimFor returns the claim at the name of a role's claim, whoever owns it, or nil.
+func (s *Snapshot) ClaimFor(role string) *Claim {
+	name := names.ClaimName(s.Cluster.Name, role)
+	for i := range s.Claims {
+		if claim := &s.Claims[i]; claim.Name == name && claim.Namespace == s.Cluster.Namespace {
 			return claim
 		}
 	}
@@ -113,6 +113,6 @@ func compareRoles(a, b string) int {
 // HoldsEndpoint reports whether the claim of the control plane is the Cluster's and holds its endpoint.
 func (s *Snapshot) HoldsEndpoint() bool {
 	a := &allocation{Snapshot: s, cluster: &s.Cluster}
-	claim, host := a.claimFor(names.RoleControlPlane), ParseAddr(s.Cluster.Endpoint.Host)
+	claim, host := a.ClaimFor(names.RoleControlPlane), ParseAddr(s.Cluster.Endpoint.Host)
 	return claim != nil && host.IsValid() && a.owns(claim) && a.boundTo(claim) == host
 }

@@ -101,7 +101,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		carried := a.carriedOrRestored(o)
 		record := newRecord(name, carried)
 		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
-		named := o.Ready && a.boundTo(a.claimFor(o.Role)) == carried || slices.Contains(a.DNS.Records, record)
+		named := o.Ready && a.boundTo(a.ClaimFor(o.Role)) == carried || slices.Contains(a.DNS.Records, record)
 		switch {
 		case !carried.IsValid() || err == nil && name == "":
 		case err != nil:

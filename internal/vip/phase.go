@@ -102,7 +102,7 @@ type sight struct {
 }
 
 func (a *allocation) look(role string) *sight {
-	r := &sight{allocation: a, role: role, choice: Choose(a.cluster, a.Pools, role), claim: a.claimFor(role)}
+	r := &sight{allocation: a, role: role, choice: Choose(a.cluster, a.Pools, role), claim: a.ClaimFor(role)}
 	if r.claim == nil {
 		return r
 	}
@@ -112,8 +112,9 @@ func (a *allocation) look(role string) *sight {
 	}
 	r.adopt = r.adoption()
 	r.mine = a.owns(r.claim) || r.adopt != ""
-	r.address = a.addressOf(r.claim)
-	r.addr = a.boundTo(r.claim)
+	if r.address = a.addressOf(r.claim); r.address != nil {
+		r.addr = ParseAddr(r.address.Value)
+	}
 	return r
 }
 

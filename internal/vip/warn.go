@@ -43,7 +43,7 @@ func (a *allocation) endpointInRange() []Warning {
 		return nil
 	}
 	// The annotation may have been removed: a claim that is bound to the address says the same.
-	if a.boundTo(a.claimFor(names.RoleControlPlane)) == addr {
+	if a.boundTo(a.ClaimFor(names.RoleControlPlane)) == addr {
 		return nil
 	}
 	var pools []string

@@ -247,7 +247,7 @@ func serving(verdict vip.Verdict) bool {
 }
 
 func claimState(s *vip.Snapshot, role string) *ClaimState {
-	claim := claimAt(s, role)
+	claim := s.ClaimFor(role)
 	if claim == nil {
 		return nil
 	}

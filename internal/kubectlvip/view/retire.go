@@ -2,7 +2,6 @@ package view
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -62,7 +61,7 @@ func Retire(f *Facts, namespace, class, role string) Retirement {
 // holding returns what a Cluster has of a role, and whether it has anything.
 func holding(s *vip.Snapshot, role string) (Retired, bool) {
 	retired := Retired{Namespace: s.Cluster.Namespace, Name: s.Cluster.Name}
-	if claim := claimAt(s, role); claim != nil && !claim.Deleting && !foreign(s, claim) {
+	if claim := s.ClaimFor(role); claim != nil && !claim.Deleting && !foreign(s, claim) {
 		retired.Claim, retired.Pool = claim.Name, claim.Pool.String()
 	}
 	if address, carries := s.Cluster.VIPs[role]; carries {
@@ -82,19 +81,10 @@ func (f *Facts) keeps(s *vip.Snapshot, role string) string {
 			return poolName(&pools[i].Pool) + " is labelled to serve it; take the role off the pool first"
 		}
 	}
-	if claim := claimAt(s, role); claim != nil && foreign(s, claim) {
+	if claim := s.ClaimFor(role); claim != nil && foreign(s, claim) {
 		return fmt.Sprintf("claim %s belongs to something else", claim.Name)
 	}
 	return ""
-}
-
-func claimAt(s *vip.Snapshot, role string) *vip.Claim {
-	name := names.ClaimName(s.Cluster.Name, role)
-	i := slices.IndexFunc(s.Claims, func(c vip.Claim) bool { return c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &s.Claims[i]
 }
 
 // foreign reports whether a claim is owned by something else than this very Cluster.
