@@ -22,9 +22,9 @@ var Protection string
 //go:embed capi-vip-allocator/files/placeholder.yaml
 var Placeholder string
 
-// Keep are the parts of the policies that keep the VIPs that a Cluster has, as YAML: what the two modes have in common, and
-// keep and refuse, which are merged with it. OPERATOR in it stands for the user name of the operator's service account, and
-// VARIABLES for a JSON list of names.
+// Keep are the parts of the policies that keep the VIPs that a Cluster has, as YAML: what the two modes have in common,
+// and keep and refuse, which are merged with it. OPERATOR in it stands for the user name of the operator's service
+// account, and VARIABLES for a JSON list of names.
 //
 //go:embed capi-vip-allocator/files/keep.yaml
 var Keep string

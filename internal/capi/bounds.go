@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What is read of one Cluster. Whoever may create Clusters chooses how large they are, and each decision about another Cluster
-// may have to look at them.
+// What is read of one Cluster. Whoever may create Clusters chooses how large they are, and each decision about another
+// Cluster may have to look at them.
 const (
 	// longestText is how long the value of an annotation may be: an address and a gate are shorter than a host.
 	longestText = longestHost
@@ -21,8 +21,8 @@ const (
 	allValues = 64 << 10
 )
 
-// bound drops from a Cluster what exceeds the limits, and notes on it that something was dropped. Values that are too long are cut
-// rather than dropped: a decision then still sees that there is something, which is no address.
+// bound drops from a Cluster what exceeds the limits, and notes on it that something was dropped. Values that are too
+// long are cut rather than dropped: a decision then still sees that there is something, which is no address.
 func (c *Cluster) bound() {
 	cut := c.boundConditions()
 	cut = c.boundAnnotations() || cut
@@ -65,8 +65,8 @@ func (c *Cluster) boundConditions() bool {
 	return true
 }
 
-// boundAnnotations keeps the annotations that are not a role's own, then those of the standard roles and of roles that the
-// Cluster has a condition for, since they are served, then the first by name.
+// boundAnnotations keeps the annotations that are not a role's own, then those of the standard roles and of roles that
+// the Cluster has a condition for, since they are served, then the first by name.
 func (c *Cluster) boundAnnotations() bool {
 	cut := false
 	var ours []string
@@ -120,8 +120,8 @@ func (c *Cluster) annotationRanks(keys []string) map[string]int {
 	return ranks
 }
 
-// boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable without a value is not one
-// that is not set.
+// boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable without a value
+// is not one that is not set.
 func (c *Cluster) boundVariables() bool {
 	variables, size := c.Spec.Topology.Variables, 0
 	for i := range variables {

@@ -220,8 +220,8 @@ func (a *Address) Snapshot() vip.Address {
 	}
 }
 
-// claimUID returns the UID of the claim that owns the address, or "" if none does. Cluster API's contract for IPAM providers
-// has the claim among the owners; the pool is another one.
+// claimUID returns the UID of the claim that owns the address, or "" if none does. Cluster API's contract for IPAM
+// providers has the claim among the owners; the pool is another one.
 func (a *Address) claimUID() types.UID {
 	for _, owner := range a.OwnerReferences {
 		if owner.Kind == KindClaim {

@@ -32,8 +32,8 @@ func IsOutdated(err error) bool {
 		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
 }
 
-// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API server
-// that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
+// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API
+// server that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
 func IsTooLarge(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -53,16 +53,17 @@ func IsFull(err error) bool {
 		})
 }
 
-// IsRefusal reports whether the API server, or an admission webhook or policy, does not take a write and will not take it
-// however often it is tried. A write that came too late is none of these, though it may be called invalid as well.
+// IsRefusal reports whether the API server, or an admission webhook or policy, does not take a write and will not take
+// it however often it is tried. A write that came too late is none of these, though it may be called invalid as well.
 func IsRefusal(err error) bool {
 	return !IsOutdated(err) && (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) ||
 		apierrors.IsBadRequest(err) || IsTooLarge(err))
 }
 
-// Printable returns an error whose text may stand in a log, an event or a condition, and that unwraps to err. The API server
-// and admission webhooks quote what they refuse, so that their free text may hold the value of a variable. Of an answer
-// of the API server the text says who refused, the code, and which fields are how wrong. Other errors are returned as they are.
+// Printable returns an error whose text may stand in a log, an event or a condition, and that unwraps to err. The API
+// server and admission webhooks quote what they refuse, so that their free text may hold the value of a variable. Of an
+// answer of the API server the text says who refused, the code, and which fields are how wrong. Other errors are
+// returned as they are.
 func Printable(err error) error {
 	found := answers(err)
 	if len(found) == 0 {
@@ -139,8 +140,8 @@ func describe(s metav1.Status) string {
 	return text + ": " + strings.Join(causes, ", ")
 }
 
-// structures are the sentences of the API server that hold names and numbers alone, up to where somebody else's words may
-// begin. They stand at the beginning of a message, where a webhook cannot write.
+// structures are the sentences of the API server that hold names and numbers alone, up to where somebody else's words
+// may begin. They stand at the beginning of a message, where a webhook cannot write.
 var structures = func() []*regexp.Regexp {
 	const forbidden = `^\S+(?: "[^"]*")? is forbidden: `
 	var compiled []*regexp.Regexp
@@ -166,8 +167,8 @@ func structural(message string) string {
 	return ""
 }
 
-// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be somebody else's words:
-// admission webhooks and policies warn too, and may quote the object.
+// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be somebody
+// else's words: admission webhooks and policies warn too, and may quote the object.
 func PrintableWarning(text string) string {
 	for _, structure := range []*regexp.Regexp{deprecation, policyWarning} {
 		if match := structure.FindStringSubmatch(text); match != nil {
@@ -192,8 +193,8 @@ var (
 	fieldIndex  = regexp.MustCompile(`^\d{1,4}$`)
 )
 
-// printableField returns the path of a field without the keys in it, which are data, save indexes and the names of variables.
-// What is no such path is "".
+// printableField returns the path of a field without the keys in it, which are data, save indexes and the names of
+// variables. What is no such path is "".
 func printableField(path string) string {
 	path = insideValue.ReplaceAllString(path, "$1")
 	if !fieldPath.MatchString(path) {

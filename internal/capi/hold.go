@@ -9,9 +9,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// ControlPlaneTopology is the view of spec.topology.controlPlane: the annotation in its metadata by which the control plane
-// object is paused, and what has to be known of the rest to put it on and take it off by a JSON patch. Cluster API refuses
-// empty objects there.
+// ControlPlaneTopology is the view of spec.topology.controlPlane: the annotation in its metadata by which the control
+// plane object is paused, and what has to be known of the rest to put it on and take it off by a JSON patch. Cluster
+// API refuses empty objects there.
 type ControlPlaneTopology struct {
 	// Paused says that the annotation is there, and By is its value.
 	Paused bool   `json:"-"`
@@ -70,8 +70,8 @@ func (t *ControlPlaneTopology) pause() vip.Pause {
 	return vip.PauseForeign
 }
 
-// holdValue begins the value of the annotation that the allocator writes, which Cluster API does not read. The generation
-// after it makes each hold another one.
+// holdValue begins the value of the annotation that the allocator writes, which Cluster API does not read. The
+// generation after it makes each hold another one.
 const holdValue = names.Domain + "/"
 
 // hold returns the operation that has the topology pause the control plane object.

@@ -40,8 +40,8 @@ func (c *Cluster) ApplyFinalizer(api API) ([]byte, error) {
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{"finalizers": []string{names.ReleaseFinalizer}}, nil)
 }
 
-// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not take those away that
-// are missing here: see PatchConditionsAway.
+// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not take those away
+// that are missing here: see PatchConditionsAway.
 func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, error) {
 	applied := make([]metav1.Condition, 0, len(conditions))
 	for _, condition := range conditions {
@@ -61,9 +61,9 @@ func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, 
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{}, object{"status": status})
 }
 
-// PatchConditionsAway returns the JSON patch that takes those of our conditions off the Cluster's status whose types are not
-// among the given ones, or nil if there are none. A server-side apply that leaves them out does so only as long as
-// managedFields say that we alone applied them, and Cluster API cleans those up when a version of its API goes
+// PatchConditionsAway returns the JSON patch that takes those of our conditions off the Cluster's status whose types
+// are not among the given ones, or nil if there are none. A server-side apply that leaves them out does so only as long
+// as managedFields say that we alone applied them, and Cluster API cleans those up when a version of its API goes
 // (controllers/crdmigrator). The patch is refused if a condition is not where it was, or says something else.
 func (c *Cluster) PatchConditionsAway(stay []vip.Condition) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID)}

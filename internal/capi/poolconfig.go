@@ -32,8 +32,8 @@ const (
 )
 
 // configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
-// pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it out could
-// give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
+// pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it out
+// could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
 func (p *Pool) configure(pool *vip.Pool) {
 	c := &configuration{view: p, pool: pool}
 	c.keys(p.Labels, "label", names.PoolLabels)
@@ -126,8 +126,8 @@ func (c *configuration) lists() {
 
 var errTooLong = fmt.Errorf("it is longer than the %d bytes that are read, so nothing of it is", MaxPoolAnnotation)
 
-// priority reads the rank of the pool. One that cannot be read is not taken for the default: claims never move, so Clusters
-// would stay where they were not meant to go.
+// priority reads the rank of the pool. One that cannot be read is not taken for the default: claims never move, so
+// Clusters would stay where they were not meant to go.
 func (c *configuration) priority() {
 	text, ok := c.view.Annotations[names.Priority]
 	if !ok {
@@ -141,8 +141,8 @@ func (c *configuration) priority() {
 	c.pool.Priority = priority
 }
 
-// variables reads which variables receive address and port. A pool of several roles gives one address for each, so only those
-// of the control plane can be meant. Clusters without the VIP in their variables would be built without it.
+// variables reads which variables receive address and port. A pool of several roles gives one address for each, so only
+// those of the control plane can be meant. Clusters without the VIP in their variables would be built without it.
 func (c *configuration) variables() {
 	endpoint := slices.Contains(c.pool.Roles, names.RoleControlPlane)
 	read := func(key string, variable *string) {
@@ -164,7 +164,8 @@ func (c *configuration) variables() {
 	read(names.PortVariable, &c.pool.PortVariable)
 }
 
-// namespaces reads which namespaces a global pool serves. A list that names nothing must not open the pool to everybody.
+// namespaces reads which namespaces a global pool serves. A list that names nothing must not open the pool to
+// everybody.
 func (c *configuration) namespaces() {
 	const key = names.Namespaces
 	text, ok := c.view.Annotations[key]

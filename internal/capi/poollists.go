@@ -58,8 +58,8 @@ func (p *Pool) roles(problem func(error)) []string {
 	return roles
 }
 
-// validateRole says why a pool cannot serve a role. One that is nearly a standard role is a misspelling, from which every
-// Cluster of the class would get a VIP that nobody wanted; and so is a word for yes and no.
+// validateRole says why a pool cannot serve a role. One that is nearly a standard role is a misspelling, from which
+// every Cluster of the class would get a VIP that nobody wanted; and so is a word for yes and no.
 func validateRole(role string) error {
 	meant, misspelled := names.MeantRole(role)
 	err := names.ValidateRole(role)
@@ -72,8 +72,8 @@ func validateRole(role string) error {
 	return err
 }
 
-// list returns the entries that a label gives, or the annotation that the label refers to, and whether there are more than
-// are read.
+// list returns the entries that a label gives, or the annotation that the label refers to, and whether there are more
+// than are read.
 func (p *Pool) list(key string) (entries []string, more bool) {
 	most := MaxPoolClasses
 	if key == names.Role {

@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// longestRecord is how many bytes of the annotation with the record are read: more than as many roles as a Cluster may have
-// take (names.MaxRoles).
+// longestRecord is how many bytes of the annotation with the record are read: more than as many roles as a Cluster may
+// have take (names.MaxRoles).
 const longestRecord = 16 << 10
 
 // parseRecord reads the annotation that says which claim the VIP of each role was written from: role=UID, separated by
@@ -38,8 +38,8 @@ func formatRecord(record map[string]types.UID) string {
 	return strings.Join(entries, ",")
 }
 
-// recordWith returns the record of the Cluster with what is written now. Roles whose VIP is not on the Cluster any more are
-// left out.
+// recordWith returns the record of the Cluster with what is written now. Roles whose VIP is not on the Cluster any more
+// are left out.
 func (c *Cluster) recordWith(results Results) (string, bool) {
 	record := parseRecord(c.Annotations[names.Claims])
 	vips := c.VIPs()

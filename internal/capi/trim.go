@@ -71,7 +71,8 @@ func Trim(object any) (any, error) {
 	return object, nil
 }
 
-// trimConditions keeps the conditions that are ours, that of the topology controller, and their places, which a patch names.
+// trimConditions keeps the conditions that are ours, that of the topology controller, and their places, which a patch
+// names.
 func trimConditions(c *Cluster) {
 	foreign := func(c metav1.Condition) bool { return !own(c) && c.Type != names.TopologyReconciled }
 	conditions := c.conditions()
@@ -101,8 +102,8 @@ func trimMeta(meta *metav1.ObjectMeta) {
 	compactMeta(meta)
 }
 
-// trimKeys returns what matters of the labels or annotations of a pool: the keys that are read, with no more of their values
-// than says that they are too long, and of the keys that mean nothing as many as are told of.
+// trimKeys returns what matters of the labels or annotations of a pool: the keys that are read, with no more of their
+// values than says that they are too long, and of the keys that mean nothing as many as are told of.
 func trimKeys(values map[string]string, known []string) map[string]string {
 	unknown := 0
 	for _, key := range ours(values) {

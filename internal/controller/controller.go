@@ -137,8 +137,8 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// connect gives the config connections of its own, which notice outages, and returns what cuts them: a dead watch must not
-// leave its connection to the next run.
+// connect gives the config connections of its own, which notice outages, and returns what cuts them: a dead watch must
+// not leave its connection to the next run.
 func (c *Config) connect() (cut func()) {
 	dialer := connrotation.NewDialer(dial)
 	c.REST = rest.CopyConfig(c.REST)

@@ -7,9 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// fair sees to it that the Clusters of one namespace do not keep all workers from those of others. The framework's queue hands
-// out keys in the order in which they came and cannot be replaced, so a namespace that has its share of workers leaves the
-// queue and waits here: the keys of others move up.
+// fair sees to it that the Clusters of one namespace do not keep all workers from those of others. The framework's
+// queue hands out keys in the order in which they came and cannot be replaced, so a namespace that has its share of
+// workers leaves the queue and waits here: the keys of others move up.
 type fair struct {
 	most int
 
@@ -25,7 +25,8 @@ type share struct {
 	granted sets.Set[types.NamespacedName] // those that have a place in the share and are back in the queue
 }
 
-// newFair returns the shares of so many workers: a quarter of them, and at least one if there are several, is for others.
+// newFair returns the shares of so many workers: a quarter of them, and at least one if there are several, is for
+// others.
 func newFair(workers int) *fair {
 	return &fair{most: max(1, workers-max(1, workers/4)), shares: map[string]*share{}}
 }
@@ -53,8 +54,8 @@ func (f *fair) enter(key types.NamespacedName) bool {
 	return false
 }
 
-// leave gives the place of a Cluster in its namespace's share to the one that has waited longest, and returns that one, which
-// must be put into the queue.
+// leave gives the place of a Cluster in its namespace's share to the one that has waited longest, and returns that one,
+// which must be put into the queue.
 func (f *fair) leave(namespace string) (types.NamespacedName, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -20,8 +20,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// outdatedRetry is when to decide again after a write came too late, and twice as late each time that it does so in a row. The
-// event that outdated it usually comes sooner.
+// outdatedRetry is when to decide again after a write came too late, and twice as late each time that it does so in a
+// row. The event that outdated it usually comes sooner.
 const outdatedRetry = 100 * time.Millisecond
 
 // handler serves one Cluster at a time for each worker: gather, decide, apply.

@@ -8,7 +8,8 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// lookout notices that requests get no answer, so that nobody needs to ask all the time whether the API server is there.
+// lookout notices that requests get no answer, so that nobody needs to ask all the time whether the API server is
+// there.
 type lookout struct{ outage chan struct{} }
 
 func newLookout() lookout { return lookout{outage: make(chan struct{}, 1)} }

@@ -18,8 +18,8 @@ import (
 // first claim to the release. Only somebody who keeps undoing what was written makes it more.
 const writesInARow = 30
 
-// sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so again,
-// and each time providers see a Cluster that changes.
+// sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so
+// again, and each time providers see a Cluster that changes.
 const sameInARow = 5
 
 // pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as fast
@@ -63,8 +63,8 @@ func keysOf(plan vip.Plan) []vip.Key {
 	return keys
 }
 
-// wait returns how long a Cluster has to wait for its next write; 0 if it need not. It waits if it was written to too often,
-// or if all that is to be written was written too often: what is new does not wait for what is contested.
+// wait returns how long a Cluster has to wait for its next write; 0 if it need not. It waits if it was written to too
+// often, or if all that is to be written was written too often: what is new does not wait for what is contested.
 func (p *pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -107,8 +107,8 @@ func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
 	}, event.Type, event.Reason, vip.Cut(event.Message, vip.MaxMessage))
 }
 
-// pool reports what is wrong with the configuration of a pool, and what is probably misspelled in it. The event is left out
-// for pools that were there before this process: a restart is no news.
+// pool reports what is wrong with the configuration of a pool, and what is probably misspelled in it. The event is left
+// out for pools that were there before this process: a restart is no news.
 func (r *reporter) pool(object *capi.Pool, doubts []string, initial bool) {
 	pool := object.Snapshot(time.Time{})
 	event, ok := telemetry.EventForPool(pool, doubts)

@@ -81,8 +81,8 @@ func (t *triggers) wake(clusters ...types.NamespacedName) {
 	}
 }
 
-// cluster wakes those that wait for an address that a Cluster gives up, and those whose DNS names collide with its own when
-// it carries other addresses than before.
+// cluster wakes those that wait for an address that a Cluster gives up, and those whose DNS names collide with its own
+// when it carries other addresses than before.
 func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == after {
 		return // the cache's resync, of all Clusters in each reconcile period
@@ -206,8 +206,8 @@ func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 	}
 }
 
-// doubts returns what is probably misspelled on a pool. At the start of the process it is too early for that: the others that
-// it is compared with are not all there yet.
+// doubts returns what is probably misspelled on a pool. At the start of the process it is too early for that: the
+// others that it is compared with are not all there yet.
 func (t *triggers) doubts(pool *capi.Pool, initial bool) []string {
 	if initial {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// unusable remembers, for each Cluster and role, the address that its claim was last given while somebody else used it: once
-// that claim is deleted, a new one would get the same address again, and the provider lets nobody exclude it meanwhile.
+// unusable remembers, for each Cluster and role, the address that its claim was last given while somebody else used it:
+// once that claim is deleted, a new one would get the same address again, and the provider lets nobody exclude it
+// meanwhile.
 type unusable struct {
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]map[string]netip.Addr

@@ -22,8 +22,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// watchdog finds caches that cannot be trusted any more. It asks each time over a new connection: the one it used before
-// may have died with all others.
+// watchdog finds caches that cannot be trusted any more. It asks each time over a new connection: the one it used
+// before may have died with all others.
 //
 //   - A watch died without a sign, as behind a proxy that swallows what it should pass on: the API server has changes since
 //     the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the question
@@ -134,7 +134,8 @@ func newIdleWatchdog(cfg Config) (*watchdog, error) {
 	return w, nil
 }
 
-// run probes all watches again and again. It returns nil when ctx ends, and ErrRestart when the caches cannot be trusted.
+// run probes all watches again and again. It returns nil when ctx ends, and ErrRestart when the caches cannot be
+// trusted.
 func (w *watchdog) run(ctx context.Context) error {
 	ticker := time.NewTicker(w.period)
 	defer ticker.Stop()
@@ -213,8 +214,8 @@ func (w *watchdog) probe(ctx context.Context, watched watched) verdict {
 	return fine
 }
 
-// version returns the version that the API server has come to. A list that names no version is a consistent read: as long
-// as time runs forwards, its version is at least every one that was seen before.
+// version returns the version that the API server has come to. A list that names no version is a consistent read: as
+// long as time runs forwards, its version is at least every one that was seen before.
 func (w *watchdog) version(ctx context.Context, watched watched) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, listen+catchUp)
 	defer cancel()

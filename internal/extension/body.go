@@ -19,12 +19,12 @@ const (
 	// for each MachineDeployment.
 	maxBody = 10 << 20
 
-	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anybody who reaches the server may
-	// send them, and read into objects they take several times their size.
+	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anybody who reaches the server
+	// may send them, and read into objects they take several times their size.
 	maxBodies = 32 << 20
 
-	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes so few
-	// connections that all of these together are bounded too.
+	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes so
+	// few connections that all of these together are bounded too.
 	smallBody = 64 << 10
 
 	// bodyTime is how long a body may take to arrive. Cluster API sends its own at once and waits for five seconds in all.
@@ -42,8 +42,8 @@ var (
 	errBusy     = errors.New("too many large requests at once, try again later")
 )
 
-// body is what was read of a request, and the room that it takes. Bytes count as they come: what a client says that it will
-// send takes nothing from others.
+// body is what was read of a request, and the room that it takes. Bytes count as they come: what a client says that it
+// will send takes nothing from others.
 type body struct {
 	room    *semaphore.Weighted
 	taken   int64

@@ -76,9 +76,9 @@ func (a Applied) err() error {
 // Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
 //
 // Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that lives,
-// a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of their own, end
-// it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions of a plan tell of what
-// it writes: where something failed, those of the next decision are written, which knows of it.
+// a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of their
+// own, end it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions of a
+// plan tell of what it writes: where something failed, those of the next decision are written, which knows of it.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
 	lives := cluster.DeletionTimestamp == nil
 	s := arrange(plan.Actions, lives)
@@ -119,9 +119,9 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	return applied, applied.err()
 }
 
-// together writes results in one. What is refused as a whole is tried once more role by role, the control plane first: who
-// does not take one annotation keeps no Cluster from its endpoint. It returns the Cluster as it is then, and whether the plan
-// ends here.
+// together writes results in one. What is refused as a whole is tried once more role by role, the control plane first:
+// who does not take one annotation keeps no Cluster from its endpoint. It returns the Cluster as it is then, and
+// whether the plan ends here.
 func (w *Writer) together(ctx context.Context, cluster *capi.Cluster, results []vip.Action, applied *Applied) (*capi.Cluster, bool) {
 	patched, err := w.writeResults(ctx, cluster, results)
 	if err == nil {
@@ -245,7 +245,8 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err := w.confirm(ctx, cluster); err != nil {
 			return err
 		}
-		// A Cluster that lives gives up a claim only as it was seen, and one without an owner somebody may take over at any time.
+		// A Cluster that lives gives up a claim only as it was seen, and one without an owner somebody may take over at any
+		// time.
 		if cluster.DeletionTimestamp == nil || a.Claim.Owner == nil {
 			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
 		}
@@ -259,9 +260,9 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 	}
 }
 
-// confirm reads a Cluster that lives before one of its claims is deleted, and fails if it is not what was decided upon: a
-// cache that is late may not know yet that the claim's address was written, and that cannot be taken back. These deletes are
-// rare, and the claim itself is deleted only as it was seen.
+// confirm reads a Cluster that lives before one of its claims is deleted, and fails if it is not what was decided upon:
+// a cache that is late may not know yet that the claim's address was written, and that cannot be taken back. These
+// deletes are rare, and the claim itself is deleted only as it was seen.
 func (w *Writer) confirm(ctx context.Context, cluster *capi.Cluster) error {
 	if cluster.DeletionTimestamp != nil {
 		return nil
@@ -328,7 +329,8 @@ func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, vari
 	return w.patchClusterWith(ctx, cluster, types.ApplyPatchType, body, options)
 }
 
-// writeConditions takes the conditions away that are not to stay, and applies the others if any of them says something new.
+// writeConditions takes the conditions away that are not to stay, and applies the others if any of them says something
+// new.
 func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, conditions []vip.Condition) error {
 	body, err := cluster.PatchConditionsAway(conditions)
 	if err != nil {

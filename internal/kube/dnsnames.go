@@ -38,8 +38,8 @@ func (i *Informers) nameKeys(cluster *capi.Cluster) []string {
 	return slices.Compact(keys)
 }
 
-// collidingKeys returns the keys under which the index has everything that collides with a name: the name itself, the wildcards above
-// it, and if it is a wildcard, what lies below.
+// collidingKeys returns the keys under which the index has everything that collides with a name: the name itself, the
+// wildcards above it, and if it is a wildcard, what lies below.
 func collidingKeys(name string) []string {
 	keys := []string{name}
 	for _, domain := range domainsOf(name) {
@@ -63,8 +63,8 @@ func domainsOf(name string) []string {
 	return domains
 }
 
-// Namesakes returns the other Clusters whose DNS names collide with those of a Cluster, which may be gone: the same name, or one
-// below the other's wildcard. Whether they hold them is not asked. Without DNS records there are none.
+// Namesakes returns the other Clusters whose DNS names collide with those of a Cluster, which may be gone: the same
+// name, or one below the other's wildcard. Whether they hold them is not asked. Without DNS records there are none.
 func (s *Store) Namesakes(cluster types.NamespacedName) []types.NamespacedName {
 	if s.dns == nil {
 		return nil
@@ -98,9 +98,9 @@ func (s *Store) nameHolders(cluster *capi.Cluster, now time.Time) []vip.Holder {
 	return holders
 }
 
-// holdsName reports whether a Cluster holds the DNS name of a role: its own claim backs the VIP that it carries, or its records have the
-// name, which the operator wrote when that was so and takes away when it is over. A Cluster that merely has the right name of its
-// own holds nothing, since anybody may create one.
+// holdsName reports whether a Cluster holds the DNS name of a role: its own claim backs the VIP that it carries, or its
+// records have the name, which the operator wrote when that was so and takes away when it is over. A Cluster that
+// merely has the right name of its own holds nothing, since anybody may create one.
 func (s *Store) holdsName(cluster *capi.Cluster, role, name string, now time.Time) bool {
 	if records, ok := s.records(cluster, now); ok {
 		dns := records.Snapshot(cluster)

@@ -231,9 +231,9 @@ func TestNamesCostNothingWithoutRecords(t *testing.T) {
 	assert.Empty(t, store.Namesakes(types.NamespacedName{Namespace: "a", Name: "prod"}))
 }
 
-// Whatever the Clusters and the patterns, and in whatever order Clusters are looked at, come and go: at rest no two keep one name or
-// one below the other's wildcard, the oldest keeps what it would have, and whoever is without a name is told so. Namesakes finds
-// everybody who is concerned, so that waking them is enough.
+// Whatever the Clusters and the patterns, and in whatever order Clusters are looked at, come and go: at rest no two
+// keep one name or one below the other's wildcard, the oldest keeps what it would have, and whoever is without a name
+// is told so. Namesakes finds everybody who is concerned, so that waking them is enough.
 func TestNamesAtRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"a", "b", "a-b", "b-a", "api"})

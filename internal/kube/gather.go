@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of it. It
-// reports false if there is no such Cluster.
+// Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of it.
+// It reports false if there is no such Cluster.
 func (s *Store) Gather(key types.NamespacedName, memory vip.Memory, settings vip.Settings, now time.Time) (*capi.Cluster, vip.Snapshot, bool) {
 	cluster, ok := s.clusters.get(key.String(), now)
 	if !ok {
@@ -62,9 +62,9 @@ func addressesOf(cluster *vip.Cluster) map[netip.Addr]bool {
 	return addresses
 }
 
-// gatherOffers adds what pools may hand out where that matters: to a Cluster whose endpoint does not come from its claim,
-// and one whose claim was given what somebody else uses. Of other pools than the Cluster's, whatever class they serve, those
-// that may hand out its endpoint count.
+// gatherOffers adds what pools may hand out where that matters: to a Cluster whose endpoint does not come from its
+// claim, and one whose claim was given what somebody else uses. Of other pools than the Cluster's, whatever class they
+// serve, those that may hand out its endpoint count.
 func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	host := vip.ParseAddr(snapshot.Cluster.Endpoint.Host)
 	foreign := host.IsValid() && !snapshot.HoldsEndpoint()
@@ -216,7 +216,8 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []
 	return rivals
 }
 
-// assigned returns the rival that an IPAddress makes: the claim, and the Cluster that owns the claim and may carry the address.
+// assigned returns the rival that an IPAddress makes: the claim, and the Cluster that owns the claim and may carry the
+// address.
 func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) vip.Rival {
 	rival := vip.Rival{
 		Address: addr,
@@ -237,8 +238,9 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// underway reports whether an annotation of a Cluster that no claim backs is about to be backed by one, or to be overwritten:
-// a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody needs.
+// underway reports whether an annotation of a Cluster that no claim backs is about to be backed by one, or to be
+// overwritten: a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody
+// needs.
 func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool {
 	claim, ok := s.claims.get(cluster.Namespace+"/"+names.ClaimName(cluster.Name, role), now)
 	if ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != "" {

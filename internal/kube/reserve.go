@@ -21,12 +21,13 @@ type reservation struct {
 	until   time.Time
 }
 
-// reservationLimit is how long a reservation counts whose write has not been answered: longer than any request may take.
+// reservationLimit is how long a reservation counts whose write has not been answered: longer than any request may
+// take.
 const reservationLimit = time.Minute
 
-// Reserve keeps addresses for a Cluster while they are written to it. It returns what ends that, or false if one of them is
-// being written to another Cluster. Whoever has them must decide once more: what was written in the meantime is only now
-// certain to be seen.
+// Reserve keeps addresses for a Cluster while they are written to it. It returns what ends that, or false if one of
+// them is being written to another Cluster. Whoever has them must decide once more: what was written in the meantime is
+// only now certain to be seen.
 func (s *Store) Reserve(addresses []netip.Addr, cluster types.UID, now time.Time) (release func(), ok bool) {
 	r := &s.reserved
 	r.mu.Lock()

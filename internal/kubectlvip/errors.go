@@ -15,7 +15,8 @@ import (
 const (
 	// ExitFine says that all is well.
 	ExitFine = 0
-	// ExitFound says that check found something, that plan has a Cluster that would not get its VIPs, or that retire may do nothing.
+	// ExitFound says that check found something, that plan has a Cluster that would not get its VIPs, or that retire may
+	// do nothing.
 	ExitFound = 1
 	// ExitBadInput says that flags, arguments or a manifest make no sense, or that there is no such Cluster.
 	ExitBadInput = 2

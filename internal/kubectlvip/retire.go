@@ -95,9 +95,9 @@ const (
 	clusters = "clusters." + capi.ClusterGroup
 )
 
-// retireCommands returns the commands in their order. The operator restores an annotation as long as it sees the claim, so all
-// claims go first. It is not waited for them: with a reuse grace period that may take long, and the annotation keeps the address
-// from others while it is there.
+// retireCommands returns the commands in their order. The operator restores an annotation as long as it sees the claim,
+// so all claims go first. It is not waited for them: with a reuse grace period that may take long, and the annotation
+// keeps the address from others while it is there.
 func retireCommands(r *view.Retirement, kubectl string) []string {
 	commands := []string{}
 	for _, c := range r.Clusters {

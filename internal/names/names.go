@@ -43,8 +43,9 @@ const (
 // that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
-// Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: role=UID, separated by
-// commas. It is written together with the VIP, and tells what the allocator wrote from what a copied manifest brought along.
+// Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: role=UID,
+// separated by commas. It is written together with the VIP, and tells what the allocator wrote from what a copied
+// manifest brought along.
 const Claims = Domain + "/claims"
 
 // ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this one, with
@@ -147,8 +148,8 @@ const (
 	// hand out to another.
 	EventEndpointInPoolRange = "EndpointInPoolRange"
 
-	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that somebody took it away: they may have
-	// been rendered without it.
+	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that somebody took it away: they may
+	// have been rendered without it.
 	EventVIPTakenAway = "VIPTakenAway"
 
 	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody gave

@@ -14,15 +14,16 @@ var (
 	PoolAnnotations = []string{ClusterClass, Role, Priority, Namespaces, HostVariable, PortVariable}
 )
 
-// IsOurs reports whether a key of a label or annotation is of the domain, or looks as if it was meant to be: its domain is at
-// most two letters away from it, or the slash behind it is missing.
+// IsOurs reports whether a key of a label or annotation is of the domain, or looks as if it was meant to be: its domain
+// is at most two letters away from it, or the slash behind it is missing.
 func IsOurs(key string) bool {
 	domain, _, ok := strings.Cut(key, "/")
 	return domain == Domain || ok && near(domain, Domain, 2) || !ok && strings.HasPrefix(key, Domain)
 }
 
-// Meant returns which of the known names a name was probably meant to be, and whether there is such a one. They differ in at
-// most two letters (one, if the known name has fewer than eight), or in upper case, dashes or the order of letters only.
+// Meant returns which of the known names a name was probably meant to be, and whether there is such a one. They differ
+// in at most two letters (one, if the known name has fewer than eight), or in upper case, dashes or the order of
+// letters only.
 func Meant(name string, known []string) (string, bool) {
 	if slices.Contains(known, name) {
 		return "", false
@@ -34,20 +35,20 @@ func Meant(name string, known []string) (string, bool) {
 	return known[i], true
 }
 
-// MeantRole returns the standard role that a role was probably meant to be, and whether there is one. Roles that say what
-// they are, as "ingress-internal" and "ingress2" do, are meant.
+// MeantRole returns the standard role that a role was probably meant to be, and whether there is one. Roles that say
+// what they are, as "ingress-internal" and "ingress2" do, are meant.
 func MeantRole(role string) (string, bool) {
 	return Meant(role, []string{RoleControlPlane, RoleIngress})
 }
 
-// AreTwins reports whether two roles differ so little that one is probably a misspelling of the other. "east" and "west" do
-// not, nor do "internal" and "external".
+// AreTwins reports whether two roles differ so little that one is probably a misspelling of the other. "east" and
+// "west" do not, nor do "internal" and "external".
 func AreTwins(a, b string) bool {
 	return a != b && !variant(a, b) && near(a, b, 1)
 }
 
-// near reports whether two names differ in upper case, dashes and the order of letters only, or in at most as many letters;
-// in no more than one of four.
+// near reports whether two names differ in upper case, dashes and the order of letters only, or in at most as many
+// letters; in no more than one of four.
 func near(name, known string, letters int) bool {
 	name, known = plain(name), plain(known)
 	letters = min(letters, len(known)/4)
@@ -73,8 +74,8 @@ func sorted(name string) string {
 // counter ends a name that is one of several: "-a", "2", "-v6".
 var counter = regexp.MustCompile(`(-[a-z]|-?v?\d+)$`)
 
-// variant reports whether one of two names is made from the other, or both from a third, by an ending that is not there by
-// mistake.
+// variant reports whether one of two names is made from the other, or both from a third, by an ending that is not there
+// by mistake.
 func variant(a, b string) bool {
 	return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") ||
 		counter.ReplaceAllString(a, "") == counter.ReplaceAllString(b, "")

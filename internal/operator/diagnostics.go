@@ -45,8 +45,8 @@ type DiagnosticsConfig struct {
 }
 
 // ListenDiagnostics binds the server of /metrics. Without Insecure it speaks TLS with a certificate from CertDir, of
-// which new files are taken up until ctx ends, or of its own making, which it renews by itself. It admits who the API server says may get the nonResourceURL /metrics. An address that
-// cannot be bound is an error that names the flag.
+// which new files are taken up until ctx ends, or of its own making, which it renews by itself. It admits who the API
+// server says may get the nonResourceURL /metrics. An address that cannot be bound is an error that names the flag.
 func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, error) {
 	metrics := promhttp.HandlerFor(config.Gatherer, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(config.Logger.Handler(), slog.LevelError),
@@ -76,8 +76,8 @@ func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, 
 	return listen(ctx, spec)
 }
 
-// certificate returns what gives the server its certificate. Files that cannot be used are said in the log: VIPs matter more
-// than metrics.
+// certificate returns what gives the server its certificate. Files that cannot be used are said in the log: VIPs matter
+// more than metrics.
 func (c *DiagnosticsConfig) certificate(ctx context.Context) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	if c.CertDir == "" {
 		own, err := newSelfSigned(time.Now)

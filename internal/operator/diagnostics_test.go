@@ -84,7 +84,8 @@ func TestDiagnosticsSecure(t *testing.T) {
 	}
 }
 
-// Clients can verify a certificate from files, and one that comes later or replaces another is in use without a restart.
+// Clients can verify a certificate from files, and one that comes later or replaces another is in use without a
+// restart.
 func TestDiagnosticsCertificateFromDirectory(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -26,8 +26,8 @@ func SetupLogging(w io.Writer, level slog.Level, format LogFormat) *slog.Logger 
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// normaliseAttr makes lines of all sources look the same: four levels and one key for errors. Of what the API server answered
-// it lets pass what may be printed, whoever logs it.
+// normaliseAttr makes lines of all sources look the same: four levels and one key for errors. Of what the API server
+// answered it lets pass what may be printed, whoever logs it.
 func normaliseAttr(groups []string, attr slog.Attr) slog.Attr {
 	if err, ok := attr.Value.Any().(error); ok {
 		attr.Value = slog.AnyValue(capi.Printable(err))

@@ -39,7 +39,8 @@ func TestSetupLogging(t *testing.T) {
 	assert.Equal(t, map[string]any{"err": "kept"}, line["inner"])
 }
 
-// TestAnswersAreNotQuoted: admission webhooks quote what they refuse, and whoever logs that logs no more of it than who refused what.
+// TestAnswersAreNotQuoted: admission webhooks quote what they refuse, and whoever logs that logs no more of it than who
+// refused what.
 func TestAnswersAreNotQuoted(t *testing.T) {
 	const secret = "correct-horse-battery"
 	variable := field.NewPath("spec", "topology", "variables").Key("password").Child("value")

@@ -20,8 +20,8 @@ const dnsNamesFlag = "dns-names"
 // acceptsDNSNames says how they are written.
 const acceptsDNSNames = "ROLE=PATTERN separated by commas, such as control-plane=api.{cluster}.{namespace}.{baseDomain}; in the config file a map"
 
-// DefaultDNSNames returns the patterns of the two standard roles. With the namespace as a label of its own no two Clusters can share a
-// name, nor have one below the other's wildcard.
+// DefaultDNSNames returns the patterns of the two standard roles. With the namespace as a label of its own no two
+// Clusters can share a name, nor have one below the other's wildcard.
 func DefaultDNSNames() map[string]string {
 	return map[string]string{
 		names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}",

@@ -127,8 +127,8 @@ func splitPathList(list string) []string {
 	return paths
 }
 
-// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with every
-// single request.
+// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with
+// every single request.
 type warningLogger struct {
 	logger *slog.Logger
 

@@ -46,8 +46,8 @@ func EventFor(action vip.Action) (Event, bool) {
 	return Event{}, false
 }
 
-// EventForPool returns the warning on a pool whose configuration has problems, or what is probably misspelled in it, and
-// whether there is anything to warn of.
+// EventForPool returns the warning on a pool whose configuration has problems, or what is probably misspelled in it,
+// and whether there is anything to warn of.
 func EventForPool(pool vip.Pool, doubts []string) (Event, bool) {
 	said := strings.Join(slices.Concat(pool.Problems, doubts), "; ")
 	if pool.Closed {

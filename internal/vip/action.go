@@ -14,8 +14,8 @@ import (
 )
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords, DeleteRecords, AddFinalizer
-// and RemoveFinalizer. Each prints itself in one line that says why.
+// HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords,
+// DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 
@@ -77,9 +77,9 @@ type SetEndpoint struct {
 	RefusedPort int32
 }
 
-// HoldControlPlane has the topology pause the control plane object, so that no machine is built from it, and remembers that.
-// It moves the generation, so that the topology controller tells when that is done. A port that stands in the endpoint
-// without a host is taken away until then: it may meet an endpoint that the infrastructure brings.
+// HoldControlPlane has the topology pause the control plane object, so that no machine is built from it, and remembers
+// that. It moves the generation, so that the topology controller tells when that is done. A port that stands in the
+// endpoint without a host is taken away until then: it may meet an endpoint that the infrastructure brings.
 type HoldControlPlane struct {
 	// Gate holds the generation that the Cluster gets by it, and the port to remember.
 	Gate Gate
@@ -129,8 +129,8 @@ type SetAnnotation struct {
 	Restored bool
 }
 
-// RecordClaim records the claim that a VIP on the Cluster comes from, where that is not on record: after an upgrade from a
-// version without such a record, or a move or a restore, which give claims new UIDs.
+// RecordClaim records the claim that a VIP on the Cluster comes from, where that is not on record: after an upgrade
+// from a version without such a record, or a move or a restore, which give claims new UIDs.
 type RecordClaim struct {
 	Role, Claim string
 	ClaimUID    types.UID
@@ -284,8 +284,9 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation and
-	// RecordClaim follow one another and are one write. SetVariables is a write of its own, with AddFinalizer if that is the only other one.
+	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint,
+	// SetAnnotation and RecordClaim follow one another and are one write. SetVariables is a write of its own, with
+	// AddFinalizer if that is the only other one.
 	Actions []Action
 
 	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.

@@ -7,9 +7,9 @@ import (
 	netutils "k8s.io/utils/net"
 )
 
-// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none. One with a zone is none: it means
-// something on one host only, and a zone may hold any characters. It knows the spellings that clients accept in a host:
-// brackets around IPv6, and leading zeros, which count as decimal, as they do for Kubernetes.
+// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none. One with a zone is none: it
+// means something on one host only, and a zone may hold any characters. It knows the spellings that clients accept in a
+// host: brackets around IPv6, and leading zeros, which count as decimal, as they do for Kubernetes.
 func ParseAddr(s string) netip.Addr {
 	s = strings.TrimSpace(s)
 	if inner, ok := strings.CutPrefix(s, "["); ok {

@@ -26,9 +26,9 @@ func (a *allocation) owns(claim *Claim) bool {
 	return claim.Owner != nil && claim.Owner.UID == a.cluster.UID
 }
 
-// addressOf returns the IPAddress of a claim, or nil while it is not known. After a move or a restore the claim, whose status
-// stayed behind, does not name it yet; the in-cluster provider gives it the claim's name. One that another claim owns is
-// that of a former claim, and one without an owner was restored.
+// addressOf returns the IPAddress of a claim, or nil while it is not known. After a move or a restore the claim, whose
+// status stayed behind, does not name it yet; the in-cluster provider gives it the claim's name. One that another claim
+// owns is that of a former claim, and one without an owner was restored.
 func (a *allocation) addressOf(claim *Claim) *Address {
 	address := a.addressNamed(claim.Namespace, cmp.Or(claim.Address, claim.Name))
 	if address == nil || address.Claim != claim.Name || address.ClaimUID != "" && address.ClaimUID != claim.UID {

@@ -100,8 +100,8 @@ func TestConditionsDecideNothing(t *testing.T) {
 	}
 }
 
-// What a VIP was written from is on record, so nobody's copy of it stands in the way of restoring it; and a copied record
-// names a claim of another Cluster.
+// What a VIP was written from is on record, so nobody's copy of it stands in the way of restoring it; and a copied
+// record names a claim of another Cluster.
 func TestRecordOfTheClaim(t *testing.T) {
 	squatted := viptest.WithHolder("10.0.0.20", "squatter", vip.EndpointField)
 	removed := viptest.With(annotation(ingress, ""))
@@ -136,7 +136,8 @@ func TestRecordOfTheClaim(t *testing.T) {
 	}.run(t)
 }
 
-// A tenant that gives a claim of its own making an ownerReference to its Cluster gets nothing from a pool that is not for it.
+// A tenant that gives a claim of its own making an ownerReference to its Cluster gets nothing from a pool that is not
+// for it.
 func TestForgedOwner(t *testing.T) {
 	theirs := viptest.WithPool("theirs", cp, func(p *vip.Pool) { p.Namespaces = []string{"other"} })
 	mine := viptest.WithPool("mine", cp, viptest.Local(viptest.Namespace))
@@ -263,7 +264,8 @@ func TestControlPlaneComesFirst(t *testing.T) {
 	}
 }
 
-// An address that somebody else gets after it was written is told on the Cluster that carries it, and names no other tenant.
+// An address that somebody else gets after it was written is told on the Cluster that carries it, and names no other
+// tenant.
 func TestSharedAddressIsWarnedOf(t *testing.T) {
 	later := vip.Born{At: viptest.Now, Serial: 999}
 	plan := vip.Decide(viptest.Snapshot(viptest.Served(), viptest.WithAssigned("10.0.0.20", "worker-7", later)))

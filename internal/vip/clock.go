@@ -6,9 +6,9 @@ import "time"
 // timestamp may be off. The usual allocation is faster and costs no write for its condition but the last.
 const settle = 3 * time.Second
 
-// storm is from how many other Clusters on a Cluster does not come alone. Cluster API then answers the endpoint with work of
-// its own on the Cluster, and a condition in the middle of that makes its writes fail and its work begin again. So the
-// condition waits until that is over, which shortens the storm for all.
+// storm is from how many other Clusters on a Cluster does not come alone. Cluster API then answers the endpoint with
+// work of its own on the Cluster, and a condition in the middle of that makes its writes fail and its work begin again.
+// So the condition waits until that is over, which shortens the storm for all.
 const storm = 10
 
 // patience is how long the sight of others being served keeps a waiting claim's condition back: as long as a storm of a
@@ -20,8 +20,8 @@ func (a *allocation) withhold(since time.Time) time.Duration {
 	return max(a.believed(since).Add(settle).Sub(a.Now), 0)
 }
 
-// believed returns a timestamp by the API server's clock, or a moment long ago if by ours it is still to come: then one of
-// the two is wrong, and what is held back until then may never be said.
+// believed returns a timestamp by the API server's clock, or a moment long ago if by ours it is still to come: then one
+// of the two is wrong, and what is held back until then may never be said.
 func (a *allocation) believed(since time.Time) time.Time {
 	if since.After(a.Now.Add(settle)) {
 		return time.Time{}

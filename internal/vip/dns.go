@@ -34,11 +34,13 @@ type DNS struct {
 	// Records are those it holds.
 	Records []Record
 
-	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do no harm.
+	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do no
+	// harm.
 	Holders []Holder
 }
 
-// Holder is another Cluster that holds a DNS name: its claim backs the VIP that it carries under the name, or its records have it.
+// Holder is another Cluster that holds a DNS name: its claim backs the VIP that it carries under the name, or its
+// records have it.
 type Holder struct {
 	Name    string
 	Created time.Time
@@ -70,8 +72,8 @@ func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	return name, nil
 }
 
-// taken reports whether an older Cluster holds a name, one below it or a wildcard above it. Of two Clusters exactly one is older, so two
-// operators cannot disagree about who yields.
+// taken reports whether an older Cluster holds a name, one below it or a wildcard above it. Of two Clusters exactly one
+// is older, so two operators cannot disagree about who yields.
 func (a *allocation) taken(name string) bool {
 	return slices.ContainsFunc(a.DNS.Holders, func(h Holder) bool {
 		age := cmp.Or(h.Created.Compare(a.cluster.Created), cmp.Compare(h.UID, a.cluster.UID))
@@ -79,8 +81,8 @@ func (a *allocation) taken(name string) bool {
 	})
 }
 
-// Overlap reports whether two DNS names are one, or one lies below the other's wildcard. A wildcard stands for names of any depth
-// (RFC 4592), other wildcards among them.
+// Overlap reports whether two DNS names are one, or one lies below the other's wildcard. A wildcard stands for names of
+// any depth (RFC 4592), other wildcards among them.
 func Overlap(a, b string) bool { return a == b || below(a, b) || below(b, a) }
 
 func below(name, wildcard string) bool {

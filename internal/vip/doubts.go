@@ -7,9 +7,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Doubts returns what in the configuration of a pool is valid and probably misspelled all the same, each in a sentence: a
-// ClusterClass that does not exist beside one whose name is nearly the same, and what DoubtedRoles returns; the first of many.
-// Pools are those that serve where the pool does, itself among them or not; classes are all that exist.
+// Doubts returns what in the configuration of a pool is valid and probably misspelled all the same, each in a sentence:
+// a ClusterClass that does not exist beside one whose name is nearly the same, and what DoubtedRoles returns; the first
+// of many. Pools are those that serve where the pool does, itself among them or not; classes are all that exist.
 func Doubts(pool *Pool, pools []Pool, classes []Class) []string {
 	var doubts []string
 	for _, entry := range pool.Classes {
@@ -21,8 +21,8 @@ func Doubts(pool *Pool, pools []Pool, classes []Class) []string {
 	return doubts[:min(len(doubts), maxDoubts)]
 }
 
-// DoubtedRoles returns, each in a sentence, the roles of a pool that are nearly those of another one. All Clusters of the
-// class get a VIP for each.
+// DoubtedRoles returns, each in a sentence, the roles of a pool that are nearly those of another one. All Clusters of
+// the class get a VIP for each.
 func DoubtedRoles(pool *Pool, pools []Pool) []string {
 	var doubts []string
 	for _, role := range pool.Roles {

@@ -43,8 +43,8 @@ type Snapshot struct {
 	Memory
 }
 
-// Memory is what an operator remembers of a Cluster that stands nowhere else. It makes decisions calmer and never decides
-// whose an address is: it is lost with the process.
+// Memory is what an operator remembers of a Cluster that stands nowhere else. It makes decisions calmer and never
+// decides whose an address is: it is lost with the process.
 type Memory struct {
 	// Refused is what the API server said lately against an action. The action is not tried again while that is here.
 	Refused map[Key]string
@@ -90,8 +90,8 @@ type Cluster struct {
 	// Gate is what is remembered while the control plane is held; the zero value if nothing is.
 	Gate Gate
 
-	// Pause says whether the topology pauses the control plane object, and who has it do so. ControlPlane names that object as
-	// kind/name; it is empty until the topology controller has made it.
+	// Pause says whether the topology pauses the control plane object, and who has it do so. ControlPlane names that
+	// object as kind/name; it is empty until the topology controller has made it.
 	Pause        Pause
 	ControlPlane string
 
@@ -108,8 +108,8 @@ type Cluster struct {
 	// brings along names claims of another Cluster and means nothing (ADR 11).
 	Written map[string]types.UID
 
-	// Conditions are the conditions of the allocator. They are output: a decision compares them with what shall stand there,
-	// and concludes nothing else from them.
+	// Conditions are the conditions of the allocator. They are output: a decision compares them with what shall stand
+	// there, and concludes nothing else from them.
 	Conditions []Condition
 
 	// WatchFilter is the value of the watch-filter label.
@@ -244,16 +244,16 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out. They are gathered where an address of the Cluster does
-	// not come from its claim; Ranged says that they are.
+	// Offers are the ranges of addresses that the pool may hand out. They are gathered where an address of the Cluster
+	// does not come from its claim; Ranged says that they are.
 	Offers []Range
 	Ranged bool
 
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
-	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or to
-	// say what Clusters get: the pool serves nobody new until it is corrected.
+	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or
+	// to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
 
 	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
@@ -320,8 +320,8 @@ type Address struct {
 	// Value is spec.address as it stands.
 	Value string
 
-	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it; empty for
-	// an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone had it too.
+	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it; empty
+	// for an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone had it too.
 	Claim    string
 	ClaimUID types.UID
 
@@ -329,15 +329,15 @@ type Address struct {
 	Born Born
 }
 
-// Born says when an IPAddress came to be: the second in which it was created, by the clock of the API server that did, and
-// the order in which it was stored.
+// Born says when an IPAddress came to be: the second in which it was created, by the clock of the API server that did,
+// and the order in which it was stored.
 type Born struct {
 	At     time.Time
 	Serial uint64
 }
 
-// clockSkew is by how much the clocks of several API servers may differ. Within it the order of storing tells which of two
-// IPAddresses is the earlier one; beyond it the time does, since an IPAddress that is edited is stored anew.
+// clockSkew is by how much the clocks of several API servers may differ. Within it the order of storing tells which of
+// two IPAddresses is the earlier one; beyond it the time does, since an IPAddress that is edited is stored anew.
 const clockSkew = time.Minute
 
 // Before reports whether b came before other. Of two that differ, exactly one comes before the other, so two operators
@@ -358,7 +358,8 @@ type Rival struct {
 	// Cluster is the Cluster that carries the address, or that owns the claim; empty if there is none.
 	Cluster types.NamespacedName
 
-	// Field is where the Cluster carries it: "spec.controlPlaneEndpoint" or the key of an annotation; empty if it does not.
+	// Field is where the Cluster carries it: "spec.controlPlaneEndpoint" or the key of an annotation; empty if it does
+	// not.
 	Field string
 
 	// Claim is the claim that an IPAddress assigns the address to; empty for a Cluster that just carries it.

@@ -8,8 +8,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Phase is the state that a role of a Cluster is in. One function finds it, one function for each acts on it; the table of
-// phases stands in docs/architecture.md.
+// Phase is the state that a role of a Cluster is in. One function finds it, one function for each acts on it; the table
+// of phases stands in docs/architecture.md.
 type Phase string
 
 // The phases of a role, in the order in which they are looked for.
@@ -118,7 +118,8 @@ func (a *allocation) look(role string) *sight {
 	return r
 }
 
-// adoption says why the Cluster takes a claim over that belongs to nobody, as after a restore from a backup; "" if it does not.
+// adoption says why the Cluster takes a claim over that belongs to nobody, as after a restore from a backup; "" if it
+// does not.
 func (r *sight) adoption() string {
 	switch pool := r.poolOf(r.claim); {
 	case r.claim.Owner != nil || r.claim.Deleting:
@@ -177,8 +178,8 @@ func (r *sight) phaseOfOthers() Phase {
 	return PhaseForeign
 }
 
-// phaseUnbound tells what a claim waits for that the provider has not answered. It moves to another pool only where that
-// helps: when its own pool does not serve the Cluster any more, or is full while another one is not.
+// phaseUnbound tells what a claim waits for that the provider has not answered. It moves to another pool only where
+// that helps: when its own pool does not serve the Cluster any more, or is full while another one is not.
 func (r *sight) phaseUnbound() Phase {
 	pool := r.poolOf(r.claim)
 	switch {
@@ -218,10 +219,10 @@ func (r *sight) host() netip.Addr {
 	return ParseAddr(r.cluster.Endpoint.Host)
 }
 
-// provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it is
-// on record that we wrote one, or if our claim is bound to it or to what our annotation says. The last case is a host that
-// was changed by hand after we had written it: the old address may still be in use, so it stays claimed. While it is not
-// known what the claim is bound to, the host may be ours.
+// provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it
+// is on record that we wrote one, or if our claim is bound to it or to what our annotation says. The last case is a
+// host that was changed by hand after we had written it: the old address may still be in use, so it stays claimed.
+// While it is not known what the claim is bound to, the host may be ours.
 func (r *sight) provided() bool {
 	host, annotation := r.cluster.Endpoint.Host, r.cluster.VIPs[names.RoleControlPlane]
 	if r.role != names.RoleControlPlane || host == "" || SameAddr(host, annotation) || r.cluster.Written[r.role] != "" {
@@ -247,8 +248,8 @@ func (r *sight) borrowed() *Rival {
 	})
 }
 
-// unusable returns who keeps the address from being used that a new claim may get again; nil if nobody does, or if the pool
-// does not offer it any more.
+// unusable returns who keeps the address from being used that a new claim may get again; nil if nobody does, or if the
+// pool does not offer it any more.
 func (r *sight) unusable() *Rival {
 	addr, ok := r.Unusable[r.role]
 	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {
@@ -279,8 +280,8 @@ func (r *sight) first() bool {
 	return !r.wrote(r.claim, r.role) && r.host() != r.addr && ParseAddr(r.cluster.VIPs[r.role]) != r.addr
 }
 
-// unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who may
-// make claims may name any pool in them. What the Cluster carries already it keeps, whatever becomes of the pool.
+// unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who
+// may make claims may name any pool in them. What the Cluster carries already it keeps, whatever becomes of the pool.
 func (r *sight) unserved() bool {
 	if !r.first() {
 		return false
@@ -298,10 +299,10 @@ func (r *sight) endpointDiffers() bool {
 	return r.role == names.RoleControlPlane && r.cluster.Endpoint.Host != "" && r.host() != r.addr
 }
 
-// contest returns who keeps the address from being the role's VIP, or nil. What was written from this very claim stays: then
-// it is the other one who yields. A Cluster that carries an address keeps it from those that do not carry it yet. Of two
-// IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns. Everybody
-// who sees the later one sees both, so two operators cannot disagree.
+// contest returns who keeps the address from being the role's VIP, or nil. What was written from this very claim stays:
+// then it is the other one who yields. A Cluster that carries an address keeps it from those that do not carry it yet.
+// Of two IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns.
+// Everybody who sees the later one sees both, so two operators cannot disagree.
 func (r *sight) contest() *Rival {
 	if r.wrote(r.claim, r.role) {
 		return nil

@@ -65,8 +65,8 @@ func (c Class) matches(entry Class) bool {
 }
 
 // Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
-// priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool of
-// the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
+// priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool
+// of the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	var candidates []*Pool
 	local := false

@@ -55,7 +55,8 @@ func (a *allocation) refusedRelease(plan *Plan) {
 	}
 }
 
-// released says in the conditions that the VIPs are back in their pools, for a Cluster that something else holds in deletion.
+// released says in the conditions that the VIPs are back in their pools, for a Cluster that something else holds in
+// deletion.
 func (a *allocation) released() Status {
 	var status Status
 	for _, role := range slices.SortedFunc(maps.Keys(a.cluster.VIPs), compareRoles) {

@@ -119,8 +119,8 @@ func TestRivals(t *testing.T) {
 	}.run(t)
 }
 
-// Who holds the address is named to the Cluster's own tenant only: what is in other namespaces has no name in a condition.
-// The operator's log and kubectl vip, which read RoleStatus.Rival, have it.
+// Who holds the address is named to the Cluster's own tenant only: what is in other namespaces has no name in a
+// condition. The operator's log and kubectl vip, which read RoleStatus.Rival, have it.
 func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	bound := options(viptest.WithPool("cp", cp), viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10"))
 	own := func(s *vip.Snapshot) {
@@ -176,7 +176,8 @@ func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	}
 }
 
-// Of two IPAddresses exactly one is the earlier one, for whoever looks, also where the clocks of two API servers differ.
+// Of two IPAddresses exactly one is the earlier one, for whoever looks, also where the clocks of two API servers
+// differ.
 func TestBornBefore(t *testing.T) {
 	early, late := viptest.Ago(time.Hour), viptest.Now
 	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}), "what was edited is stored anew, and stays old")

@@ -177,7 +177,8 @@ func (r *sight) doUnserved(o *outcome) {
 		o.Address, r.claim.Pool, r.claim.Name, o.Role, r.cluster.Class, r.cluster.Namespace)
 }
 
-// doContested: the claim stays, so that nobody else is given the address. The provider refuses to exclude it until then.
+// doContested: the claim stays, so that nobody else is given the address. The provider refuses to exclude it until
+// then.
 func (r *sight) doContested(o *outcome) {
 	rival := r.contest()
 	o.Address, o.Rival = r.addr.String(), rival
@@ -191,8 +192,8 @@ func (r *sight) doContested(o *outcome) {
 		o.Address, r.claim.Pool, r.known(rival), r.knownPool(rival), exclude)
 }
 
-// known names the holder of an address as the Cluster's own tenant may know it: what is in other namespaces has no name here.
-// The operator's log and kubectl vip name it.
+// known names the holder of an address as the Cluster's own tenant may know it: what is in other namespaces has no name
+// here. The operator's log and kubectl vip name it.
 func (r *sight) known(rival *Rival) string {
 	inside := func(key string) bool { return key == r.cluster.Namespace }
 	switch {
@@ -252,8 +253,8 @@ func (a *allocation) saysAssigned(role string) bool {
 	return condition != nil && condition.True && condition.Reason == names.ReasonIPAddressAssigned
 }
 
-// keepHost restores the annotation of an endpoint that is on record as ours. Without it, the host would look like somebody
-// else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
+// keepHost restores the annotation of an endpoint that is on record as ours. Without it, the host would look like
+// somebody else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
 func (r *sight) keepHost(o *outcome) {
 	host := r.host()
 	if host.IsValid() && r.cluster.Written[r.role] != "" && !ParseAddr(r.cluster.VIPs[r.role]).IsValid() {
@@ -296,8 +297,8 @@ func (r *sight) write(o *outcome) {
 	}
 }
 
-// takenAway warns that a VIP that was written, and that templates render, was taken off the Cluster. It comes back at once,
-// and what is rendered in between may replace machines: whoever did it should know.
+// takenAway warns that a VIP that was written, and that templates render, was taken off the Cluster. It comes back at
+// once, and what is rendered in between may replace machines: whoever did it should know.
 func (r *sight) takenAway(o *outcome, v *variables) {
 	var what []string
 	if r.cluster.VIPs[r.role] != o.Address && r.ClusterClass != nil && r.ClusterClass.ReadsVIP {
@@ -388,8 +389,8 @@ func exhausted(choice Choice) string {
 	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", strings.Join(pools, ", "))
 }
 
-// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane and
-// them: a Cluster can be without any VIP but that one.
+// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane
+// and them: a Cluster can be without any VIP but that one.
 func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 	first := &outcomes[0]
 	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)

@@ -26,7 +26,8 @@ type Status struct {
 	// Recheck is when to decide again, because a condition is held back until then; zero if none is.
 	Recheck time.Duration
 
-	// Waiting says that a role that the Cluster awaits has no VIP yet, or that a VIP waits for the DNS name of an older Cluster.
+	// Waiting says that a role that the Cluster awaits has no VIP yet, or that a VIP waits for the DNS name of an older
+	// Cluster.
 	Waiting bool
 }
 
@@ -55,7 +56,8 @@ type RoleStatus struct {
 	Rival *Rival
 }
 
-// Change is a condition that changes. Rival is who keeps the role from its address; it is for administrators, as in a log.
+// Change is a condition that changes. Rival is who keeps the role from its address; it is for administrators, as in a
+// log.
 type Change struct {
 	Condition
 	Role  string

@@ -10,10 +10,10 @@ import (
 
 // A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as soon
 // as the endpoint is valid and the infrastructure is there, and a machine that is built from a template without the VIP
-// never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API may copy it to
-// the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the control plane object
-// is paused through the topology (the hold); it is let go when the topology controller says that it has rendered a
-// generation that has everything (ADR 7).
+// never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API may copy
+// it to the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the control
+// plane object is paused through the topology (the hold); it is let go when the topology controller says that it has
+// rendered a generation that has everything (ADR 7).
 
 // Pause says whether the topology of a Cluster pauses the control plane object.
 type Pause int
@@ -55,8 +55,8 @@ func (r *sight) held(o *outcome, v *variables) bool {
 	return true
 }
 
-// waitForHold leaves of what is to be written what brings the hold about. Templates that cannot be rendered without the VIP
-// get it nevertheless, and the endpoint follows when they are: nothing else would ever end that.
+// waitForHold leaves of what is to be written what brings the hold about. Templates that cannot be rendered without the
+// VIP get it nevertheless, and the endpoint follows when they are: nothing else would ever end that.
 func (r *sight) waitForHold(o *outcome, v *variables) {
 	failed := r.cluster.Pause != PauseNone && r.cluster.Topology.Observed >= r.cluster.Generation
 	switch {
@@ -79,15 +79,15 @@ func (a *allocation) hold() Action {
 	return HoldControlPlane{gate}
 }
 
-// rendered reports whether the objects of the topology are as the Cluster says now. One whose topology was never rendered
-// has no control plane object, from which a machine could be built.
+// rendered reports whether the objects of the topology are as the Cluster says now. One whose topology was never
+// rendered has no control plane object, from which a machine could be built.
 func (a *allocation) rendered() bool {
 	c := a.cluster
 	return c.Topology.Observed >= c.Generation && (c.Topology.Rendered || c.ControlPlane == "")
 }
 
-// letGo takes the hold away when the templates have the VIP, or have nothing to do with it. Until then the role's condition
-// does not say that all is well.
+// letGo takes the hold away when the templates have the VIP, or have nothing to do with it. Until then the role's
+// condition does not say that all is well.
 func (r *sight) letGo(o *outcome, v *variables) {
 	c := r.cluster
 	switch {
@@ -108,8 +108,8 @@ func (r *sight) letGo(o *outcome, v *variables) {
 	}
 }
 
-// tooEarly says that an endpoint became valid before the templates had the VIP, which the hold prevents: it was taken away by
-// somebody, or an operator of an earlier version was at work.
+// tooEarly says that an endpoint became valid before the templates had the VIP, which the hold prevents: it was taken
+// away by somebody, or an operator of an earlier version was at work.
 func (r *sight) tooEarly(o *outcome) {
 	o.conflict(names.ReasonWaitingForTopology,
 		"the endpoint %s became valid before the templates had it, so a machine of the control plane may be without its VIP; look whether its kube-vip has an address, replace the machine if not, and then remove the annotation %s",

@@ -32,8 +32,8 @@ type variables struct {
 	warnings []Warning
 }
 
-// variablesOf compares the variables of the Cluster with what pools want in them: the pool of its claim, and where that does
-// not serve the Cluster any more, because the Cluster was rebased to another class, the one that does.
+// variablesOf compares the variables of the Cluster with what pools want in them: the pool of its claim, and where that
+// does not serve the Cluster any more, because the Cluster was rebased to another class, the one that does.
 func (a *allocation) variablesOf(r *sight) variables {
 	var v variables
 	if a.ClusterClass == nil {
@@ -186,8 +186,8 @@ func portOf(value any) int32 {
 
 func validPort(port int32) bool { return port > 0 && port <= math.MaxUint16 }
 
-// announced returns the path of the variable by which the user gives the control plane an address, before there is a claim;
-// "" if there is none. Then no address is needed: the class brings that one to the endpoint.
+// announced returns the path of the variable by which the user gives the control plane an address, before there is a
+// claim; "" if there is none. Then no address is needed: the class brings that one to the endpoint.
 func (r *sight) announced() string {
 	if r.role != names.RoleControlPlane || r.cluster.Endpoint.Host != "" || r.ClusterClass == nil {
 		return ""

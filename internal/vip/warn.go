@@ -14,8 +14,8 @@ import (
 // MostRoles is how many annotations of the allocator's domain, and how many conditions, are read of one Cluster.
 const MostRoles = 64
 
-// warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a pool
-// may hand out, and an address that was assigned to somebody else as well; and that the Cluster is too large.
+// warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a
+// pool may hand out, and an address that was assigned to somebody else as well; and that the Cluster is too large.
 func warnings(s *Snapshot) []Warning {
 	a := &allocation{Snapshot: s, cluster: &s.Cluster}
 	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
@@ -66,8 +66,8 @@ func (a *allocation) endpointInRange() []Warning {
 	}}
 }
 
-// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to somebody else, as when a
-// pool for machines overlaps one for VIPs. It names no other tenant.
+// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to somebody else, as when
+// a pool for machines overlaps one for VIPs. It names no other tenant.
 func (a *allocation) shared(role string) []Warning {
 	addr := ParseAddr(a.carried(role))
 	if !addr.IsValid() {

@@ -106,8 +106,8 @@ func TestDNS(t *testing.T) {
 	s.eventually("the records are gone", func() error { return s.hasRecords("prod") })
 }
 
-// TestDNSNamesCollide: two Clusters of one name would have the same DNS names. Nothing but the events of the older one may wake the
-// younger one: the operator looks at nothing by itself for an hour.
+// TestDNSNamesCollide: two Clusters of one name would have the same DNS names. Nothing but the events of the older one
+// may wake the younger one: the operator looks at nothing by itself for an hour.
 func TestDNSNamesCollide(t *testing.T) {
 	e := onPlane(t)
 	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")

@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// TestEtcdRestored restores etcd to an older state while the operator runs on. All other controllers are started anew, as
-// the guide says.
+// TestEtcdRestored restores etcd to an older state while the operator runs on. All other controllers are started anew,
+// as the guide says.
 func TestEtcdRestored(t *testing.T) {
 	const period = 15 * time.Second
 	p := startPlane(t, plane.Options{})

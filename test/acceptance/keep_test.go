@@ -24,8 +24,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// TestKeep is about the chart's policies that keep the VIPs of a Cluster whatever others write to it. They hold for the whole
-// API server.
+// TestKeep is about the chart's policies that keep the VIPs of a Cluster whatever others write to it. They hold for the
+// whole API server.
 func TestKeep(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))
@@ -137,8 +137,8 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// ofControlPlanes leaves of a patch what is about control planes. A fake infrastructure object without its only field would be
-// refused, and the topology controller would get no further.
+// ofControlPlanes leaves of a patch what is about control planes. A fake infrastructure object without its only field
+// would be refused, and the topology controller would get no further.
 func ofControlPlanes(patch map[string]any) map[string]any {
 	definitions := patch["definitions"].([]any)
 	patch["definitions"] = definitions[len(definitions)-1:]

@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 )
 
-// Only the watch of IPAddresses lags. A Cluster goes, another one gets its address, and the first comes back under its old
-// name: what the cache still has of its former claim is not the new one's address.
+// Only the watch of IPAddresses lags. A Cluster goes, another one gets its address, and the first comes back under its
+// old name: what the cache still has of its former claim is not the new one's address.
 func TestAddressesThatComeLate(t *testing.T) {
 	e := onPlane(t)
 	proxy, err := harness.NewFaultProxy(t.Context(), e.Plane, harness.User, 1)
@@ -38,8 +38,8 @@ func TestAddressesThatComeLate(t *testing.T) {
 	require.Empty(t, e.guard.Breaches())
 }
 
-// The operator starts while the watch of IPAddresses tells nothing, and a served Cluster has lost its annotations: it waits
-// until it knows, and gives nothing up.
+// The operator starts while the watch of IPAddresses tells nothing, and a served Cluster has lost its annotations: it
+// waits until it knows, and gives nothing up.
 func TestNothingIsGivenUpForLackOfEvidence(t *testing.T) {
 	e := onPlane(t)
 	first := runOperator(t, e)

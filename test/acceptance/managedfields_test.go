@@ -17,9 +17,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// TestManagedFieldsAreLost: what managedFields say of the operator's writes may be lost at any time. Cluster API's CRD migrator
-// drops what was written at a version that is served no more, backup tools drop all of it. Whatever the operator then writes or
-// takes away it does once.
+// TestManagedFieldsAreLost: what managedFields say of the operator's writes may be lost at any time. Cluster API's CRD
+// migrator drops what was written at a version that is served no more, backup tools drop all of it. Whatever the
+// operator then writes or takes away it does once.
 func TestManagedFieldsAreLost(t *testing.T) {
 	e := onPlane(t)
 	operator := runOperator(t, e, "--retry-interval=1s", "--reconcile-period=1s")
@@ -134,8 +134,8 @@ func TestDNSRecordsOfNobody(t *testing.T) {
 	s.writesNoMore(mark, 1)
 }
 
-// disown drops what an object's managedFields say of the operator, as Cluster API's CRD migrator does: with a seed where nothing
-// would be left, so that the next server-side apply does not make up an owner of all.
+// disown drops what an object's managedFields say of the operator, as Cluster API's CRD migrator does: with a seed
+// where nothing would be left, so that the next server-side apply does not make up an owner of all.
 func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 	s.t.Helper()
 	object, err := kind.Get(s.t.Context(), name, metav1.GetOptions{})
@@ -183,7 +183,8 @@ func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 	require.NoError(s.t, err)
 }
 
-// writesNoMore waits until the operator has looked at the test's Clusters several times, and checks how often it has written.
+// writesNoMore waits until the operator has looked at the test's Clusters several times, and checks how often it has
+// written.
 func (s *scope) writesNoMore(mark plane.Mark, most int) {
 	s.t.Helper()
 	s.looks(s.operator, 10)

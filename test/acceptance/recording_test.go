@@ -31,8 +31,8 @@ func fakeControlPlanes() carrier {
 	}}
 }
 
-// recording is what was seen of each Cluster of a scope: the resourceVersion at which its endpoint became valid, and all
-// states of the carriers.
+// recording is what was seen of each Cluster of a scope: the resourceVersion at which its endpoint became valid, and
+// all states of the carriers.
 type recording struct {
 	mu     sync.Mutex
 	states map[schema.GroupVersionResource]map[string][]carrierState
@@ -85,8 +85,8 @@ func (s *scope) record(carriers ...carrier) *recording {
 	return r
 }
 
-// inOrder checks that from the moment on at which the endpoint of a Cluster was valid, what shall have its VIP had it, or was
-// paused: no machine can be built from it otherwise.
+// inOrder checks that from the moment on at which the endpoint of a Cluster was valid, what shall have its VIP had it,
+// or was paused: no machine can be built from it otherwise.
 func (r *recording) inOrder(t *testing.T, cluster string) {
 	t.Helper()
 	r.mu.Lock()

@@ -39,8 +39,8 @@ func TestRefusedClaims(t *testing.T) {
 	s.served("prod")
 }
 
-// TestRefusedWrites has a policy refuse one annotation, or the endpoint: that role says so, whatever it said before, and the
-// others are served.
+// TestRefusedWrites has a policy refuse one annotation, or the endpoint: that role says so, whatever it said before,
+// and the others are served.
 func TestRefusedWrites(t *testing.T) {
 	e := onPlane(t)
 	for name, tt := range map[string]struct {
@@ -86,8 +86,8 @@ func hasIngress(c *harness.Cluster) error {
 	return nil
 }
 
-// refuseClusters has the API server refuse updates of Clusters of the test that are not valid in the words of CEL, until
-// the function that it returns is called or the test ends.
+// refuseClusters has the API server refuse updates of Clusters of the test that are not valid in the words of CEL,
+// until the function that it returns is called or the test ends.
 func (s *scope) refuseClusters(valid string) (permit func()) {
 	s.t.Helper()
 	spec := fmt.Sprintf(`

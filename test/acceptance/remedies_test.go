@@ -181,8 +181,8 @@ func (s *scope) noClaim(name string) {
 	require.Nil(s.t, s.Claim(s.name, name))
 }
 
-// exclude adds an address to a pool's excludedAddresses as an administrator does, trying again while the provider refuses it
-// because the address is allocated.
+// exclude adds an address to a pool's excludedAddresses as an administrator does, trying again while the provider
+// refuses it because the address is allocated.
 func (s *scope) exclude(pool, address string) {
 	s.t.Helper()
 	s.eventually(address+" is excluded", func() error {

@@ -64,8 +64,8 @@ func TestNoSecretsInLogs(t *testing.T) {
 	}
 }
 
-// TestRefusalQuotesNoVariable: Cluster API's webhook quotes the value of a variable that the class does not take any more,
-// whatever is written to the Cluster. None of it reaches the log, an event or a condition.
+// TestRefusalQuotesNoVariable: Cluster API's webhook quotes the value of a variable that the class does not take any
+// more, whatever is written to the Cluster. None of it reaches the log, an event or a condition.
 func TestRefusalQuotesNoVariable(t *testing.T) {
 	const secret = "correct-horse-battery"
 	e := onPlane(t)

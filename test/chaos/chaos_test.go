@@ -167,8 +167,8 @@ func (c *chaos) furnish(ctx context.Context) error {
 	return c.repeat(ctx, func() error { return c.Ensure(ctx, objects...) })
 }
 
-// squatting returns annotations by which a Cluster that no claim backs names every address of every pool: nobody may be kept
-// from an address by that.
+// squatting returns annotations by which a Cluster that no claim backs names every address of every pool: nobody may be
+// kept from an address by that.
 func (c *chaos) squatting() map[string]string {
 	annotations := map[string]string{harness.Unguarded: ""}
 	for i, p := range c.pools {

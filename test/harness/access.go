@@ -61,8 +61,8 @@ func Protect(ctx context.Context, p *plane.Plane, user string) error {
 // KeepName is the name of the policy that Keep makes.
 const KeepName = "keep-vips"
 
-// Keep creates the chart's policy that keeps the VIPs of Clusters, in one of its modes, for an operator that runs as a user,
-// and for the variables of these names. It does not wait until the API server heeds it.
+// Keep creates the chart's policy that keeps the VIPs of Clusters, in one of its modes, for an operator that runs as a
+// user, and for the variables of these names. It does not wait until the API server heeds it.
 func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...string) error {
 	list, err := json.Marshal(variables)
 	if err != nil {

@@ -86,8 +86,9 @@ func (f *FaultProxy) CutWatches() int { return f.each(func(s *stream) { s.end() 
 // returns how many there were.
 func (f *FaultProxy) StallWatches() int { return f.each(func(s *stream) { s.stall() }) }
 
-// Lag holds back what the watches of one kind, named by its plural, have to tell, and nothing else, until CatchUp: that is
-// what the lagging watch cache of one of several API servers looks like from outside. Nothing is lost and nothing is closed.
+// Lag holds back what the watches of one kind, named by its plural, have to tell, and nothing else, until CatchUp: that
+// is what the lagging watch cache of one of several API servers looks like from outside. Nothing is lost and nothing is
+// closed.
 func (f *FaultProxy) Lag(kind string) {
 	f.CatchUp()
 	f.mu.Lock()

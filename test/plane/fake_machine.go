@@ -18,9 +18,9 @@ const machinePoll = 5 * time.Millisecond
 
 const pausedAnnotation = "cluster.x-k8s.io/paused"
 
-// buildMachine plays a control plane provider that builds its first machine as soon as it can: when the infrastructure is
-// there, the endpoint valid and nothing paused. What the machine is built from stays in status.firstMachine for good, as the
-// user data of a real one does.
+// buildMachine plays a control plane provider that builds its first machine as soon as it can: when the infrastructure
+// is there, the endpoint valid and nothing paused. What the machine is built from stays in status.firstMachine for
+// good, as the user data of a real one does.
 func (f *fakeProvider) buildMachine(ctx context.Context, key fakeKey, object *unstructured.Unstructured) error {
 	parameters, _, _ := unstructured.NestedStringMap(object.Object, "spec", "parameters")
 	_, built, _ := unstructured.NestedMap(object.Object, "status", "firstMachine")

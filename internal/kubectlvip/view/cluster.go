@@ -98,8 +98,8 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 	return row
 }
 
-// released reports whether a Cluster has given its VIPs back, although it is still there: Cluster API has finished with it,
-// and its claims are gone.
+// released reports whether a Cluster has given its VIPs back, although it is still there: Cluster API has finished with
+// it, and its claims are gone.
 func released(s *vip.Snapshot) bool {
 	c := &s.Cluster
 	return c.Deleting && !c.InUse && !slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })

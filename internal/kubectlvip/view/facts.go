@@ -21,8 +21,8 @@ type Facts struct {
 	// Snapshots are what the decision about each Cluster rests on, by namespace and name.
 	Snapshots []vip.Snapshot
 
-	// Pools are all pools that could be read, whether they are configured for the allocator or not; all that there are, and
-	// that a Cluster which was read could be served by, if PoolsKnown.
+	// Pools are all pools that could be read, whether they are configured for the allocator or not; all that there are,
+	// and that a Cluster which was read could be served by, if PoolsKnown.
 	Pools      []PoolFacts
 	PoolsKnown bool
 

@@ -157,8 +157,8 @@ func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
 	return a
 }
 
-// distance ranks the pools that miss by one thing: those of the class come before those that name none, and pools that are
-// labelled for other classes come last, for they are strangers.
+// distance ranks the pools that miss by one thing: those of the class come before those that name none, and pools that
+// are labelled for other classes come last, for they are strangers.
 func distance(pool PoolVerdict) int {
 	switch pool.Verdict {
 	case string(vip.VerdictDeleting):

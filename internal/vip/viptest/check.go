@@ -9,8 +9,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// checkHolders: no two Clusters ever hold the same address. A Cluster holds what its endpoint says, and what an annotation
-// says that a claim of its own backs; what users write into annotations, or what outlives its claim, is not held.
+// checkHolders: no two Clusters ever hold the same address. A Cluster holds what its endpoint says, and what an
+// annotation says that a claim of its own backs; what users write into annotations, or what outlives its claim, is not
+// held.
 func (w *World) checkHolders() {
 	holders := map[netip.Addr]string{}
 	for _, k := range sorted(w.clusters) {

@@ -15,8 +15,8 @@ const (
 	watches
 )
 
-// view is what an operator's caches have of the world: one watch for each kind, each as late as it likes. Its own writes it
-// sees at once.
+// view is what an operator's caches have of the world: one watch for each kind, each as late as it likes. Its own
+// writes it sees at once.
 type view struct {
 	seen
 	// before is what was seen before the last news: an operator that starts anew may be told that by another API server.

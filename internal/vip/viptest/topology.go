@@ -13,8 +13,8 @@ const HostVariable = "vip"
 
 // rendered is what the topology controller made of a Cluster, and what became of it.
 type rendered struct {
-	// rendering is the Cluster as the topology controller saw it when it began; half says that the infrastructure is written
-	// and the control plane not yet.
+	// rendering is the Cluster as the topology controller saw it when it began; half says that the infrastructure is
+	// written and the control plane not yet.
 	rendering *vip.Cluster
 	half      bool
 
@@ -37,8 +37,8 @@ func (w *World) rendersVIP(state *clusterState) bool {
 	return pool != nil && w.Class.Variables[pool.HostVariable] != ""
 }
 
-// Render lets the topology controller take a step: it looks at a Cluster, writes the infrastructure, or writes the control
-// plane. It reports whether there was anything to do. One that fails leaves the control plane as it was.
+// Render lets the topology controller take a step: it looks at a Cluster, writes the infrastructure, or writes the
+// control plane. It reports whether there was anything to do. One that fails leaves the control plane as it was.
 func (w *World) Render(k string, fails bool) bool {
 	state, ok := w.clusters[k]
 	if !ok || state.Deleting || state.Paused {
@@ -68,9 +68,10 @@ func (w *World) Render(k string, fails bool) bool {
 	return true
 }
 
-// Build lets the providers take a step, as fast as they ever are: Cluster API copies the endpoint that the infrastructure
-// brings, and the control plane provider builds its first machine as soon as the endpoint is valid. A machine of a class that
-// brings the VIP to machines is never built without the endpoint that the Cluster has. It reports whether it did anything.
+// Build lets the providers take a step, as fast as they ever are: Cluster API copies the endpoint that the
+// infrastructure brings, and the control plane provider builds its first machine as soon as the endpoint is valid. A
+// machine of a class that brings the VIP to machines is never built without the endpoint that the Cluster has. It
+// reports whether it did anything.
 func (w *World) Build(k string) bool {
 	state, ok := w.clusters[k]
 	if !ok || state.Deleting || state.Paused {
