@@ -82,14 +82,14 @@ func (t *ControlPlaneTopology) hold(gate vip.Gate) any {
 	for i := len(holdPath) - 1; i >= t.Depth; i-- {
 		value, key = object{key: value}, holdPath[i]
 	}
-	return operation{opAdd, path + "/" + strings.ReplaceAll(key, "/", "~1"), value}
+	return operation{opAdd, path + "/" + pointerTo(key), value}
 }
 
 // letGo returns the operation that takes the annotation away, and what would be empty without it.
 func (t *ControlPlaneTopology) letGo() any {
 	path := strings.Join(append([]string{"/spec/topology"}, holdPath[:len(holdPath)+1-max(t.Lonely, 1)]...), "/")
 	if t.Lonely == 0 {
-		path += "/" + strings.ReplaceAll(names.Paused, "/", "~1")
+		path += "/" + pointerTo(names.Paused)
 	}
 	return operation{Op: opRemove, Path: path}
 }

@@ -106,8 +106,11 @@ func mustBe(path string, value any) test { return test{"test", path, value} }
 const annotationsPath = "/metadata/annotations"
 
 func annotationPath(key string) string {
-	return annotationsPath + "/" + strings.ReplaceAll(key, "/", "~1")
+	return annotationsPath + "/" + pointerTo(key)
 }
+
+// pointerTo returns a key as it stands in a JSON pointer (RFC 6901); no key of labels or annotations has a tilde.
+func pointerTo(key string) string { return strings.ReplaceAll(key, "/", "~1") }
 
 // Results is what is written to a Cluster in one: endpoint, annotations, and our finalizer if it is not on.
 type Results struct {

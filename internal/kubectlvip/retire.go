@@ -89,11 +89,8 @@ func (a *app) retire(r view.Retirement, kubectl string) error {
 	return err
 }
 
-// The resources as kubectl is told of them beyond doubt.
-const (
-	claims   = "ipaddressclaims." + capi.IPAMGroup
-	clusters = "clusters." + capi.ClusterGroup
-)
+// clusters is how kubectl is told of Clusters beyond doubt; see view.ClaimResource.
+const clusters = "clusters." + capi.ClusterGroup
 
 // retireCommands returns the commands in their order. The operator restores an annotation as long as it sees the claim,
 // so all claims go first. It is not waited for them: with a reuse grace period that may take long, and the annotation
@@ -103,8 +100,8 @@ func retireCommands(r *view.Retirement, kubectl string) []string {
 	for _, c := range r.Clusters {
 		if c.Claim != "" {
 			commands = append(commands,
-				fmt.Sprintf("%s annotate --overwrite -n %s %s %s %s=retired", kubectl, c.Namespace, claims, c.Claim, names.AllowDeletion),
-				fmt.Sprintf("%s delete --wait=false -n %s %s %s", kubectl, c.Namespace, claims, c.Claim))
+				fmt.Sprintf("%s annotate --overwrite -n %s %s %s %s=retired", kubectl, c.Namespace, view.ClaimResource, c.Claim, names.AllowDeletion),
+				fmt.Sprintf("%s delete --wait=false -n %s %s %s", kubectl, c.Namespace, view.ClaimResource, c.Claim))
 		}
 	}
 	for _, c := range r.Clusters {

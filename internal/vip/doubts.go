@@ -41,7 +41,7 @@ const maxDoubts = 6
 
 // Meant returns the class that an entry of a pool was probably meant to name, if it names none that exists.
 func (c Class) Meant(classes []Class) (Class, bool) {
-	if slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) }) {
+	if c.Among(classes) {
 		return Class{}, false
 	}
 	var meant Class

@@ -64,6 +64,11 @@ func (c Class) matches(entry Class) bool {
 	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
 }
 
+// Among reports whether one of the classes is what a pool's entry names.
+func (c Class) Among(classes []Class) bool {
+	return slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
+}
+
 // Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
 // priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool
 // of the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.

@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -64,19 +63,17 @@ func checkPoolClass(f *Facts, _ *Permissions) []Finding {
 	for i := range f.Pools {
 		pool := &f.Pools[i]
 		for _, class := range pool.Classes {
-			exists := slices.ContainsFunc(f.Classes, func(c vip.Class) bool {
-				return c.Name == class.Name && (class.Namespace == "" || class.Namespace == c.Namespace)
-			})
-			if !exists {
-				message := fmt.Sprintf("names ClusterClass %s, which does not exist", class)
-				if meant, ok := class.Meant(f.Classes); ok {
-					message += fmt.Sprintf("; did you mean %s?", meant)
-				}
-				found = append(found, Finding{
-					Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: message,
-					Do: "create the ClusterClass, or correct " + names.ClusterClass,
-				})
+			if class.Among(f.Classes) {
+				continue
 			}
+			message := fmt.Sprintf("names ClusterClass %s, which does not exist", class)
+			if meant, ok := class.Meant(f.Classes); ok {
+				message += fmt.Sprintf("; did you mean %s?", meant)
+			}
+			found = append(found, Finding{
+				Severity: SeverityWarning, Object: poolName(&pool.Pool), Message: message,
+				Do: "create the ClusterClass, or correct " + names.ClusterClass,
+			})
 		}
 	}
 	return found

@@ -16,8 +16,8 @@ type Advice struct {
 	Do    []string `json:"do,omitempty"`
 }
 
-// claimResource is how kubectl is told of claims, beyond doubt.
-const claimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
+// ClaimResource is how kubectl is told of claims, beyond doubt.
+const ClaimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
 
 // protected tells of the admission policy that the chart can install.
 const protected = "Where the chart's admission policy protects claims, put the annotation " + names.AllowDeletion + " on it first."
@@ -87,11 +87,11 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 	case names.ReasonAddressConflict:
 		if host := s.Cluster.Endpoint.Host; role.ClaimState != nil && (host == "" || role.Role.Role != names.RoleControlPlane) {
 			a.Do = append(slices.Clip(a.Do), fmt.Sprintf("Have the claim give the address back, which the provider wants before it can be excluded: kubectl delete %s -n %s %s",
-				claimResource, s.Cluster.Namespace, role.ClaimState.Name), protected)
+				ClaimResource, s.Cluster.Namespace, role.ClaimState.Name), protected)
 		}
 	case names.ReasonClaimConflict:
 		a.Do = []string{
-			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", claimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
+			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", ClaimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
 			"If nobody needs it, delete it; the operator then makes its own at once.",
 			protected,
 		}
