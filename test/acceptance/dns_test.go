@@ -137,10 +137,10 @@ func TestDNSNamesCollide(t *testing.T) {
 	both := func(s *scope, domain string) []string {
 		return []string{"*." + domain + " A " + s.ip(20), "api." + domain + " A " + s.ip(10)}
 	}
-	taken := func(want bool) check {
+	taken := func(other *scope, want bool) check {
 		return func(c *harness.Cluster) error {
 			message := c.Condition(controlPlane).Message
-			if strings.Contains(message, "api.twin.example.com collides with a name of an older Cluster") != want || strings.Contains(message, older.name) {
+			if strings.Contains(message, "api.twin.example.com collides with a name of an older Cluster") != want || strings.Contains(message, other.name) {
 				return errors.New(message)
 			}
 			return nil
@@ -155,8 +155,8 @@ func TestDNSNamesCollide(t *testing.T) {
 	older.served("twin")
 	awaitRecords(older, "twin", both(older, "twin.example.com")...)
 	awaitRecords(younger, "twin")
-	younger.sees("twin", taken(true))
-	older.sees("twin", taken(false))
+	younger.sees("twin", taken(older, true))
+	older.sees("twin", taken(younger, false))
 
 	older.cluster("www.twin") // would have names below the wildcard, or those of another Cluster
 	older.sees("www.twin", condition(controlPlane, names.ReasonIPAddressAssigned), func(c *harness.Cluster) error {
@@ -170,7 +170,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	older.delete("twin")
 	older.gone("twin")
 	awaitRecords(younger, "twin", both(younger, "twin.example.com")...)
-	younger.sees("twin", taken(false))
+	younger.sees("twin", taken(older, false))
 
 	stop(t, older.operator)
 	run() // by the default, no two Clusters would have one name
