@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -184,10 +185,12 @@ func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 }
 
 // writesNoMore waits until the operator has looked at the test's Clusters several times, and checks how often it has
-// written.
+// written. Cluster API writes conditions at the same time, so each write may have come too late once, and was refused.
 func (s *scope) writesNoMore(mark plane.Mark, most int) {
 	s.t.Helper()
 	s.looks(s.operator, 10)
 	changes := s.changes(mark)
-	require.LessOrEqual(s.t, len(changes), most, "%v", changes.CountBy(plane.Entry.Request))
+	late := changes.Filter(func(e plane.Entry) bool { return e.Code == http.StatusUnprocessableEntity })
+	require.LessOrEqual(s.t, len(late), most, "%v", late.CountBy(plane.Entry.Request))
+	require.LessOrEqual(s.t, len(changes)-len(late), most, "%v", changes.CountBy(plane.Entry.Request))
 }
