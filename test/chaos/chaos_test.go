@@ -153,7 +153,8 @@ func (c *chaos) furnish(ctx context.Context) error {
 		object := harness.NewCluster{Namespace: c.name, Name: cluster.name, Class: c.name, Labels: filter}
 		switch cluster.foreign {
 		case noTopology:
-			object.Class, object.Annotations = "", c.squatting()
+			cluster.squats = c.squatting()
+			object.Class, object.Annotations = "", cluster.squats
 		case otherFilter:
 			object.Labels = map[string]string{names.WatchFilter: "other"}
 		case noPool:

@@ -34,6 +34,8 @@ type cluster struct {
 	state state
 	// foreign says why the Cluster is none of the operator's business; it is always alive and never touched.
 	foreign foreign
+	// squats are the annotations by which a foreign Cluster says that it has VIPs.
+	squats map[string]string
 	// fresh is a Cluster since the last quiet, which may not have its VIPs yet.
 	fresh bool
 	// coming says that the Cluster is created as soon as its predecessor is gone.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 	case cluster == nil:
 		return errors.New("is not there")
 	case k.foreign != "":
-		return c.foreignIsRight(cluster)
+		return k.foreignIsRight(cluster)
 	case k.state == leaving:
 		return c.leavingIsRight(k, cluster)
 	case cluster.GetDeletionTimestamp() != nil:
@@ -52,9 +53,14 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 	return errors.Join(c.controlPlaneIsRight(k, cluster), c.ingressIsRight(cluster), c.finalizerIsRight(cluster))
 }
 
-func (c *chaos) foreignIsRight(cluster *harness.Cluster) error {
-	if cluster.Held() || len(cluster.Carried()) > 0 || cluster.Condition(ingress) != nil {
-		return fmt.Errorf("is none of our business, and has %v, %v, %v", cluster.GetFinalizers(), cluster.Carried(), cluster.Conditions())
+// foreignIsRight: it has nothing of ours but what its owner wrote.
+func (k *cluster) foreignIsRight(seen *harness.Cluster) error {
+	bare := &harness.Cluster{Unstructured: seen.DeepCopy()}
+	annotations := bare.GetAnnotations()
+	maps.DeleteFunc(annotations, func(key, value string) bool { return value != "" && k.squats[key] == value })
+	bare.SetAnnotations(annotations)
+	if bare.Held() || len(bare.Carried()) > 0 || bare.Condition(ingress) != nil {
+		return fmt.Errorf("is none of our business, and has %v, %v, %v", bare.GetFinalizers(), bare.Carried(), bare.Conditions())
 	}
 	return nil
 }
