@@ -74,6 +74,7 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 	}
 	cluster := types.NamespacedName{Namespace: namespace, Name: name}
 	if !h.fair.enter(cluster) {
+		h.cfg.Metrics.Deferred()
 		return object, nil
 	}
 	defer h.leave(namespace)

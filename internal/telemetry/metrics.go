@@ -42,6 +42,7 @@ type Metrics struct {
 	restores    prometheus.Counter
 	releases    prometheus.Counter
 	outdated    prometheus.Counter
+	deferred    prometheus.Counter
 	stalls      prometheus.Counter
 	waits       prometheus.Histogram
 	leader      prometheus.Gauge
@@ -67,6 +68,9 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		outdated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "capi_vip_outdated_writes_total", Help: "Writes refused because the object had changed since it was read; they are repeated.",
 		}),
+		deferred: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "capi_vip_deferred_total", Help: "Clusters that were put off because their namespace had its share of the workers.",
+		}),
 		stalls: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "capi_vip_watch_stalls_total", Help: "Watches found dead, or histories found to have run backwards, after which all caches were rebuilt.",
 		}),
@@ -86,7 +90,7 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		Name: "capi_vip_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	}, func() float64 { return 1 })
-	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.stalls, m.waits, m.leader, m.names, m.hooks, info)
+	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.deferred, m.stalls, m.waits, m.leader, m.names, m.hooks, info)
 	lassometrics.MustRegisterWithWorkqueue(registry)
 	registerClientMetrics(registry)
 	return m
@@ -107,6 +111,9 @@ func (m *Metrics) Released() { m.releases.Inc() }
 
 // Outdated counts a write that came too late.
 func (m *Metrics) Outdated() { m.outdated.Inc() }
+
+// Deferred counts a Cluster that has to wait until its namespace has a worker again. The framework counts it as handled.
+func (m *Metrics) Deferred() { m.deferred.Inc() }
 
 // Stalled counts a watch that was found dead.
 func (m *Metrics) Stalled() { m.stalls.Inc() }

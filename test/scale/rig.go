@@ -173,13 +173,13 @@ func (g *rig) start(ctx context.Context, reconcilePeriod time.Duration) (*harnes
 	return operator, time.Since(begin), nil
 }
 
-// looks is how often the operator has looked at a Cluster since it started.
+// looks is how often the operator has looked at a Cluster since it started. One that was put off was not looked at.
 func looks(ctx context.Context, operator *harness.Operator) (int, error) {
 	metrics, err := operator.Metrics(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return int(metrics.Value("lasso_controller_total_handler_execution", nil)), nil
+	return int(metrics.Value("lasso_controller_total_handler_execution", nil) - metrics.Value("capi_vip_deferred_total", nil)), nil
 }
 
 // awaitLooks waits until the operator has looked at a Cluster so many times.
