@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/measure"
@@ -133,7 +136,7 @@ func (g *rig) tenant(ctx context.Context, number int) (tenant, error) {
 	return t, err
 }
 
-// copy makes a copy of the model's Cluster, with its claims and their addresses.
+// copy makes a copy of the model's Cluster, with its claims and their addresses, and the record of which claims they are.
 func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 	m, name := g.model, fmt.Sprintf("c%06d", number)
 	texts := []string{modelTenant, t.name(), modelCluster, name}
@@ -150,11 +153,15 @@ func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 		if err != nil {
 			return err
 		}
-		if _, err := g.instantiate(ctx, m.addresses[role], t.name(), append(texts, m.claimUIDs[role], uid)...); err != nil {
+		texts = append(texts, m.claimUIDs[role], uid)
+		if _, err := g.instantiate(ctx, m.addresses[role], t.name(), texts...); err != nil {
 			return err
 		}
 	}
-	return nil
+	record := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, names.Claims, strings.NewReplacer(texts...).Replace(m.record))
+	target := g.client.Resource(clusters).Namespace(t.name())
+	_, err = target.Patch(ctx, name, types.MergePatchType, []byte(record), metav1.PatchOptions{})
+	return err
 }
 
 // instantiate creates an object from a template, in which each text is replaced by the one that follows it, writes its status,

@@ -29,6 +29,7 @@ type model struct {
 	class, cluster      template
 	claims, addresses   map[string]template // by role
 	clusterUID          string
+	record              string            // its annotation that names the claims
 	values              map[string]string // the addresses, by role
 	claimUIDs, poolUIDs map[string]string // by role
 }
@@ -110,7 +111,7 @@ func (g *rig) readModel(ctx context.Context) (*model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the model: %w", err)
 	}
-	m.clusterUID = string(cluster.GetUID())
+	m.clusterUID, m.record = string(cluster.GetUID()), cluster.GetAnnotations()[names.Claims]
 	if m.class, err = newTemplate(classes, class); err != nil {
 		return nil, err
 	}
