@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"strconv"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -19,35 +19,32 @@ const (
 	// for each MachineDeployment.
 	maxBody = 10 << 20
 
-	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anybody who reaches the server
-	// may send them, and read into objects they take several times their size.
-	maxBodies = 32 << 20
-
-	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes so
-	// few connections that all of these together are bounded too.
-	smallBody = 64 << 10
-
-	// bodyTime is how long a body may take to arrive. Cluster API sends its own at once and waits for five seconds in all.
+	// bodyTime is how long a body may take to arrive, and an answer to be taken. Cluster API sends its own at once and waits
+	// for five seconds in all.
 	bodyTime = 2 * time.Second
 
 	// maxComplaint is how many bytes an answer says about what is wrong with a request, which may quote it.
 	maxComplaint = 512
-
-	// admission is how long a request waits for others to be answered; Cluster API does not wait longer either.
-	admission = timeoutSeconds * time.Second
 )
 
 var (
 	errTooLarge = fmt.Errorf("the request is larger than %d bytes", maxBody)
+	errSlow     = fmt.Errorf("the request did not arrive within %s", bodyTime)
 	errBusy     = errors.New("too many large requests at once, try again later")
 )
 
-// body is what was read of a request, and the room that it takes. Bytes count as they come: what a client says that it
-// will send takes nothing from others.
+// body is what was read of a request, and the room that it or its answer takes. Bytes count as they come: what a client
+// says that it will send takes nothing from others.
 type body struct {
-	room    *semaphore.Weighted
-	taken   int64
+	room    *room
 	content []byte
+
+	// The room's lock guards the rest. taken is how many bytes of the room it has, since when its client is waited for; hangUp
+	// ends that wait, and late says that it has.
+	taken  int64
+	since  time.Time
+	hangUp func()
+	late   bool
 }
 
 // read reads the body of a request within bodyTime. The status is that of the error.
@@ -55,14 +52,27 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) (int, error) {
 	if r.ContentLength > maxBody {
 		return http.StatusRequestEntityTooLarge, errTooLarge
 	}
-	// A recorder, as in tests, has no deadlines; a server's connections do.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	ctx, cancel := context.WithTimeout(r.Context(), admission)
+	ctx, cancel := context.WithTimeout(r.Context(), bodyTime)
 	defer cancel()
-	reader, chunk := http.MaxBytesReader(w, r.Body, maxBody), make([]byte, 32<<10)
+	connection := http.NewResponseController(w)
+	// A recorder, as in tests, has no deadlines; a server's connections do.
+	_ = connection.SetReadDeadline(time.Now().Add(bodyTime))
+	b.room.await(b, func() {
+		cancel()
+		_ = connection.SetReadDeadline(time.Now())
+	})
+	status, err := b.readAll(ctx, http.MaxBytesReader(w, r.Body, maxBody))
+	if b.room.arrived(b) {
+		return http.StatusServiceUnavailable, errBusy
+	}
+	return status, err
+}
+
+func (b *body) readAll(ctx context.Context, from io.Reader) (int, error) {
+	chunk := make([]byte, 32<<10)
 	for {
-		n, err := reader.Read(chunk)
-		if !b.admit(ctx, int64(len(b.content)+n)) {
+		n, err := from.Read(chunk)
+		if !b.room.admit(ctx, b, int64(len(b.content)+n)) {
 			return http.StatusServiceUnavailable, errBusy
 		}
 		b.content = append(b.content, chunk[:n]...)
@@ -72,26 +82,33 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) (int, error) {
 			return 0, nil
 		case errors.As(err, &tooLarge):
 			return http.StatusRequestEntityTooLarge, errTooLarge
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return http.StatusRequestTimeout, errSlow
 		case err != nil:
 			return http.StatusBadRequest, fmt.Errorf("read the request: %w", err)
 		}
 	}
 }
 
-// admit waits until there is room for so many bytes.
-func (b *body) admit(ctx context.Context, size int64) bool {
-	more := size - smallBody - b.taken
-	if more <= 0 {
-		return true
+// answer sends the answer, which takes the room of the request from then on. A client that does not take it is one that is
+// waited for, like one that does not send.
+func (b *body) answer(w http.ResponseWriter, content []byte) error {
+	b.content = nil
+	connection := http.NewResponseController(w)
+	_ = connection.SetWriteDeadline(time.Now().Add(bodyTime))
+	b.room.replace(b, int64(len(content)))
+	b.room.await(b, func() { _ = connection.SetWriteDeadline(time.Now()) })
+	defer b.room.arrived(b)
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	if _, err := w.Write(content); err != nil {
+		return err
 	}
-	if b.room.Acquire(ctx, more) != nil {
-		return false
+	// What the server still holds back goes out here, while it counts.
+	if err := connection.Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
 	}
-	b.taken += more
-	return true
+	return nil
 }
-
-func (b *body) release() { b.room.Release(b.taken) }
 
 // decode reads a request. The status is that of the error.
 func decode(content []byte, request any) (int, error) {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/semaphore"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
@@ -36,8 +35,8 @@ type Config struct {
 type extension struct {
 	Config
 
-	// bodies is the room for requests; see maxBodies.
-	bodies *semaphore.Weighted
+	// room is what requests and answers take; see maxBodies.
+	room *room
 }
 
 // handler is one that Cluster API is told of.
@@ -54,7 +53,7 @@ const timeoutSeconds = 5
 
 // Handler answers Discovery and the hooks at the paths where Cluster API calls them. It is safe for concurrent use.
 func Handler(config Config) http.Handler {
-	e := &extension{config, semaphore.NewWeighted(maxBodies)}
+	e := &extension{config, newRoom(maxBodies)}
 	mux := http.NewServeMux()
 	handlers := e.handlers()
 	for _, h := range handlers {

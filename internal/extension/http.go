@@ -48,8 +48,8 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			e.Metrics.HookAnswered(hook, result, e.Now().Sub(begin))
 		}()
 		request := new(Request)
-		body := &body{room: e.bodies}
-		defer body.release()
+		body := &body{room: e.room}
+		defer e.room.release(body)
 		status, err := body.read(w, r)
 		if err == nil {
 			status, err = decode(body.content, request)
@@ -74,7 +74,7 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if _, err := w.Write(content); err != nil {
+		if err := body.answer(w, content); err != nil {
 			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook), slog.Any("error", err))
 		}
 	})

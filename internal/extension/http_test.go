@@ -1,19 +1,12 @@
 package extension_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"crypto/tls"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,73 +42,6 @@ func TestRequestsThatAreNone(t *testing.T) {
 			require.Equal(t, test.status, recorder.Code, recorder.Body.String())
 		})
 	}
-}
-
-// What a client says that it will send, and what it sends slowly, takes nothing from others: bytes count as they come.
-func TestRequestsTogether(t *testing.T) {
-	handler := extension.Handler(config(newWorld(t).Store))
-	send := func(ctx context.Context, body io.Reader, length int64) *httptest.ResponseRecorder {
-		request := httptest.NewRequestWithContext(ctx, http.MethodPost, generatePath, body)
-		request.ContentLength = length
-		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, request)
-		return recorder
-	}
-	small := func() int { return send(t.Context(), strings.NewReader("{}"), 2).Code }
-	hold := func(clients int, length int64, sent []byte) (end func()) {
-		var slow sync.WaitGroup
-		var ends []*io.PipeWriter
-		for range clients {
-			body, end := io.Pipe()
-			ends = append(ends, end)
-			slow.Go(func() { send(t.Context(), body, length) })
-			_, err := end.Write(sent) // it is being read
-			require.NoError(t, err)
-		}
-		return func() {
-			for _, end := range ends {
-				require.NoError(t, end.Close())
-			}
-			slow.Wait()
-		}
-	}
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	full := strings.Repeat(" ", 8<<20)
-
-	silent := hold(100, 10<<20, []byte("{"))
-	assert.Equal(t, http.StatusOK, small(), "beside a hundred that say they will send 10 MiB and send one byte")
-	assert.Equal(t, http.StatusOK, send(t.Context(), strings.NewReader(full+"{}"), -1).Code, "and a large one")
-	silent()
-
-	large := hold(4, -1, []byte(full+"{"))
-	refused := send(gone, strings.NewReader(full+"{}"), -1)
-	assert.Equal(t, http.StatusServiceUnavailable, refused.Code, "a large one, when there is no room")
-	assert.Contains(t, refused.Body.String(), "try again")
-	assert.Equal(t, http.StatusOK, small(), "a small one needs none")
-	large()
-	assert.Equal(t, http.StatusOK, send(t.Context(), strings.NewReader(full+"{}"), -1).Code, "a large one, when there is room again")
-	assert.Equal(t, http.StatusRequestEntityTooLarge, send(t.Context(), strings.NewReader("{}"), 11<<20).Code)
-}
-
-// A body that does not arrive is cut off long before Cluster API gives up, and its neighbours do not wait for it.
-func TestSlowBodiesAreCutOff(t *testing.T) {
-	server := httptest.NewTLSServer(extension.Handler(config(newWorld(t).Store)))
-	defer server.Close()
-	connection, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	require.NoError(t, err)
-	defer func() { _ = connection.Close() }()
-	_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", generatePath, 10<<20)
-	require.NoError(t, err)
-	response, err := server.Client().Post(server.URL+generatePath, "application/json", strings.NewReader("{}"))
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.NoError(t, connection.SetReadDeadline(time.Now().Add(5*time.Second)))
-	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	require.NoError(t, err, "it is answered before Cluster API's own patience ends")
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }
 
 // TestComplaintIsShort: an error may quote the request, which may be large.

@@ -61,15 +61,22 @@ func patches(request *hooks.GeneratePatchesRequest) ([]hooks.GeneratePatchesResp
 		return nil, fmt.Errorf("the Cluster's annotation %s is no IP address: %q", key, value)
 	}
 	var items []hooks.GeneratePatchesResponseItem
+	patched := map[string]bool{}
 	for i := range request.Items {
 		item := &request.Items[i]
 		patch, err := patchItem(item, &s, target)
 		if err != nil {
 			return nil, fmt.Errorf("template of %s: %w", item.HolderReference.FieldPath, err)
 		}
-		if patch != nil {
-			items = append(items, hooks.GeneratePatchesResponseItem{UID: item.UID, PatchType: hooks.JSONMergePatchType, Patch: patch})
+		if patch == nil {
+			continue
 		}
+		// A Cluster has one of each, and a request of many small ones would make an answer many times as large.
+		if patched[item.HolderReference.FieldPath] {
+			return nil, fmt.Errorf("the request has more than one template of %s", item.HolderReference.FieldPath)
+		}
+		patched[item.HolderReference.FieldPath] = true
+		items = append(items, hooks.GeneratePatchesResponseItem{UID: item.UID, PatchType: hooks.JSONMergePatchType, Patch: patch})
 	}
 	return items, nil
 }

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // The limits of every server. They are generous for probes and scrapes, and end the patience with clients that
@@ -25,8 +23,7 @@ const (
 	maxHeaderBytes = 16 << 10
 	// serverDrain is how long requests in hand may take once a server is told to stop.
 	serverDrain = 5 * time.Second
-	// maxConnections bounds the memory that clients can take without a valid request. Those beyond wait until others go, for
-	// the timeouts above at most.
+	// maxConnections bounds the memory that clients can take without a valid request; see crowd.
 	maxConnections = 256
 )
 
@@ -69,7 +66,8 @@ func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 	protocols := new(http.Protocols)
 	// HTTP/1.1 is all that probes and scrapes need, and leaves HTTP/2's ways of exhausting a server out.
 	protocols.SetHTTP1(true)
-	server.listener = netutil.LimitListener(listener, maxConnections)
+	connections := limitConnections(listener, maxConnections)
+	server.listener = connections
 	server.http = &http.Server{
 		Handler:           spec.handler,
 		TLSConfig:         spec.tls,
@@ -79,6 +77,7 @@ func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 		WriteTimeout:      spec.writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         connections.changed,
 		// What a client does wrong (a broken TLS handshake, say) is no concern of the operator's reader.
 		ErrorLog: slog.NewLogLogger(server.logger.Handler(), slog.LevelDebug),
 	}

@@ -99,27 +99,47 @@ func (h *hooks) listen(ctx context.Context) (*Server, error) {
 	address := net.JoinHostPort(o.options.Webhook.Host, strconv.Itoa(o.options.Webhook.Port))
 	spec := hooksSpec(address, handler, h.certificate.get, o.logger)
 	if file := o.options.Webhook.ClientCAFile; file != "" {
-		spec.tls.GetConfigForClient = onlyClientsOf(file, spec.tls)
+		cas := &clientCAs{file: file, base: spec.tls.Clone(), logger: o.logger}
+		spec.tls.GetConfigForClient = cas.config
 	}
 	return listen(ctx, spec)
 }
 
-// onlyClientsOf has a server take clients alone whose certificate a CA in a file has signed. The file is read at each
+// clientCAs has a server take clients alone whose certificate a CA in a file has signed. The file is read at each
 // connection, so that new CAs count at once; while it cannot be read, nobody is let in.
-func onlyClientsOf(file string, base *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
-	return func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("--webhook-client-ca-file: %w", err)
+type clientCAs struct {
+	file   string
+	base   *tls.Config
+	logger *slog.Logger
+	// said is what was wrong with the file when it was last said.
+	said atomic.Value
+}
+
+func (c *clientCAs) config(*tls.ClientHelloInfo) (*tls.Config, error) {
+	pool, err := c.read()
+	if err != nil {
+		// Callers learn nothing but that the server failed.
+		if c.said.Swap(err.Error()) != err.Error() {
+			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM", slog.Any(errorKey, err))
 		}
-		config := base.Clone()
-		config.GetConfigForClient = nil
-		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		if !config.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--webhook-client-ca-file %s holds no certificate in PEM", file)
-		}
-		return config, nil
+		return nil, err
 	}
+	c.said.Store("")
+	config := c.base.Clone() // which asks nobody for a certificate
+	config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, pool
+	return config, nil
+}
+
+func (c *clientCAs) read() (*x509.CertPool, error) {
+	content, err := os.ReadFile(c.file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", c.file)
+	}
+	return pool, nil
 }
 
 // hooksSpec is the server of the hooks.

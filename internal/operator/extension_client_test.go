@@ -1,56 +1,73 @@
 package operator
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// With a CA of clients, the hooks answer those alone that it has signed, and nobody while it cannot be read.
-func TestOnlyClientsOf(t *testing.T) {
-	identity := httptest.NewTLSServer(nil) // for its certificate, which signs itself
-	defer identity.Close()
-	own := clientCertificate(t)
+// With a CA of clients, the hooks answer those alone that it has signed, and nobody while it cannot be read, which is said.
+func TestClientCAs(t *testing.T) {
+	serving, err := newSelfSigned(time.Now)
+	require.NoError(t, err)
+	own, other := clientCertificate(t), clientCertificate(t)
 	file := filepath.Join(t.TempDir(), "ca.crt")
+	var log bytes.Buffer
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: identity.TLS.Certificates}
-	server.TLS.GetConfigForClient = onlyClientsOf(file, server.TLS)
+	server.TLS = hooksSpec("", nil, serving.get, slog.New(slog.DiscardHandler)).tls
+	cas := &clientCAs{file: file, base: server.TLS.Clone(), logger: slog.New(slog.NewTextHandler(&log, nil))}
+	server.TLS.GetConfigForClient = cas.config
 	server.StartTLS()
 	defer server.Close()
-	call := func(certificates ...tls.Certificate) error {
-		roots := x509.NewCertPool()
-		roots.AddCert(server.Certificate())
-		client := &http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates, MinVersion: tls.VersionTLS12},
-		}}
+	call := func(certificate *tls.Certificate) error {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+			InsecureSkipVerify: true,
+			// Unlike Certificates, this is sent whatever CAs the server names.
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil },
+		}}}
 		response, err := client.Get(server.URL)
 		if err != nil {
 			return err
 		}
 		return response.Body.Close()
 	}
-	require.Error(t, call(own), "the file is not there")
-	require.NoError(t, os.WriteFile(file, []byte("nothing"), 0o600))
+	trust := func(content []byte) { require.NoError(t, os.WriteFile(file, content, 0o600)) }
+	inPEM := func(certificate *tls.Certificate) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	}
+	for range 3 {
+		require.Error(t, call(own), "the file is not there")
+	}
+	trust([]byte("nothing"))
 	require.Error(t, call(own), "it holds no certificate")
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]}), 0o600))
+	assert.Equal(t, 2, strings.Count(log.String(), "--webhook-client-ca-file"), "each trouble once: %s", log.String())
+	trust(inPEM(own))
 	require.NoError(t, call(own), "it is read anew, and knows the client")
-	require.Error(t, call(), "a client without a certificate")
+	require.Error(t, call(other), "a client of another CA")
+	require.Error(t, call(&tls.Certificate{}), "a client without a certificate")
+	trust(inPEM(other))
+	require.NoError(t, call(other))
+	require.Error(t, call(own), "a client whose CA is gone")
 }
 
 // clientCertificate returns one of a client that signs itself.
-func clientCertificate(t *testing.T) tls.Certificate {
+func clientCertificate(t *testing.T) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -60,5 +77,5 @@ func clientCertificate(t *testing.T) tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -103,7 +103,7 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 	fs.Var(o.textValue("webhook-cert-dir", &o.Webhook.CertDir), "webhook-cert-dir",
 		"Directory with tls.crt and tls.key, and ca.crt if clients need one, for webhooks and runtime hooks. Empty means that the operator makes its own.")
 	fs.Var(o.textValue("webhook-client-ca-file", &o.Webhook.ClientCAFile), "webhook-client-ca-file",
-		"File with the CAs (PEM) whose clients alone may call the runtime hooks; it is read at each connection. Empty means any client. Cluster API 1.14 has --runtime-extension-client-cert-file for its own.")
+		"File with the CAs (PEM) whose clients alone may call the runtime hooks; it is read at each connection. Empty means any client. Cluster API has --runtime-extension-client-cert-file for its own from 1.10.5 on.")
 	fs.Var(o.textValue(runtimeExtensionURLFlag, &o.RuntimeExtension.URL), runtimeExtensionURLFlag,
 		"Where Cluster API reaches the runtime hooks, as https://HOST:PORT. Empty means the Service "+names.ExtensionObjects+" in $POD_NAMESPACE.")
 	fs.Var(o.textValue(runtimeExtensionOwnFlag, &o.RuntimeExtension.Owner), runtimeExtensionOwnFlag,

@@ -188,14 +188,61 @@ func TestHostileClients(t *testing.T) {
 					assert.True(t, got == 0 || got >= 400 && got < 600, "%d", got)
 				})
 			}
-			t.Run("if more clients do nothing than may connect, should answer others when those are sent away", func(t *testing.T) {
-				for range maxConnections + 20 {
-					s.dial(t)
-				}
-				s.answers(t)
-			})
 		})
 	}
+}
+
+// TestConnectionsThatAreHeld: more clients than may connect hold a connection each, for longer than anybody waits.
+func TestConnectionsThatAreHeld(t *testing.T) {
+	for name, s := range targets(t, time.Hour) {
+		request := s.method + " " + s.path + " HTTP/1.1\r\nHost: localhost\r\n"
+		for what, hold := range map[string]func(*testing.T) net.Conn{
+			"say nothing":            s.dial,
+			"say nothing within TLS": s.connect,
+			"hold back headers":      func(t *testing.T) net.Conn { return s.say(t, request) },
+			"hold back a body":       func(t *testing.T) net.Conn { return s.say(t, request+"Content-Length: 1000\r\n\r\n{") },
+			"say nothing more":       func(t *testing.T) net.Conn { return s.say(t, request+"\r\n") },
+		} {
+			t.Run(name+": if they "+what+", should answer others at once", func(t *testing.T) {
+				for range maxConnections + 20 {
+					hold(t)
+				}
+				require.Eventually(t, func() bool { return s.ask(t, s.connect(t), "Connection: close\r\n") == s.status },
+					20*time.Second, 10*time.Millisecond, "some of the others may be in work still")
+				crowd := s.server.listener.(*crowd)
+				crowd.lock.Lock()
+				defer crowd.lock.Unlock()
+				require.LessOrEqual(t, crowd.members.Len(), maxConnections)
+			})
+		}
+	}
+}
+
+// say opens a connection and sends a text.
+func (s target) say(t *testing.T, text string) net.Conn {
+	t.Helper()
+	connection := s.connect(t)
+	_, err := io.WriteString(connection, text)
+	require.NoError(t, err)
+	return connection
+}
+
+// A connection that is in use stays, and one that has left takes no place.
+func TestConnectionsInUseStay(t *testing.T) {
+	s := targets(t, time.Hour)["metrics for anybody"]
+	scraper := s.connect(t)
+	for range 5 {
+		for range maxConnections / 2 {
+			require.Equal(t, http.StatusOK, s.ask(t, s.connect(t), "")) // and stays
+		}
+		require.Equal(t, http.StatusOK, s.ask(t, scraper, ""))
+	}
+	other := targets(t, time.Hour)["metrics for anybody"]
+	idle := other.connect(t)
+	for range 2 * maxConnections {
+		require.Equal(t, http.StatusOK, other.ask(t, other.connect(t), "Connection: close\r\n"))
+	}
+	require.Equal(t, http.StatusOK, other.ask(t, idle, ""))
 }
 
 // TestProbesKeepNoConnection: the kubelet makes one for each probe.
