@@ -118,6 +118,8 @@ func TestDNSNamesCollide(t *testing.T) {
 	run := func(args ...string) {
 		operator := runOperator(t, e, append([]string{"--base-domain=example.com", "--retry-interval=1h", "--reconcile-period=1h"}, args...)...)
 		older.operator, younger.operator = operator, operator
+		t.Cleanup(older.end) // as long as this operator runs
+		t.Cleanup(younger.end)
 	}
 	run("--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}")
 	older.cluster("twin")
@@ -128,8 +130,6 @@ func TestDNSNamesCollide(t *testing.T) {
 	if age(younger.sees("twin")) < age(older.sees("twin")) { // both may be of one second
 		older, younger = younger, older
 	}
-	t.Cleanup(younger.end)
-	t.Cleanup(older.end)
 	awaitRecords := func(s *scope, cluster string, want ...string) {
 		t.Helper()
 		s.eventually("the DNS records of "+s.name+"/"+cluster, func() error { return s.hasRecords(cluster, want...) })
