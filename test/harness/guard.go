@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -37,10 +38,11 @@ type holder struct {
 	since string
 }
 
-// use is a Cluster as it was last seen in use, with the roles that it had VIPs for.
+// use is the resourceVersion of a Cluster as it was last seen in use, and for each role that it ever had a VIP for, the
+// first that had it.
 type use struct {
 	version string
-	roles   []string
+	since   map[string]string
 }
 
 // release is a bound claim whose deletion was requested.
@@ -91,7 +93,8 @@ func (g *Guard) EarlyReleases() []EarlyRelease {
 	defer g.mu.Unlock()
 	var early []EarlyRelease
 	for _, r := range g.releases {
-		if use, ok := g.inUse[r.owner]; ok && older(r.version, use.version) && slices.Contains(use.roles, r.role) {
+		use := g.inUse[r.owner]
+		if since := use.since[r.role]; since != "" && older(since, r.version) && older(r.version, use.version) {
 			early = append(early, r.EarlyRelease)
 		}
 	}
@@ -144,10 +147,11 @@ func (g *Guard) changed(before, after *Cluster) {
 	if after.Released() {
 		return // its addresses are free again
 	}
-	seen := use{version: after.GetResourceVersion()}
+	seen := use{version: after.GetResourceVersion(), since: map[string]string{}}
+	maps.Copy(seen.since, g.inUse[after.GetUID()].since)
 	for key, value := range after.GetAnnotations() {
 		if role, ok := names.RoleOfAnnotation(key); ok && net.ParseIP(value) != nil {
-			seen.roles = append(seen.roles, role)
+			seen.since[role] = cmp.Or(seen.since[role], seen.version)
 		}
 	}
 	g.inUse[after.GetUID()] = seen

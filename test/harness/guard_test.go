@@ -92,21 +92,23 @@ func TestGuardEarlyReleases(t *testing.T) {
 		}
 		return c
 	}
-	first := seen("a", "1", "10.0.0.1", withVIP)
+	served, named := seen("a", "1", "10.0.0.1", withVIP), []EarlyRelease{{"tenant", "vip-cp-a"}}
 	for name, test := range map[string]struct {
-		last  *Cluster
-		early []EarlyRelease
+		first, last *Cluster
+		early       []EarlyRelease
 	}{
-		"if Cluster API had finished before, should say nothing":     {seen("a", "4", "10.0.0.1", withVIP, released), nil},
-		"if the Cluster was in use afterwards, should name it":       {seen("a", "6", "10.0.0.1", withVIP), []EarlyRelease{{"tenant", "vip-cp-a"}}},
-		"if the Cluster had no VIP for the role, should say nothing": {seen("a", "6", "10.0.0.1"), nil},
+		"if Cluster API had finished before, should say nothing":          {served, seen("a", "4", "10.0.0.1", withVIP, released), nil},
+		"if the Cluster was in use afterwards, should name it":            {served, seen("a", "6", "10.0.0.1", withVIP), named},
+		"if somebody took the annotation away meanwhile, should name it":  {served, seen("a", "6", "10.0.0.1"), named},
+		"if the Cluster never had a VIP for the role, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1"), nil},
+		"if the Cluster had the VIP of a later claim, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1", withVIP), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuard()
-			g.changed(nil, first)
+			g.changed(nil, test.first)
 			g.claimed(nil, claim("2", false))
 			g.claimed(claim("2", false), claim("5", true))
-			g.changed(first, test.last)
+			g.changed(test.first, test.last)
 			require.Equal(t, test.early, g.EarlyReleases())
 		})
 	}
