@@ -80,7 +80,11 @@ func (c *chaos) loseStatus(_ *rapid.T, k *cluster) {
 		if c.Version == "v1beta1" {
 			conditions = map[string]any{"v1beta2": conditions}
 		}
-		return harness.Merge(ctx, c.Clusters(c.name), k.name, map[string]any{"status": conditions}, "status")
+		err := harness.Merge(ctx, c.Clusters(c.name), k.name, map[string]any{"status": conditions}, "status")
+		if apierrors.IsInvalid(err) {
+			return nil // Cluster API has not written its part yet, and a status may not be empty
+		}
+		return err
 	})
 }
 

@@ -50,7 +50,7 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 	case k.paused:
 		return nil // nobody touches it, whatever it lacks
 	}
-	return errors.Join(c.controlPlaneIsRight(k, cluster), c.ingressIsRight(cluster), c.finalizerIsRight(cluster))
+	return errors.Join(c.controlPlaneIsRight(k, cluster), c.ingressIsRight(k, cluster), c.finalizerIsRight(cluster))
 }
 
 // foreignIsRight: it has nothing of ours but what its owner wrote.
@@ -124,11 +124,13 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 		return nil
 	case bound != "" && said == names.ReasonAddressConflict && c.heldByOther(cluster, claim, bound):
 		return nil
+	case bound != "" && len(pools) == 0 && c.unserved(claim, said, controlPlane):
+		return nil
 	case bound != "" && said == names.ReasonWaitingForTopology && k.follows && lostByClusterAPI(cluster):
 		return nil
 	case bound != "":
 		return fmt.Errorf("its claim has %s, it has no endpoint and says %q", bound, said)
-	case claim == nil && c.blocked(k, said):
+	case claim == nil && (c.blocked(k, said) || c.wouldRecur(k, pools, said, controlPlane)):
 		return nil
 	}
 	return c.waits(claim, pools, said, controlPlane)
@@ -146,11 +148,31 @@ func lostByClusterAPI(cluster *harness.Cluster) bool {
 // blocked says that a claim which nobody owns is in the way, and that the Cluster says so.
 func (c *chaos) blocked(k *cluster, said string) bool {
 	claim := c.Claim(c.name, names.ClaimName(k.name, controlPlane))
-	if claim == nil || claim.Owner() != "" || said != names.ReasonClaimConflict {
-		return false
-	}
+	return claim != nil && claim.Owner() == "" && c.unserved(claim, said, controlPlane)
+}
+
+// unserved says that the pool of a claim does not serve the role, so that its address may not be written, and that the Cluster
+// says so. A claim of its own is replaced if another pool serves the role.
+func (c *chaos) unserved(claim *harness.Claim, said, role string) bool {
 	p := c.poolNamed(claim.Pool())
-	return p == nil || !p.serves || !slices.Contains(p.roles, controlPlane)
+	return said == names.ReasonClaimConflict && (p == nil || !p.serves || !slices.Contains(p.roles, role))
+}
+
+// wouldRecur says that the claim was deleted by hand and none follows, since it may get again what another pool has given to
+// somebody else.
+func (c *chaos) wouldRecur(k *cluster, pools []*pool, said, role string) bool {
+	return k.lost[role] && said == names.ReasonAddressConflict && slices.ContainsFunc(c.AddressesIn(c.name), func(a *harness.Address) bool {
+		return slices.ContainsFunc(pools, func(p *pool) bool { return p.name != a.Pool() && c.offers(p, a.Value()) })
+	})
+}
+
+func (c *chaos) offers(p *pool, address string) bool {
+	for n := range p.size {
+		if address == fmt.Sprintf("%s.%d", c.subnet, p.first+n) {
+			return true
+		}
+	}
+	return false
 }
 
 // waits checks a role without an address: no pool serves it, or all that do are full.
@@ -173,14 +195,18 @@ func (c *chaos) waits(claim *harness.Claim, pools []*pool, said, role string) er
 }
 
 // ingressIsRight checks annotation, claim and condition.
-func (c *chaos) ingressIsRight(cluster *harness.Cluster) error {
+func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 	claim, said := c.claim(cluster, ingress), reason(cluster, ingress)
 	bound := c.bound(claim)
 	switch {
 	case claim != nil && claim.GetDeletionTimestamp() != nil:
 		return errors.New("its claim for ingress is in deletion")
+	case claim == nil && c.wouldRecur(k, c.serving(ingress), said, ingress):
+		return nil
 	case bound == "":
 		return c.waits(claim, c.serving(ingress), said, ingress)
+	case cluster.VIP(ingress) == "" && len(c.serving(ingress)) == 0 && c.unserved(claim, said, ingress):
+		return nil
 	case said == names.ReasonAddressConflict && (c.heldByOther(cluster, claim, bound) || cluster.Endpoint().Host == bound):
 		return nil
 	case said != names.ReasonIPAddressAssigned || cluster.VIP(ingress) != bound:

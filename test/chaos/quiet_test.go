@@ -249,6 +249,11 @@ func (c *chaos) dump() {
 	for _, cluster := range c.ClustersIn(c.name) {
 		show(cluster.DeepCopy().Object)
 	}
+	for _, k := range c.clusters {
+		if k.state == alive && c.Cluster(c.name, k.name) == nil {
+			fmt.Fprintf(&b, "--- Cluster %s is not there\n%s", k.name, c.history(k.name))
+		}
+	}
 	for _, claim := range c.ClaimsIn(c.name) {
 		show(claim.DeepCopy().Object)
 	}
