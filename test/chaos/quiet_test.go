@@ -292,7 +292,7 @@ func (c *chaos) history(name string) string {
 		return err.Error() + "\n"
 	}
 	for _, e := range entries.Writes() {
-		if e.Namespace == c.name && strings.HasPrefix(e.Resource, "ipaddress") && e.Name == name {
+		if e.Namespace == c.name && e.Name == name {
 			fmt.Fprintf(&b, "%s %s: %s %s (%d, %s)\n", e.Time.Format(time.StampMilli), e.User, e.Request(), e.Name, e.Code, e.Duration)
 		}
 	}
