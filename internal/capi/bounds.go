@@ -2,7 +2,6 @@ package capi
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -86,38 +85,42 @@ func (c *Cluster) boundAnnotations() bool {
 	if len(ours) <= vip.MostRoles {
 		return cut
 	}
-	ranks := c.annotationRanks(ours)
-	slices.SortFunc(ours, func(a, b string) int { return cmp.Or(cmp.Compare(ranks[a], ranks[b]), cmp.Compare(a, b)) })
-	dropped := make(map[string]bool, len(ours))
-	for _, key := range ours[vip.MostRoles:] {
-		dropped[key] = true
+	order := c.ranked(ours)
+	for _, last := range order[vip.MostRoles:] {
+		delete(c.Annotations, last.key)
 	}
-	maps.DeleteFunc(c.Annotations, func(key, _ string) bool { return dropped[key] })
 	return true
 }
 
-func (c *Cluster) annotationRanks(keys []string) map[string]int {
+// ranked is an annotation of the allocator's and how much it matters, the least first.
+type ranked struct {
+	rank int
+	key  string
+}
+
+func (c *Cluster) ranked(keys []string) []ranked {
 	served := map[string]bool{}
 	for _, condition := range *c.conditions() {
 		if own(condition) {
 			served[condition.Type] = true
 		}
 	}
-	ranks := make(map[string]int, len(keys))
-	for _, key := range keys {
+	order := make([]ranked, len(keys))
+	for i, key := range keys {
 		role, isRole := names.RoleOfAnnotation(key)
+		rank := 3
 		switch {
 		case key == names.TopologyGate, key == names.Claims, role == names.RoleControlPlane, role == names.RoleIngress:
-			ranks[key] = 0
-		case isRole && served[names.ConditionType(role)]:
-			ranks[key] = 1
+			rank = 0
+		case isRole && len(served) > 0 && served[names.ConditionType(role)]:
+			rank = 1
 		case isRole:
-			ranks[key] = 2
-		default:
-			ranks[key] = 3
+			rank = 2
 		}
+		order[i] = ranked{rank, key}
 	}
-	return ranks
+	slices.SortFunc(order, func(a, b ranked) int { return cmp.Or(a.rank-b.rank, strings.Compare(a.key, b.key)) })
+	return order
 }
 
 // boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable without a value
