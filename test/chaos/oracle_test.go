@@ -124,7 +124,7 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 		return nil
 	case bound != "" && said == names.ReasonAddressConflict && c.heldByOther(cluster, claim, bound):
 		return nil
-	case bound != "" && len(pools) == 0 && c.unserved(claim, said, controlPlane):
+	case bound != "" && c.unserved(cluster, claim, said, controlPlane):
 		return nil
 	case bound != "" && said == names.ReasonWaitingForTopology && k.follows && lostByClusterAPI(cluster):
 		return nil
@@ -148,12 +148,15 @@ func lostByClusterAPI(cluster *harness.Cluster) bool {
 // blocked says that a claim which nobody owns is in the way, and that the Cluster says so.
 func (c *chaos) blocked(k *cluster, said string) bool {
 	claim := c.Claim(c.name, names.ClaimName(k.name, controlPlane))
-	return claim != nil && claim.Owner() == "" && c.unserved(claim, said, controlPlane)
+	return claim != nil && claim.Owner() == "" && c.unserved(nil, claim, said, controlPlane)
 }
 
 // unserved says that the pool of a claim does not serve the role, so that its address may not be written, and that the Cluster
-// says so. A claim of its own is replaced if another pool serves the role.
-func (c *chaos) unserved(claim *harness.Claim, said, role string) bool {
+// says so. A claim of its own is replaced if another pool serves the role, and its address stays where it was written once.
+func (c *chaos) unserved(cluster *harness.Cluster, claim *harness.Claim, said, role string) bool {
+	if cluster != nil && (len(c.serving(role)) > 0 || strings.Contains(cluster.GetAnnotations()[names.Claims], string(claim.GetUID()))) {
+		return false
+	}
 	p := c.poolNamed(claim.Pool())
 	return said == names.ReasonClaimConflict && (p == nil || !p.serves || !slices.Contains(p.roles, role))
 }
@@ -205,7 +208,7 @@ func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 		return nil
 	case bound == "":
 		return c.waits(claim, c.serving(ingress), said, ingress)
-	case cluster.VIP(ingress) == "" && len(c.serving(ingress)) == 0 && c.unserved(claim, said, ingress):
+	case c.unserved(cluster, claim, said, ingress):
 		return nil
 	case said == names.ReasonAddressConflict && (c.heldByOther(cluster, claim, bound) || cluster.Endpoint().Host == bound):
 		return nil
