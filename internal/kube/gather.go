@@ -30,35 +30,40 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 		Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now),
 	}
 	pools := s.poolsFor(cluster)
-	contested := addressesOf(&snapshot.Cluster)
-	for _, addr := range memory.Unusable {
-		contested[addr] = true
-	}
 	for _, claim := range s.claimsFor(cluster, pools, now) {
 		snapshot.Claims = append(snapshot.Claims, claim.Snapshot())
 		pools = s.withPoolOf(claim, pools)
 		if address := s.addressOf(claim); address != nil {
 			snapshot.Addresses = append(snapshot.Addresses, address.Snapshot())
-			contested[vip.ParseAddr(address.Spec.Address)] = true
 		}
-	}
-	delete(contested, netip.Addr{})
-	for addr := range contested {
-		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, now)...)
 	}
 	for _, pool := range pools {
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
+	}
+	for addr := range contested(&snapshot) {
+		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, now)...)
 	}
 	s.gatherOffers(&snapshot, pools)
 	return snapshot
 }
 
-// addressesOf returns the addresses that a Cluster carries.
-func addressesOf(cluster *vip.Cluster) map[netip.Addr]bool {
-	addresses := map[netip.Addr]bool{vip.ParseAddr(cluster.Endpoint.Host): true}
-	for _, value := range cluster.VIPs {
-		addresses[vip.ParseAddr(value)] = true
+// contested returns the addresses whose other holders matter to a Cluster: those of its claims, and those that it carries as
+// its endpoint or for roles that have a claim or a pool. Annotations of any other role its owner may have in any number.
+func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
+	addresses := map[netip.Addr]bool{vip.ParseAddr(snapshot.Cluster.Endpoint.Host): true}
+	for role, value := range snapshot.Cluster.VIPs {
+		served := func(pool vip.Pool) bool { return slices.Contains(pool.Roles, role) }
+		if snapshot.ClaimFor(role) != nil || slices.ContainsFunc(snapshot.Pools, served) {
+			addresses[vip.ParseAddr(value)] = true
+		}
 	}
+	for i := range snapshot.Addresses {
+		addresses[vip.ParseAddr(snapshot.Addresses[i].Value)] = true
+	}
+	for _, addr := range snapshot.Unusable {
+		addresses[addr] = true
+	}
+	delete(addresses, netip.Addr{})
 	return addresses
 }
 
@@ -205,9 +210,9 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
-		for _, rival := range carried(other) {
+		for _, rival := range carriedAs(other, addr) {
 			role, annotation := names.RoleOfAnnotation(rival.Field)
-			if rival.Address == addr && !seen[rival] && (!annotation || s.underway(other, role, now)) {
+			if !seen[rival] && (!annotation || s.underway(other, role, now)) {
 				seen[rival] = true
 				rivals = append(rivals, rival)
 			}
@@ -260,21 +265,23 @@ func released(cluster *capi.Cluster) bool {
 	return cluster.DeletionTimestamp != nil && !slices.Contains(cluster.Finalizers, names.ClusterFinalizer)
 }
 
-// carried returns what addresses a Cluster carries and where.
-func carried(cluster *capi.Cluster) []vip.Rival {
+// carriedAs returns where a Cluster carries an address: as its endpoint, and in annotations of a role if it has a class, without
+// which no pool serves it. It is called for everybody who names an address, so it looks at what names another one first.
+func carriedAs(cluster *capi.Cluster, addr netip.Addr) []vip.Rival {
 	var rivals []vip.Rival
-	add := func(value, field string) {
-		if addr := vip.ParseAddr(value); addr != (netip.Addr{}) {
-			rivals = append(rivals, vip.Rival{
-				Address: addr,
-				Cluster: cluster.Key(),
-				Field:   field,
-			})
-		}
+	if vip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host) == addr {
+		rivals = append(rivals, vip.Rival{Address: addr, Cluster: cluster.Key(), Field: vip.EndpointField})
 	}
-	add(cluster.Spec.ControlPlaneEndpoint.Host, vip.EndpointField)
-	for role, value := range cluster.VIPs() {
-		add(value, names.Annotation(role))
+	if cluster.Class().Name == "" {
+		return rivals
+	}
+	for key, value := range cluster.Annotations {
+		if vip.ParseAddr(value) != addr {
+			continue
+		}
+		if _, ok := names.RoleOfAnnotation(key); ok {
+			rivals = append(rivals, vip.Rival{Address: addr, Cluster: cluster.Key(), Field: key})
+		}
 	}
 	return rivals
 }

@@ -105,10 +105,19 @@ func clusterClass(c *capi.Cluster) []string {
 	return nil
 }
 
+// carriedAddresses returns the addresses by which carriedAs may find a Cluster.
 func carriedAddresses(c *capi.Cluster) []string {
 	var keys []string
-	for _, carried := range carried(c) {
-		keys = append(keys, carried.Address.String())
+	add := func(value string) {
+		if addr := vip.ParseAddr(value); addr.IsValid() {
+			keys = append(keys, addr.String())
+		}
+	}
+	add(c.Spec.ControlPlaneEndpoint.Host)
+	if c.Class().Name != "" {
+		for _, value := range c.VIPs() {
+			add(value)
+		}
 	}
 	return keys
 }

@@ -1,0 +1,84 @@
+package kube
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// crowd is how many Clusters of a hostile tenant name the same addresses in all annotations that are read of each.
+const crowd = 500
+
+// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of theirs.
+func crowded(tb testing.TB, class string) *Store {
+	tb.Helper()
+	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
+	informers := emptyInformers(api)
+	store, err := NewStore(informers)
+	require.NoError(tb, err)
+	add := func(namespace, name, class string, annotations map[string]string) {
+		cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, UID: types.UID(namespace + name), Annotations: annotations,
+		}}
+		cluster.Spec.Topology.ClassRef.Name = class
+		require.NoError(tb, informers.Clusters.GetIndexer().Add(cluster))
+	}
+	for i := range crowd {
+		annotations := map[string]string{}
+		for n := range vip.MostRoles {
+			annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.0.0.%d", 1+n)
+		}
+		add("hostile", fmt.Sprintf("c%d", i), class, annotations)
+	}
+	add("tenant", "victim", "class", map[string]string{names.Annotation(names.RoleIngress): "10.0.0.1"})
+	pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
+		Name: "ingress", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
+	}}
+	pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
+	require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
+	return store
+}
+
+func TestGatherInACrowd(t *testing.T) {
+	for name, class := range map[string]string{
+		"if the crowd has no topology, should count none of it":                "",
+		"if the crowd has the class but no pool for its roles, should neither": "class",
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := crowded(t, class)
+			for _, key := range []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}} {
+				_, snapshot, ok := store.Gather(key, vip.Memory{}, vip.Settings{}, time.Now())
+				require.True(t, ok)
+				assert.Empty(t, snapshot.Rivals, key)
+			}
+		})
+	}
+	t.Run("if nobody has a topology, should find nobody by address", func(t *testing.T) {
+		store := crowded(t, "")
+		assert.Len(t, store.Clusters.GetIndexer().ListIndexFuncValues(byAddress), 1)
+	})
+}
+
+// BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.
+func BenchmarkGatherInACrowd(b *testing.B) {
+	for _, class := range []string{"", "class"} {
+		store := crowded(b, class)
+		for _, key := range []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}} {
+			b.Run(fmt.Sprintf("%s, class %q of the crowd", key, class), func(b *testing.B) {
+				for b.Loop() {
+					store.Gather(key, vip.Memory{}, vip.Settings{}, time.Time{})
+				}
+			})
+		}
+	}
+}
