@@ -75,30 +75,44 @@ func (b *bench) say(format string, args ...any) {
 // error it returns what was measured until then.
 func (b *bench) run(ctx context.Context) (*results, error) {
 	r := &results{options: b.options, machine: measure.DescribeMachine()}
-	storms := slices.Contains(b.options.only, "storm")
-	if slices.Contains(b.options.only, "single") {
+	storms := slices.Contains(b.options.only, partStorm)
+	if slices.Contains(b.options.only, partSingle) {
 		for _, target := range []**singles{&r.floorSingles, &r.operatorSingles} {
 			var err error
 			withOperator := target == &r.operatorSingles
-			if *target, err = b.single(ctx, withOperator, withOperator && !storms); err != nil {
+			if *target, err = b.single(ctx, withOperator, withOperator && len(b.options.only) == 1); err != nil {
 				return r, err
 			}
 		}
 	}
-	if !storms {
-		return r, nil
+	if storms {
+		if err := b.storms(ctx, r); err != nil {
+			return r, err
+		}
 	}
+	if slices.Contains(b.options.only, partHostile) { // what it leaves behind is nothing to measure beside
+		var err error
+		if r.siege, err = b.hostile(ctx); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// storms runs all storms, each as often as asked for.
+func (b *bench) storms(ctx context.Context, r *results) error {
+	hostile := slices.Contains(b.options.only, partHostile)
 	for repeat := range b.options.repeat {
 		for i, size := range b.options.clusters {
-			last := repeat == b.options.repeat-1 && i == len(b.options.clusters)-1
+			last := !hostile && repeat == b.options.repeat-1 && i == len(b.options.clusters)-1
 			pair, err := b.pair(ctx, size, repeat%2 == 1, last)
 			if err != nil {
-				return r, err
+				return err
 			}
 			r.pairs = append(r.pairs, pair)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // pair runs a storm without and with the operator. Who comes first changes from pair to pair, so that neither always

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/measure"
 )
 
@@ -43,6 +44,10 @@ func TestReportNamesEveryTarget(t *testing.T) {
 	r := &results{
 		options:      &options{clusters: []int{1}, singles: 1},
 		floorSingles: &singles{moments: []*moments{m}}, operatorSingles: &singles{moments: []*moments{m}, shares: []measure.Share{{}}},
+		siege: &siege{
+			quiet: measure.Sample[time.Duration]{time.Second}, crowded: measure.Sample[time.Duration]{2 * time.Second},
+			edited: measure.Sample[time.Duration]{3 * time.Second}, after: harness.Usage{PeakRSS: 1 << 30},
+		},
 		pairs: []pair{{size: 1, floor: &storm{took: 10 * time.Second}, operator: with}},
 	}
 	var out bytes.Buffer
@@ -56,6 +61,9 @@ func TestReportNamesEveryTarget(t *testing.T) {
 		`writes when settled +0 +0 +pass`,
 		`at its peak +0.0 MiB +80 MiB +pass`,
 		`patch clusters +3, floor 0`,
+		`beside hostile Clusters +2000.0 ms / 2000.0 ms +twice the quiet p99 +pass`,
+		`while they change \(0 changes\) +3000.0 ms / 3000.0 ms +twice the quiet p99 +MISS`,
+		`memory at its peak +1024.0 MiB +512 MiB .* +MISS`,
 	} {
 		assert.Regexp(t, expected, out.String())
 	}

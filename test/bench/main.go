@@ -19,11 +19,19 @@ import (
 // maxClusters is what the pools of a run have addresses for.
 const maxClusters = 30000
 
+// The parts of a measurement.
+const (
+	partSingle  = "single"
+	partStorm   = "storm"
+	partHostile = "hostile"
+)
+
 // options are what the user asks for.
 type options struct {
 	clusters []int
 	repeat   int
 	singles  int
+	hostile  int
 	settle   time.Duration
 	only     []string
 	binary   string
@@ -40,8 +48,9 @@ func parseOptions(args []string) (*options, error) {
 	fs.IntSliceVar(&o.clusters, "clusters", []int{100, 1000}, "sizes of the storms")
 	fs.IntVar(&o.repeat, "repeat", 3, "how often each storm is run, with and without the operator in turn")
 	fs.IntVar(&o.singles, "singles", 50, "how many Clusters are created one after the other")
+	fs.IntVar(&o.hostile, "hostile", 500, "how many Clusters the hostile tenant has")
 	fs.DurationVar(&o.settle, "settle", 35*time.Second, "how long a settled system is watched; the default covers the operator's reconcile period")
-	fs.StringSliceVar(&o.only, "only", []string{"single", "storm"}, "which parts to run")
+	fs.StringSliceVar(&o.only, "only", []string{partSingle, partStorm}, "which parts to run: single, storm, hostile")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
 	fs.StringArrayVar(&o.args, "operator-arg", nil, "further argument of the operator, such as --profiler-address=127.0.0.1:6060; may be repeated")
 	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
@@ -57,12 +66,12 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	for _, part := range o.only {
-		if !slices.Contains([]string{"single", "storm"}, part) {
-			problems = append(problems, fmt.Errorf("--only: %q is neither single nor storm", part))
+		if !slices.Contains([]string{partSingle, partStorm, partHostile}, part) {
+			problems = append(problems, fmt.Errorf("--only: %q is none of single, storm and hostile", part))
 		}
 	}
-	if o.repeat < 1 || o.singles < 1 {
-		problems = append(problems, errors.New("--repeat and --singles: at least 1"))
+	if o.repeat < 1 || o.singles < 1 || o.hostile < 1 {
+		problems = append(problems, errors.New("--repeat, --singles and --hostile: at least 1"))
 	}
 	return o, errors.Join(problems...)
 }

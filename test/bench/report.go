@@ -18,6 +18,7 @@ type results struct {
 	machine                       string
 	floorSingles, operatorSingles *singles
 	pairs                         []pair
+	siege                         *siege
 }
 
 func (r *results) print(out io.Writer) error {
@@ -34,6 +35,12 @@ func (r *results) print(out io.Writer) error {
 				Title: fmt.Sprintf("Storm of %d Clusters with two roles, %d times: median (least to most)", size, len(pairs)), Rows: r.stormRows(size, pairs),
 			})
 		}
+	}
+	if r.siege != nil {
+		sections = append(sections, measure.Section{
+			Title: fmt.Sprintf("%d hostile Clusters with %d annotations each in another namespace: median / p99 of %d Clusters", r.options.hostile, lies, r.options.singles),
+			Rows:  r.siege.rows(),
+		})
 	}
 	return measure.Print(out, r.machine, sections...)
 }

@@ -47,21 +47,31 @@ func (b *bench) single(ctx context.Context, withOperator, last bool) (*singles, 
 func (r *run) createOne(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
+	if err := r.createServed(ctx, i); err != nil {
+		return err
+	}
+	return r.saying(i, measure.Quiet(ctx, r.bench.plane, measure.Step))
+}
+
+// createServed creates a Cluster and waits until it is served.
+func (r *run) createServed(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
+	defer cancel()
 	if err := r.scene.create(ctx, r.seen, i); err != nil {
 		return err
 	}
-	name := clusterName(i)
-	err := plane.Eventually(ctx, func(context.Context) error {
-		if m := r.seen.one(name); !r.seen.done(&m) {
+	return r.saying(i, plane.Eventually(ctx, func(context.Context) error {
+		if m := r.seen.one(clusterName(i)); !r.seen.done(&m) {
 			return errors.New("not served yet")
 		}
 		return nil
-	})
+	}))
+}
+
+// saying adds to an error which Cluster it is about, and what the operator said.
+func (r *run) saying(i int, err error) error {
 	if err == nil {
-		err = measure.Quiet(ctx, r.bench.plane, measure.Step)
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("cluster %s %s: %w%s", name, label(r.operator != nil), err, r.logTail())
-	}
-	return nil
+	return fmt.Errorf("cluster %s %s: %w%s", clusterName(i), label(r.operator != nil), err, r.logTail())
 }
