@@ -19,9 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -65,27 +65,27 @@ func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kind
 // findOperator is findOperators for one Deployment, or for none. Denied is what could not be read before.
 func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied string) (view.Operator, []schema.GroupVersionKind) {
 	found := view.Operator{Settings: vip.Settings{DefaultPort: vip.DefaultPort}}
-	options := options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}
+	setUp := setup{elects: true, lease: names.LeaseName, port: vip.DefaultPort}
 	var deployment *view.Deployment
 	if d != nil {
 		found.Namespace, found.Deployment, found.ServiceAccount = d.Namespace, d.Name, cmp.Or(d.Spec.Template.Spec.ServiceAccountName, "default")
 		found.Version = versionOf(d)
-		options, found.SettingsKnown = r.optionsOf(ctx, d)
-		found.WatchesNamespace = options.namespace
-		found.Settings = vip.Settings{DefaultPort: options.port, WatchFilter: options.watchFilter}
-		deployment = &view.Deployment{Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas, Elects: options.elects}
+		setUp, found.SettingsKnown = r.optionsOf(ctx, d)
+		found.WatchesNamespace = setUp.namespace
+		found.Settings = vip.Settings{DefaultPort: setUp.port, WatchFilter: setUp.watchFilter}
+		deployment = &view.Deployment{Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas, Elects: setUp.elects}
 		if d.Spec.Replicas != nil {
 			deployment.Wanted = *d.Spec.Replicas
 		}
 	}
 	var lease *view.Lease
-	if options.elects {
+	if setUp.elects {
 		var says string
-		lease, says = r.findLease(ctx, cmp.Or(options.leaseNamespace, found.Namespace), options.lease)
+		lease, says = r.findLease(ctx, cmp.Or(setUp.leaseNamespace, found.Namespace), setUp.lease)
 		denied = cmp.Or(denied, says)
 	}
 	found.State, found.Says = view.Judge(deployment, lease, denied, r.now())
-	return found, options.kinds
+	return found, setUp.kinds
 }
 
 // findLease returns the operator's Lease, or nil; in all namespaces if that is empty. It says why it could not look.
@@ -135,8 +135,8 @@ func managerOf(d *appsv1.Deployment) *corev1.Container {
 	return nil
 }
 
-// options are the options of the operator that decisions depend on.
-type options struct {
+// setup is the options of the operator that decisions depend on.
+type setup struct {
 	port                   int32
 	watchFilter, namespace string
 	elects                 bool
@@ -148,10 +148,10 @@ type options struct {
 
 // optionsOf reads the options from the arguments of the operator and from its config file, and reports whether all of
 // them could be read. Where the operator would refuse a value, it does not run and nothing depends on it.
-func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (options, bool) {
+func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (setup, bool) {
 	c := managerOf(d)
 	if c == nil {
-		return options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}, false
+		return setup{elects: true, lease: names.LeaseName, port: vip.DefaultPort}, false
 	}
 	o, err := parseArgs(c.Args)
 	if err != nil {
@@ -167,8 +167,8 @@ func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (options, 
 	return o, o.merge(file) == nil
 }
 
-func parseArgs(args []string) (options, error) {
-	var o options
+func parseArgs(args []string) (setup, error) {
+	var o setup
 	var kinds string
 	flags := pflag.NewFlagSet(container, pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
@@ -188,12 +188,12 @@ func parseArgs(args []string) (options, error) {
 	}
 	o.portGiven, o.kindsGiven = flags.Changed("default-port"), flags.Changed("pool-kinds")
 	var err error
-	o.kinds, err = apis.ParseKinds(kinds)
+	o.kinds, err = options.ParseKinds(kinds)
 	return o, err
 }
 
 // merge takes from the config file what the flags do not say.
-func (o *options) merge(file []byte) error {
+func (o *setup) merge(file []byte) error {
 	var config struct {
 		DefaultPort int32 `json:"defaultPort"`
 		PoolKinds   []struct {
