@@ -2,6 +2,7 @@ package options
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,17 +52,39 @@ func (o *Options) settings() []setting {
 // returns pflag.ErrHelp. Complete and Validate are still to come.
 func Parse(args []string, usage io.Writer) (*Options, error) {
 	o := New()
+	return o, parse(o.flagSet(args, usage), args)
+}
+
+// ParseKnown is Parse for the arguments of an operator that may be of another version. It passes over flags that it does
+// not know, and then says so in its error.
+func ParseKnown(args []string) (*Options, error) {
+	o, err := Parse(args, io.Discard)
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return o, err
+	}
+	o = New()
+	fs := o.flagSet(args, io.Discard)
+	fs.ParseErrorsAllowlist.UnknownFlags = true
+	return o, errors.Join(unknown, parse(fs, args))
+}
+
+func (o *Options) flagSet(args []string, usage io.Writer) *pflag.FlagSet {
 	fs := pflag.NewFlagSet(ProgramName, pflag.ContinueOnError)
 	fs.SetOutput(usage)
 	o.AddFlags(fs)
 	o.AcceptKindConcurrency(fs, args)
+	return fs
+}
+
+func parse(fs *pflag.FlagSet, args []string) error {
 	if err := fs.Parse(args); err != nil {
-		return o, err
+		return err
 	}
 	if fs.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", fs.Arg(0))
+		return fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", fs.Arg(0))
 	}
-	return o, nil
+	return nil
 }
 
 // AddFlags registers every flag in fs, with the current values as defaults. The program then understands all flags

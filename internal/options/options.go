@@ -3,8 +3,10 @@
 package options
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -50,6 +52,9 @@ const (
 // LookupEnv reads one environment variable; it has the shape of os.LookupEnv and is passed in so that
 // the environment is read in one place and tests bring their own.
 type LookupEnv func(key string) (value string, found bool)
+
+// ReadFile reads a file; it has the shape of os.ReadFile.
+type ReadFile func(path string) ([]byte, error)
 
 // LogFormat is how log lines are written.
 type LogFormat string
@@ -222,13 +227,28 @@ func New() *Options {
 // A flag that was given wins over the config file, and that over the default. --sync-period is another name of
 // --reconcile-period: it wins over the file too, and yields to the flag whose other name it is.
 func (o *Options) Complete(lookupEnv LookupEnv) error {
+	return errors.Join(o.completeSettings(lookupEnv, os.ReadFile), o.completeLeaseNamespace())
+}
+
+// CompleteInPod is Complete for the options of an operator that runs elsewhere, in a pod of a namespace: lookupEnv and
+// readFile are of that pod. Its kubeconfig, if it has one, is not read.
+func (o *Options) CompleteInPod(namespace string, lookupEnv LookupEnv, readFile ReadFile) error {
+	err := o.completeSettings(lookupEnv, readFile)
+	if o.LeaderElection.Enabled {
+		o.LeaderElection.Namespace = cmp.Or(o.LeaderElection.Namespace, o.PodNamespace, namespace)
+	}
+	return err
+}
+
+// completeSettings is what both have in common.
+func (o *Options) completeSettings(lookupEnv LookupEnv, readFile ReadFile) error {
 	o.PodNamespace, _ = lookupEnv("POD_NAMESPACE")
 	if list, found := lookupEnv("KUBECONFIG"); found {
 		o.kubeconfigList = splitPathList(list)
 	}
-	fileErr := o.mergeConfigFile()
+	err := o.mergeConfigFile(readFile)
 	o.completeAliases()
-	return errors.Join(fileErr, o.completeLeaseNamespace())
+	return err
 }
 
 // completeAliases resolves the flags that are another name of a setting.

@@ -17,7 +17,7 @@ const poolKindsFlag = "pool-kinds"
 const acceptsPoolKinds = "GROUP/VERSION/KIND of pools, separated by commas, such as ipam.example.com/v1/ExamplePool; in the config file a list of apiVersion and kind"
 
 func (o *Options) poolKindsValue(target *[]schema.GroupVersionKind) pflag.Value {
-	return newValue(o, poolKindsFlag, "strings", target, ParseKinds, FormatKinds)
+	return newValue(o, poolKindsFlag, "strings", target, parseKinds, FormatKinds)
 }
 
 // poolKindsText turns the list of the config file into the text of the flag.
