@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
@@ -23,27 +24,21 @@ func main() {
 }
 
 func run(args []string) error {
-	options := operator.NewOptions()
-	flags := pflag.NewFlagSet("capi-vip-allocator", pflag.ContinueOnError)
-	options.AddFlags(flags)
-	options.AcceptKindConcurrency(flags, args)
-	if err := flags.Parse(args); err != nil {
+	opts, err := options.Parse(args, os.Stderr)
+	if err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", flags.Arg(0))
-	}
-	if options.ShowVersion {
-		fmt.Println(version.Read().Line(operator.ProgramName))
+	if opts.ShowVersion {
+		fmt.Println(version.Read().Line(options.ProgramName))
 		return nil
 	}
-	if err := errors.Join(options.Complete(os.LookupEnv), options.Validate()); err != nil {
+	if err := errors.Join(opts.Complete(os.LookupEnv), opts.Validate()); err != nil {
 		return err
 	}
 	operator.LimitGarbage(os.LookupEnv)
-	logger := operator.SetupLogging(os.Stdout, options.LogLevel, options.LogFormat)
+	logger := operator.SetupLogging(os.Stdout, opts.LogLevel, opts.LogFormat)
 	operator.RouteLibraries(logger)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return operator.Run(ctx, options, logger)
+	return operator.Run(ctx, opts, logger)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 const (
@@ -58,7 +60,7 @@ func ListenDiagnostics(ctx context.Context, config DiagnosticsConfig) (*Server, 
 	spec := serverSpec{
 		name: "diagnostics", flag: "diagnostics-address", address: config.Address, writeTimeout: writeTimeout, logger: config.Logger,
 	}
-	if !config.Insecure && !isOff(config.Address) {
+	if !config.Insecure && !options.IsOff(config.Address) {
 		if config.Reviewers.Tokens == nil || config.Reviewers.Access == nil {
 			return nil, errNoReviewers
 		}

@@ -17,6 +17,8 @@ import (
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 const (
@@ -102,7 +104,7 @@ func (g *gate) protect(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="`+ProgramName+`"`)
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+options.ProgramName+`"`)
 		}
 		w.Header().Set("Connection", "close") // connections that stay are for those who may
 		http.Error(w, v.text, v.status)

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // The limits of every server. They are generous for probes and scrapes, and end the patience with clients that
@@ -53,7 +55,7 @@ type serverSpec struct {
 // listen binds a server. One that is switched off is not bound and has nothing to serve, but can be used all the same.
 func listen(ctx context.Context, spec serverSpec) (*Server, error) {
 	server := &Server{name: spec.name, logger: spec.logger.With("server", spec.name)}
-	if isOff(spec.address) {
+	if options.IsOff(spec.address) {
 		return server, nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", spec.address)

@@ -7,7 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 const (
@@ -40,7 +43,7 @@ func (s *selfSigned) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter.Add(-certificateRenewal)) {
 		return s.certificate, nil
 	}
-	made, err := certificate.Serving(now, certificateLifetime, ProgramName, append(certificateNames(), "127.0.0.1", "::1"), nil)
+	made, err := certificate.Serving(now, certificateLifetime, options.ProgramName, append(certificateNames(), "127.0.0.1", "::1"), nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a certificate for the diagnostics server: %w", err)
 	}
@@ -51,7 +54,7 @@ func (s *selfSigned) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // certificateNames leaves out a host name that no certificate can carry.
 func certificateNames() []string {
 	names := []string{"localhost"}
-	if name := strings.ToLower(hostname()); name != "localhost" && isSubdomain(name) {
+	if name := strings.ToLower(hostname()); name != "localhost" && len(validation.IsDNS1123Subdomain(name)) == 0 {
 		names = append(names, name)
 	}
 	return names

@@ -22,6 +22,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // certificateRetry is how soon a certificate that could not be had is looked at again.
@@ -178,7 +179,7 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 	if missing {
 		secret = &corev1.Secret{}
 	}
-	data, changed, err := certificate.Renew(secret.Data, ProgramName, s.hosts, s.now())
+	data, changed, err := certificate.Renew(secret.Data, options.ProgramName, s.hosts, s.now())
 	if err != nil || !changed {
 		return data, err
 	}
@@ -196,7 +197,7 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 // create makes the Secret. It goes with the installation, as the ExtensionConfig does.
 func (s *secretSource) create(ctx context.Context, data map[string][]byte) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": ProgramName}},
+		ObjectMeta: metav1.ObjectMeta{Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": options.ProgramName}},
 		Type:       corev1.SecretTypeTLS,
 		Data:       data,
 	}

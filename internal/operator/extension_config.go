@@ -22,6 +22,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 const (
@@ -40,7 +41,7 @@ var (
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
 	errNoOwner = errors.New("the ClusterRole that is to own it does not exist: install the operator with runtimeExtension.enabled or name one with " +
-		"--" + runtimeExtensionOwnFlag + ", so that the ExtensionConfig goes with the installation; one that is left behind keeps Cluster API from starting")
+		"--" + options.RuntimeExtensionOwnerFlag + ", so that the ExtensionConfig goes with the installation; one that is left behind keeps Cluster API from starting")
 	errNotServed = errors.New("no ExtensionConfigs are served: this Cluster API has none, or is not installed")
 )
 
@@ -218,7 +219,7 @@ func (r *registrar) register(ctx context.Context) error {
 	config := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"clientConfig": clientConfig}}}
 	config.SetGroupVersionKind(r.served.WithKind(extensionKind))
 	config.SetName(names.ExtensionName)
-	config.SetLabels(map[string]string{"app.kubernetes.io/name": ProgramName})
+	config.SetLabels(map[string]string{"app.kubernetes.io/name": options.ProgramName})
 	config.SetOwnerReferences([]metav1.OwnerReference{*owner})
 	if _, err := r.configs().Apply(ctx, names.ExtensionName, config, metav1.ApplyOptions{FieldManager: names.FieldManager, Force: true}); err != nil {
 		return fmt.Errorf("write the ExtensionConfig %s: %w; Cluster API needs its feature gate RuntimeSDK for it", names.ExtensionName, err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 func probe(h *Health, path string) (int, string) {
@@ -57,7 +59,7 @@ func TestHealth(t *testing.T) {
 
 func TestHealthLogsChangesOnly(t *testing.T) {
 	var log bytes.Buffer
-	h := NewHealth(SetupLogging(&log, slog.LevelInfo, LogJSON))
+	h := NewHealth(SetupLogging(&log, slog.LevelInfo, options.LogJSON))
 	err := errors.New("not synced")
 	h.AddReadyCheck("informers", func() error { return err })
 	probe(h, "/readyz")

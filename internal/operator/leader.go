@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 var (
@@ -33,7 +35,7 @@ const (
 
 // LeaderConfig is what leader election needs.
 type LeaderConfig struct {
-	LeaderElectionOptions
+	options.LeaderElection
 
 	// Client reads and writes the Lease (verbs get, create, update). It must share its rate limit with nothing else:
 	// see NewLeaseClient.

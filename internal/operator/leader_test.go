@@ -18,26 +18,28 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // The tests run in synctest bubbles, with the timings of production and no real waiting.
 
-const window = DefaultLeaseDuration - DefaultRenewDeadline
+const window = options.DefaultLeaseDuration - options.DefaultRenewDeadline
 
 func leaderConfig(client *fake.Clientset, identity string) LeaderConfig {
-	options := NewOptions().LeaderElection
-	options.Namespace = "vip-system"
+	election := options.New().LeaderElection
+	election.Namespace = "vip-system"
 	return LeaderConfig{
-		LeaderElectionOptions: options,
-		Client:                client.CoordinationV1(),
-		Identity:              identity,
-		Logger:                slog.New(slog.DiscardHandler),
+		LeaderElection: election,
+		Client:         client.CoordinationV1(),
+		Identity:       identity,
+		Logger:         slog.New(slog.DiscardHandler),
 	}
 }
 
 func lease(t *testing.T, client *fake.Clientset) *coordinationv1.Lease {
 	t.Helper()
-	found, err := client.CoordinationV1().Leases("vip-system").Get(t.Context(), DefaultLeaderElectionID, metav1.GetOptions{})
+	found, err := client.CoordinationV1().Leases("vip-system").Get(t.Context(), options.DefaultLeaderElectionID, metav1.GetOptions{})
 	require.NoError(t, err)
 	return found
 }
@@ -108,7 +110,7 @@ func TestRunLeadingHandsOverAfterTheDrain(t *testing.T) {
 		require.NoError(t, <-first.done)
 		assert.Equal(t, window-time.Second, time.Since(stopped))
 		<-second.leading
-		assert.Less(t, time.Since(stopped), window-time.Second+2*DefaultRetryPeriod*6/5, "the standby should not wait for the Lease to run out")
+		assert.Less(t, time.Since(stopped), window-time.Second+2*options.DefaultRetryPeriod*6/5, "the standby should not wait for the Lease to run out")
 		second.stop()
 		require.NoError(t, <-second.done)
 		assert.Empty(t, *lease(t, client).Spec.HolderIdentity)
@@ -132,7 +134,7 @@ func TestRunLeadingStopsWhenTheLeaseCannotBeRenewed(t *testing.T) {
 		require.ErrorIs(t, err, ErrLeadershipLost)
 		require.NotErrorIs(t, err, ErrDrainTimeout)
 		require.ErrorContains(t, err, "vip-system/capi-vip-allocator-leader")
-		assert.LessOrEqual(t, time.Since(cut), DefaultRenewDeadline+time.Second, "the work should have ended before anyone else may start")
+		assert.LessOrEqual(t, time.Since(cut), options.DefaultRenewDeadline+time.Second, "the work should have ended before anyone else may start")
 	})
 }
 
@@ -158,7 +160,7 @@ func TestRunLeadingStopsInTimeAlthoughAnswersAreLate(t *testing.T) {
 		require.Empty(t, leader.done, "late answers alone should not cost the leadership")
 		down.Store(true)
 		require.ErrorIs(t, <-leader.done, ErrLeadershipLost)
-		assert.Less(t, time.Since(*sent.Load()), DefaultLeaseDuration, "the work should have ended within the last Lease")
+		assert.Less(t, time.Since(*sent.Load()), options.DefaultLeaseDuration, "the work should have ended within the last Lease")
 	})
 }
 
@@ -179,7 +181,7 @@ func TestRunLeadingStopsWhenTheLeaseIsTaken(t *testing.T) {
 		taken.Store(true)
 		since := time.Now()
 		require.ErrorIs(t, <-leader.done, ErrLeadershipLost)
-		assert.LessOrEqual(t, time.Since(since), 2*DefaultRetryPeriod, "seeing another holder should be enough")
+		assert.LessOrEqual(t, time.Since(since), 2*options.DefaultRetryPeriod, "seeing another holder should be enough")
 		assert.Equal(t, "thief", *lease(t, client).Spec.HolderIdentity)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // errorKey is the one key of errors in log lines; libraries that use logr write "err".
@@ -18,12 +19,12 @@ const deepest = slog.Level(-7)
 // SetupLogging returns the logger of the program: it writes lines of the given format to w, from the given level up.
 // No level is below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format means JSON.
 // It changes nothing global: see RouteLibraries.
-func SetupLogging(w io.Writer, level slog.Level, format LogFormat) *slog.Logger {
-	options := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
-	if format == LogText {
-		return slog.New(slog.NewTextHandler(w, options))
+func SetupLogging(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
+	handling := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
+	if format == options.LogText {
+		return slog.New(slog.NewTextHandler(w, handling))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, handling))
 }
 
 // normaliseAttr makes lines of all sources look the same: four levels and one key for errors. Of what the API server

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // How much may be allocated before garbage is collected, beside what lives on. Nearly all of a large heap is caches that live
@@ -20,7 +22,7 @@ const (
 const gcLive = "/gc/heap/live:bytes"
 
 // LimitGarbage has garbage collected in time for the size of the heap, from now on, unless GOGC says when.
-func LimitGarbage(lookupEnv LookupEnv) {
+func LimitGarbage(lookupEnv options.LookupEnv) {
 	if _, set := lookupEnv("GOGC"); !set {
 		(&collector{}).follow()
 	}

@@ -1,4 +1,4 @@
-// Package operator is the program around the controllers: options, logs, discovery, leader election, health, diagnostics
+// Package operator is the program around the controllers: logs, discovery, leader election, health, diagnostics
 // and shutdown.
 package operator
 
@@ -26,6 +26,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
@@ -46,23 +47,23 @@ var errNotSynced = errors.New("waiting for the APIs or for the caches to fill")
 
 // Run runs the operator with completed and valid options until ctx ends: servers, leader election, and as the leader
 // the controllers. It returns nil on a clean end.
-func Run(ctx context.Context, options *Options, logger *slog.Logger) error {
-	config, err := options.RESTConfig(logger)
+func Run(ctx context.Context, opts *options.Options, logger *slog.Logger) error {
+	config, err := opts.RESTConfig(&warningLogger{logger: logger, seen: map[string]struct{}{}})
 	if err != nil {
 		return err
 	}
 	config.Timeout = apiTimeout
 	build := version.Read()
-	logger.Info("starting", slog.String("version", build.Line(ProgramName)), slog.String("server", config.Host))
-	options.LogNotices(ctx, logger)
+	logger.Info("starting", slog.String("version", build.Line(options.ProgramName)), slog.String("server", config.Host))
+	opts.LogNotices(ctx, logger)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &operator{
-		options: options, config: config, logger: logger, health: NewHealth(logger),
+		options: opts, config: config, logger: logger, health: NewHealth(logger),
 		metrics: telemetry.NewMetrics(registry, build.Version, build.Commit), state: telemetry.NewState(registry),
 	}
-	if options.RuntimeExtension.Enabled {
+	if opts.RuntimeExtension.Enabled {
 		if o.hooks, err = newHooks(o); err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func Run(ctx context.Context, options *Options, logger *slog.Logger) error {
 
 // operator is a running operator.
 type operator struct {
-	options *Options
+	options *options.Options
 	config  *rest.Config
 	logger  *slog.Logger
 	health  *Health
@@ -172,9 +173,9 @@ func (o *operator) lead(ctx context.Context) error {
 		return err
 	}
 	return RunLeading(ctx, LeaderConfig{
-		LeaderElectionOptions: o.options.LeaderElection,
-		Client:                leases,
-		Identity:              NewLeaderIdentity(),
+		LeaderElection: o.options.LeaderElection,
+		Client:         leases,
+		Identity:       NewLeaderIdentity(),
 		OnLeader: func(leads bool) {
 			o.leading.Store(leads)
 			o.metrics.Leading(leads)
@@ -241,7 +242,7 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 	o.logger.Info("using APIs", slog.String("versions", api.String()))
 	if len(api.OtherPools) < len(o.options.PoolKinds) {
 		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
-			slog.String("configured", apis.FormatKinds(o.options.PoolKinds)))
+			slog.String("configured", options.FormatKinds(o.options.PoolKinds)))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -21,7 +21,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
@@ -47,7 +47,7 @@ func contains(t *testing.T, text, code string) {
 // TestFlagsAreCurrent compares the list of flags in the reference with the program's.
 func TestFlagsAreCurrent(t *testing.T) {
 	flags := pflag.NewFlagSet("capi-vip-allocator", pflag.ContinueOnError)
-	operator.NewOptions().AddFlags(flags)
+	options.New().AddFlags(flags)
 	const begin, end = "<!-- flags: go test ./test/docs -update -->\n", "<!-- end -->"
 	text := read(t, reference)
 	before, rest, ok := strings.Cut(text, begin)
@@ -79,7 +79,7 @@ func TestFlagsAreCurrent(t *testing.T) {
 // TestConfigIsCurrent compares the table of the config file with the flags, which name their keys.
 func TestConfigIsCurrent(t *testing.T) {
 	flags := pflag.NewFlagSet("capi-vip-allocator", pflag.ContinueOnError)
-	operator.NewOptions().AddFlags(flags)
+	options.New().AddFlags(flags)
 	text := read(t, reference)
 	key := regexp.MustCompile(`Config file: (\w+)\.$`)
 	keys := 0

@@ -3,26 +3,19 @@ package live
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/yaml"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
-	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
 // selector finds the operator's Deployment, however it was installed: Cluster API's installers need the label too.
@@ -64,28 +57,28 @@ func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kind
 
 // findOperator is findOperators for one Deployment, or for none. Denied is what could not be read before.
 func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied string) (view.Operator, []schema.GroupVersionKind) {
-	found := view.Operator{Settings: vip.Settings{DefaultPort: vip.DefaultPort}}
-	options := options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}
+	set := options.New()
+	found := view.Operator{}
 	var deployment *view.Deployment
 	if d != nil {
 		found.Namespace, found.Deployment, found.ServiceAccount = d.Namespace, d.Name, cmp.Or(d.Spec.Template.Spec.ServiceAccountName, "default")
 		found.Version = versionOf(d)
-		options, found.SettingsKnown = r.optionsOf(ctx, d)
-		found.WatchesNamespace = options.namespace
-		found.Settings = vip.Settings{DefaultPort: options.port, WatchFilter: options.watchFilter}
-		deployment = &view.Deployment{Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas, Elects: options.elects}
+		set, found.SettingsKnown = r.optionsOf(ctx, d)
+		found.WatchesNamespace = set.Namespace
+		deployment = &view.Deployment{Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas, Elects: set.LeaderElection.Enabled}
 		if d.Spec.Replicas != nil {
 			deployment.Wanted = *d.Spec.Replicas
 		}
 	}
+	found.Settings = set.Settings()
 	var lease *view.Lease
-	if options.elects {
+	if set.LeaderElection.Enabled {
 		var says string
-		lease, says = r.findLease(ctx, cmp.Or(options.leaseNamespace, found.Namespace), options.lease)
+		lease, says = r.findLease(ctx, cmp.Or(set.LeaderElection.Namespace, found.Namespace), set.LeaderElection.ID)
 		denied = cmp.Or(denied, says)
 	}
 	found.State, found.Says = view.Judge(deployment, lease, denied, r.now())
-	return found, options.kinds
+	return found, set.PoolKinds
 }
 
 // findLease returns the operator's Lease, or nil; in all namespaces if that is empty. It says why it could not look.
@@ -133,109 +126,4 @@ func managerOf(d *appsv1.Deployment) *corev1.Container {
 		return &containers[i]
 	}
 	return nil
-}
-
-// options are the options of the operator that decisions depend on.
-type options struct {
-	port                   int32
-	watchFilter, namespace string
-	elects                 bool
-	lease, leaseNamespace  string
-	kinds                  []schema.GroupVersionKind
-	config                 string
-	portGiven, kindsGiven  bool
-}
-
-// optionsOf reads the options from the arguments of the operator and from its config file, and reports whether all of
-// them could be read. Where the operator would refuse a value, it does not run and nothing depends on it.
-func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (options, bool) {
-	c := managerOf(d)
-	if c == nil {
-		return options{elects: true, lease: names.LeaseName, port: vip.DefaultPort}, false
-	}
-	o, err := parseArgs(c.Args)
-	if err != nil {
-		return o, false
-	}
-	if o.config == "" {
-		return o, true
-	}
-	file, err := r.configFile(ctx, d, c, o.config)
-	if err != nil {
-		return o, false
-	}
-	return o, o.merge(file) == nil
-}
-
-func parseArgs(args []string) (options, error) {
-	var o options
-	var kinds string
-	flags := pflag.NewFlagSet(container, pflag.ContinueOnError)
-	flags.ParseErrorsAllowlist.UnknownFlags = true
-	flags.Int32Var(&o.port, "default-port", vip.DefaultPort, "")
-	flags.StringVar(&o.watchFilter, "watch-filter", "", "")
-	flags.StringVar(&o.namespace, "namespace", "", "")
-	flags.StringVar(&o.config, "config", "", "")
-	flags.StringVar(&kinds, "pool-kinds", "", "")
-	flags.BoolVar(&o.elects, "leader-elect", true, "")
-	flags.StringVar(&o.lease, "leader-election-id", names.LeaseName, "")
-	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "")
-	if err := flags.Parse(args); err != nil {
-		return o, fmt.Errorf("read the operator's arguments: %w", err)
-	}
-	if namespace, name, ok := strings.Cut(o.lease, "/"); ok {
-		o.lease, o.leaseNamespace = name, cmp.Or(o.leaseNamespace, namespace)
-	}
-	o.portGiven, o.kindsGiven = flags.Changed("default-port"), flags.Changed("pool-kinds")
-	var err error
-	o.kinds, err = apis.ParseKinds(kinds)
-	return o, err
-}
-
-// merge takes from the config file what the flags do not say.
-func (o *options) merge(file []byte) error {
-	var config struct {
-		DefaultPort int32 `json:"defaultPort"`
-		PoolKinds   []struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-		} `json:"poolKinds"`
-	}
-	if err := yaml.Unmarshal(file, &config); err != nil {
-		return fmt.Errorf("read the operator's config file: %w", err)
-	}
-	if config.DefaultPort != 0 && !o.portGiven {
-		o.port = config.DefaultPort
-	}
-	if o.kindsGiven {
-		return nil
-	}
-	for _, kind := range config.PoolKinds {
-		gv, err := schema.ParseGroupVersion(kind.APIVersion)
-		if err != nil {
-			return fmt.Errorf("read the operator's config file: %w", err)
-		}
-		o.kinds = append(o.kinds, gv.WithKind(kind.Kind))
-	}
-	return nil
-}
-
-// configFile reads a file of the operator's container from the ConfigMap that is mounted there.
-func (r *Reader) configFile(ctx context.Context, d *appsv1.Deployment, c *corev1.Container, file string) ([]byte, error) {
-	for _, mount := range c.VolumeMounts {
-		if path.Clean(mount.MountPath) != path.Dir(file) {
-			continue
-		}
-		for _, volume := range d.Spec.Template.Spec.Volumes {
-			if volume.Name != mount.Name || volume.ConfigMap == nil {
-				continue
-			}
-			configMap, err := r.core.CoreV1().ConfigMaps(d.Namespace).Get(ctx, volume.ConfigMap.Name, metav1.GetOptions{})
-			if err != nil {
-				return nil, fmt.Errorf("read the operator's ConfigMap: %w", err)
-			}
-			return []byte(configMap.Data[path.Base(file)]), nil
-		}
-	}
-	return nil, apierrors.NewNotFound(corev1.Resource("configmaps"), file)
 }

@@ -10,13 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/operator"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // deploymentOf is the operator with an image, beside another container.
@@ -27,59 +24,6 @@ func deploymentOf(image string) *appsv1.Deployment {
 			Containers: []corev1.Container{{Name: "sidecar", Image: "example.com/sidecar:v7"}, {Name: "manager", Image: image}},
 		}}},
 	}
-}
-
-func TestOptions(t *testing.T) {
-	kind := func(version string) []schema.GroupVersionKind {
-		return []schema.GroupVersionKind{{Group: "ipam.example.com", Version: version, Kind: "ExamplePool"}}
-	}
-	defaults := func(change ...func(*options)) options {
-		o := options{port: vip.DefaultPort, elects: true, lease: operator.DefaultLeaderElectionID}
-		for _, c := range change {
-			c(&o)
-		}
-		return o
-	}
-	for name, test := range map[string]struct {
-		args []string
-		file string
-		want options
-	}{
-		"if nothing is set, should be the defaults of the operator": {nil, "", defaults()},
-		"if flags are set that matter nothing, should pass them over": {
-			[]string{"--log-level=debug", "--machine-concurrency=3", "--v=4", "--default-port=8443", "--insecure-diagnostics"},
-			"",
-			defaults(func(o *options) { o.port, o.portGiven = 8443, true }),
-		},
-		"if flags restrict it, should know": {
-			[]string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"},
-			"",
-			defaults(func(o *options) { o.watchFilter, o.namespace, o.elects = "blue", "team", false }),
-		},
-		"if the Lease has a namespace, should look there": {
-			[]string{"--leader-election-id=leases/mine"}, "", defaults(func(o *options) { o.lease, o.leaseNamespace = "mine", "leases" }),
-		},
-		"if there is a config file, should read it": {
-			nil, "defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\nretryInterval: 10s\n",
-			defaults(func(o *options) { o.port, o.kinds = 7443, kind("v1") }),
-		},
-		"if flags and file differ, should go by the flags": {
-			[]string{"--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool"},
-			"defaultPort: 7443\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
-			defaults(func(o *options) { o.port, o.portGiven, o.kinds, o.kindsGiven = 8443, true, kind("v2"), true }),
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := parseArgs(test.args)
-			require.NoError(t, err)
-			require.NoError(t, got.merge([]byte(test.file)))
-			assert.Equal(t, test.want, got)
-		})
-	}
-	_, err := parseArgs([]string{"--default-port=x"})
-	require.Error(t, err)
-	require.Error(t, (&options{}).merge([]byte("defaultPort: [")))
-	require.Error(t, (&options{}).merge([]byte("poolKinds: [{apiVersion: a/b/c, kind: X}]")))
 }
 
 func TestVersionOf(t *testing.T) {

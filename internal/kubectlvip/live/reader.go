@@ -20,6 +20,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
@@ -137,7 +138,7 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	var limits []string
 	for _, kind := range kinds {
 		if !slices.ContainsFunc(api.OtherPools, func(r capi.Resource) bool { return r.GroupVersionKind == kind }) {
-			limits = append(limits, "the operator is configured for pools of kind "+apis.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
+			limits = append(limits, "the operator is configured for pools of kind "+options.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
 		}
 	}
 	return limits

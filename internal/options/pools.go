@@ -1,4 +1,4 @@
-package operator
+package options
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 )
 
 // poolKindsFlag lists the pool kinds of other IPAM providers.
@@ -19,7 +17,7 @@ const poolKindsFlag = "pool-kinds"
 const acceptsPoolKinds = "GROUP/VERSION/KIND of pools, separated by commas, such as ipam.example.com/v1/ExamplePool; in the config file a list of apiVersion and kind"
 
 func (o *Options) poolKindsValue(target *[]schema.GroupVersionKind) pflag.Value {
-	return newValue(o, poolKindsFlag, "strings", target, apis.ParseKinds, apis.FormatKinds)
+	return newValue(o, poolKindsFlag, "strings", target, parseKinds, FormatKinds)
 }
 
 // poolKindsText turns the list of the config file into the text of the flag.

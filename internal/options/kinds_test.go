@@ -1,4 +1,4 @@
-package apis
+package options
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func FuzzPoolKinds(f *testing.F) {
 	f.Add("a.b/v1/A, c.d/v1beta1/C,")
 	f.Add("/v1/X,a//X,a/v1/")
 	f.Fuzz(func(t *testing.T, text string) {
-		kinds, err := ParseKinds(text)
+		kinds, err := parseKinds(text)
 		if err != nil {
 			return
 		}
@@ -22,7 +22,7 @@ func FuzzPoolKinds(f *testing.F) {
 			assert.NotEmpty(t, kind.Version)
 			assert.NotEmpty(t, kind.Kind)
 		}
-		again, err := ParseKinds(FormatKinds(kinds))
+		again, err := parseKinds(FormatKinds(kinds))
 		require.NoError(t, err)
 		assert.Equal(t, kinds, again)
 	})

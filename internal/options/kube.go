@@ -1,38 +1,27 @@
-package operator
+package options
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
 // ErrNoCluster means that nothing says which API server to talk to.
 var ErrNoCluster = errors.New("no API server is known")
 
-// maxWarnings bounds how many different API warnings are remembered; later new ones are dropped.
-const maxWarnings = 256
-
-// warningCode is the only code of warnings that Kubernetes uses (RFC 7234, section 5.5).
-const warningCode = 299
-
 // RESTConfig builds the configuration of the API client from --kubeconfig, else $KUBECONFIG, else the pod's service
 // account, with the rate limits of the options, the user agent capi-vip-allocator/VERSION and no compression. There is no
-// fallback
-// to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go to
-// logger, each text once. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
-func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
+// fallback to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go to
+// warnings. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
+func (o *Options) RESTConfig(warnings rest.WarningHandler) (*rest.Config, error) {
 	config, err := o.loadRESTConfig()
 	if err != nil {
 		return nil, err
@@ -43,7 +32,7 @@ func (o *Options) RESTConfig(logger *slog.Logger) (*rest.Config, error) {
 	// An operator is near its API server: to press each change of each object is work for both (from Kubernetes 1.37
 	// also on watches that begin with a list, for as long as they last). Kubernetes' own components do the same.
 	config.DisableCompression = true
-	config.WarningHandler = &warningLogger{logger: logger, seen: map[string]struct{}{}}
+	config.WarningHandler = warnings
 	return config, nil
 }
 
@@ -125,34 +114,4 @@ func splitPathList(list string) []string {
 		}
 	}
 	return paths
-}
-
-// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with
-// every single request.
-type warningLogger struct {
-	logger *slog.Logger
-
-	mu   sync.Mutex
-	seen map[string]struct{}
-}
-
-// HandleWarningHeader implements rest.WarningHandler.
-func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
-	if code != warningCode || text == "" {
-		return
-	}
-	text = cmp.Or(capi.PrintableWarning(text), "an admission webhook warns of a write; its words are left out, since they may quote the object")
-	if w.isNew(text) {
-		w.logger.Warn("the API server warns", "warning", text)
-	}
-}
-
-func (w *warningLogger) isNew(text string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, found := w.seen[text]; found || len(w.seen) >= maxWarnings {
-		return false
-	}
-	w.seen[text] = struct{}{}
-	return true
 }

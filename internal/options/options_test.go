@@ -1,7 +1,8 @@
-package operator
+package options
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,13 +40,10 @@ func writeFile(t *testing.T, name, content string) string {
 // given returns options after flags were parsed and completed.
 func given(t *testing.T, lookup LookupEnv, args ...string) (*Options, error) {
 	t.Helper()
-	o := NewOptions()
+	o, err := Parse(args, io.Discard)
+	require.NoError(t, err, "parsing must leave bad values to Validate")
 	o.namespaceFile = filepath.Join(t.TempDir(), "absent")
-	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	o.AddFlags(fs)
-	o.AcceptKindConcurrency(fs, args)
-	require.NoError(t, fs.Parse(args), "parsing must leave bad values to Validate")
-	err := o.Complete(lookup)
+	err = o.Complete(lookup)
 	return o, err
 }
 
@@ -62,7 +60,7 @@ func TestOptionsDefaults(t *testing.T) {
 	assert.Equal(t, ":8443", o.DiagnosticsAddress)
 	assert.False(t, o.InsecureDiagnostics)
 	assert.Empty(t, o.ProfilerAddress)
-	assert.Equal(t, LeaderElectionOptions{
+	assert.Equal(t, LeaderElection{
 		Enabled: true, ID: "capi-vip-allocator-leader", Namespace: "vip-system",
 		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
 	}, o.LeaderElection)
@@ -231,8 +229,8 @@ func TestOptionsInjectedFlags(t *testing.T) {
 		"if servers are switched off either way, should accept that": {
 			args: []string{"--health-addr=0", "--diagnostics-address=", "--webhook-port=0"},
 			check: func(t *testing.T, o *Options) {
-				assert.True(t, isOff(o.HealthAddress))
-				assert.True(t, isOff(o.DiagnosticsAddress))
+				assert.True(t, IsOff(o.HealthAddress))
+				assert.True(t, IsOff(o.DiagnosticsAddress))
 			},
 		},
 		"if the rest of what may be injected is given, should keep it": {
@@ -244,7 +242,7 @@ func TestOptionsInjectedFlags(t *testing.T) {
 			check: func(t *testing.T, o *Options) {
 				assert.Equal(t, "team-a", o.Namespace)
 				assert.Equal(t, "x", o.WatchFilter)
-				assert.Equal(t, WebhookOptions{Host: "0.0.0.0", Port: 9999, CertDir: "/certs"}, o.Webhook)
+				assert.Equal(t, Webhook{Host: "0.0.0.0", Port: 9999, CertDir: "/certs"}, o.Webhook)
 				assert.InDelta(t, 0.5, o.KubeAPIQPS, 1e-6)
 				assert.Equal(t, time.Minute, o.LeaderElection.LeaseDuration)
 				assert.True(t, o.ShowVersion)
@@ -263,7 +261,7 @@ func TestOptionsInjectedFlags(t *testing.T) {
 
 func TestOptionsUsage(t *testing.T) {
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	o := NewOptions()
+	o := New()
 	o.AddFlags(fs)
 	o.AcceptKindConcurrency(fs, []string{"--machine-concurrency=1", "--", "--late-concurrency=1"})
 	usage := fs.FlagUsages()
@@ -282,7 +280,7 @@ func TestLogNotices(t *testing.T) {
 	o, err := given(t, inPod(), "--feature-gates=New=true")
 	require.NoError(t, err)
 	var log bytes.Buffer
-	o.LogNotices(t.Context(), SetupLogging(&log, slog.LevelInfo, LogJSON))
+	o.LogNotices(t.Context(), slog.New(slog.NewJSONHandler(&log, nil)))
 	assert.Contains(t, log.String(), `"level":"WARN"`)
 	assert.Contains(t, log.String(), `"gates":["New"]`)
 	assert.Equal(t, 1, strings.Count(log.String(), "\n"))

@@ -1,4 +1,4 @@
-package operator
+package options
 
 import (
 	"io/fs"
@@ -64,7 +64,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		o := NewOptions()
+		o := New()
 		o.applyConfig(values)
 		if err := o.Validate(); err != nil {
 			assert.ErrorIs(t, err, ErrInvalidOptions)

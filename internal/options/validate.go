@@ -1,4 +1,4 @@
-package operator
+package options
 
 import (
 	"errors"
@@ -102,7 +102,7 @@ func (o *Options) rules() []rule {
 		{"webhook-port", o.Webhook.Port, between(o.Webhook.Port, 0, maxPort), "a port from 1 to 65535, or 0 for none"},
 		{runtimeExtensionFlag, o.RuntimeExtension.Enabled, true, acceptsBool},
 		{runtimeExtensionURLFlag, o.RuntimeExtension.URL, o.RuntimeExtension.URL == "" || isHTTPS(o.RuntimeExtension.URL), "a URL such as https://10.0.0.1:9443, without query, fragment and user"},
-		{runtimeExtensionOwnFlag, o.RuntimeExtension.Owner, o.RuntimeExtension.Owner != "" && len(content.IsPathSegmentName(o.RuntimeExtension.Owner)) == 0, "the name of a ClusterRole"},
+		{RuntimeExtensionOwnerFlag, o.RuntimeExtension.Owner, o.RuntimeExtension.Owner != "" && len(content.IsPathSegmentName(o.RuntimeExtension.Owner)) == 0, "the name of a ClusterRole"},
 		{"feature-gates", "", true, "a comma-separated list of name=true and name=false"},
 		{"leader-elect", o.LeaderElection.Enabled, true, acceptsBool},
 		{"version", o.ShowVersion, true, acceptsBool},
@@ -199,7 +199,7 @@ func isHTTPS(raw string) bool {
 
 // isAddress accepts what a server can be bound to and the two ways of saying "off", as in Cluster API.
 func isAddress(address string) bool {
-	if isOff(address) {
+	if IsOff(address) {
 		return true
 	}
 	host, port, err := net.SplitHostPort(address)
@@ -210,5 +210,5 @@ func isAddress(address string) bool {
 	return err == nil && number <= maxPort && (host == "" || isHost(host))
 }
 
-// isOff says whether an address switches its server off. "0" is controller-runtime's way of saying it.
-func isOff(address string) bool { return address == "" || address == "0" }
+// IsOff says whether an address switches its server off. "0" is controller-runtime's way of saying it.
+func IsOff(address string) bool { return address == "" || address == "0" }

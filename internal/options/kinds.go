@@ -1,4 +1,4 @@
-package apis
+package options
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// ParseKinds reads GROUP/VERSION/KIND, separated by commas. The kinds of the in-cluster provider are always in use.
-func ParseKinds(raw string) ([]schema.GroupVersionKind, error) {
+// parseKinds reads GROUP/VERSION/KIND, separated by commas. The kinds of the in-cluster provider are always in use.
+func parseKinds(raw string) ([]schema.GroupVersionKind, error) {
 	var kinds []schema.GroupVersionKind
 	for entry := range strings.SplitSeq(raw, ",") {
 		if entry = strings.TrimSpace(entry); entry == "" {
@@ -24,7 +24,7 @@ func ParseKinds(raw string) ([]schema.GroupVersionKind, error) {
 	return kinds, nil
 }
 
-// FormatKinds writes kinds as ParseKinds reads them.
+// FormatKinds writes kinds as parseKinds reads them.
 func FormatKinds(kinds []schema.GroupVersionKind) string {
 	texts := make([]string, len(kinds))
 	for i, kind := range kinds {

@@ -1,15 +1,13 @@
-package operator
+package options
 
 import (
-	"bytes"
-	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
 const kubeconfig = `
@@ -53,11 +51,10 @@ func TestLeaseNamespace(t *testing.T) {
 }
 
 func TestRESTConfig(t *testing.T) {
-	logger := slog.New(slog.DiscardHandler)
 	t.Run("if there is a kubeconfig, should use it with the limits of the options", func(t *testing.T) {
 		o, err := given(t, env(), "--kubeconfig="+writeFile(t, "kubeconfig", kubeconfig), "--kube-api-qps=7", "--kube-api-burst=8")
 		require.NoError(t, err)
-		config, err := o.RESTConfig(logger)
+		config, err := o.RESTConfig(rest.NoWarnings{})
 		require.NoError(t, err)
 		assert.Equal(t, "https://127.0.0.1:6443", config.Host)
 		assert.InDelta(t, 7, config.QPS, 0)
@@ -69,7 +66,7 @@ func TestRESTConfig(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "absent")
 		o, err := given(t, inPod(), "--kubeconfig="+path)
 		require.NoError(t, err)
-		_, err = o.RESTConfig(logger)
+		_, err = o.RESTConfig(rest.NoWarnings{})
 		require.ErrorContains(t, err, path)
 		assert.ErrorContains(t, err, "--kubeconfig")
 	})
@@ -77,28 +74,8 @@ func TestRESTConfig(t *testing.T) {
 		t.Setenv("KUBERNETES_SERVICE_HOST", "")
 		o, err := given(t, inPod())
 		require.NoError(t, err)
-		_, err = o.RESTConfig(logger)
+		_, err = o.RESTConfig(rest.NoWarnings{})
 		require.ErrorIs(t, err, ErrNoCluster)
 		assert.ErrorContains(t, err, "--kubeconfig=FILE")
 	})
-}
-
-func TestWarningLogger(t *testing.T) {
-	var log bytes.Buffer
-	w := &warningLogger{logger: SetupLogging(&log, slog.LevelInfo, LogJSON), seen: map[string]struct{}{}}
-	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
-	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
-	w.HandleWarningHeader(199, "agent", "other code")
-	w.HandleWarningHeader(299, "agent", "")
-	assert.Equal(t, 1, strings.Count(log.String(), "\n"))
-	assert.Contains(t, log.String(), "v1beta1 Cluster is deprecated")
-	for i := range 3 {
-		w.HandleWarningHeader(299, "agent", fmt.Sprintf("the value of variable password is secret-%d", i))
-	}
-	assert.Equal(t, 2, strings.Count(log.String(), "\n"))
-	assert.NotContains(t, log.String(), "secret")
-	for i := range 2 * maxWarnings {
-		w.HandleWarningHeader(299, "agent", fmt.Sprintf("a.io/v%d Kind is deprecated", i))
-	}
-	assert.Len(t, w.seen, maxWarnings, "a server that never repeats itself must not fill the memory")
 }

@@ -1,8 +1,10 @@
-package operator
+package options
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 
@@ -10,9 +12,11 @@ import (
 )
 
 const (
+	// RuntimeExtensionOwnerFlag names the owner of the ExtensionConfig; errors about it name the flag.
+	RuntimeExtensionOwnerFlag = "runtime-extension-owner"
+
 	runtimeExtensionFlag    = "runtime-extension"
 	runtimeExtensionURLFlag = "runtime-extension-url"
-	runtimeExtensionOwnFlag = "runtime-extension-owner"
 )
 
 // verboseDebug is the klog verbosity from which --v means debug, as in Kubernetes' logging conventions.
@@ -42,6 +46,45 @@ func (o *Options) settings() []setting {
 		{"runtimeExtension", runtimeExtensionFlag, "Serve Cluster API's runtime hooks on --webhook-port and register them; needs Cluster API's feature gate RuntimeSDK.", o.boolValue(runtimeExtensionFlag, &o.RuntimeExtension.Enabled), boolText},
 		{"poolKinds", poolKindsFlag, "Pool kinds of other IPAM providers, as GROUP/VERSION/KIND separated by commas; they must keep Cluster API's IPAM contract.", o.poolKindsValue(&o.PoolKinds), poolKindsText},
 	}
+}
+
+// Parse returns the options that the arguments of the program give. It writes the usage to usage if they ask for it, and
+// returns pflag.ErrHelp. Complete and Validate are still to come.
+func Parse(args []string, usage io.Writer) (*Options, error) {
+	o := New()
+	return o, parse(o.flagSet(args, usage), args)
+}
+
+// ParseKnown is Parse for the arguments of an operator that may be of another version. It passes over flags that it does
+// not know, and then says so in its error.
+func ParseKnown(args []string) (*Options, error) {
+	o, err := Parse(args, io.Discard)
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return o, err
+	}
+	o = New()
+	fs := o.flagSet(args, io.Discard)
+	fs.ParseErrorsAllowlist.UnknownFlags = true
+	return o, errors.Join(unknown, parse(fs, args))
+}
+
+func (o *Options) flagSet(args []string, usage io.Writer) *pflag.FlagSet {
+	fs := pflag.NewFlagSet(ProgramName, pflag.ContinueOnError)
+	fs.SetOutput(usage)
+	o.AddFlags(fs)
+	o.AcceptKindConcurrency(fs, args)
+	return fs
+}
+
+func parse(fs *pflag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", fs.Arg(0))
+	}
+	return nil
 }
 
 // AddFlags registers every flag in fs, with the current values as defaults. The program then understands all flags
@@ -106,7 +149,7 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 		"File with the CAs (PEM) whose clients alone may call the runtime hooks; it is read at each connection. Empty means any client. Cluster API has --runtime-extension-client-cert-file for its own from 1.10.5 on.")
 	fs.Var(o.textValue(runtimeExtensionURLFlag, &o.RuntimeExtension.URL), runtimeExtensionURLFlag,
 		"Where Cluster API reaches the runtime hooks, as https://HOST:PORT. Empty means the Service "+names.ExtensionObjects+" in $POD_NAMESPACE.")
-	fs.Var(o.textValue(runtimeExtensionOwnFlag, &o.RuntimeExtension.Owner), runtimeExtensionOwnFlag,
+	fs.Var(o.textValue(RuntimeExtensionOwnerFlag, &o.RuntimeExtension.Owner), RuntimeExtensionOwnerFlag,
 		"ClusterRole that owns the ExtensionConfig: when an uninstall removes it, the ExtensionConfig goes too. Without it nothing is registered.")
 }
 

@@ -1,4 +1,4 @@
-package operator
+package options
 
 import (
 	"bufio"
@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,11 +21,11 @@ var ErrConfigFile = errors.New("config file")
 
 // mergeConfigFile reads the config file, if one was named, into the settings whose flags were not given. Values are
 // kept for Validate when they cannot be understood; only a file that cannot be read at all is an error here.
-func (o *Options) mergeConfigFile() error {
+func (o *Options) mergeConfigFile(readFile ReadFile) error {
 	if o.ConfigFile == "" {
 		return nil
 	}
-	content, err := os.ReadFile(filepath.Clean(o.ConfigFile))
+	content, err := readFile(o.ConfigFile)
 	if err != nil {
 		return fmt.Errorf("%w of --config cannot be read: %w; mount the ConfigMap there or leave out --config", ErrConfigFile, err)
 	}

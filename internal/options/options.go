@@ -1,8 +1,12 @@
-package operator
+// Package options is what can be set from outside: the flags, the keys of the config file, what they mean and what is
+// accepted. The operator, the kubectl plugin and the documentation all read them here.
+package options
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -49,6 +53,9 @@ const (
 // the environment is read in one place and tests bring their own.
 type LookupEnv func(key string) (value string, found bool)
 
+// ReadFile reads a file; it has the shape of os.ReadFile.
+type ReadFile func(path string) ([]byte, error)
+
 // LogFormat is how log lines are written.
 type LogFormat string
 
@@ -60,7 +67,7 @@ const (
 	LogText LogFormat = "text"
 )
 
-// Options is everything that can be set from outside. The way through is NewOptions, AddFlags (and
+// Options is everything that can be set from outside. The way through is New, AddFlags (and
 // AcceptKindConcurrency with the raw arguments), parsing, Complete, Validate; only then are the fields to be used.
 type Options struct {
 	// RetryInterval is how soon a waiting Cluster is looked at again. Config file: retryInterval.
@@ -110,11 +117,11 @@ type Options struct {
 	ProfilerAddress string
 
 	// Webhook is where webhooks and runtime hooks are served.
-	Webhook WebhookOptions
+	Webhook Webhook
 	// RuntimeExtension says whether runtime hooks are served. Config file: runtimeExtension.
-	RuntimeExtension RuntimeExtensionOptions
+	RuntimeExtension RuntimeExtension
 	// LeaderElection says whether and how replicas compete.
-	LeaderElection LeaderElectionOptions
+	LeaderElection LeaderElection
 	// FeatureGates is what --feature-gates said; gates this version does not know are kept and warned about.
 	FeatureGates map[string]bool
 	// ShowVersion asks to print the version and exit.
@@ -142,8 +149,8 @@ type Options struct {
 	ignoredKinds []string
 }
 
-// WebhookOptions is where webhooks and runtime hooks are served.
-type WebhookOptions struct {
+// Webhook is where webhooks and runtime hooks are served.
+type Webhook struct {
 	// Host is the address to bind to; empty means every interface.
 	Host string
 	// Port is the port to bind to; 0 switches serving off.
@@ -154,8 +161,8 @@ type WebhookOptions struct {
 	ClientCAFile string
 }
 
-// RuntimeExtensionOptions says whether and how Cluster API finds the runtime hooks.
-type RuntimeExtensionOptions struct {
+// RuntimeExtension says whether and how Cluster API finds the runtime hooks.
+type RuntimeExtension struct {
 	// Enabled serves the hooks and registers them with Cluster API.
 	Enabled bool
 	// URL is where Cluster API reaches the hooks; empty means by their Service.
@@ -164,8 +171,8 @@ type RuntimeExtensionOptions struct {
 	Owner string
 }
 
-// LeaderElectionOptions says whether and how replicas compete for the work.
-type LeaderElectionOptions struct {
+// LeaderElection says whether and how replicas compete for the work.
+type LeaderElection struct {
 	// Enabled is false when a single process runs without a Lease.
 	Enabled bool
 	// ID is the name of the Lease.
@@ -180,8 +187,8 @@ type LeaderElectionOptions struct {
 	RetryPeriod time.Duration
 }
 
-// NewOptions returns the defaults.
-func NewOptions() *Options {
+// New returns the defaults.
+func New() *Options {
 	return &Options{
 		RetryInterval:      DefaultRetryInterval,
 		ReconcilePeriod:    DefaultReconcilePeriod,
@@ -194,9 +201,9 @@ func NewOptions() *Options {
 		LogFormat:          LogJSON,
 		HealthAddress:      DefaultHealthAddress,
 		DiagnosticsAddress: DefaultDiagnosticsAddress,
-		Webhook:            WebhookOptions{Port: DefaultWebhookPort},
-		RuntimeExtension:   RuntimeExtensionOptions{Owner: names.ExtensionObjects},
-		LeaderElection: LeaderElectionOptions{
+		Webhook:            Webhook{Port: DefaultWebhookPort},
+		RuntimeExtension:   RuntimeExtension{Owner: names.ExtensionObjects},
+		LeaderElection: LeaderElection{
 			Enabled:       true,
 			ID:            DefaultLeaderElectionID,
 			LeaseDuration: DefaultLeaseDuration,
@@ -220,13 +227,28 @@ func NewOptions() *Options {
 // A flag that was given wins over the config file, and that over the default. --sync-period is another name of
 // --reconcile-period: it wins over the file too, and yields to the flag whose other name it is.
 func (o *Options) Complete(lookupEnv LookupEnv) error {
+	return errors.Join(o.completeSettings(lookupEnv, os.ReadFile), o.completeLeaseNamespace())
+}
+
+// CompleteInPod is Complete for the options of an operator that runs elsewhere, in a pod of a namespace: lookupEnv and
+// readFile are of that pod. Its kubeconfig, if it has one, is not read.
+func (o *Options) CompleteInPod(namespace string, lookupEnv LookupEnv, readFile ReadFile) error {
+	err := o.completeSettings(lookupEnv, readFile)
+	if o.LeaderElection.Enabled {
+		o.LeaderElection.Namespace = cmp.Or(o.LeaderElection.Namespace, o.PodNamespace, namespace)
+	}
+	return err
+}
+
+// completeSettings is what both have in common.
+func (o *Options) completeSettings(lookupEnv LookupEnv, readFile ReadFile) error {
 	o.PodNamespace, _ = lookupEnv("POD_NAMESPACE")
 	if list, found := lookupEnv("KUBECONFIG"); found {
 		o.kubeconfigList = splitPathList(list)
 	}
-	fileErr := o.mergeConfigFile()
+	err := o.mergeConfigFile(readFile)
 	o.completeAliases()
-	return errors.Join(fileErr, o.completeLeaseNamespace())
+	return err
 }
 
 // completeAliases resolves the flags that are another name of a setting.

@@ -1,4 +1,4 @@
-package operator_test
+package options_test
 
 import (
 	"strings"
@@ -7,13 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/gorizond/capi-vip-allocator/internal/operator"
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // No Cluster of another name or namespace gets a name of a Cluster, or one below its wildcard.
 func TestDefaultDNSNamesAreUnique(t *testing.T) {
-	settings := vip.DNSSettings{BaseDomain: "example.com", Names: operator.DefaultDNSNames()}
+	settings := vip.DNSSettings{BaseDomain: "example.com", Names: options.DefaultDNSNames()}
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"api", "prod", "www", "a-b", "example"})
 		cluster := rapid.OneOf(label, rapid.Map(rapid.SliceOfN(label, 2, 3), func(l []string) string { return strings.Join(l, ".") }))

@@ -1,4 +1,4 @@
-package operator
+package options
 
 import (
 	"context"
@@ -72,7 +72,7 @@ func (o *Options) unknownGates() []string {
 
 // isExposed says whether an address can be reached from other machines.
 func isExposed(address string) bool {
-	if isOff(address) {
+	if IsOff(address) {
 		return false
 	}
 	host, _, err := net.SplitHostPort(address)

@@ -1,0 +1,45 @@
+package operator
+
+import (
+	"cmp"
+	"log/slog"
+	"sync"
+
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
+)
+
+// maxWarnings bounds how many different API warnings are remembered; later new ones are dropped.
+const maxWarnings = 256
+
+// warningCode is the only code of warnings that Kubernetes uses (RFC 7234, section 5.5).
+const warningCode = 299
+
+// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with
+// every single request.
+type warningLogger struct {
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	seen map[string]struct{}
+}
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
+	if code != warningCode || text == "" {
+		return
+	}
+	text = cmp.Or(capi.PrintableWarning(text), "an admission webhook warns of a write; its words are left out, since they may quote the object")
+	if w.isNew(text) {
+		w.logger.Warn("the API server warns", "warning", text)
+	}
+}
+
+func (w *warningLogger) isNew(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, found := w.seen[text]; found || len(w.seen) >= maxWarnings {
+		return false
+	}
+	w.seen[text] = struct{}{}
+	return true
+}
