@@ -39,9 +39,11 @@ func (o *Options) mergeConfigFile(readFile ReadFile) error {
 
 // applyConfig takes over the values of the config file, in the order of its table.
 func (o *Options) applyConfig(values map[string]json.RawMessage) {
-	settings := o.settings()
-	keys := make([]string, 0, len(settings))
-	for _, s := range settings {
+	var keys []string
+	for _, s := range o.settings() {
+		if s.key == "" {
+			continue
+		}
 		keys = append(keys, s.key)
 		if raw, found := values[s.key]; found && !o.byFlag(s.flag) {
 			o.origin[s.flag] = s.key + " in " + o.ConfigFile

@@ -32,6 +32,9 @@ func TestOptionsValidate(t *testing.T) {
 			lines: 28,
 			wants: []string{`--feature-gates: "A"`, `--webhook-port: "-1"`, `--max-concurrent-reconciles: "0"`, `--profiler-address: ":65536"`, `--sync-period: "never"`},
 		},
+		"if a rate is no number, should be refused": {
+			args: []string{"--kube-api-qps=NaN"}, lines: 1, wants: []string{`--kube-api-qps: "NaN" is refused`},
+		},
 		"if values of the file are bad, should name key and file": {
 			file: "retryInterval: 10\ndefaultPort: [1]\nreconcilePeriod: null\nbaseDomain: true\n", lines: 4,
 			wants: []string{`retryInterval in `, `config.yaml: "10" is refused`, `defaultPort in `, `"[1]" is refused`, `"null"`, `"true"`},
@@ -81,6 +84,20 @@ func TestOptionsValidate(t *testing.T) {
 			}
 			assert.Len(t, splitLines(err.Error())[1:], test.lines, err.Error())
 		})
+	}
+}
+
+// TestTable: each option is there once, and what can be refused says what is accepted.
+func TestTable(t *testing.T) {
+	o := New()
+	flags, keys := map[string]bool{}, map[string]bool{"": true}
+	for _, s := range o.settings() {
+		assert.False(t, flags[s.flag], "%s is there twice", s.flag)
+		flags[s.flag] = true
+		assert.True(t, s.key == "" || !keys[s.key] && s.text != nil, s.key)
+		keys[s.key] = true
+		require.NoError(t, s.value.Set("\n="))
+		assert.True(t, o.refused[s.flag] == "" || s.accepts != "", s.flag)
 	}
 }
 
