@@ -116,18 +116,11 @@ func (t *hostileTenant) create(ctx context.Context) error {
 // cluster returns a Cluster without a topology that says that it has the first addresses of the scene's pool, which are those
 // that others get next.
 func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
-	annotations := make(map[string]any, lies)
+	annotations := make(map[string]string, lies)
 	for n := range lies {
 		annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.%d.%d.%d", t.run.bench.scenes, n/254, 1+n%254)
 	}
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "cluster.x-k8s.io/v1beta2",
-		"kind":       "Cluster",
-		"metadata":   map[string]any{"name": hostileName(i), "namespace": t.namespace, "annotations": annotations},
-		"spec": map[string]any{"infrastructureRef": map[string]any{
-			"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "FakeInfraCluster", "name": hostileName(i),
-		}},
-	}}
+	return harness.NewCluster{Namespace: t.namespace, Name: hostileName(i), Annotations: annotations}.Manifests(resources()[clustersResource].Version)[0]
 }
 
 // edit changes one Cluster after the other until the function that it returns is called, which returns how many changes there
