@@ -23,8 +23,9 @@ import (
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/connrotation"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -100,12 +101,12 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	store, err := kube.NewStore(informers)
+	store, err := state.NewStore(informers)
 	if err != nil {
 		return err
 	}
 	clients := factory.SharedCacheFactory().SharedClientFactory()
-	h := newHandler(ctx, cfg, store, kube.NewWriter(cfg.API, store, clientsOf(clients), time.Now),
+	h := newHandler(ctx, cfg, store, apply.NewWriter(cfg.API, store, clientsOf(clients), time.Now),
 		func(namespace, name string, after time.Duration) { clusters.EnqueueAfter(namespace, name, after) })
 	if err := (&triggers{handler: h, store: store}).register(); err != nil {
 		return err
@@ -125,7 +126,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	cfg.State.Use(&state{store})
+	cfg.State.Use(&source{store})
 	defer cfg.State.Use(nil)
 	cfg.Logger.Info("caches are filled, serving Clusters", "clusters", len(informers.Clusters.GetStore().ListKeys()),
 		"claims", len(informers.Claims.GetStore().ListKeys()), "workers", cfg.Workers)
@@ -175,8 +176,8 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 
 // newInformers returns the caches of all kinds, trimmed and not started. Pools of other providers are watched as
 // metadata, beside the framework's caches.
-func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (kube.Informers, error) {
-	informers := kube.Informers{Clusters: clusters}
+func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (state.Informers, error) {
+	informers := state.Informers{Clusters: clusters}
 	view := func(resource capi.Resource) (cache.SharedIndexInformer, error) {
 		return factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
 	}
@@ -215,7 +216,7 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 		if err := informer.SetTransform(capi.PoolTrimmer(resource)); err != nil {
 			return informers, fmt.Errorf("trim the caches: %w", err)
 		}
-		informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: informer})
+		informers.Pools = append(informers.Pools, state.Pools{Resource: resource, SharedIndexInformer: informer})
 	}
 	for _, informer := range []cache.SharedIndexInformer{informers.Clusters, informers.ClusterClasses, informers.Claims, informers.Addresses} {
 		if err := informer.SetTransform(capi.Trim); err != nil {
@@ -240,7 +241,7 @@ func metadataInformers(cfg Config) (func(capi.Resource) (cache.SharedIndexInform
 }
 
 // startOtherPools starts the caches that the framework does not know, and waits until they are filled.
-func startOtherPools(ctx context.Context, api capi.API, informers kube.Informers) error {
+func startOtherPools(ctx context.Context, api capi.API, informers state.Informers) error {
 	for _, pools := range informers.Pools {
 		if !slices.Contains(api.OtherPools, pools.Resource) {
 			continue

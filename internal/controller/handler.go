@@ -13,9 +13,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -27,8 +28,8 @@ const outdatedRetry = 100 * time.Millisecond
 // handler serves one Cluster at a time for each worker: gather, decide, apply.
 type handler struct {
 	cfg      Config
-	store    *kube.Store
-	writer   *kube.Writer
+	store    *state.Store
+	writer   *apply.Writer
 	enqueue  func(namespace, name string, after time.Duration)
 	waiters  *waiters
 	pace     *pace
@@ -47,7 +48,7 @@ type handler struct {
 	inFlight sync.WaitGroup
 }
 
-func newHandler(ctx context.Context, cfg Config, store *kube.Store, writer *kube.Writer, enqueue func(string, string, time.Duration)) *handler {
+func newHandler(ctx context.Context, cfg Config, store *state.Store, writer *apply.Writer, enqueue func(string, string, time.Duration)) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
@@ -159,7 +160,7 @@ func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
 // next sees to it that the Cluster is looked at again when something is to be expected. An error that it returns does so too.
 func (h *handler) next(key types.NamespacedName, status vip.Status, err error) error {
 	switch {
-	case errors.Is(err, kube.ErrOutdated):
+	case errors.Is(err, apply.ErrOutdated):
 		h.cfg.Metrics.Outdated()
 		h.cfg.Logger.Debug("decide again", clusterAttr(key), slog.Any("cause", err))
 		h.enqueue(key.Namespace, key.Name, h.outdated.When(key))
@@ -181,14 +182,14 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 // refused returns the warnings of writes that the API server does not take, and will not take however often they are tried.
 // A write that came too late is none of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
-	if several, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, kube.ErrOutdated) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, apply.ErrOutdated) {
 		var warnings []vip.Warning
 		for _, one := range several.Unwrap() {
 			warnings = append(warnings, refused(one)...)
 		}
 		return warnings
 	}
-	if errors.Is(err, kube.ErrOutdated) || !capi.IsRefusal(err) {
+	if errors.Is(err, apply.ErrOutdated) || !capi.IsRefusal(err) {
 		return nil
 	}
 	return []vip.Warning{{Reason: names.EventWriteRefused, Message: capi.Printable(err).Error() + remedy(err)}}

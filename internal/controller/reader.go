@@ -7,14 +7,14 @@ import (
 	"github.com/rancher/lasso/pkg/controller"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 // Read fills caches like those of Run and keeps them current until ctx ends, and neither handles nor writes anything: it is
 // for what answers questions on every replica. Use is called with the store when it is filled, and with nil when it cannot
 // be used any more. It returns ErrRestart if the caches cannot be trusted any more. Of the config it needs what is
 // about reading.
-func Read(ctx context.Context, cfg Config, use func(*kube.Store)) error {
+func Read(ctx context.Context, cfg Config, use func(*state.Store)) error {
 	cut := cfg.connect()
 	defer cut()
 	ctx, cancel := context.WithCancel(ctx)
@@ -51,7 +51,7 @@ func Read(ctx context.Context, cfg Config, use func(*kube.Store)) error {
 	return watchdog.run(ctx)
 }
 
-func newReadStore(cfg Config, factory controller.SharedControllerFactory) (*kube.Store, error) {
+func newReadStore(cfg Config, factory controller.SharedControllerFactory) (*state.Store, error) {
 	clusters, err := factory.SharedCacheFactory().ForKind(cfg.API.Clusters().GroupVersionKind)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of %s: %w", capi.KindCluster, err)
@@ -60,5 +60,5 @@ func newReadStore(cfg Config, factory controller.SharedControllerFactory) (*kube
 	if err != nil {
 		return nil, err
 	}
-	return kube.NewStore(informers)
+	return state.NewStore(informers)
 }

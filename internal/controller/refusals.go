@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -31,7 +31,7 @@ func newRefusals(lasts time.Duration) *refusals {
 }
 
 // note takes in which writes for a Cluster failed. Those that are worth trying again at once, it leaves out.
-func (r *refusals) note(cluster types.NamespacedName, failed []kube.Failure, now time.Time) {
+func (r *refusals) note(cluster types.NamespacedName, failed []apply.Failure, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, failure := range failed {

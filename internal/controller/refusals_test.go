@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -24,7 +24,7 @@ func TestRefusals(t *testing.T) {
 	action := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-one"}
 	noted := func(err error) *refusals {
 		r := newRefusals(lasts)
-		r.note(key, []kube.Failure{{Actions: []vip.Action{action}, Err: err}}, begin)
+		r.note(key, []apply.Failure{{Actions: []vip.Action{action}, Err: err}}, begin)
 		return r
 	}
 	t.Run("if a write was refused, should remember what was said, of that Cluster and action", func(t *testing.T) {
@@ -35,10 +35,10 @@ func TestRefusals(t *testing.T) {
 	t.Run("if the finalizer was refused with a value, should remember the value, and the finalizer if it was alone", func(t *testing.T) {
 		value, finalizer := vip.SetAnnotation{Role: names.RoleIngress, Value: "10.0.0.20"}, vip.AddFinalizer{}
 		r := newRefusals(lasts)
-		r.note(key, []kube.Failure{{Actions: []vip.Action{finalizer, value}, Err: quota}}, begin)
+		r.note(key, []apply.Failure{{Actions: []vip.Action{finalizer, value}, Err: quota}}, begin)
 		assert.Contains(t, r.of(key, begin), value.Key())
 		assert.NotContains(t, r.of(key, begin), finalizer.Key())
-		r.note(key, []kube.Failure{{Actions: []vip.Action{finalizer}, Err: quota}}, begin)
+		r.note(key, []apply.Failure{{Actions: []vip.Action{finalizer}, Err: quota}}, begin)
 		assert.Contains(t, r.of(key, begin), finalizer.Key())
 	})
 	t.Run("if its time is over, should forget it", func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("if the write can be tried again at once, should not remember it", func(t *testing.T) {
 		assert.Empty(t, noted(apierrors.NewServiceUnavailable("busy")).of(key, begin))
-		assert.Empty(t, noted(fmt.Errorf("%w: %w", kube.ErrOutdated, quota)).of(key, begin))
+		assert.Empty(t, noted(fmt.Errorf("%w: %w", apply.ErrOutdated, quota)).of(key, begin))
 	})
 	t.Run("if the Cluster is gone, should forget it", func(t *testing.T) {
 		r := noted(quota)

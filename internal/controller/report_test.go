@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -50,7 +50,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"if nothing is wrong, should say nothing":                       {nil, ""},
 		"if the API server is in trouble, should say nothing":           {apierrors.NewServiceUnavailable("down"), ""},
-		"if the write came too late, should say nothing":                {fmt.Errorf("%w: %w", kube.ErrOutdated, apierrors.NewInvalid(kind, "c", nil)), ""},
+		"if the write came too late, should say nothing":                {fmt.Errorf("%w: %w", apply.ErrOutdated, apierrors.NewInvalid(kind, "c", nil)), ""},
 		"if a policy refuses, should say which":                         {apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "c", errors.New("ValidatingAdmissionPolicy 'fridays' denied request: no")), "'fridays' denied request"},
 		"if there are too many annotations, should say what to do":      {fmt.Errorf("set: %w", full), "remove annotations"},
 		"if the Cluster would be too large to be stored, should say so": {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), "large variables"},

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -20,7 +20,7 @@ import (
 // wake it by the framework.
 type triggers struct {
 	handler *handler
-	store   *kube.Store
+	store   *state.Store
 }
 
 func (t *triggers) register() error {
@@ -95,7 +95,7 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if before == nil {
 		return
 	}
-	had, kept := sets.New(kube.Carried(before)...), sets.New(kube.Carried(after)...)
+	had, kept := sets.New(state.Carried(before)...), sets.New(state.Carried(after)...)
 	for address := range had.Difference(kept) {
 		t.wake(t.handler.waiters.inConflict(address)...)
 	}

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -56,7 +56,7 @@ func TestTriggersOfNames(t *testing.T) {
 			informer := func() cache.SharedIndexInformer {
 				return cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{})
 			}
-			store, err := kube.NewStore(kube.Informers{
+			store, err := state.NewStore(state.Informers{
 				Clusters: informer(), ClusterClasses: informer(), Claims: informer(), Addresses: informer(), DNS: informer(),
 				Names: vip.DNSSettings{BaseDomain: "d", Names: map[string]string{names.RoleControlPlane: "api.{cluster}.{baseDomain}"}},
 			})

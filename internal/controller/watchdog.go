@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/util/connrotation"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
@@ -92,7 +92,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
 }
 
-func newWatchdog(cfg Config, informers kube.Informers) (*watchdog, error) {
+func newWatchdog(cfg Config, informers state.Informers) (*watchdog, error) {
 	w, err := newIdleWatchdog(cfg)
 	if err != nil {
 		return nil, err

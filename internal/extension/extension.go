@@ -7,8 +7,8 @@ import (
 
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -16,7 +16,7 @@ import (
 // Config is what the answers depend on.
 type Config struct {
 	// Store returns the caches, or nil while they are not filled.
-	Store func() *kube.Store
+	Store func() *state.Store
 
 	// Settings go into every decision, as they do in the controllers.
 	Settings vip.Settings

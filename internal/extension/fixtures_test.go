@@ -17,8 +17,8 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -45,7 +45,7 @@ const (
 
 // world is the caches that the answers come from.
 type world struct {
-	*kube.Store
+	*state.Store
 	pools cache.SharedIndexInformer
 }
 
@@ -55,9 +55,9 @@ func newWorld(t testing.TB) *world {
 		return cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{})
 	}
 	w := &world{pools: informer()}
-	store, err := kube.NewStore(kube.Informers{
+	store, err := state.NewStore(state.Informers{
 		Clusters: informer(), ClusterClasses: informer(), Claims: informer(), Addresses: informer(),
-		Pools: []kube.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: w.pools}},
+		Pools: []state.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: w.pools}},
 	})
 	require.NoError(t, err)
 	w.Store = store
@@ -125,9 +125,9 @@ func annotated(key, value string) func(*capi.Cluster) {
 	return func(c *capi.Cluster) { c.Annotations = map[string]string{key: value} }
 }
 
-func config(store *kube.Store) extension.Config {
+func config(store *state.Store) extension.Config {
 	return extension.Config{
-		Store:    func() *kube.Store { return store },
+		Store:    func() *state.Store { return store },
 		Settings: vip.Settings{DefaultPort: 6443},
 		Now:      func() time.Time { return now },
 		Metrics:  telemetry.NewMetrics(prometheus.NewRegistry(), "v0", "c0"),

@@ -13,8 +13,8 @@ import (
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 func TestRequestsThatAreNone(t *testing.T) {
@@ -54,7 +54,7 @@ func TestComplaintIsShort(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	cfg := config(nil)
-	cfg.Store = func() *kube.Store { panic("broken") }
+	cfg.Store = func() *state.Store { panic("broken") }
 	recorder := ask(t, extension.Handler(cfg), createPath, []byte("{}"))
 	require.Equal(t, http.StatusInternalServerError, recorder.Code)
 	require.NotContains(t, recorder.Body.String(), "broken")

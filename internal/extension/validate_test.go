@@ -9,8 +9,8 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 func TestValidateTopology(t *testing.T) {
@@ -38,7 +38,7 @@ func TestValidateTopology(t *testing.T) {
 		"if the Cluster is not known, should accept":                                   {},
 		"if the Cluster is paused, should accept":                                      {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = ptr.To(true) })},
 		"if the Cluster is another operator's, should accept":                          {cluster: cluster(), change: func(c *extension.Config) { c.Settings.WatchFilter = "other" }},
-		"if the caches are not filled, should accept":                                  {cluster: cluster(), change: func(c *extension.Config) { c.Store = func() *kube.Store { return nil } }},
+		"if the caches are not filled, should accept":                                  {cluster: cluster(), change: func(c *extension.Config) { c.Store = func() *state.Store { return nil } }},
 		"if a setting is wrong, should refuse and say which":                           {settings: map[string]string{"requiredRoles": ""}, refused: []string{"requiredRoles", "control-plane,ingress"}},
 	}
 	for name, test := range tests {

@@ -17,10 +17,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
+	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 // readRetry is how soon caches are built again that could not be.
@@ -39,7 +39,7 @@ type hooks struct {
 	operator    *operator
 	certificate *servingCertificate
 	registrar   *registrar
-	store       atomic.Pointer[kube.Store]
+	store       atomic.Pointer[state.Store]
 	// filled is closed when the caches are filled for the first time.
 	filled chan struct{}
 	fill   sync.Once
@@ -62,7 +62,7 @@ func newHooks(o *operator) (*hooks, error) {
 	h.certificate = newServingCertificate(source, "runtime extension", o.logger)
 	h.registrar = &registrar{
 		extensionClients: clients, place: place, certificate: h.certificate, filled: h.filled, logger: o.logger,
-		finder: &apis.Finder{Discovery: clients.discovery, Logger: o.logger},
+		finder: &discovery.Finder{Discovery: clients.discovery, Logger: o.logger},
 	}
 	o.health.AddReadyCheck("runtime extension", h.ready)
 	return h, nil
@@ -83,7 +83,7 @@ func (h *hooks) ready() error {
 func (h *hooks) answersAnyway() bool { return time.Since(h.started) > extension.BenefitOfDoubt }
 
 // keep takes the caches over, or that there are none.
-func (h *hooks) keep(store *kube.Store) {
+func (h *hooks) keep(store *state.Store) {
 	h.store.Store(store)
 	if store != nil {
 		h.fill.Do(func() { close(h.filled) })

@@ -14,13 +14,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
+	discoveryclient "k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
@@ -82,7 +82,7 @@ func (p extensionPlace) clientConfig(bundle []byte) map[string]any {
 type extensionClients struct {
 	core      corev1client.CoreV1Interface
 	dynamic   dynamic.Interface
-	discovery discovery.DiscoveryInterface
+	discovery discoveryclient.DiscoveryInterface
 	// ownerName is that of the ClusterRole of owner.
 	ownerName string
 }
@@ -100,7 +100,7 @@ func newExtensionClients(config *rest.Config, ownerName string) (*extensionClien
 	if err != nil {
 		return nil, fmt.Errorf("make the client of the ExtensionConfig: %w", err)
 	}
-	finder, err := discovery.NewDiscoveryClientForConfig(config)
+	finder, err := discoveryclient.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make the discovery client: %w", err)
 	}
@@ -129,7 +129,7 @@ type registrar struct {
 	// filled is closed when the caches of the hooks are filled for the first time. Until then the hooks are not offered to
 	// Cluster API, which would not start beside an ExtensionConfig that nobody answers for.
 	filled chan struct{}
-	finder *apis.Finder
+	finder *discovery.Finder
 	logger *slog.Logger
 
 	// served is the version that was last found; only run and what it calls use it.

@@ -21,10 +21,10 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 // chain is a certificate as Renew makes it.
@@ -194,7 +194,7 @@ func TestRegisterWaitsForCaches(t *testing.T) {
 		})
 		r := &registrar{
 			extensionClients: &extensionClients{dynamic: client, discovery: served, ownerName: "owner"}, place: extensionPlace{url: "https://localhost:1"},
-			certificate: serving, filled: make(chan struct{}), finder: &apis.Finder{Discovery: served, Logger: slog.New(slog.DiscardHandler)},
+			certificate: serving, filled: make(chan struct{}), finder: &discovery.Finder{Discovery: served, Logger: slog.New(slog.DiscardHandler)},
 			logger: slog.New(slog.DiscardHandler),
 		}
 		if filled {
@@ -223,11 +223,11 @@ func TestHooksReady(t *testing.T) {
 	writeChain(t, string(serving.source.(directory)), chain(t))
 	require.NoError(t, serving.refresh(t.Context()))
 	require.ErrorIs(t, h.ready(), errHooksNotSynced)
-	h.keep(&kube.Store{})
+	h.keep(&state.Store{})
 	require.NoError(t, h.ready())
 	h.keep(nil)
 	require.ErrorIs(t, h.ready(), errHooksNotSynced, "the caches are filled anew")
-	h.keep(&kube.Store{}) // and once more does no harm
+	h.keep(&state.Store{}) // and once more does no harm
 	h.keep(nil)
 	h.started = time.Now().Add(-time.Minute)
 	require.NoError(t, h.ready(), "the answers do not depend on the caches any more")

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
@@ -53,7 +53,7 @@ func targets(t *testing.T, patience time.Duration) map[string]target {
 	certificate, err := newSelfSigned(time.Now)
 	require.NoError(t, err)
 	hooks := extension.Handler(extension.Config{
-		Store: func() *kube.Store { return nil }, Now: time.Now, Logger: logger, Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
+		Store: func() *state.Store { return nil }, Now: time.Now, Logger: logger, Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
 	})
 	address := "127.0.0.1:0"
 	diagnostics := DiagnosticsConfig{Address: address, Gatherer: registry(), Logger: logger, Reviewers: newFakeAPI().reviewers()}

@@ -16,15 +16,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/discovery"
+	discoveryclient "k8s.io/client-go/discovery"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/connrotation"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
+	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
@@ -230,11 +230,11 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 	defer dialer.CloseAll()
 	config := rest.CopyConfig(o.config)
 	config.Dial = dialer.DialContext
-	client, err := discovery.NewDiscoveryClientForConfig(config)
+	client, err := discoveryclient.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make the discovery client: %w", err)
 	}
-	finder := &apis.Finder{Discovery: client, PoolKinds: o.options.PoolKinds, DNS: o.options.BaseDomain != "", Logger: o.logger}
+	finder := &discovery.Finder{Discovery: client, PoolKinds: o.options.PoolKinds, DNS: o.options.BaseDomain != "", Logger: o.logger}
 	api, err := finder.Await(ctx, awaitPeriod)
 	if err != nil {
 		return nil // only ctx ends the wait

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 // source is how the objects of one kind are read, and the cache that they go to.
@@ -31,8 +31,8 @@ type source struct {
 }
 
 // sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut watches.
-func (w *World) sources(config *rest.Config) ([]source, kube.Informers, error) {
-	var informers kube.Informers
+func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) {
+	var informers state.Informers
 	var sources []source
 	for _, resource := range w.API.Views() {
 		client, err := w.clientFor(config, resource)
@@ -53,7 +53,7 @@ func (w *World) sources(config *rest.Config) ([]source, kube.Informers, error) {
 			informers.Addresses = s.informer
 		default:
 			s.transform, s.optional = capi.PoolTrimmer(resource), true
-			informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: s.informer})
+			informers.Pools = append(informers.Pools, state.Pools{Resource: resource, SharedIndexInformer: s.informer})
 		}
 		sources = append(sources, s)
 	}
@@ -67,7 +67,7 @@ func (w *World) sources(config *rest.Config) ([]source, kube.Informers, error) {
 				return objects.Namespace(w.namespaceOf(resource)).List(ctx, options)
 			}},
 		})
-		informers.Pools = append(informers.Pools, kube.Pools{Resource: resource, SharedIndexInformer: informer})
+		informers.Pools = append(informers.Pools, state.Pools{Resource: resource, SharedIndexInformer: informer})
 	}
 	for _, s := range sources {
 		if err := s.informer.SetTransform(s.transform); err != nil {
@@ -112,7 +112,7 @@ func (w *World) namespaceOf(resource capi.Resource) string {
 }
 
 // list fills a store with what is there now.
-func (w *World) list(ctx context.Context) (*kube.Store, error) {
+func (w *World) list(ctx context.Context) (*state.Store, error) {
 	sources, informers, err := w.sources(w.reader.config)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (w *World) list(ctx context.Context) (*kube.Store, error) {
 			return nil, fmt.Errorf("keep %s: %w", s.Plural, err)
 		}
 	}
-	store, err := kube.NewStore(informers)
+	store, err := state.NewStore(informers)
 	if err != nil {
 		return nil, err
 	}

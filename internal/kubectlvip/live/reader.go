@@ -11,16 +11,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
+	discoveryclient "k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/gorizond/capi-vip-allocator/internal/apis"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
@@ -69,7 +69,7 @@ func newReader(config *rest.Config) (*Reader, error) {
 // World is what was read, and the store that holds it.
 type World struct {
 	API   capi.API
-	Store *kube.Store
+	Store *state.Store
 	// Operators are the operator's installations, at least one.
 	Operators []view.Operator
 
@@ -106,7 +106,7 @@ func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 
 // Discover finds out what is served and how the operator is set up; the world has no objects.
 func (r *Reader) Discover(ctx context.Context) (*World, error) {
-	client, err := discovery.NewDiscoveryClientForConfigAndClient(r.config, r.http)
+	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
@@ -118,7 +118,7 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	}
 	var kinds []schema.GroupVersionKind
 	w.Operators, kinds = r.findOperators(ctx)
-	if w.API, w.platform.Missing, err = (&apis.Finder{Discovery: client, PoolKinds: kinds}).Find(); err != nil {
+	if w.API, w.platform.Missing, err = (&discovery.Finder{Discovery: client, PoolKinds: kinds}).Find(); err != nil {
 		return nil, err
 	}
 	w.platform.Kubernetes = server.GitVersion
@@ -154,11 +154,11 @@ func (r *Reader) Namespaces(ctx context.Context) ([]string, error) {
 
 // ClusterNames returns the names of the Clusters of a namespace, in whatever version is served.
 func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, error) {
-	client, err := discovery.NewDiscoveryClientForConfigAndClient(r.config, r.http)
+	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	api, _, err := (&apis.Finder{Discovery: client}).Find()
+	api, _, err := (&discovery.Finder{Discovery: client}).Find()
 	if err != nil {
 		return nil, err
 	}

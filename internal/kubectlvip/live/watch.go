@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 // together is how long changes are gathered before they are told: a new Cluster changes many objects at once.
@@ -34,7 +34,7 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 	}
 	// What is forbidden never fills; the first read has said so.
 	sources = slices.DeleteFunc(sources, func(s source) bool { return slices.Contains(w.unreadable, s.Resource) })
-	store, err := kube.NewStore(informers)
+	store, err := state.NewStore(informers)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 var errNotFilled = errors.New("interrupted before everything was read")
 
 // start runs the caches, waits until they are filled, and returns what rings when one changes.
-func start(ctx context.Context, sources []source, store *kube.Store) (<-chan struct{}, error) {
+func start(ctx context.Context, sources []source, store *state.Store) (<-chan struct{}, error) {
 	bell := make(chan struct{}, 1)
 	ring := func() {
 		select {

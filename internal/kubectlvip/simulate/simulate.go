@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -36,7 +36,7 @@ const rounds = 4
 
 // Run takes a Cluster, as its manifest has it, into the store and returns what the operator would do for it. Clusters
 // that are run later see the addresses of this one as taken.
-func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now time.Time) (Outcome, error) {
+func Run(store *state.Store, manifest *capi.Cluster, settings vip.Settings, now time.Time) (Outcome, error) {
 	cluster, exists := merged(store, manifest, now)
 	if err := store.Clusters.GetStore().Update(cluster); err != nil {
 		return Outcome{}, fmt.Errorf("take Cluster %s in: %w", manifest.Name, err)
@@ -73,7 +73,7 @@ func Run(store *kube.Store, manifest *capi.Cluster, settings vip.Settings, now t
 }
 
 // merged returns the Cluster as it would be when the manifest is applied.
-func merged(store *kube.Store, manifest *capi.Cluster, now time.Time) (*capi.Cluster, bool) {
+func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cluster, bool) {
 	live := store.CachedCluster(manifest.Namespace + "/" + manifest.Name)
 	if live == nil {
 		cluster := manifest.DeepCopy()
@@ -100,7 +100,7 @@ func merged(store *kube.Store, manifest *capi.Cluster, now time.Time) (*capi.Clu
 
 // answer puts a claim into the store, and the IPAddress that the in-cluster provider would give it: the lowest free one.
 // Of pools whose addresses are not known the claim stays without.
-func answer(store *kube.Store, cluster *capi.Cluster, create vip.CreateClaim, now time.Time) error {
+func answer(store *state.Store, cluster *capi.Cluster, create vip.CreateClaim, now time.Time) error {
 	pool, informer := findPool(store, create.Pool, cluster.Namespace)
 	ref := capi.PoolReference{APIGroup: create.Pool.Group, Kind: create.Pool.Kind, Name: create.Pool.Name}
 	controls := true
@@ -147,7 +147,7 @@ func take(informer cache.SharedIndexInformer, pool *capi.Pool) error {
 	return nil
 }
 
-func findPool(store *kube.Store, ref vip.PoolRef, namespace string) (*capi.Pool, cache.SharedIndexInformer) {
+func findPool(store *state.Store, ref vip.PoolRef, namespace string) (*capi.Pool, cache.SharedIndexInformer) {
 	for _, kind := range store.Informers.Pools {
 		if kind.Group != ref.Group || kind.Kind != ref.Kind {
 			continue
@@ -165,7 +165,7 @@ func findPool(store *kube.Store, ref vip.PoolRef, namespace string) (*capi.Pool,
 }
 
 // lowestFree returns the address that the in-cluster provider would give next (FindFreeAddress of its package poolutil).
-func lowestFree(store *kube.Store, pool *capi.Pool) (netip.Addr, bool) {
+func lowestFree(store *state.Store, pool *capi.Pool) (netip.Addr, bool) {
 	if pool == nil {
 		return netip.Addr{}, false
 	}

@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/simulate"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -25,17 +25,17 @@ var (
 )
 
 // storeOf returns a store that holds the objects.
-func storeOf(t *testing.T, objects ...any) *kube.Store {
+func storeOf(t *testing.T, objects ...any) *state.Store {
 	t.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
 	informer := func(example runtime.Object) cache.SharedIndexInformer {
 		return cache.NewSharedIndexInformer(nil, example, 0, cache.Indexers{})
 	}
-	informers := kube.Informers{
+	informers := state.Informers{
 		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}), Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
-		Pools: []kube.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: informer(&capi.Pool{})}},
+		Pools: []state.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: informer(&capi.Pool{})}},
 	}
-	store, err := kube.NewStore(informers)
+	store, err := state.NewStore(informers)
 	require.NoError(t, err)
 	class := &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "metal"}}
 	for _, object := range append([]any{class}, objects...) {
@@ -79,8 +79,8 @@ func address(pool, value string) *capi.Address {
 	}
 }
 
-// state is the reason and the address of the control plane in an outcome.
-func state(outcome simulate.Outcome) string {
+// reasonOf is the reason and the address of the control plane in an outcome.
+func reasonOf(outcome simulate.Outcome) string {
 	for _, role := range outcome.Plan.Status.Roles {
 		if role.Role == names.RoleControlPlane {
 			return role.Reason + " " + role.Address
@@ -128,7 +128,7 @@ func TestRun(t *testing.T) {
 			outcome, err := simulate.Run(storeOf(t, test.objects...), test.manifest, settings, now)
 			require.NoError(t, err)
 			assert.False(t, outcome.Exists)
-			assert.Equal(t, test.want, state(outcome))
+			assert.Equal(t, test.want, reasonOf(outcome))
 		})
 	}
 }
@@ -140,7 +140,7 @@ func TestRunTemplates(t *testing.T) {
 	withVariables.Annotations = map[string]string{names.HostVariable: "net.vip", names.PortVariable: "net.port"}
 	outcome, err := simulate.Run(storeOf(t, class, withVariables), cluster("new"), settings, now)
 	require.NoError(t, err)
-	assert.Equal(t, "IPAddressAssigned 10.0.0.1", state(outcome))
+	assert.Equal(t, "IPAddressAssigned 10.0.0.1", reasonOf(outcome))
 	var actions []string
 	for _, action := range outcome.Actions {
 		actions = append(actions, strings.SplitN(action.String(), ":", 2)[0])
@@ -155,7 +155,7 @@ func TestRunSeveral(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		outcome, err := simulate.Run(store, cluster(name), settings, now)
 		require.NoError(t, err)
-		states = append(states, state(outcome))
+		states = append(states, reasonOf(outcome))
 	}
 	assert.Equal(t, []string{"IPAddressAssigned 10.0.0.1", "IPAddressAssigned 10.0.0.2", "PoolExhausted "}, states, "each is seen by the next")
 }
@@ -168,6 +168,6 @@ func TestRunExisting(t *testing.T) {
 	outcome, err := simulate.Run(store, cluster("old"), settings, now)
 	require.NoError(t, err)
 	assert.True(t, outcome.Exists)
-	assert.Equal(t, "EndpointProvided 10.0.0.7", state(outcome), "what a Cluster has it keeps, though the manifest does not name it")
+	assert.Equal(t, "EndpointProvided 10.0.0.7", reasonOf(outcome), "what a Cluster has it keeps, though the manifest does not name it")
 	assert.Equal(t, "10.0.0.7", live.Spec.ControlPlaneEndpoint.Host)
 }

@@ -1,4 +1,4 @@
-package kube
+package state
 
 import (
 	"cmp"
@@ -121,7 +121,7 @@ func (s *Store) dnsOf(cluster *capi.Cluster, now time.Time) vip.DNS {
 		return vip.DNS{}
 	}
 	dns := vip.DNS{Served: true}
-	if records, ok := s.records(cluster, now); ok {
+	if records, ok := s.Records(cluster, now); ok {
 		dns = records.Snapshot(cluster)
 	}
 	dns.Holders = s.nameHolders(cluster, now)

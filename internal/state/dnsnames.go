@@ -1,4 +1,4 @@
-package kube
+package state
 
 import (
 	"maps"
@@ -102,7 +102,7 @@ func (s *Store) nameHolders(cluster *capi.Cluster, now time.Time) []vip.Holder {
 // records have the name, which the operator wrote when that was so and takes away when it is over. A Cluster that
 // merely has the right name of its own holds nothing, since anybody may create one.
 func (s *Store) holdsName(cluster *capi.Cluster, role, name string, now time.Time) bool {
-	if records, ok := s.records(cluster, now); ok {
+	if records, ok := s.Records(cluster, now); ok {
 		dns := records.Snapshot(cluster)
 		if !dns.Foreign && slices.ContainsFunc(dns.Records, func(r vip.Record) bool { return r.Name == name }) {
 			return true
@@ -125,7 +125,7 @@ func (s *Store) backed(cluster *capi.Cluster, role string, now time.Time) bool {
 	return addr.IsValid() && vip.CarriedIn(role, cluster.Spec.ControlPlaneEndpoint.Host, cluster.VIPs(), addr) != ""
 }
 
-// records returns the object at the name of a Cluster's DNS records, whoever owns it.
-func (s *Store) records(cluster *capi.Cluster, now time.Time) (*capi.DNSEndpoint, bool) {
+// Records returns the object at the name of a Cluster's DNS records, whoever owns it.
+func (s *Store) Records(cluster *capi.Cluster, now time.Time) (*capi.DNSEndpoint, bool) {
 	return s.dns.get(cluster.Namespace+"/"+names.DNSEndpointName(cluster.Name), now)
 }

@@ -1,4 +1,4 @@
-package apis
+package discovery
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package kube
+package state
 
 import (
 	"cmp"
@@ -128,7 +128,7 @@ func (f *fleet) handle(c *capi.Cluster) (plan vip.Plan, changed bool) {
 // names returns the names in the records of a Cluster.
 func (f *fleet) names(c *capi.Cluster) []string {
 	var found []string
-	if object, ok := f.records(c, f.now); ok {
+	if object, ok := f.Records(c, f.now); ok {
 		for _, endpoint := range object.Spec.Endpoints {
 			found = append(found, endpoint.DNSName)
 		}

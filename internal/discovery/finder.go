@@ -1,5 +1,5 @@
-// Package apis finds out which versions of the neighbours' kinds an API server serves, and which of them to use.
-package apis
+// Package discovery finds out which versions of the neighbours' kinds an API server serves, and which of them to use.
+package discovery
 
 import (
 	"context"

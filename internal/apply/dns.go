@@ -1,4 +1,4 @@
-package kube
+package apply
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -22,18 +21,17 @@ func (w *Writer) writeRecords(ctx context.Context, cluster *capi.Cluster, action
 	if err := w.dns.Patch(ctx, cluster.Namespace, name, types.ApplyPatchType, body, applied, applyOptions(types.ApplyPatchType)); err != nil {
 		return err
 	}
-	w.store.dns.record(applied, true, w.now())
+	w.store.WroteRecords(applied, w.now())
 	return nil
 }
 
 // deleteRecords deletes the object with the DNS records of a Cluster, as it was seen.
 func (w *Writer) deleteRecords(ctx context.Context, cluster *capi.Cluster) error {
-	name := names.DNSEndpointName(cluster.Name)
-	seen, ok := w.store.dns.get(cluster.Namespace+"/"+name, w.now())
+	seen, ok := w.store.Records(cluster, w.now())
 	if !ok {
 		return nil
 	}
-	err := w.dns.Delete(ctx, cluster.Namespace, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &seen.UID}})
+	err := w.dns.Delete(ctx, seen.Namespace, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &seen.UID}})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // somebody else was faster
 		return nil
 	}

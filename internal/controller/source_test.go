@@ -10,15 +10,15 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 func TestOrphanedClaims(t *testing.T) {
 	informer := func(kind runtime.Object) cache.SharedIndexInformer {
 		return cache.NewSharedIndexInformer(&cache.ListWatch{}, kind, 0, cache.Indexers{})
 	}
-	store, err := kube.NewStore(kube.Informers{
+	store, err := state.NewStore(state.Informers{
 		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
 		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
 	})
@@ -43,7 +43,7 @@ func TestOrphanedClaims(t *testing.T) {
 			claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "vip-cp-lives", Labels: map[string]string{names.Role: names.RoleControlPlane}}}
 			test.change(claim)
 			require.NoError(t, store.Claims.GetStore().Replace([]any{claim}, ""))
-			require.Equal(t, test.want, (&state{store}).OrphanedClaims())
+			require.Equal(t, test.want, (&source{store}).OrphanedClaims())
 		})
 	}
 }

@@ -2,17 +2,17 @@ package controller
 
 import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
-	"github.com/gorizond/capi-vip-allocator/internal/kube"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// state gives metrics their view of the caches.
-type state struct{ *kube.Store }
+// source gives metrics their view of the caches.
+type source struct{ *state.Store }
 
 // ClusterStates implements telemetry.Source.
-func (s *state) ClusterStates() map[telemetry.RoleState]int {
+func (s *source) ClusterStates() map[telemetry.RoleState]int {
 	roles := map[string]string{}
 	known := func(role string) { roles[names.ConditionType(role)] = role }
 	known(names.RoleControlPlane)
@@ -39,7 +39,7 @@ func (s *state) ClusterStates() map[telemetry.RoleState]int {
 
 // OrphanedClaims implements telemetry.Source. A claim that is on its way out does not count, nor does one that
 // something else than a Cluster owns.
-func (s *state) OrphanedClaims() int {
+func (s *source) OrphanedClaims() int {
 	count := 0
 	for _, object := range s.Claims.GetStore().List() {
 		cached, ok := object.(*capi.Claim)
@@ -55,7 +55,7 @@ func (s *state) OrphanedClaims() int {
 }
 
 // exists reports whether the Cluster that owns a claim is there.
-func (s *state) exists(namespace string, owner *vip.Owner) bool {
+func (s *source) exists(namespace string, owner *vip.Owner) bool {
 	cluster := s.CachedCluster(namespace + "/" + owner.Name)
 	return cluster != nil && cluster.UID == owner.UID
 }
