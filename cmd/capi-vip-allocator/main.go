@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/operator"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
@@ -36,8 +37,8 @@ func run(args []string) error {
 		return err
 	}
 	operator.LimitGarbage(os.LookupEnv)
-	logger := operator.SetupLogging(os.Stdout, opts.LogLevel, opts.LogFormat)
-	operator.RouteLibraries(logger)
+	logger := logging.New(os.Stdout, opts.LogLevel, opts.LogFormat)
+	logging.RouteLibraries(logger)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return operator.Run(ctx, opts, logger)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/discovery"
+	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
@@ -87,10 +88,15 @@ type extensionClients struct {
 	ownerName string
 }
 
+const (
+	hooksQPS   = 5
+	hooksBurst = 10
+)
+
 // newExtensionClients makes them with a rate limit of their own: they ask for little and must not wait behind a storm.
 func newExtensionClients(config *rest.Config, ownerName string) (*extensionClients, error) {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst, config.RateLimiter = leaseQPS, leaseBurst, nil
+	config.QPS, config.Burst, config.RateLimiter = hooksQPS, hooksBurst, nil
 	rest.AddUserAgent(config, "runtime-extension")
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
@@ -146,7 +152,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 			text = capi.Printable(err).Error()
 		}
 		if text != said && text != "" {
-			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(errorKey, text))
+			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(logging.ErrorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(period)
@@ -162,7 +168,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := r.leave(ctx); err != nil {
-		r.logger.Warn("the ExtensionConfig could not be taken away", slog.Any(errorKey, err))
+		r.logger.Warn("the ExtensionConfig could not be taken away", slog.Any(logging.ErrorKey, err))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
@@ -59,7 +60,7 @@ func TestHealth(t *testing.T) {
 
 func TestHealthLogsChangesOnly(t *testing.T) {
 	var log bytes.Buffer
-	h := NewHealth(SetupLogging(&log, slog.LevelInfo, options.LogJSON))
+	h := NewHealth(logging.New(&log, slog.LevelInfo, options.LogJSON))
 	err := errors.New("not synced")
 	h.AddReadyCheck("informers", func() error { return err })
 	probe(h, "/readyz")

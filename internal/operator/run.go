@@ -1,4 +1,4 @@
-// Package operator is the program around the controllers: logs, discovery, leader election, health, diagnostics
+// Package operator is the program around the controllers: wiring, health, diagnostics, the server of the runtime hooks
 // and shutdown.
 package operator
 
@@ -25,6 +25,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/discovery"
+	"github.com/gorizond/capi-vip-allocator/internal/election"
+	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
@@ -48,7 +50,7 @@ var errNotSynced = errors.New("waiting for the APIs or for the caches to fill")
 // Run runs the operator with completed and valid options until ctx ends: servers, leader election, and as the leader
 // the controllers. It returns nil on a clean end.
 func Run(ctx context.Context, opts *options.Options, logger *slog.Logger) error {
-	config, err := opts.RESTConfig(&warningLogger{logger: logger, seen: map[string]struct{}{}})
+	config, err := opts.RESTConfig(logging.NewWarnings(logger))
 	if err != nil {
 		return err
 	}
@@ -168,14 +170,14 @@ func (o *operator) linger(ctx context.Context) {
 }
 
 func (o *operator) lead(ctx context.Context) error {
-	leases, err := NewLeaseClient(o.config, o.options.LeaderElection.RenewDeadline)
+	leases, err := election.NewLeaseClient(o.config, o.options.LeaderElection.RenewDeadline)
 	if err != nil {
 		return err
 	}
-	return RunLeading(ctx, LeaderConfig{
+	return election.Run(ctx, election.Config{
 		LeaderElection: o.options.LeaderElection,
 		Client:         leases,
-		Identity:       NewLeaderIdentity(),
+		Identity:       election.NewIdentity(),
 		OnLeader: func(leads bool) {
 			o.leading.Store(leads)
 			o.metrics.Leading(leads)

@@ -1,4 +1,4 @@
-package operator
+package logging
 
 import (
 	"cmp"
@@ -14,17 +14,22 @@ const maxWarnings = 256
 // warningCode is the only code of warnings that Kubernetes uses (RFC 7234, section 5.5).
 const warningCode = 299
 
-// warningLogger logs every warning of the API server once, as far as it may be printed. client-go would log each with
+// Warnings logs every warning of the API server once, as far as it may be printed. client-go would log each with
 // every single request.
-type warningLogger struct {
+type Warnings struct {
 	logger *slog.Logger
 
 	mu   sync.Mutex
 	seen map[string]struct{}
 }
 
+// NewWarnings returns what logs to logger.
+func NewWarnings(logger *slog.Logger) *Warnings {
+	return &Warnings{logger: logger, seen: map[string]struct{}{}}
+}
+
 // HandleWarningHeader implements rest.WarningHandler.
-func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
+func (w *Warnings) HandleWarningHeader(code int, _, text string) {
 	if code != warningCode || text == "" {
 		return
 	}
@@ -34,7 +39,7 @@ func (w *warningLogger) HandleWarningHeader(code int, _, text string) {
 	}
 }
 
-func (w *warningLogger) isNew(text string) bool {
+func (w *Warnings) isNew(text string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, found := w.seen[text]; found || len(w.seen) >= maxWarnings {

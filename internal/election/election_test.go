@@ -1,4 +1,4 @@
-package operator
+package election
 
 import (
 	"context"
@@ -26,10 +26,10 @@ import (
 
 const window = options.DefaultLeaseDuration - options.DefaultRenewDeadline
 
-func leaderConfig(client *fake.Clientset, identity string) LeaderConfig {
+func leaderConfig(client *fake.Clientset, identity string) Config {
 	election := options.New().LeaderElection
 	election.Namespace = "vip-system"
-	return LeaderConfig{
+	return Config{
 		LeaderElection: election,
 		Client:         client.CoordinationV1(),
 		Identity:       identity,
@@ -52,12 +52,12 @@ type running struct {
 }
 
 // start lets a process compete whose work ends drain after it is told to stop.
-func start(t *testing.T, config LeaderConfig, drain time.Duration) *running {
+func start(t *testing.T, config Config, drain time.Duration) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	r := &running{stop: stop, leading: make(chan struct{}), done: make(chan error, 1)}
 	go func() {
-		r.done <- RunLeading(ctx, config, func(ctx context.Context) error {
+		r.done <- Run(ctx, config, func(ctx context.Context) error {
 			close(r.leading)
 			<-ctx.Done()
 			<-time.After(drain)
@@ -79,11 +79,11 @@ func TestRunLeadingHandsOverAfterTheDrain(t *testing.T) {
 				leaders.Add(-1)
 			}
 		}
-		compete := func(config LeaderConfig) *running {
+		compete := func(config Config) *running {
 			ctx, stop := context.WithCancel(t.Context())
 			r := &running{stop: stop, leading: make(chan struct{}), done: make(chan error, 1)}
 			go func() {
-				r.done <- RunLeading(ctx, config, func(ctx context.Context) error {
+				r.done <- Run(ctx, config, func(ctx context.Context) error {
 					assert.Equal(t, int32(1), workers.Add(1), "two processes work at once")
 					close(r.leading)
 					<-ctx.Done()
@@ -224,7 +224,7 @@ func TestRunLeadingReturnsTheErrorOfTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		client := fake.NewClientset()
-		err := RunLeading(t.Context(), leaderConfig(client, "first"), func(context.Context) error { return broken })
+		err := Run(t.Context(), leaderConfig(client, "first"), func(context.Context) error { return broken })
 		require.ErrorIs(t, err, broken)
 		assert.Empty(t, *lease(t, client).Spec.HolderIdentity, "whoever is next should not have to wait")
 	})
@@ -255,7 +255,7 @@ func TestRunLeadingDisabled(t *testing.T) {
 	var heard []bool
 	config.OnLeader = func(leading bool) { heard = append(heard, leading) }
 	ctx, stop := context.WithCancel(t.Context())
-	require.NoError(t, RunLeading(ctx, config, func(ctx context.Context) error {
+	require.NoError(t, Run(ctx, config, func(ctx context.Context) error {
 		stop()
 		return ctx.Err()
 	}))
@@ -265,7 +265,7 @@ func TestRunLeadingDisabled(t *testing.T) {
 func TestRunLeadingRefusesBadTimings(t *testing.T) {
 	config := leaderConfig(fake.NewClientset(), "first")
 	config.RenewDeadline = config.LeaseDuration
-	err := RunLeading(t.Context(), config, func(context.Context) error { return nil })
+	err := Run(t.Context(), config, func(context.Context) error { return nil })
 	require.ErrorContains(t, err, "vip-system/capi-vip-allocator-leader")
 }
 
@@ -275,6 +275,6 @@ func TestNewLeaseClient(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotNil(t, client)
 	assert.Zero(t, config.Timeout, "the caller's configuration should stay as it is")
-	first, second := NewLeaderIdentity(), NewLeaderIdentity()
+	first, second := NewIdentity(), NewIdentity()
 	assert.NotEqual(t, first, second)
 }

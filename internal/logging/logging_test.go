@@ -1,4 +1,4 @@
-package operator
+package logging
 
 import (
 	"bytes"
@@ -24,16 +24,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-func TestSetupLogging(t *testing.T) {
+func TestNew(t *testing.T) {
 	var text bytes.Buffer
-	logger := SetupLogging(&text, slog.LevelWarn, options.LogText)
+	logger := New(&text, slog.LevelWarn, options.LogText)
 	logger.Info("quiet")
 	logger.Warn("loud", "err", errors.New("broken"))
 	assert.NotContains(t, text.String(), "quiet")
 	assert.Contains(t, text.String(), "level=WARN msg=loud error=broken")
 
 	var object bytes.Buffer
-	logger = SetupLogging(&object, slog.Level(-6), options.LogJSON)
+	logger = New(&object, slog.Level(-6), options.LogJSON)
 	logger.Log(t.Context(), slog.Level(-6), "deep", slog.Group("inner", slog.String("err", "kept")))
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(object.Bytes(), &line))
@@ -58,7 +58,7 @@ func TestAnswersAreNotQuoted(t *testing.T) {
 // TestBodiesAreNotLogged: from verbosity 8 client-go logs the bodies of requests, with the tokens and keys in them.
 func TestBodiesAreNotLogged(t *testing.T) {
 	var text bytes.Buffer
-	logger := SetupLogging(&text, slog.Level(-99), options.LogText)
+	logger := New(&text, slog.Level(-99), options.LogText)
 	for verbosity := range 11 {
 		assert.Equal(t, verbosity < 8, logger.Enabled(t.Context(), slog.Level(-verbosity)), "%d", verbosity)
 	}
@@ -79,7 +79,7 @@ func routed(t *testing.T, level slog.Level) *bytes.Buffer {
 		klog.ClearLogger()
 	})
 	buffer := &bytes.Buffer{}
-	RouteLibraries(SetupLogging(buffer, level, options.LogJSON))
+	RouteLibraries(New(buffer, level, options.LogJSON))
 	return buffer
 }
 

@@ -1,4 +1,4 @@
-package operator
+package logging
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-func TestWarningLogger(t *testing.T) {
+func TestWarnings(t *testing.T) {
 	var log bytes.Buffer
-	w := &warningLogger{logger: SetupLogging(&log, slog.LevelInfo, options.LogJSON), seen: map[string]struct{}{}}
+	w := NewWarnings(New(&log, slog.LevelInfo, options.LogJSON))
 	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
 	w.HandleWarningHeader(299, "agent", "cluster.x-k8s.io/v1beta1 Cluster is deprecated")
 	w.HandleWarningHeader(199, "agent", "other code")

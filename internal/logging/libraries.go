@@ -1,4 +1,4 @@
-package operator
+package logging
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func routeKlog(logger *slog.Logger) {
 	}
 	var level klog.Level
 	if err := level.Set(strconv.Itoa(verbosity)); err != nil {
-		logger.Error("cannot set klog's verbosity", slog.Any(errorKey, err))
+		logger.Error("cannot set klog's verbosity", slog.Any(ErrorKey, err))
 	}
 }
 
@@ -55,7 +55,7 @@ func logLassoError(logger *slog.Logger, message string) {
 		logger.Error(message)
 		return
 	}
-	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(errorKey, strings.TrimSuffix(cause, ", requeuing")))
+	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(ErrorKey, strings.TrimSuffix(cause, ", requeuing")))
 }
 
 func routeLogrus(logger *slog.Logger) {

@@ -1,10 +1,12 @@
-package operator
+// Package election has one of several operators lead: it drains the work in hand before another may begin.
+package election
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 
+	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
@@ -33,14 +36,14 @@ const (
 	leaseBurst = 10
 )
 
-// LeaderConfig is what leader election needs.
-type LeaderConfig struct {
+// Config is what leader election needs.
+type Config struct {
 	options.LeaderElection
 
 	// Client reads and writes the Lease (verbs get, create, update). It must share its rate limit with nothing else:
 	// see NewLeaseClient.
 	Client coordinationclient.LeasesGetter
-	// Identity is how this process is told from its peers: see NewLeaderIdentity.
+	// Identity is how this process is told from its peers: see NewIdentity.
 	Identity string
 	// OnLeader, if set, is told true when this process begins to lead and false when it has ceased.
 	OnLeader func(leading bool)
@@ -65,12 +68,16 @@ func NewLeaseClient(config *rest.Config, renewDeadline time.Duration) (coordinat
 	return client, nil
 }
 
-// NewLeaderIdentity returns HOSTNAME_UUID: a person sees whose it is, and a restarted pod is not taken for its predecessor.
-func NewLeaderIdentity() string {
-	return hostname() + "_" + string(uuid.NewUUID())
+// NewIdentity returns HOSTNAME_UUID: a person sees whose it is, and a restarted pod is not taken for its predecessor.
+func NewIdentity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost" // it only tells people whose it is
+	}
+	return host + "_" + string(uuid.NewUUID())
 }
 
-// RunLeading waits until this process holds the Lease and then runs lead, once. With Enabled false it just runs lead.
+// Run waits until this process holds the Lease and then runs lead, once. With Enabled false it just runs lead.
 //
 // When ctx ends, the context of lead ends, and when lead has returned the Lease is released: a standby takes over at
 // once, and never beside work in hand. It then returns nil or what lead returned; context.Canceled counts as nil.
@@ -80,7 +87,7 @@ func NewLeaderIdentity() string {
 //
 // In both cases lead gets LeaseDuration-RenewDeadline to return; else the error is or wraps ErrDrainTimeout and lead
 // is left behind: exit the process. When lead returns on its own the Lease is released and its error returned.
-func RunLeading(ctx context.Context, config LeaderConfig, lead func(ctx context.Context) error) error {
+func Run(ctx context.Context, config Config, lead func(ctx context.Context) error) error {
 	if config.OnLeader == nil {
 		config.OnLeader = func(bool) {}
 	}
@@ -101,7 +108,7 @@ func RunLeading(ctx context.Context, config LeaderConfig, lead func(ctx context.
 
 // candidate is one process in one election.
 type candidate struct {
-	config  LeaderConfig
+	config  Config
 	lock    *watchedLock
 	elector *leaderelection.LeaderElector
 	// elected is closed when the Lease is held, stopped when the elector has ended.
@@ -109,7 +116,7 @@ type candidate struct {
 	stopped chan struct{}
 }
 
-func newCandidate(config LeaderConfig) (*candidate, error) {
+func newCandidate(config Config) (*candidate, error) {
 	c := &candidate{
 		config:  config,
 		elected: make(chan struct{}),
@@ -224,7 +231,7 @@ func (c *candidate) resign(ctx context.Context, stopElecting context.CancelFunc)
 	ctx, cancel := context.WithTimeout(ctx, c.config.LeaseDuration-c.config.RenewDeadline)
 	defer cancel()
 	if err := c.lock.release(ctx); err != nil {
-		c.config.Logger.Warn("the Lease is left to run out", slog.Any(errorKey, err))
+		c.config.Logger.Warn("the Lease is left to run out", slog.Any(logging.ErrorKey, err))
 	}
 }
 

@@ -1,4 +1,5 @@
-package operator
+// Package logging has all lines of the operator look alike, whoever writes them, and keeps out what may not be printed.
+package logging
 
 import (
 	"io"
@@ -8,18 +9,18 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// errorKey is the one key of errors in log lines; libraries that use logr write "err".
-const errorKey = "error"
+// ErrorKey is the one key of errors in log lines; libraries that use logr write "err".
+const ErrorKey = "error"
 
 // deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens. From 8
 // client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the runtime
 // hooks, and whatever people put into the variables of Clusters.
 const deepest = slog.Level(-7)
 
-// SetupLogging returns the logger of the program: it writes lines of the given format to w, from the given level up.
+// New returns the logger of the program: it writes lines of the given format to w, from the given level up.
 // No level is below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format means JSON.
 // It changes nothing global: see RouteLibraries.
-func SetupLogging(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
+func New(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
 	handling := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
 	if format == options.LogText {
 		return slog.New(slog.NewTextHandler(w, handling))
@@ -42,7 +43,7 @@ func normaliseAttr(groups []string, attr slog.Attr) slog.Attr {
 			attr.Value = slog.StringValue(slog.LevelDebug.String())
 		}
 	case "err":
-		attr.Key = errorKey
+		attr.Key = ErrorKey
 	}
 	return attr
 }
