@@ -99,8 +99,12 @@ verify: ## Check that generated code and go.mod are up to date
 
 include hack/install.mk
 
+.PHONY: ci
+ci: ## What continuous integration runs: style, generated code, and all tests on both ends of the versions
+	hack/ci.sh
+
 .PHONY: presubmit
-presubmit: lint verify test-unit test test-compat test-install ## What a change must pass
+presubmit: test-unit ci test-install ## What a change must pass: what continuous integration runs, races and the installers
 
 .PHONY: clean
 clean: ## Remove what was built here
