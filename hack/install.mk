@@ -3,7 +3,7 @@
 RELEASE := cd hack/release && $(GO) run . -root $(CURDIR) -commit "$(COMMIT)" -date "$(DATE)"$(if $(REPOSITORY), -repository $(REPOSITORY))
 IN_INSTALL := cd test/install &&
 # The version of what is built without a tag; a release names its own.
-DEV_VERSION := v0.1.0-dev
+DEV_VERSION := v1.0.0-dev
 
 .PHONY: chart
 chart: ## Pack the chart into dist/
@@ -22,7 +22,7 @@ push: ## Push the image of all platforms to its registry, or to REPOSITORY, with
 	$(RELEASE) -version $(VERSION) push
 
 .PHONY: release
-release: ## Make a release in dist/: make release VERSION=v0.1.0
+release: ## Make a release in dist/: make release VERSION=v1.0.0
 	$(RELEASE) -version $(VERSION) all
 
 .PHONY: chart-docs

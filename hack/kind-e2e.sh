@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind_cluster=${1:?name of the kind cluster}
-version=v0.1.0-e2e
+version=v1.0.0-e2e
 namespace=capi-vip-allocator-system
 
 say() { printf '\n=== %s\n' "$*"; }

@@ -85,7 +85,7 @@ controller: {replicas: 3}
 func TestImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("ab", 32)
 	tests := map[string]struct{ values, want string }{
-		"if nothing is set, should be that of the release": {"", "ghcr.io/gorizond/capi-vip-allocator:v0.1.0"},
+		"if nothing is set, should be that of the release": {"", "ghcr.io/gorizond/capi-vip-allocator:v1.0.0"},
 		"if repository and tag are given, should be those": {"image: {repository: 'registry.local:5000/vip', tag: test}", "registry.local:5000/vip:test"},
 		"if a digest is given, should win over the tag":    {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
 	}

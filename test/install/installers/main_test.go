@@ -24,8 +24,8 @@ import (
 
 // The two releases that are installed and upgraded to.
 const (
-	first  = "v0.1.0"
-	second = "v0.1.1"
+	first  = "v1.0.0"
+	second = "v1.0.1"
 	// patience is how long anything may take: long enough for a machine that is busy with other things.
 	patience = 2 * time.Minute
 )

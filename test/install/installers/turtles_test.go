@@ -75,7 +75,7 @@ func TestTurtles(t *testing.T) {
 		waitInstalled(t, first)
 		container := deployed(t, turtlesNamespace).Spec.Template.Spec.Containers[0]
 		require.ElementsMatch(t, injected(), container.Args)
-		require.Equal(t, "registry.example.com/gorizond/capi-vip-allocator:v0.1.0", container.Image)
+		require.Equal(t, "registry.example.com/gorizond/capi-vip-allocator:v1.0.0", container.Image)
 		require.Equal(t, "/livez", container.LivenessProbe.HTTPGet.Path)
 		pod := runPod(t, first, turtlesNamespace)
 		works(t, "turtles-one", 71)

@@ -142,7 +142,7 @@ func (o *team) inventory(at *side) func() {
 			"name": "addon-capi-vip-allocator", "namespace": harness.Namespace,
 			"labels": map[string]any{"clusterctl.cluster.x-k8s.io": "", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator"},
 		},
-		"providerName": "capi-vip-allocator", "type": "AddonProvider", "version": "v0.1.0",
+		"providerName": "capi-vip-allocator", "type": "AddonProvider", "version": "v1.0.0",
 	}}
 	providers := at.Dynamic.Resource(schema.GroupVersionResource{Group: "clusterctl.cluster.x-k8s.io", Version: "v1alpha3", Resource: "providers"}).Namespace(harness.Namespace)
 	_, err := providers.Create(o.t.Context(), provider, metav1.CreateOptions{})

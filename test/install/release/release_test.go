@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	version = "v0.1.0"
+	version = "v1.0.0"
 	commit  = "0123456789abcdef0123456789abcdef01234567"
 	image   = "capi-vip-allocator_" + version + "_image.tar"
 	// maxImage bounds what is pulled to each node.
@@ -78,7 +78,7 @@ func TestRelease(t *testing.T) {
 		require.Equal(t, read("capi-vip-allocator.yaml"), read("addon-components.yaml"))
 		require.Contains(t, string(read("metadata.yaml")), "contract: v1beta1")
 	})
-	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) { checkChart(t, read("capi-vip-allocator-0.1.0.tgz")) })
+	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) { checkChart(t, read("capi-vip-allocator-1.0.0.tgz")) })
 	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) { checkImage(t, filepath.Join(dist, image)) })
 	t.Run("if krew installs the plugin, should find an archive for each platform with its checksum", func(t *testing.T) {
 		checkKrew(t, read("krew-vip.yaml"), read)
@@ -123,7 +123,7 @@ func checkChart(t *testing.T, packed []byte) {
 		require.NoError(t, err)
 		files[strings.TrimPrefix(header.Name, "capi-vip-allocator/")] = string(content)
 	}
-	require.Contains(t, files["Chart.yaml"], "\nversion: 0.1.0\nappVersion: v0.1.0\n")
+	require.Contains(t, files["Chart.yaml"], "\nversion: 1.0.0\nappVersion: v1.0.0\n")
 	for _, file := range []string{"values.yaml", "values.schema.json", "README.md", "files/rbac.yaml", "files/alerts.yaml", "files/dashboard.json", "templates/deployment.yaml"} {
 		require.NotEmpty(t, files[file], file)
 	}
@@ -204,7 +204,7 @@ func checkSBOM(t *testing.T, content []byte) {
 func TestRefuses(t *testing.T) {
 	program := tool(t)
 	tests := map[string]struct{ version, want string }{
-		"if the version has no v":          {"0.1.0", "is not a version"},
+		"if the version has no v":          {"1.0.0", "is not a version"},
 		"if the version is a word":         {"latest", "is not a version"},
 		"if the series is not in metadata": {"v9.9.0", "does not list the series 9.9"},
 	}
