@@ -116,6 +116,7 @@ func TestLargestObjects(t *testing.T) {
 func TestManyPools(t *testing.T) {
 	const pools, clusters = 500, 20
 	s := ordinary(t)
+	s.patience = 5 * patience // that many pools are also to be deleted, beside other tests
 	for i := range pools {
 		pool := harness.NewPool{
 			Name:  fmt.Sprintf("%s-%03d-%s", s.name, i, strings.Repeat("x", 253-len(s.name)-5)),
