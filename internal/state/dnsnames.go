@@ -113,7 +113,7 @@ func (s *Store) holdsName(cluster *capi.Cluster, role, name string, now time.Tim
 
 // backed reports whether a Cluster carries the address that its own claim for a role is bound to (ADR 11).
 func (s *Store) backed(cluster *capi.Cluster, role string, now time.Time) bool {
-	claim, ok := s.claims.get(cluster.Namespace+"/"+names.ClaimName(cluster.Name, role), now)
+	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, role), now)
 	if !ok || claim.OwnerUID() != cluster.UID {
 		return false
 	}

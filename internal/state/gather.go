@@ -47,8 +47,9 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 	return snapshot
 }
 
-// contested returns the addresses whose other holders matter to a Cluster: those of its claims, and those that it carries as
-// its endpoint or for roles that have a claim or a pool. Annotations of any other role its owner may have in any number.
+// contested returns the addresses whose other holders matter to a Cluster: those of its claims, and those that it
+// carries as its endpoint or for roles that have a claim or a pool. Annotations of any other role its owner may have in
+// any number.
 func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
 	addresses := map[netip.Addr]bool{vip.ParseAddr(snapshot.Cluster.Endpoint.Host): true}
 	for role, value := range snapshot.Cluster.VIPs {
@@ -210,7 +211,7 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
-		for _, rival := range carriedAs(other, addr) {
+		for _, rival := range carried(other, func(a netip.Addr) bool { return a == addr }) {
 			role, annotation := names.RoleOfAnnotation(rival.Field)
 			if !seen[rival] && (!annotation || s.underway(other, role, now)) {
 				seen[rival] = true
@@ -247,7 +248,7 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 // overwritten: a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody
 // needs.
 func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool {
-	claim, ok := s.claims.get(cluster.Namespace+"/"+names.ClaimName(cluster.Name, role), now)
+	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, role), now)
 	if ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != "" {
 		return false // it counts by its IPAddress, or the annotation is about to be overwritten
 	}
@@ -265,22 +266,27 @@ func released(cluster *capi.Cluster) bool {
 	return cluster.DeletionTimestamp != nil && !slices.Contains(cluster.Finalizers, names.ClusterFinalizer)
 }
 
-// carriedAs returns where a Cluster carries an address: as its endpoint, and in annotations of a role if it has a class, without
-// which no pool serves it. It is called for everybody who names an address, so it looks at what names another one first.
-func carriedAs(cluster *capi.Cluster, addr netip.Addr) []vip.Rival {
+// carried returns the addresses for which is holds that a Cluster carries, and where: as its endpoint, and in
+// annotations of a role if it has a class, without which no pool serves it. It is asked of everybody who names an
+// address, so what fails the cheap test by address is passed over before its key is looked at.
+func carried(cluster *capi.Cluster, is func(netip.Addr) bool) []vip.Rival {
 	var rivals []vip.Rival
-	if vip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host) == addr {
-		rivals = append(rivals, vip.Rival{Address: addr, Cluster: cluster.Key(), Field: vip.EndpointField})
+	add := func(addr netip.Addr, field string) {
+		rivals = append(rivals, vip.Rival{Address: addr, Cluster: cluster.Key(), Field: field})
+	}
+	if addr := vip.ParseAddr(cluster.Spec.ControlPlaneEndpoint.Host); is(addr) {
+		add(addr, vip.EndpointField)
 	}
 	if cluster.Class().Name == "" {
 		return rivals
 	}
 	for key, value := range cluster.Annotations {
-		if vip.ParseAddr(value) != addr {
+		addr := vip.ParseAddr(value)
+		if !is(addr) {
 			continue
 		}
 		if _, ok := names.RoleOfAnnotation(key); ok {
-			rivals = append(rivals, vip.Rival{Address: addr, Cluster: cluster.Key(), Field: key})
+			add(addr, key)
 		}
 	}
 	return rivals

@@ -19,7 +19,11 @@ import (
 // crowd is how many Clusters of a hostile tenant name the same addresses in all annotations that are read of each.
 const crowd = 500
 
-// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of theirs.
+// bothSides are the Cluster beside the crowd, and one of the crowd.
+var bothSides = []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}}
+
+// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of
+// theirs.
 func crowded(tb testing.TB, class string) *Store {
 	tb.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
@@ -56,7 +60,7 @@ func TestGatherInACrowd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := crowded(t, class)
-			for _, key := range []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}} {
+			for _, key := range bothSides {
 				_, snapshot, ok := store.Gather(key, vip.Memory{}, vip.Settings{}, time.Now())
 				require.True(t, ok)
 				assert.Empty(t, snapshot.Rivals, key)
@@ -73,7 +77,7 @@ func TestGatherInACrowd(t *testing.T) {
 func BenchmarkGatherInACrowd(b *testing.B) {
 	for _, class := range []string{"", "class"} {
 		store := crowded(b, class)
-		for _, key := range []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}} {
+		for _, key := range bothSides {
 			b.Run(fmt.Sprintf("%s, class %q of the crowd", key, class), func(b *testing.B) {
 				for b.Loop() {
 					store.Gather(key, vip.Memory{}, vip.Settings{}, time.Time{})

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -105,19 +106,10 @@ func clusterClass(c *capi.Cluster) []string {
 	return nil
 }
 
-// carriedAddresses returns the addresses by which carriedAs may find a Cluster.
 func carriedAddresses(c *capi.Cluster) []string {
 	var keys []string
-	add := func(value string) {
-		if addr := vip.ParseAddr(value); addr.IsValid() {
-			keys = append(keys, addr.String())
-		}
-	}
-	add(c.Spec.ControlPlaneEndpoint.Host)
-	if c.Class().Name != "" {
-		for _, value := range c.VIPs() {
-			add(value)
-		}
+	for _, place := range carried(c, netip.Addr.IsValid) {
+		keys = append(keys, place.Address.String())
 	}
 	return keys
 }
