@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // The versions that the allocator can use of each neighbour, best first.
@@ -142,7 +143,7 @@ func (f *Finder) Await(ctx context.Context, period time.Duration) (capi.API, err
 		}
 		if waitsFor != said {
 			f.Logger.Info("waiting for APIs that are not served yet; install Cluster API and its in-cluster IPAM provider",
-				slog.String("missing", waitsFor), slog.Any("error", err))
+				slog.String("missing", waitsFor), slog.Any(names.ErrorKey, err))
 			said = waitsFor
 		}
 		return false, nil

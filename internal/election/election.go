@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -18,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
@@ -69,12 +68,8 @@ func NewLeaseClient(config *rest.Config, renewDeadline time.Duration) (coordinat
 }
 
 // NewIdentity returns HOSTNAME_UUID: a person sees whose it is, and a restarted pod is not taken for its predecessor.
-func NewIdentity() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost" // it only tells people whose it is
-	}
-	return host + "_" + string(uuid.NewUUID())
+func NewIdentity(hostname string) string {
+	return hostname + "_" + string(uuid.NewUUID())
 }
 
 // Run waits until this process holds the Lease and then runs lead, once. With Enabled false it just runs lead.
@@ -231,7 +226,7 @@ func (c *candidate) resign(ctx context.Context, stopElecting context.CancelFunc)
 	ctx, cancel := context.WithTimeout(ctx, c.config.LeaseDuration-c.config.RenewDeadline)
 	defer cancel()
 	if err := c.lock.release(ctx); err != nil {
-		c.config.Logger.Warn("the Lease is left to run out", slog.Any(logging.ErrorKey, err))
+		c.config.Logger.Warn("the Lease is left to run out", slog.Any(names.ErrorKey, err))
 	}
 }
 

@@ -275,6 +275,6 @@ func TestNewLeaseClient(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotNil(t, client)
 	assert.Zero(t, config.Timeout, "the caller's configuration should stay as it is")
-	first, second := NewIdentity(), NewIdentity()
+	first, second := NewIdentity("host"), NewIdentity("host")
 	assert.NotEqual(t, first, second)
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/cluster-api/api/runtime/catalog"
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
@@ -55,7 +56,7 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			status, err = decode(body.content, request)
 		}
 		if err != nil {
-			e.Logger.Debug("a request to a runtime hook is refused", slog.String("hook", hook), slog.Int("status", status), slog.Any("error", err))
+			e.Logger.Debug("a request to a runtime hook is refused", slog.String("hook", hook), slog.Int("status", status), slog.Any(names.ErrorKey, err))
 			http.Error(w, err.Error(), status)
 			return
 		}
@@ -69,13 +70,13 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 		content, err := json.Marshal(response)
 		if err != nil {
 			result = telemetry.HookPanicked
-			e.Logger.Error("the answer of a runtime hook cannot be written", slog.String("hook", hook), slog.Any("error", err))
+			e.Logger.Error("the answer of a runtime hook cannot be written", slog.String("hook", hook), slog.Any(names.ErrorKey, err))
 			http.Error(w, "internal error, see the log of the operator", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err := body.answer(w, content); err != nil {
-			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook), slog.Any("error", err))
+			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook), slog.Any(names.ErrorKey, err))
 		}
 	})
 }

@@ -13,6 +13,8 @@ import (
 	lassolog "github.com/rancher/lasso/pkg/log"
 	"github.com/sirupsen/logrus"
 	"k8s.io/klog/v2"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // RouteLibraries sends what the libraries log to logger: klog (client-go, and with it the handlers of runtime
@@ -35,7 +37,7 @@ func routeKlog(logger *slog.Logger) {
 	}
 	var level klog.Level
 	if err := level.Set(strconv.Itoa(verbosity)); err != nil {
-		logger.Error("cannot set klog's verbosity", slog.Any(ErrorKey, err))
+		logger.Error("cannot set klog's verbosity", slog.Any(names.ErrorKey, err))
 	}
 }
 
@@ -55,7 +57,7 @@ func logLassoError(logger *slog.Logger, message string) {
 		logger.Error(message)
 		return
 	}
-	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(ErrorKey, strings.TrimSuffix(cause, ", requeuing")))
+	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(names.ErrorKey, strings.TrimSuffix(cause, ", requeuing")))
 }
 
 func routeLogrus(logger *slog.Logger) {

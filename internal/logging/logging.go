@@ -6,11 +6,9 @@ import (
 	"log/slog"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
-
-// ErrorKey is the one key of errors in log lines; libraries that use logr write "err".
-const ErrorKey = "error"
 
 // deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens. From 8
 // client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the runtime
@@ -43,7 +41,7 @@ func normaliseAttr(groups []string, attr slog.Attr) slog.Attr {
 			attr.Value = slog.StringValue(slog.LevelDebug.String())
 		}
 	case "err":
-		attr.Key = ErrorKey
+		attr.Key = names.ErrorKey
 	}
 	return attr
 }

@@ -12,6 +12,9 @@ const FieldManager = "capi-vip-allocator"
 // LeaseName is the name of the Lease that the replicas of the operator compete for, unless a flag says otherwise.
 const LeaseName = "capi-vip-allocator-leader"
 
+// ErrorKey is the one key of errors in log lines; libraries that use logr write "err".
+const ErrorKey = "error"
+
 // Labels and annotations on pools. They configure the allocator; nothing on a Cluster does.
 const (
 	// ClusterClass is the label with the name of the ClusterClass a pool serves; the value SeeAnnotation says that the

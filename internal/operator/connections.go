@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// crowd is a listener that keeps so many connections at most. When one more comes, the one that has done nothing for the
-// longest goes, be it silent, idle or slow. So those that hold connections keep nobody out.
+// crowd is a listener that keeps so many connections at most. When one more comes, the one that has done nothing for
+// the longest goes, be it silent, idle or slow. So those that hold connections keep nobody out.
 type crowd struct {
 	net.Listener
 	limit int

@@ -108,7 +108,7 @@ func ListenProfiler(ctx context.Context, address string, logger *slog.Logger) (*
 	})
 }
 
-// hostname is best effort: it only decorates the certificate.
+// hostname is best effort: it only decorates the certificate and the identity in the Lease.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
@@ -146,7 +146,7 @@ func (g *gate) logFailure(r *http.Request, err error) {
 	}
 	g.logger.LogAttrs(r.Context(), level,
 		"a request for metrics could not be checked; the operator needs the verb create on tokenreviews and subjectaccessreviews",
-		slog.String("path", r.URL.Path), slog.Any(logging.ErrorKey, err))
+		slog.String("path", r.URL.Path), slog.Any(names.ErrorKey, err))
 }
 
 var errBusy = errors.New("too many requests wait for the API server already")

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
@@ -129,7 +129,7 @@ func (s *Server) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, serverDrain)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		s.logger.Warn("requests in hand are cut off", slog.Any(logging.ErrorKey, errors.Join(err, s.http.Close())))
+		s.logger.Warn("requests in hand are cut off", slog.Any(names.ErrorKey, errors.Join(err, s.http.Close())))
 	}
 }
 

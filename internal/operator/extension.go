@@ -20,7 +20,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
 	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/extension"
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
@@ -121,7 +121,7 @@ func (c *clientCAs) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	if err != nil {
 		// Callers learn nothing but that the server failed.
 		if c.said.Swap(err.Error()) != err.Error() {
-			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM", slog.Any(logging.ErrorKey, err))
+			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM", slog.Any(names.ErrorKey, err))
 		}
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (h *hooks) read(ctx context.Context) {
 			return
 		}
 		if text := err.Error(); text != said {
-			h.operator.logger.Warn("the caches of the runtime hooks cannot be filled, trying again", slog.Any(logging.ErrorKey, err))
+			h.operator.logger.Warn("the caches of the runtime hooks cannot be filled, trying again", slog.Any(names.ErrorKey, err))
 			said = text
 		}
 	}, readRetry)

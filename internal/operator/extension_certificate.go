@@ -21,7 +21,6 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
@@ -88,7 +87,7 @@ func (s *servingCertificate) keep(ctx context.Context, period time.Duration) {
 			}
 		}
 		if text != said && text != "" {
-			s.logger.Warn("the certificate of the "+s.of+" cannot be had, trying again", slog.String(logging.ErrorKey, text))
+			s.logger.Warn("the certificate of the "+s.of+" cannot be had, trying again", slog.String(names.ErrorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(pause)

@@ -22,7 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// With a CA of clients, the hooks answer those alone that it has signed, and nobody while it cannot be read, which is said.
+// With a CA of clients, the hooks answer those alone that it has signed, and nobody while it cannot be read, which is
+// said.
 func TestClientCAs(t *testing.T) {
 	serving, err := newSelfSigned(time.Now)
 	require.NoError(t, err)

@@ -21,7 +21,6 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/discovery"
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
@@ -152,7 +151,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 			text = capi.Printable(err).Error()
 		}
 		if text != said && text != "" {
-			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(logging.ErrorKey, text))
+			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(names.ErrorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(period)
@@ -168,7 +167,7 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := r.leave(ctx); err != nil {
-		r.logger.Warn("the ExtensionConfig could not be taken away", slog.Any(logging.ErrorKey, err))
+		r.logger.Warn("the ExtensionConfig could not be taken away", slog.Any(names.ErrorKey, err))
 	}
 }
 

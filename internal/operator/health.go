@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gorizond/capi-vip-allocator/internal/logging"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // Check says what is wrong, or nil. It is called on every probe, maybe by several at once, and must answer at once.
@@ -71,7 +71,7 @@ func (h *Health) handle(probe string, list func() []*namedCheck) http.Handler {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		if _, err := fmt.Fprint(w, report); err != nil {
-			h.logger.Debug("a probe did not wait for its answer", slog.Any(logging.ErrorKey, err))
+			h.logger.Debug("a probe did not wait for its answer", slog.Any(names.ErrorKey, err))
 		}
 	})
 }
@@ -109,7 +109,7 @@ func (h *Health) runOne(probe string, c *namedCheck) error {
 	h.mu.Unlock()
 	switch {
 	case changed && err != nil:
-		h.logger.Warn("a check fails", slog.String("probe", probe), slog.String("check", c.name), slog.Any(logging.ErrorKey, err))
+		h.logger.Warn("a check fails", slog.String("probe", probe), slog.String("check", c.name), slog.Any(names.ErrorKey, err))
 	case changed:
 		h.logger.Info("a check passes again", slog.String("probe", probe), slog.String("check", c.name))
 	}

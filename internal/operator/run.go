@@ -177,7 +177,7 @@ func (o *operator) lead(ctx context.Context) error {
 	return election.Run(ctx, election.Config{
 		LeaderElection: o.options.LeaderElection,
 		Client:         leases,
-		Identity:       election.NewIdentity(),
+		Identity:       election.NewIdentity(hostname()),
 		OnLeader: func(leads bool) {
 			o.leading.Store(leads)
 			o.metrics.Leading(leads)
