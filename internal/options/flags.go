@@ -47,7 +47,7 @@ func (o *Options) flagSet(args []string, usage io.Writer) *pflag.FlagSet {
 	fs := pflag.NewFlagSet(ProgramName, pflag.ContinueOnError)
 	fs.SetOutput(usage)
 	o.AddFlags(fs)
-	o.AcceptKindConcurrency(fs, args)
+	o.acceptKindConcurrency(fs, args)
 	return fs
 }
 
@@ -63,7 +63,7 @@ func parse(fs *pflag.FlagSet, args []string) error {
 
 // AddFlags registers every flag in fs, with the current values as defaults. The program then understands all flags
 // that cluster-api-operator writes into a provider's Deployment, except for those named after kinds: see
-// AcceptKindConcurrency. A value that cannot be understood does not fail the parsing: Validate reports them all.
+// acceptKindConcurrency. A value that cannot be understood does not fail the parsing: Validate reports them all.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.flags = fs
 	for _, s := range o.settings() {

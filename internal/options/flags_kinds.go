@@ -11,12 +11,12 @@ const (
 	concurrencySuffix      = "-concurrency"
 )
 
-// AcceptKindConcurrency makes fs accept the flags --KIND-concurrency that occur in args, the raw arguments that are
+// acceptKindConcurrency makes fs accept the flags --KIND-concurrency that occur in args, the raw arguments that are
 // going to be parsed. cluster-api-operator writes one for every entry of a CAPIProvider's groupKindConcurrency, KIND
 // being "machine" or "machine.cluster.x-k8s.io", and a flag the program does not know would crash-loop it. Those of
 // Cluster set Options.Concurrency, all others are ignored and appear in Notices. Call it after AddFlags and before
 // parsing.
-func (o *Options) AcceptKindConcurrency(fs *pflag.FlagSet, args []string) {
+func (o *Options) acceptKindConcurrency(fs *pflag.FlagSet, args []string) {
 	for _, arg := range args {
 		if arg == "--" {
 			return

@@ -67,8 +67,8 @@ const (
 	LogText LogFormat = "text"
 )
 
-// Options is everything that can be set from outside. The way through is New, AddFlags (and
-// AcceptKindConcurrency with the raw arguments), parsing, Complete, Validate; only then are the fields to be used.
+// Options is everything that can be set from outside. The way through is Parse, Complete, Validate; only then are the
+// fields to be used.
 type Options struct {
 	// RetryInterval is how soon a waiting Cluster is looked at again. Config file: retryInterval.
 	RetryInterval time.Duration

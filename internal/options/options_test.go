@@ -263,7 +263,7 @@ func TestOptionsUsage(t *testing.T) {
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	o := New()
 	o.AddFlags(fs)
-	o.AcceptKindConcurrency(fs, []string{"--machine-concurrency=1", "--", "--late-concurrency=1"})
+	o.acceptKindConcurrency(fs, []string{"--machine-concurrency=1", "--", "--late-concurrency=1"})
 	usage := fs.FlagUsages()
 	assert.Contains(t, usage, "--default-port int")
 	assert.Contains(t, usage, "(default 6443)")
