@@ -55,8 +55,10 @@ func TestNothingIsGivenUpForLackOfEvidence(t *testing.T) {
 			"metadata": map[string]any{"annotations": map[string]any{key: nil}},
 		}))
 	}
-	s.eventually("the loss of the conditions", func() error { // a status may not be empty: Cluster API has to have written its part
-		return harness.Merge(t.Context(), clusters, "prod", map[string]any{"status": map[string]any{"conditions": nil}}, "status")
+	lost := map[string]any{"status": map[string]any{"conditions": nil}}
+	s.eventually("the loss of the conditions", func() error {
+		// A status may not be empty: Cluster API has to have written its part.
+		return harness.Merge(t.Context(), clusters, "prod", lost, "status")
 	})
 	s.operator = runOperator(t, e)
 	t.Cleanup(s.end)

@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as are read. The API server takes
-	// five times as many, and then it and Cluster API are what others wait for, for minutes.
+	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as are read. The API server
+	// takes five times as many, and then it and Cluster API are what others wait for, for minutes.
 	lies = 600
-	// editsPerSecond is how often the hostile tenant changes one of its Clusters. Each change makes the API server store and
-	// send the whole: more of them would measure the API server.
+	// editsPerSecond is how often the hostile tenant changes one of its Clusters. Each change makes the API server store
+	// and send the whole: more of them would measure the API server.
 	editsPerSecond = 5
 	// memoryLimit is what the chart gives the operator, in bytes.
 	memoryLimit = 512 << 20
@@ -35,8 +35,9 @@ type siege struct {
 	edits                  int
 }
 
-// hostile serves Clusters one after the other: on a quiet plane, then with as many hostile Clusters in another namespace as
-// asked for, each of which names thousands of the pool's free addresses, and last while their tenant goes on to edit them.
+// hostile serves Clusters one after the other: on a quiet plane, then with as many hostile Clusters in another
+// namespace as asked for, each of which names hundreds of the pool's free addresses, and last while their tenant goes
+// on to edit them.
 func (b *bench) hostile(ctx context.Context) (*siege, error) {
 	run, err := b.begin(ctx, true)
 	if err != nil {
@@ -99,11 +100,7 @@ func (t *hostileTenant) create(ctx context.Context) error {
 	if _, err := plane.ApplyYAML(ctx, t.run.bench.plane.Config(), manifest); err != nil {
 		return fmt.Errorf("prepare the hostile tenant: %w", err)
 	}
-	indexes := make([]int, t.run.bench.options.hostile)
-	for i := range indexes {
-		indexes[i] = i
-	}
-	return measure.AtOnce(ctx, hands, indexes, func(ctx context.Context, i int) error {
+	return atOnce(ctx, t.run.bench.options.hostile, func(ctx context.Context, i int) error {
 		_, err := t.run.bench.client.Resource(resources()[clustersResource]).Namespace(t.namespace).
 			Create(ctx, t.cluster(i), metav1.CreateOptions{})
 		if err != nil {
@@ -113,18 +110,19 @@ func (t *hostileTenant) create(ctx context.Context) error {
 	})
 }
 
-// cluster returns a Cluster without a topology that says that it has the first addresses of the scene's pool, which are those
-// that others get next.
+// cluster returns a Cluster without a topology that says that it has the first addresses of the scene's pool, which are
+// those that others get next.
 func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
 	annotations := make(map[string]string, lies)
 	for n := range lies {
 		annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.%d.%d.%d", t.run.bench.scenes, n/254, 1+n%254)
 	}
-	return harness.NewCluster{Namespace: t.namespace, Name: hostileName(i), Annotations: annotations}.Manifests(resources()[clustersResource].Version)[0]
+	cluster := harness.NewCluster{Namespace: t.namespace, Name: hostileName(i), Annotations: annotations}
+	return cluster.Manifests(resources()[clustersResource].Version)[0]
 }
 
-// edit changes one Cluster after the other until the function that it returns is called, which returns how many changes there
-// were, and what went wrong here or before.
+// edit changes one Cluster after the other until the function that it returns is called, which returns how many changes
+// there were, and what went wrong here or before.
 func (t *hostileTenant) edit(ctx context.Context) func(error) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type outcome struct {
@@ -135,7 +133,8 @@ func (t *hostileTenant) edit(ctx context.Context) func(error) (int, error) {
 	go func() {
 		limiter, o := rate.NewLimiter(editsPerSecond, 1), outcome{}
 		for ; limiter.Wait(ctx) == nil; o.edits++ {
-			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"10.255.%d.%d"}}}`, names.Annotation("r0"), o.edits/250, 1+o.edits%250)
+			address := fmt.Sprintf("10.255.%d.%d", o.edits/250, 1+o.edits%250)
+			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, names.Annotation("r0"), address)
 			_, err := t.run.bench.client.Resource(resources()[clustersResource]).Namespace(t.namespace).
 				Patch(ctx, hostileName(o.edits%t.run.bench.options.hostile), types.MergePatchType, patch, metav1.PatchOptions{})
 			if err != nil && ctx.Err() == nil {
@@ -157,11 +156,12 @@ func (s *siege) rows() [][]string {
 		return []string{what, figure(waits), measure.Verdict("twice the quiet p99", waits.P99() <= 2*s.quiet.P99())}
 	}
 	peak := s.after.PeakRSS
+	fits := measure.Verdict("512 MiB (the chart's limit)", peak <= memoryLimit)
 	return [][]string{
 		{"creation to endpoint, on a quiet plane", figure(s.quiet), ""},
 		beside("creation to endpoint, beside hostile Clusters", s.crowded),
 		beside(fmt.Sprintf("creation to endpoint, while they change (%d changes)", s.edits), s.edited),
 		{"operator's memory at its peak, before them", measure.Mebibytes(s.before.PeakRSS), ""},
-		{"operator's memory at its peak", measure.Mebibytes(peak), measure.Verdict("512 MiB (the chart's limit)", peak <= memoryLimit)},
+		{"operator's memory at its peak", measure.Mebibytes(peak), fits},
 	}
 }

@@ -38,8 +38,9 @@ func (r *results) print(out io.Writer) error {
 	}
 	if r.siege != nil {
 		sections = append(sections, measure.Section{
-			Title: fmt.Sprintf("%d hostile Clusters with %d annotations each in another namespace: median / p99 of %d Clusters", r.options.hostile, lies, r.options.singles),
-			Rows:  r.siege.rows(),
+			Title: fmt.Sprintf("%d hostile Clusters with %d annotations each in another namespace: median / p99 of %d Clusters",
+				r.options.hostile, lies, r.options.singles),
+			Rows: r.siege.rows(),
 		})
 	}
 	return measure.Print(out, r.machine, sections...)

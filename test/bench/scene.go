@@ -143,11 +143,16 @@ func (s *scene) create(ctx context.Context, seen *observer, i int) error {
 
 // createAll creates many Clusters, as fast as they are taken.
 func (s *scene) createAll(ctx context.Context, seen *observer, count int) error {
+	return atOnce(ctx, count, func(ctx context.Context, i int) error { return s.create(ctx, seen, i) })
+}
+
+// atOnce does something for each number below count, with all hands.
+func atOnce(ctx context.Context, count int, do func(context.Context, int) error) error {
 	indexes := make([]int, count)
 	for i := range indexes {
 		indexes[i] = i
 	}
-	return measure.AtOnce(ctx, hands, indexes, func(ctx context.Context, i int) error { return s.create(ctx, seen, i) })
+	return measure.AtOnce(ctx, hands, indexes, do)
 }
 
 // clear deletes the Clusters of the scene and the claims that nobody owns, and waits until nothing is left.

@@ -173,8 +173,8 @@ func (c *chaos) furnish(ctx context.Context) error {
 func (c *chaos) squatting() map[string]string {
 	annotations := map[string]string{harness.Unguarded: ""}
 	for i, p := range c.pools {
-		for n := range p.size {
-			annotations[names.Annotation(fmt.Sprintf("squat-%d-%d", i, n))] = fmt.Sprintf("%s.%d", c.subnet, p.first+n)
+		for n, address := range c.offers(p) {
+			annotations[names.Annotation(fmt.Sprintf("squat-%d-%d", i, n))] = address
 		}
 	}
 	return annotations

@@ -124,7 +124,7 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 		return nil
 	case bound != "" && said == names.ReasonAddressConflict && c.heldByOther(cluster, claim, bound):
 		return nil
-	case bound != "" && c.unserved(cluster, claim, said, controlPlane):
+	case bound != "" && c.neverServed(cluster, claim, said, controlPlane):
 		return nil
 	case bound != "" && said == names.ReasonWaitingForTopology && k.follows && lostByClusterAPI(cluster):
 		return nil
@@ -148,34 +148,30 @@ func lostByClusterAPI(cluster *harness.Cluster) bool {
 // blocked says that a claim which nobody owns is in the way, and that the Cluster says so.
 func (c *chaos) blocked(k *cluster, said string) bool {
 	claim := c.Claim(c.name, names.ClaimName(k.name, controlPlane))
-	return claim != nil && claim.Owner() == "" && c.unserved(nil, claim, said, controlPlane)
+	return claim != nil && claim.Owner() == "" && c.unserved(claim, said, controlPlane)
 }
 
-// unserved says that the pool of a claim does not serve the role, so that its address may not be written, and that the Cluster
-// says so. A claim of its own is replaced if another pool serves the role, and its address stays where it was written once.
-func (c *chaos) unserved(cluster *harness.Cluster, claim *harness.Claim, said, role string) bool {
-	if cluster != nil && (len(c.serving(role)) > 0 || strings.Contains(cluster.GetAnnotations()[names.Claims], string(claim.GetUID()))) {
-		return false
-	}
+// neverServed says that the pool of a Cluster's own claim went away before the VIP was written, and that no other could
+// take its place. What was written once stays.
+func (c *chaos) neverServed(cluster *harness.Cluster, claim *harness.Claim, said, role string) bool {
+	wrote := strings.Contains(cluster.GetAnnotations()[names.Claims], string(claim.GetUID()))
+	return !wrote && len(c.serving(role)) == 0 && c.unserved(claim, said, role)
+}
+
+// unserved says that the pool of a claim does not serve the role, so that its address may not be written, and that the
+// Cluster says so.
+func (c *chaos) unserved(claim *harness.Claim, said, role string) bool {
 	p := c.poolNamed(claim.Pool())
 	return said == names.ReasonClaimConflict && (p == nil || !p.serves || !slices.Contains(p.roles, role))
 }
 
-// wouldRecur says that the claim was deleted by hand and none follows, since it may get again what another pool has given to
-// somebody else.
+// wouldRecur says that the claim was deleted by hand and none follows, since it may get again what another pool has
+// given to somebody else.
 func (c *chaos) wouldRecur(k *cluster, pools []*pool, said, role string) bool {
-	return k.lost[role] && said == names.ReasonAddressConflict && slices.ContainsFunc(c.AddressesIn(c.name), func(a *harness.Address) bool {
-		return slices.ContainsFunc(pools, func(p *pool) bool { return p.name != a.Pool() && c.offers(p, a.Value()) })
-	})
-}
-
-func (c *chaos) offers(p *pool, address string) bool {
-	for n := range p.size {
-		if address == fmt.Sprintf("%s.%d", c.subnet, p.first+n) {
-			return true
-		}
+	recurs := func(a *harness.Address) bool {
+		return slices.ContainsFunc(pools, func(p *pool) bool { return p.name != a.Pool() && slices.Contains(c.offers(p), a.Value()) })
 	}
-	return false
+	return k.lost[role] && said == names.ReasonAddressConflict && slices.ContainsFunc(c.AddressesIn(c.name), recurs)
 }
 
 // waits checks a role without an address: no pool serves it, or all that do are full.
@@ -208,7 +204,7 @@ func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 		return nil
 	case bound == "":
 		return c.waits(claim, c.serving(ingress), said, ingress)
-	case c.unserved(cluster, claim, said, ingress):
+	case c.neverServed(cluster, claim, said, ingress):
 		return nil
 	case said == names.ReasonAddressConflict && (c.heldByOther(cluster, claim, bound) || cluster.Endpoint().Host == bound):
 		return nil

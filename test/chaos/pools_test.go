@@ -72,6 +72,15 @@ func (c *chaos) addresses(p *pool) string {
 	return fmt.Sprintf("%[1]s.%[2]d-%[1]s.%[3]d", c.subnet, p.first, p.first+p.size-1)
 }
 
+// offers returns the addresses of a pool one by one.
+func (c *chaos) offers(p *pool) []string {
+	offers := make([]string, p.size)
+	for n := range offers {
+		offers[n] = fmt.Sprintf("%s.%d", c.subnet, p.first+n)
+	}
+	return offers
+}
+
 func (c *chaos) relabel(_ *rapid.T, p *pool) {
 	p.wanted = !p.wanted
 	serve := map[string]any{"metadata": map[string]any{"labels": map[string]any{names.ClusterClass: c.served(p)}}}

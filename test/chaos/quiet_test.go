@@ -284,7 +284,7 @@ func (c *chaos) dump() {
 	c.t.Log(b.String())
 }
 
-// history tells who wrote to a claim and its IPAddress.
+// history tells who wrote to what has a name: a Cluster, or a claim and its IPAddress.
 func (c *chaos) history(name string) string {
 	var b strings.Builder
 	entries, err := c.Plane.Audit().Since(context.Background(), c.since)
