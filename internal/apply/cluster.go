@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer. The
-// finalizer alone is applied server-side: that cannot conflict, whatever others do to the list.
+// writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer.
+// The finalizer alone is applied server-side: that cannot conflict, whatever others do to the list.
 func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) (*capi.Cluster, error) {
 	if variables, ok := results[len(results)-1].(vip.SetVariables); ok {
 		return w.writeVariables(ctx, cluster, variables)
@@ -52,8 +52,8 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 	return w.patchCluster(ctx, cluster, types.JSONPatchType, body)
 }
 
-// writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What follows
-// from them, conditions included, is for the next decision.
+// writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What
+// follows from them, conditions included, is for the next decision.
 func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables) (*capi.Cluster, error) {
 	body, err := cluster.ApplyVariables(w.api, variables.Values)
 	if err != nil {

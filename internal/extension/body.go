@@ -19,8 +19,8 @@ const (
 	// for each MachineDeployment.
 	maxBody = 10 << 20
 
-	// bodyTime is how long a body may take to arrive, and an answer to be taken. Cluster API sends its own at once and waits
-	// for five seconds in all.
+	// bodyTime is how long a body may take to arrive, and an answer to be taken. Cluster API sends its own at once and
+	// waits for five seconds in all.
 	bodyTime = 2 * time.Second
 
 	// maxComplaint is how many bytes an answer says about what is wrong with a request, which may quote it.
@@ -39,8 +39,8 @@ type body struct {
 	room    *room
 	content []byte
 
-	// The room's lock guards the rest. taken is how many bytes of the room it has, since when its client is waited for; hangUp
-	// ends that wait, and late says that it has.
+	// The room's lock guards the rest. taken is how many bytes of the room it has, since when its client is waited for;
+	// hangUp ends that wait, and late says that it has.
 	taken  int64
 	since  time.Time
 	hangUp func()
@@ -90,8 +90,8 @@ func (b *body) readAll(ctx context.Context, from io.Reader) (int, error) {
 	}
 }
 
-// answer sends the answer, which takes the room of the request from then on. A client that does not take it is one that is
-// waited for, like one that does not send.
+// answer sends the answer, which takes the room of the request from then on. A client that does not take it is one that
+// is waited for, like one that does not send.
 func (b *body) answer(w http.ResponseWriter, content []byte) error {
 	b.content = nil
 	connection := http.NewResponseController(w)

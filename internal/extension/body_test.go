@@ -124,7 +124,8 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 	require.Eventually(t, func() bool { return post(t, server, 9*mebibyte) == http.StatusOK }, 30*time.Second, 10*time.Millisecond)
 }
 
-// Requests that are too large together, each with a part that is of no use without the rest, end in answers all the same.
+// Requests that are too large together, each with a part that is of no use without the rest, end in answers all the
+// same.
 func TestLargeRequestsTogether(t *testing.T) {
 	server := hookServer(t)
 	var clients sync.WaitGroup

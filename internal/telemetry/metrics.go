@@ -112,7 +112,8 @@ func (m *Metrics) Released() { m.releases.Inc() }
 // Outdated counts a write that came too late.
 func (m *Metrics) Outdated() { m.outdated.Inc() }
 
-// Deferred counts a Cluster that has to wait until its namespace has a worker again. The framework counts it as handled.
+// Deferred counts a Cluster that has to wait until its namespace has a worker again. The framework counts it as
+// handled.
 func (m *Metrics) Deferred() { m.deferred.Inc() }
 
 // Stalled counts a watch that was found dead.

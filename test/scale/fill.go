@@ -136,7 +136,8 @@ func (g *rig) tenant(ctx context.Context, number int) (tenant, error) {
 	return t, err
 }
 
-// copy makes a copy of the model's Cluster, with its claims and their addresses, and the record of which claims they are.
+// copy makes a copy of the model's Cluster, with its claims and their addresses, and the record of which claims they
+// are.
 func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 	m, name := g.model, fmt.Sprintf("c%06d", number)
 	texts := []string{modelTenant, t.name(), modelCluster, name}

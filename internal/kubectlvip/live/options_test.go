@@ -19,7 +19,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// configured is a Deployment of the operator with the config file mounted in dir, as the chart does it, and its ConfigMap.
+// configured is a Deployment of the operator with the config file mounted in dir, as the chart does it, and its
+// ConfigMap.
 func configured(dir, file string, args ...string) (*appsv1.Deployment, *corev1.ConfigMap) {
 	d := deploymentOf("example.com/operator:v1")
 	c := &d.Spec.Template.Spec.Containers[1]
