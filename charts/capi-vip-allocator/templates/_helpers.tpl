@@ -65,11 +65,20 @@ matchResources:
 {{- end }}
 {{- end -}}
 
+{{/* Rancher's default registry takes the place of ghcr.io. A repository elsewhere was chosen on purpose, and stays. */}}
 {{- define "vip.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with dig "cattle" "systemDefaultRegistry" "" .Values.global -}}
+{{- $host := splitList "/" $repository | first -}}
+{{- $plain := not (or (contains "." $host) (contains ":" $host) (eq $host "localhost")) -}}
+{{- if or $plain (eq $host "ghcr.io") -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (trimPrefix "ghcr.io/" $repository) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
 

@@ -47,6 +47,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"if resources are flat":              {"resources: {memory: 64Mi}", []string{"/resources", "memory"}},
 		"if a toleration's effect is wrong":  {"tolerations: [{key: a, effect: Never}]", []string{"/tolerations/0/effect"}},
 		"if a label is a number":             {"podLabels: {a: 1}", []string{"/podLabels/a"}},
+		"if Rancher's registry has a scheme": {"global: {cattle: {systemDefaultRegistry: 'https://x y'}}", []string{"/global/cattle/systemDefaultRegistry"}},
 		"if there is no API server":          {"networkPolicy: {apiServerPorts: []}", []string{"/networkPolicy/apiServerPorts"}},
 	}
 	for name, test := range tests {
