@@ -2,10 +2,13 @@
 {{- define "vip.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains .Chart.Name .Release.Name -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
 {{- .Release.Name | trunc 43 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" (.Release.Name | trunc 24 | trimSuffix "-") .Chart.Name -}}
+{{- printf "%s-%s" (.Release.Name | trunc 24 | trimSuffix "-") $name -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -31,6 +34,17 @@ cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Annotations of an object: its own, as the second of a list, and those of all. */}}
+{{- define "vip.annotations" -}}
+{{- $own := dict -}}
+{{- if gt (len .) 1 -}}
+{{- $own = index . 1 | default dict -}}
+{{- end -}}
+{{- with merge (dict) $own (index . 0).Values.commonAnnotations -}}
+{{- dict "annotations" . | toYaml | nindent 2 -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "vip.serviceAccountName" -}}

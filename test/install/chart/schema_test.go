@@ -48,6 +48,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"if a toleration's effect is wrong":  {"tolerations: [{key: a, effect: Never}]", []string{"/tolerations/0/effect"}},
 		"if a label is a number":             {"podLabels: {a: 1}", []string{"/podLabels/a"}},
 		"if Rancher's registry has a scheme": {"global: {cattle: {systemDefaultRegistry: 'https://x y'}}", []string{"/global/cattle/systemDefaultRegistry"}},
+		"if a further object has no kind":    {"extraObjects: [{apiVersion: v1, metadata: {name: a}}]", []string{"/extraObjects/0", "kind"}},
+		"if a part of the name is too long":  {"nameOverride: capi-vip-allocator2", []string{"/nameOverride"}},
 		"if there is no API server":          {"networkPolicy: {apiServerPorts: []}", []string{"/networkPolicy/apiServerPorts"}},
 	}
 	for name, test := range tests {
