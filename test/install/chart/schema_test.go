@@ -50,6 +50,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"if Rancher's registry has a scheme": {"global: {cattle: {systemDefaultRegistry: 'https://x y'}}", []string{"/global/cattle/systemDefaultRegistry"}},
 		"if a further object has no kind":    {"extraObjects: [{apiVersion: v1, metadata: {name: a}}]", []string{"/extraObjects/0", "kind"}},
 		"if a part of the name is too long":  {"nameOverride: capi-vip-allocator2", []string{"/nameOverride"}},
+		"if a probe asks elsewhere":          {"probes: {liveness: {httpGet: {path: /}}}", []string{"/probes/liveness", "httpGet", "not allowed"}},
+		"if a probe never ends":              {"probes: {startup: {periodSeconds: 0}}", []string{"/probes/startup/periodSeconds", "minimum"}},
+		"if the environment is a map":        {"extraEnv: {A: b}", []string{"/extraEnv", "got object, want array"}},
+		"if a mount has no path":             {"extraVolumeMounts: [{name: a}]", []string{"/extraVolumeMounts/0", "mountPath"}},
 		"if there is no API server":          {"networkPolicy: {apiServerPorts: []}", []string{"/networkPolicy/apiServerPorts"}},
 	}
 	for name, test := range tests {
