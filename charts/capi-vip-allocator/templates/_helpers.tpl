@@ -199,3 +199,9 @@ capi-vip-allocator-runtime-extension
 {{ toJson . }}
 {{- end -}}
 {{- end -}}
+
+{{/* The length of a duration. Templates can add one to a time, and have no other way to read it. */}}
+{{- define "vip.nanoseconds" -}}
+{{- $zero := toDate "2006-01-02 MST" "2000-01-01 UTC" -}}
+{{- ((dateModify (printf "+%s" .) $zero).Sub $zero).Nanoseconds -}}
+{{- end -}}

@@ -30,7 +30,7 @@ func TestObjects(t *testing.T) {
 	}{
 		"if nothing is set, should make the usual objects": {},
 		"if metrics are off, should make no Service and no role for readers": {
-			values:  "metrics: {enabled: false, serviceMonitor: {enabled: true}}",
+			values:  "metrics: {enabled: false}",
 			without: []string{"Service/", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
 		},
 		"if roles are made by somebody else, should make none": {

@@ -50,6 +50,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"if Rancher's registry has a scheme": {"global: {cattle: {systemDefaultRegistry: 'https://x y'}}", []string{"/global/cattle/systemDefaultRegistry"}},
 		"if a further object has no kind":    {"extraObjects: [{apiVersion: v1, metadata: {name: a}}]", []string{"/extraObjects/0", "kind"}},
 		"if a part of the name is too long":  {"nameOverride: capi-vip-allocator2", []string{"/nameOverride"}},
+		"if a scrape's time is no duration":  {"metrics: {serviceMonitor: {scrapeTimeout: 10}}", []string{"/metrics/serviceMonitor/scrapeTimeout"}},
 		"if a probe asks elsewhere":          {"probes: {liveness: {httpGet: {path: /}}}", []string{"/probes/liveness", "httpGet", "not allowed"}},
 		"if a probe never ends":              {"probes: {startup: {periodSeconds: 0}}", []string{"/probes/startup/periodSeconds", "minimum"}},
 		"if the environment is a map":        {"extraEnv: {A: b}", []string{"/extraEnv", "got object, want array"}},
