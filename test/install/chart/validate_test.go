@@ -34,6 +34,13 @@ func TestContradictions(t *testing.T) {
 		"if a scrape may take longer than the interval": {
 			"metrics: {serviceMonitor: {interval: 1m, scrapeTimeout: 61s}}", "metrics.serviceMonitor.scrapeTimeout 61s is longer than the interval 1m",
 		},
+		"if a pool is nearly full before it fills up": {
+			"metrics: {prometheusRule: {thresholds: {fillingUp: 95}}}", "metrics.prometheusRule.thresholds.fillingUp 95 must be less than almostExhausted 95",
+		},
+		"if an alert does not exist": {
+			"metrics: {prometheusRule: {enabled: true, overrides: {CAPIVIPPendin: {for: 1m}}}}",
+			"metrics.prometheusRule.overrides.CAPIVIPPendin is no alert of this chart, which has CAPIVIPPoolExhausted, ",
+		},
 		"if there is nothing that keeps variables": {"keep: {variables: [vip]}", "set keep.mode to Keep or Refuse"},
 		"if there are clients and no hooks":        {"runtimeExtension: {clientCAConfigMap: a}", "runtimeExtension.clientCAConfigMap needs runtimeExtension.enabled"},
 		"if the pod would take itself for elsewhere": {
