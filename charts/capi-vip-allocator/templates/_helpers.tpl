@@ -121,11 +121,12 @@ runtimeExtension: true
 {{/* The rules that the pools of other providers need, as a list: of those in namespaces, or of those outside. */}}
 {{- define "vip.poolRules" -}}
 {{- $scope := .scope }}
+{{- $verbs := default (list "list" "watch") .verbs }}
 {{- range .kinds }}
 {{- if eq $scope (default "Namespaced" .scope) }}
 - apiGroups: [{{ .apiVersion | splitList "/" | first | quote }}]
   resources: [{{ default (printf "%ss" (lower .kind)) .resource | quote }}]
-  verbs: [list, watch]
+  verbs: {{ toJson $verbs }}
 {{- end }}
 {{- end }}
 {{- end -}}

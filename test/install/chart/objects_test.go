@@ -51,6 +51,8 @@ func TestObjects(t *testing.T) {
 				"MutatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-keep",
 				"ValidatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-protection",
 				"ValidatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-protection",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-view",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-global-pools",
 				"Service/capi-vip-allocator-runtime-extension",
 				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
 				"ClusterRoleBinding/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",

@@ -41,6 +41,7 @@ func TestContradictions(t *testing.T) {
 			"metrics: {prometheusRule: {enabled: true, overrides: {CAPIVIPPendin: {for: 1m}}}}",
 			"metrics.prometheusRule.overrides.CAPIVIPPendin is no alert of this chart, which has CAPIVIPPoolExhausted, ",
 		},
+		"if roles are not made but one":            {"rbac: {create: false, aggregateToView: true}", "rbac.aggregateToView needs rbac.create"},
 		"if there is nothing that keeps variables": {"keep: {variables: [vip]}", "set keep.mode to Keep or Refuse"},
 		"if there are clients and no hooks":        {"runtimeExtension: {clientCAConfigMap: a}", "runtimeExtension.clientCAConfigMap needs runtimeExtension.enabled"},
 		"if the pod would take itself for elsewhere": {
