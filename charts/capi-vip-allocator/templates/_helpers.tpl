@@ -206,3 +206,27 @@ capi-vip-allocator-runtime-extension
 {{- $zero := toDate "2006-01-02 MST" "2000-01-01 UTC" -}}
 {{- ((dateModify (printf "+%s" .) $zero).Sub $zero).Nanoseconds -}}
 {{- end -}}
+
+{{/* Refuses a value that does not look as files/formats.yaml says, and says what does. */}}
+{{- define "vip.check" -}}
+{{- $ := . -}}
+{{- if not .keys -}}
+{{- $text := ternary "" (toString .value) (kindIs "invalid" .value) -}}
+{{- if not (regexMatch .format.pattern $text) -}}
+{{- fail (printf "%s: %q is refused, accepted is %s" .path $text .format.accepts) -}}
+{{- end -}}
+{{- else if and (eq (first .keys) "*") (kindIs "slice" .value) -}}
+{{- range $i, $value := .value -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" (printf "%s[%d]" $.path $i) "format" $.format) -}}
+{{- end -}}
+{{- else if and (eq (first .keys) "*") (kindIs "map" .value) -}}
+{{- range $key, $value := .value -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" (printf "%s.%s" $.path $key) "format" $.format) -}}
+{{- end -}}
+{{- else if kindIs "map" .value -}}
+{{- $key := first .keys -}}
+{{- if or (hasKey .value $key) (eq (len .keys) 1) -}}
+{{- include "vip.check" (dict "value" (get .value $key) "keys" (rest .keys) "path" (trimPrefix "." (printf "%s.%s" .path $key)) "format" .format) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
