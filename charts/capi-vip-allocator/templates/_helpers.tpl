@@ -79,7 +79,7 @@ matchResources:
 {{- end }}
 {{- end -}}
 
-{{/* Rancher's default registry takes the place of ghcr.io. A repository elsewhere was chosen on purpose, and stays. */}}
+{{/* Rancher's default registry takes the place of ghcr.io. A repository elsewhere is there on purpose, and stays. */}}
 {{- define "vip.image" -}}
 {{- $repository := .Values.image.repository -}}
 {{- with dig "cattle" "systemDefaultRegistry" "" .Values.global -}}
@@ -217,16 +217,19 @@ capi-vip-allocator-runtime-extension
 {{- end -}}
 {{- else if and (eq (first .keys) "*") (kindIs "slice" .value) -}}
 {{- range $i, $value := .value -}}
-{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" (printf "%s[%d]" $.path $i) "format" $.format) -}}
+{{- $path := printf "%s[%d]" $.path $i -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" $path "format" $.format) -}}
 {{- end -}}
 {{- else if and (eq (first .keys) "*") (kindIs "map" .value) -}}
 {{- range $key, $value := .value -}}
-{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" (printf "%s.%s" $.path $key) "format" $.format) -}}
+{{- $path := printf "%s.%s" $.path $key -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" $path "format" $.format) -}}
 {{- end -}}
 {{- else if kindIs "map" .value -}}
 {{- $key := first .keys -}}
 {{- if or (hasKey .value $key) (eq (len .keys) 1) -}}
-{{- include "vip.check" (dict "value" (get .value $key) "keys" (rest .keys) "path" (trimPrefix "." (printf "%s.%s" .path $key)) "format" .format) -}}
+{{- $path := printf "%s.%s" .path $key | trimPrefix "." -}}
+{{- include "vip.check" (dict "value" (get .value $key) "keys" (rest .keys) "path" $path "format" .format) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -32,13 +32,34 @@ func TestNotes(t *testing.T) {
 		require.Contains(t, string(page), "\n## What remains\n")
 	})
 	tests := map[string]struct{ values, want string }{
-		"if nobody runs, should say so":                       {"controller: {replicas: 0}", "set controller.replicas before"},
-		"if one namespace is watched, should name it":         {"controller: {namespace: team}", "Only Clusters of the namespace team are served."},
-		"if a filter is set, should name it":                  {"controller: {watchFilter: blue}", "cluster.x-k8s.io/watch-filter=blue are served."},
-		"if there are hooks, should say what they need":       {"runtimeExtension: {enabled: true}", "kubectl get extensionconfig capi-vip-allocator"},
-		"if Prometheus scrapes, should say what it needs":     {"metrics: {serviceMonitor: {enabled: true}}", "--clusterrole=capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
-		"if tenants may look, should say how they see all":    {"rbac: {aggregateToView: true}", "--clusterrole=capi-vip-allocator-system-capi-vip-allocator-global-pools"},
-		"if no roles are made, should say who needs which":    {"rbac: {create: false}", "grant " + helm.Namespace + "/capi-vip-allocator what"},
+		"if nobody runs, should say so": {
+			"controller: {replicas: 0}",
+			"set controller.replicas before",
+		},
+		"if one namespace is watched, should name it": {
+			"controller: {namespace: team}",
+			"Only Clusters of the namespace team are served.",
+		},
+		"if a filter is set, should name it": {
+			"controller: {watchFilter: blue}",
+			"cluster.x-k8s.io/watch-filter=blue are served.",
+		},
+		"if there are hooks, should say what they need": {
+			"runtimeExtension: {enabled: true}",
+			"kubectl get extensionconfig capi-vip-allocator",
+		},
+		"if Prometheus scrapes, should say what it needs": {
+			"metrics: {serviceMonitor: {enabled: true}}",
+			"--clusterrole=capi-vip-allocator-system-capi-vip-allocator-metrics-reader",
+		},
+		"if tenants may look, should say how they see all": {
+			"rbac: {aggregateToView: true}",
+			"--clusterrole=capi-vip-allocator-system-capi-vip-allocator-global-pools",
+		},
+		"if no roles are made, should say who needs which": {
+			"rbac: {create: false}",
+			"Grant\n" + helm.Namespace + "/capi-vip-allocator what",
+		},
 		"if nobody asked for protection, should recommend it": {"", "set protection.enabled."},
 	}
 	for name, test := range tests {

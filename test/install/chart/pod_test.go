@@ -119,20 +119,28 @@ func TestImage(t *testing.T) {
 		"if nothing is set, should be that of the release": {"", "ghcr.io/gorizond/capi-vip-allocator:v1.0.0"},
 		"if repository and tag are given, should be those": {"image: {repository: 'registry.local:5000/vip', tag: test}", "registry.local:5000/vip:test"},
 		"if Rancher has a registry, should come from there": {
-			"global: {cattle: {systemDefaultRegistry: registry.example.com}}", "registry.example.com/gorizond/capi-vip-allocator:v1.0.0",
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}",
+			"registry.example.com/gorizond/capi-vip-allocator:v1.0.0",
 		},
 		"if Rancher's registry has a port and a path, should keep both": {
 			"global: {cattle: {systemDefaultRegistry: 'registry.example.com:5000/mirror/'}}\nimage: {digest: '" + digest + "'}",
 			"registry.example.com:5000/mirror/gorizond/capi-vip-allocator@" + digest,
 		},
 		"if the repository names no registry, should come from Rancher's": {
-			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: {repository: vips/allocator, tag: a}", "registry.example.com/vips/allocator:a",
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: " +
+				"{repository: vips/allocator, tag: a}",
+			"registry.example.com/vips/allocator:a",
 		},
 		"if the repository is elsewhere on purpose, should stay there": {
-			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: {repository: 'localhost:5000/vip', tag: a}", "localhost:5000/vip:a",
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: " +
+				"{repository: 'localhost:5000/vip', tag: a}",
+			"localhost:5000/vip:a",
 		},
-		"if Rancher adds other values only, should be that of the release": {"global: {cattle: {clusterId: local}}", "ghcr.io/gorizond/capi-vip-allocator:v1.0.0"},
-		"if a digest is given, should win over the tag":                    {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
+		"if Rancher adds other values only, should be that of the release": {
+			"global: {cattle: {clusterId: local}}",
+			"ghcr.io/gorizond/capi-vip-allocator:v1.0.0",
+		},
+		"if a digest is given, should win over the tag": {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

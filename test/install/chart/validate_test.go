@@ -14,44 +14,60 @@ import (
 func TestContradictions(t *testing.T) {
 	tests := map[string]struct{ values, want string }{
 		"if there is a monitor without metrics": {
-			"metrics: {enabled: false, serviceMonitor: {enabled: true}}", "metrics.serviceMonitor.enabled needs metrics.enabled: without it there are no metrics",
+			"metrics: {enabled: false, serviceMonitor: {enabled: true}}",
+			"metrics.serviceMonitor.enabled needs metrics.enabled: without it there are no metrics",
 		},
 		"if there are alerts without metrics": {
-			"metrics: {enabled: false, prometheusRule: {enabled: true}}", "metrics.prometheusRule.enabled needs metrics.enabled: without it there are no metrics",
+			"metrics: {enabled: false, prometheusRule: {enabled: true}}",
+			"metrics.prometheusRule.enabled needs metrics.enabled: without it there are no metrics",
 		},
 		"if there is a dashboard without metrics": {
-			"metrics: {enabled: false, dashboard: {enabled: true}}", "metrics.dashboard.enabled needs metrics.enabled: without it there are no metrics",
+			"metrics: {enabled: false, dashboard: {enabled: true}}",
+			"metrics.dashboard.enabled needs metrics.enabled: without it there are no metrics",
 		},
 		"if there is a certificate without metrics": {
 			"metrics: {enabled: false, certificate: {secret: a}}", "metrics.certificate.secret needs metrics.enabled",
 		},
 		"if there is a certificate for plain HTTP": {
-			"metrics: {insecure: true, certificate: {secret: a}}", "metrics.insecure serves plain HTTP and metrics.certificate.secret is for TLS: set one of them",
+			"metrics: {insecure: true, certificate: {secret: a}}",
+			"metrics.insecure serves plain HTTP and metrics.certificate.secret is for TLS: set one of them",
 		},
 		"if plain HTTP is to be verified": {
-			"metrics: {insecure: true, serviceMonitor: {ca: {secret: {name: a, key: b}}}}", "metrics.serviceMonitor.ca is for TLS: set one of them",
+			"metrics: {insecure: true, serviceMonitor: {ca: {secret: {name: a, key: b}}}}",
+			"metrics.serviceMonitor.ca is for TLS: set one of them",
 		},
 		"if a scrape may take longer than the interval": {
-			"metrics: {serviceMonitor: {interval: 1m, scrapeTimeout: 61s}}", "metrics.serviceMonitor.scrapeTimeout 61s is longer than the interval 1m",
+			"metrics: {serviceMonitor: {interval: 1m, scrapeTimeout: 61s}}",
+			"metrics.serviceMonitor.scrapeTimeout 61s is longer than the interval 1m",
 		},
 		"if a pool is nearly full before it fills up": {
-			"metrics: {prometheusRule: {thresholds: {fillingUp: 95}}}", "metrics.prometheusRule.thresholds.fillingUp 95 must be less than almostExhausted 95",
+			"metrics: {prometheusRule: {thresholds: {fillingUp: 95}}}",
+			"metrics.prometheusRule.thresholds.fillingUp 95 must be less than almostExhausted 95",
 		},
 		"if an alert does not exist": {
 			"metrics: {prometheusRule: {enabled: true, overrides: {CAPIVIPPendin: {for: 1m}}}}",
-			"metrics.prometheusRule.overrides.CAPIVIPPendin is no alert of this chart, which has CAPIVIPPoolExhausted, ",
+			"metrics.prometheusRule.overrides.CAPIVIPPendin is no alert of this chart, which " +
+				"has CAPIVIPPoolExhausted, ",
 		},
-		"if roles are not made but one":            {"rbac: {create: false, aggregateToView: true}", "rbac.aggregateToView needs rbac.create"},
+		"if roles are not made but one": {
+			"rbac: {create: false, aggregateToView: true}",
+			"rbac.aggregateToView needs rbac.create",
+		},
 		"if there is nothing that keeps variables": {"keep: {variables: [vip]}", "set keep.mode to Keep or Refuse"},
-		"if there are clients and no hooks":        {"runtimeExtension: {clientCAConfigMap: a}", "runtimeExtension.clientCAConfigMap needs runtimeExtension.enabled"},
+		"if there are clients and no hooks": {
+			"runtimeExtension: {clientCAConfigMap: a}",
+			"runtimeExtension.clientCAConfigMap needs runtimeExtension.enabled",
+		},
 		"if the pod would take itself for elsewhere": {
 			"extraEnv: [{name: POD_NAMESPACE, value: a}]", "extraEnv must not set POD_NAMESPACE",
 		},
 		"if a period is below what the operator accepts": {
-			"controller: {reconcilePeriod: 500ms}", "controller.reconcilePeriod is 500ms, and the operator accepts a duration from 1s to 24h",
+			"controller: {reconcilePeriod: 500ms}",
+			"controller.reconcilePeriod is 500ms, and the operator accepts a duration from 1s to 24h",
 		},
 		"if an interval is above what the operator accepts": {
-			"controller: {retryInterval: 1h1s}", "controller.retryInterval is 1h1s, and the operator accepts a duration from 100ms to 1h",
+			"controller: {retryInterval: 1h1s}",
+			"controller.retryInterval is 1h1s, and the operator accepts a duration from 100ms to 1h",
 		},
 	}
 	for name, test := range tests {
