@@ -53,6 +53,7 @@ func groups(t *testing.T, values string) map[string][]rule {
 
 func TestAlertsByValues(t *testing.T) {
 	const name = "capi-vip-allocator"
+	const runbooks = "https://github.com/gorizond/capi-vip-allocator/blob/main/docs/operations.md#"
 	usual := groups(t, "")[name]
 	named := func(t *testing.T, rules []rule, name string) rule {
 		t.Helper()
@@ -73,7 +74,7 @@ func TestAlertsByValues(t *testing.T) {
 		require.NoError(t, err)
 		for _, alert := range file.Groups[0].Rules {
 			require.Contains(t, string(page), "\n### `"+alert.Alert+"`\n")
-			alert.Annotations["runbook_url"] = "https://github.com/gorizond/capi-vip-allocator/blob/main/docs/operations.md#" + strings.ToLower(alert.Alert)
+			alert.Annotations["runbook_url"] = runbooks + strings.ToLower(alert.Alert)
 			require.Equal(t, alert, named(t, usual, alert.Alert))
 		}
 		require.Len(t, usual, len(file.Groups[0].Rules))
@@ -90,7 +91,8 @@ func TestAlertsByValues(t *testing.T) {
 		}
 	})
 	t.Run("if single alerts are changed, should change those", func(t *testing.T) {
-		rules := groups(t, "overrides: {CAPIVIPPending: {for: 30m, severity: info}, CAPIVIPPoolFillingUp: {enabled: false}}")[name]
+		const values = "overrides: {CAPIVIPPending: {for: 30m, severity: info}, CAPIVIPPoolFillingUp: {enabled: false}}"
+		rules := groups(t, values)[name]
 		require.Len(t, rules, len(usual)-1)
 		want := named(t, usual, "CAPIVIPPending")
 		want.For, want.Labels = "30m", map[string]string{"severity": "info"}
@@ -98,14 +100,18 @@ func TestAlertsByValues(t *testing.T) {
 	})
 	t.Run("if runbooks are elsewhere or nowhere, should lead there or not at all", func(t *testing.T) {
 		rules := groups(t, "runbookURL: 'https://wiki.example.com/vip/'")[name]
-		require.Equal(t, "https://wiki.example.com/vip/capivippending", named(t, rules, "CAPIVIPPending").Annotations["runbook_url"])
+		got := named(t, rules, "CAPIVIPPending").Annotations["runbook_url"]
+		require.Equal(t, "https://wiki.example.com/vip/capivippending", got)
 		require.NotContains(t, named(t, groups(t, "runbookURL: ''")[name], "CAPIVIPPending").Annotations, "runbook_url")
 	})
 	t.Run("if there are further rules, should have a group of their own", func(t *testing.T) {
-		found := groups(t, "extraRules: [{alert: Mine, expr: 'capi_vip_leader > 1', annotations: {summary: '{{ $value }} lead.'}}]")
+		found := groups(t, "extraRules: [{alert: Mine, expr: 'capi_vip_leader > 1', "+
+			"annotations: {summary: '{{ $value }} lead.'}}]")
 		require.Len(t, found, 2)
 		require.Equal(t, usual, found[name])
-		require.Equal(t, []rule{{Alert: "Mine", Expr: "capi_vip_leader > 1", Annotations: map[string]string{"summary": "{{ $value }} lead."}}}, found[name+"-extra"])
+		require.Equal(t, []rule{{
+			Alert: "Mine", Expr: "capi_vip_leader > 1", Annotations: map[string]string{"summary": "{{ $value }} lead."},
+		}}, found[name+"-extra"])
 	})
 }
 

@@ -104,13 +104,14 @@ func TestCatalog(t *testing.T) {
 		require.NoError(t, err)
 		return parsed
 	}
-	t.Run("if Rancher lists it, should be for the management cluster of a Rancher that it is made for", func(t *testing.T) {
+	t.Run("if Rancher lists it, should be for the management cluster of Ranchers that it fits", func(t *testing.T) {
 		require.Equal(t, "management", about["catalog.cattle.io/scope"])
 		require.Equal(t, "cluster-tool", about["catalog.cattle.io/type"])
 		require.Equal(t, helm.Namespace, about["catalog.cattle.io/namespace"])
 		require.Equal(t, helm.Name, about["catalog.cattle.io/release-name"])
 		for version, fits := range map[string]bool{"2.12.9": false, "2.13.0": true, "2.14.3": true, "2.15.0-rc1": true} {
-			require.Equal(t, fits, constraint(t, about["catalog.cattle.io/rancher-version"]).Check(semver.MustParse(version)), version)
+			accepted := constraint(t, about["catalog.cattle.io/rancher-version"])
+			require.Equal(t, fits, accepted.Check(semver.MustParse(version)), version)
 		}
 	})
 	t.Run("if Kubernetes is too old, should say so in both ways", func(t *testing.T) {
@@ -132,7 +133,7 @@ func TestCatalog(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(page), helm.Namespace)
 	})
-	t.Run("if Artifact Hub reads it, should name the image that is used, and links that lead somewhere", func(t *testing.T) {
+	t.Run("if Artifact Hub reads it, should name the image, and links that lead somewhere", func(t *testing.T) {
 		require.Equal(t, "networking", about["artifacthub.io/category"])
 		var images []struct{ Name, Image string }
 		require.NoError(t, yaml.Unmarshal([]byte(about["artifacthub.io/images"]), &images))

@@ -46,7 +46,8 @@ func TestKeep(t *testing.T) {
 	})
 	t.Run("if the mode is a slip or a variable a path, should refuse it", func(t *testing.T) {
 		for values, want := range map[string]string{
-			"keep: {mode: keep}": "/keep/mode", "keep: {mode: Keep, variables: [controlPlaneEndpoint.host]}": "keep.variables[0]",
+			"keep: {mode: keep}": "/keep/mode",
+			"keep: {mode: Keep, variables: [controlPlaneEndpoint.host]}": "keep.variables[0]",
 		} {
 			_, err := helm.RenderFor("v1.37.0", values, helm.Name, helm.Namespace)
 			require.ErrorContains(t, err, want)

@@ -22,7 +22,8 @@ func TestNotes(t *testing.T) {
 	}
 	usual := notes(t, "")
 	t.Run("if installed, should name commands for what was made", func(t *testing.T) {
-		require.Contains(t, usual, "kubectl -n "+helm.Namespace+" rollout status deployment/"+deployment(t, render(t, "")).Name+"\n")
+		name := deployment(t, render(t, "")).Name
+		require.Contains(t, usual, "kubectl -n "+helm.Namespace+" rollout status deployment/"+name+"\n")
 		require.Contains(t, usual, "kubectl label globalinclusterippool NAME vip.capi.gorizond.io/cluster-class=CLASS")
 	})
 	t.Run("if something is to be read, should lead to a heading that exists", func(t *testing.T) {

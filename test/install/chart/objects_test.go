@@ -139,7 +139,8 @@ func TestAnnotations(t *testing.T) {
 		}
 	})
 	t.Run("if given for all, should be on all, and an object's own should win", func(t *testing.T) {
-		objects := render(t, everything+policies+"commonAnnotations: {owner: net, tier: all}\nserviceAccount: {annotations: {tier: own}}")
+		objects := render(t, everything+policies+
+			"commonAnnotations: {owner: net, tier: all}\nserviceAccount: {annotations: {tier: own}}")
 		for _, object := range objects {
 			want := map[string]string{"owner": "net", "tier": "all"}
 			if object.GetKind() == "ServiceAccount" {
@@ -150,7 +151,8 @@ func TestAnnotations(t *testing.T) {
 		require.NotContains(t, deployment(t, objects).Spec.Template.Annotations, "owner")
 	})
 	t.Run("if only an object's own are given, should be on that one", func(t *testing.T) {
-		objects := render(t, "metrics: {service: {annotations: {a: b}}, dashboard: {enabled: true, annotations: {folder: CAPI}}}")
+		objects := render(t, "metrics: {service: {annotations: {a: b}}, "+
+			"dashboard: {enabled: true, annotations: {folder: CAPI}}}")
 		require.Equal(t, map[string]string{"a": "b"}, objects.Find("Service", "-metrics").GetAnnotations())
 		require.Equal(t, map[string]string{"folder": "CAPI"}, objects.Find("ConfigMap", "-dashboard").GetAnnotations())
 		require.Empty(t, deployment(t, objects).Annotations)
@@ -163,7 +165,8 @@ extraObjects:
   - {apiVersion: v1, kind: ConfigMap, metadata: {name: first, namespace: '{{ .Release.Namespace }}'}, data: {a: b}}
   - {apiVersion: v1, kind: ConfigMap, metadata: {name: second}, data: {c: '{{ include "vip.fullname" . }}'}}
 `)
-	first, second := get[corev1.ConfigMap](t, objects, "ConfigMap", "first"), get[corev1.ConfigMap](t, objects, "ConfigMap", "second")
+	first := get[corev1.ConfigMap](t, objects, "ConfigMap", "first")
+	second := get[corev1.ConfigMap](t, objects, "ConfigMap", "second")
 	require.Equal(t, helm.Namespace, first.Namespace)
 	require.Equal(t, map[string]string{"a": "b"}, first.Data)
 	require.Equal(t, map[string]string{"c": helm.Name}, second.Data)

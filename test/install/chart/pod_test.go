@@ -81,16 +81,20 @@ controller: {replicas: 3}
 		require.Equal(t, "d", pod.Template.Labels["c"])
 	})
 	t.Run("if probes are slower, should ask as given and where the program answers", func(t *testing.T) {
-		slow := manager(t, render(t, "probes: {startup: {failureThreshold: 300}, liveness: {initialDelaySeconds: 7}, readiness: {successThreshold: 2}}"))
+		slow := manager(t, render(t, "probes: {startup: {failureThreshold: 300}, "+
+			"liveness: {initialDelaySeconds: 7}, readiness: {successThreshold: 2}}"))
+		live, ready := slow.LivenessProbe, slow.ReadinessProbe
 		require.Equal(t, []int32{1, 300}, []int32{slow.StartupProbe.PeriodSeconds, slow.StartupProbe.FailureThreshold})
-		require.Equal(t, []int32{7, 10, 5}, []int32{slow.LivenessProbe.InitialDelaySeconds, slow.LivenessProbe.PeriodSeconds, slow.LivenessProbe.TimeoutSeconds})
-		require.Equal(t, []int32{2, 5, 5}, []int32{slow.ReadinessProbe.SuccessThreshold, slow.ReadinessProbe.PeriodSeconds, slow.ReadinessProbe.TimeoutSeconds})
+		require.Equal(t, []int32{7, 10, 5}, []int32{live.InitialDelaySeconds, live.PeriodSeconds, live.TimeoutSeconds})
+		require.Equal(t, []int32{2, 5, 5}, []int32{ready.SuccessThreshold, ready.PeriodSeconds, ready.TimeoutSeconds})
 		require.Equal(t, container.LivenessProbe.ProbeHandler, slow.LivenessProbe.ProbeHandler)
 	})
 	t.Run("if the platform chooses the user, should name none and stay restricted otherwise", func(t *testing.T) {
-		objects := render(t, "podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: 7}\nsecurityContext: {seLinuxOptions: {level: 's0'}}")
+		objects := render(t, "podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: 7}\n"+
+			"securityContext: {seLinuxOptions: {level: 's0'}}")
 		require.Equal(t, &corev1.PodSecurityContext{
-			RunAsNonRoot: ptr.To(true), FSGroup: ptr.To(int64(7)), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			RunAsNonRoot: ptr.To(true), FSGroup: ptr.To(int64(7)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		}, deployment(t, objects).Spec.Template.Spec.SecurityContext)
 		security := manager(t, objects).SecurityContext
 		require.Equal(t, "s0", security.SELinuxOptions.Level)
@@ -98,7 +102,8 @@ controller: {replicas: 3}
 	})
 	t.Run("if the pod needs more, should have it beside its own", func(t *testing.T) {
 		objects := render(t, `
-extraEnv: [{name: HTTPS_PROXY, value: 'http://proxy:3128'}, {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+extraEnv: [{name: HTTPS_PROXY, value: 'http://proxy:3128'},
+  {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
 extraVolumes: [{name: ca, configMap: {name: ca}}]
 extraVolumeMounts: [{name: ca, mountPath: /etc/ssl/certs, readOnly: true}]
 revisionHistoryLimit: 2

@@ -261,10 +261,11 @@ func TestFormats(t *testing.T) {
 		})
 		where, _, _ := strings.Cut(test.want, ":")
 		where = regexp.MustCompile(`\[\d+\]`).ReplaceAllString(where, ".*")
-		where = strings.NewReplacer("overrides.CAPIVIPPending", "overrides.*", "dnsNames.ingress", "dnsNames.*").Replace(where)
+		stars := strings.NewReplacer("overrides.CAPIVIPPending", "overrides.*", "dnsNames.ingress", "dnsNames.*")
+		where = stars.Replace(where)
 		covered[where] = true
 	}
-	t.Run("if a value has a format, should have a default that fits, and a test that sees it refused", func(t *testing.T) {
+	t.Run("if a value has a format, should have a test that sees it refused", func(t *testing.T) {
 		content, err := os.ReadFile(filepath.Join(helm.ChartDir(), "files", "formats.yaml"))
 		require.NoError(t, err)
 		var formats []struct {
@@ -279,7 +280,6 @@ func TestFormats(t *testing.T) {
 				require.True(t, same || covered[value], value)
 			}
 		}
-		render(t, "")
 	})
 	t.Run("if the schema refuses something, should not answer with an expression", func(t *testing.T) {
 		schema, err := os.ReadFile(filepath.Join(helm.ChartDir(), "values.schema.json"))

@@ -106,7 +106,8 @@ func TestLeaseTimes(t *testing.T) {
 				require.NoError(t, err)
 			}
 			wanted.LeaderElection.Enabled, wanted.LeaderElection.Namespace = true, helm.Namespace
-			_, err := helm.Render("controller: {leaderElection: {leaseDuration: "+times[0]+", renewDeadline: "+times[1]+", retryPeriod: "+times[2]+"}}",
+			_, err := helm.Render("controller: {leaderElection: {leaseDuration: "+times[0]+
+				", renewDeadline: "+times[1]+", retryPeriod: "+times[2]+"}}",
 				helm.Name, helm.Namespace)
 			if refused := wanted.Validate(); refused == nil {
 				require.NoError(t, err)
