@@ -50,6 +50,8 @@ func (r *release) chart(context.Context) error {
 func (r *release) chartFile(content []byte) ([]byte, error) {
 	content = regexp.MustCompile(`(?m)^version:.*$`).ReplaceAll(content, []byte("version: "+r.chartVersion()))
 	content = regexp.MustCompile(`(?m)^appVersion:.*$`).ReplaceAll(content, []byte("appVersion: "+r.version))
+	// That of artifacthub.io/images.
+	content = regexp.MustCompile(`(?m)^(\s+image: \S+):v\S+$`).ReplaceAll(content, []byte("${1}:"+r.version))
 	if err := yaml.UnmarshalStrict(content, &map[string]any{}); err != nil {
 		return nil, fmt.Errorf("read Chart.yaml: %w", err)
 	}

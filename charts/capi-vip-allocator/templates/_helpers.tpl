@@ -2,10 +2,13 @@
 {{- define "vip.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains .Chart.Name .Release.Name -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
 {{- .Release.Name | trunc 43 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" (.Release.Name | trunc 24 | trimSuffix "-") .Chart.Name -}}
+{{- printf "%s-%s" (.Release.Name | trunc 24 | trimSuffix "-") $name -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -31,6 +34,17 @@ cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Annotations of an object: its own, as the second of a list, and those of all. */}}
+{{- define "vip.annotations" -}}
+{{- $own := dict -}}
+{{- if gt (len .) 1 -}}
+{{- $own = index . 1 | default dict -}}
+{{- end -}}
+{{- with merge (dict) $own (index . 0).Values.commonAnnotations -}}
+{{- dict "annotations" . | toYaml | nindent 2 -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "vip.serviceAccountName" -}}
@@ -65,11 +79,20 @@ matchResources:
 {{- end }}
 {{- end -}}
 
+{{/* Rancher's default registry takes the place of ghcr.io. A repository elsewhere is there on purpose, and stays. */}}
 {{- define "vip.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with dig "cattle" "systemDefaultRegistry" "" .Values.global -}}
+{{- $host := splitList "/" $repository | first -}}
+{{- $plain := not (or (contains "." $host) (contains ":" $host) (eq $host "localhost")) -}}
+{{- if or $plain (eq $host "ghcr.io") -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (trimPrefix "ghcr.io/" $repository) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
 
@@ -98,11 +121,12 @@ runtimeExtension: true
 {{/* The rules that the pools of other providers need, as a list: of those in namespaces, or of those outside. */}}
 {{- define "vip.poolRules" -}}
 {{- $scope := .scope }}
+{{- $verbs := default (list "list" "watch") .verbs }}
 {{- range .kinds }}
 {{- if eq $scope (default "Namespaced" .scope) }}
 - apiGroups: [{{ .apiVersion | splitList "/" | first | quote }}]
   resources: [{{ default (printf "%ss" (lower .kind)) .resource | quote }}]
-  verbs: [list, watch]
+  verbs: {{ toJson $verbs }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -174,5 +198,38 @@ capi-vip-allocator-runtime-extension
 [ {{- range $i, $value := . }}{{ if $i }}, {{ end }}dyn({{ include "vip.cel" $value }}){{ end -}} ]
 {{- else -}}
 {{ toJson . }}
+{{- end -}}
+{{- end -}}
+
+{{/* The length of a duration. Templates can add one to a time, and have no other way to read it. */}}
+{{- define "vip.nanoseconds" -}}
+{{- $zero := toDate "2006-01-02 MST" "2000-01-01 UTC" -}}
+{{- ((dateModify (printf "+%s" .) $zero).Sub $zero).Nanoseconds -}}
+{{- end -}}
+
+{{/* Refuses a value that does not look as files/formats.yaml says, and says what does. */}}
+{{- define "vip.check" -}}
+{{- $ := . -}}
+{{- if not .keys -}}
+{{- $text := ternary "" (toString .value) (kindIs "invalid" .value) -}}
+{{- if not (regexMatch .format.pattern $text) -}}
+{{- fail (printf "%s: %q is refused, accepted is %s" .path $text .format.accepts) -}}
+{{- end -}}
+{{- else if and (eq (first .keys) "*") (kindIs "slice" .value) -}}
+{{- range $i, $value := .value -}}
+{{- $path := printf "%s[%d]" $.path $i -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" $path "format" $.format) -}}
+{{- end -}}
+{{- else if and (eq (first .keys) "*") (kindIs "map" .value) -}}
+{{- range $key, $value := .value -}}
+{{- $path := printf "%s.%s" $.path $key -}}
+{{- include "vip.check" (dict "value" $value "keys" (rest $.keys) "path" $path "format" $.format) -}}
+{{- end -}}
+{{- else if kindIs "map" .value -}}
+{{- $key := first .keys -}}
+{{- if or (hasKey .value $key) (eq (len .keys) 1) -}}
+{{- $path := printf "%s.%s" .path $key | trimPrefix "." -}}
+{{- include "vip.check" (dict "value" (get .value $key) "keys" (rest .keys) "path" $path "format" .format) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

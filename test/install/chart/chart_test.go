@@ -47,4 +47,5 @@ networkPolicy: {enabled: true}
 protection: {enabled: true}
 keep: {mode: Keep, variables: [vip]}
 runtimeExtension: {enabled: true}
+rbac: {aggregateToView: true}
 `

@@ -54,7 +54,25 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	parsed := map[string]any{}
 	require.NoError(t, yaml.UnmarshalStrict(values, &parsed))
-	for key := range parsed {
-		require.Contains(t, string(readme), "| `"+key, "run: make chart-docs")
+	for _, path := range leaves("", parsed) {
+		// What has no comments of its own stands as a whole.
+		found := false
+		for at := path; !found && at != ""; at = at[:max(strings.LastIndex(at, "."), 0)] {
+			found = strings.Contains(string(readme), "| `"+at+"` |")
+		}
+		require.True(t, found, "%s is missing: run: make chart-docs", path)
 	}
+}
+
+// leaves are the paths of all values that are no maps, or empty ones.
+func leaves(prefix string, values map[string]any) []string {
+	var paths []string
+	for key, value := range values {
+		if nested, ok := value.(map[string]any); ok && len(nested) > 0 {
+			paths = append(paths, leaves(prefix+key+".", nested)...)
+		} else {
+			paths = append(paths, prefix+key)
+		}
+	}
+	return paths
 }

@@ -45,9 +45,12 @@ func TestKeep(t *testing.T) {
 		require.Nil(t, objects.Find("MutatingAdmissionPolicy", "-keep"))
 	})
 	t.Run("if the mode is a slip or a variable a path, should refuse it", func(t *testing.T) {
-		for _, values := range []string{"keep: {mode: keep}", "keep: {mode: Keep, variables: [controlPlaneEndpoint.host]}"} {
+		for values, want := range map[string]string{
+			"keep: {mode: keep}": "/keep/mode",
+			"keep: {mode: Keep, variables: [controlPlaneEndpoint.host]}": "keep.variables[0]",
+		} {
 			_, err := helm.RenderFor("v1.37.0", values, helm.Name, helm.Namespace)
-			require.ErrorContains(t, err, "/keep/")
+			require.ErrorContains(t, err, want)
 		}
 	})
 }

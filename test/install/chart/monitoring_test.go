@@ -47,6 +47,22 @@ commonLabels: {team: net}
 		require.Equal(t, pod.Volumes[1].Name, pod.Containers[0].VolumeMounts[1].Name)
 		require.Equal(t, "served", pod.Volumes[1].Secret.SecretName)
 	})
+	t.Run("if nothing is said about labels, should leave them to Prometheus", func(t *testing.T) {
+		got := endpoint(t, everything)
+		for _, field := range []string{"relabelings", "metricRelabelings", "scrapeTimeout"} {
+			require.NotContains(t, got, field)
+		}
+	})
+	t.Run("if labels are changed, should be, on both sides of the scrape", func(t *testing.T) {
+		got := endpoint(t, `
+metrics: {serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s,
+  relabelings: [{targetLabel: cluster, replacement: management}],
+  metricRelabelings: [{sourceLabels: [__name__], regex: 'go_.*', action: drop}]}}`)
+		require.Equal(t, "60s", got["scrapeTimeout"])
+		require.Equal(t, []any{map[string]any{"targetLabel": "cluster", "replacement": "management"}}, got["relabelings"])
+		dropped := map[string]any{"sourceLabels": []any{"__name__"}, "regex": "go_.*", "action": "drop"}
+		require.Equal(t, []any{dropped}, got["metricRelabelings"])
+	})
 	t.Run("if metrics are open, should scrape without", func(t *testing.T) {
 		got := endpoint(t, "metrics: {insecure: true, serviceMonitor: {enabled: true, interval: 10s}}")
 		require.Equal(t, "http", got["scheme"])

@@ -30,7 +30,7 @@ func TestObjects(t *testing.T) {
 	}{
 		"if nothing is set, should make the usual objects": {},
 		"if metrics are off, should make no Service and no role for readers": {
-			values:  "metrics: {enabled: false, serviceMonitor: {enabled: true}}",
+			values:  "metrics: {enabled: false}",
 			without: []string{"Service/", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
 		},
 		"if roles are made by somebody else, should make none": {
@@ -51,6 +51,8 @@ func TestObjects(t *testing.T) {
 				"MutatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-keep",
 				"ValidatingAdmissionPolicy/capi-vip-allocator-system-capi-vip-allocator-protection",
 				"ValidatingAdmissionPolicyBinding/capi-vip-allocator-system-capi-vip-allocator-protection",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-view",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-global-pools",
 				"Service/capi-vip-allocator-runtime-extension",
 				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
 				"ClusterRoleBinding/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
@@ -119,4 +121,53 @@ func TestLabels(t *testing.T) {
 	t.Run("if the name is given, should be used", func(t *testing.T) {
 		require.Equal(t, "vips-controller-manager", deployment(t, render(t, "fullnameOverride: vips")).Name)
 	})
+	t.Run("if a part of the name is given, should be used in names and leave what finds objects", func(t *testing.T) {
+		objects, err := helm.Render("nameOverride: vips", "a", helm.Namespace)
+		require.NoError(t, err)
+		d := deployment(t, objects)
+		require.Equal(t, "a-vips-controller-manager", d.Name)
+		require.Equal(t, deployment(t, render(t, "")).Spec.Selector, d.Spec.Selector)
+		require.Equal(t, "addon-capi-vip-allocator", d.Labels["cluster.x-k8s.io/provider"])
+	})
+}
+
+func TestAnnotations(t *testing.T) {
+	const policies = "\nplaceholders: [{class: a, variables: {b: c}}]\ncontroller: {namespace: team}\n"
+	t.Run("if nothing is set, should have none", func(t *testing.T) {
+		for _, object := range render(t, everything+policies) {
+			require.Empty(t, object.GetAnnotations(), object.GetName())
+		}
+	})
+	t.Run("if given for all, should be on all, and an object's own should win", func(t *testing.T) {
+		objects := render(t, everything+policies+
+			"commonAnnotations: {owner: net, tier: all}\nserviceAccount: {annotations: {tier: own}}")
+		for _, object := range objects {
+			want := map[string]string{"owner": "net", "tier": "all"}
+			if object.GetKind() == "ServiceAccount" {
+				want["tier"] = "own"
+			}
+			require.Equal(t, want, object.GetAnnotations(), object.GetKind()+" "+object.GetName())
+		}
+		require.NotContains(t, deployment(t, objects).Spec.Template.Annotations, "owner")
+	})
+	t.Run("if only an object's own are given, should be on that one", func(t *testing.T) {
+		objects := render(t, "metrics: {service: {annotations: {a: b}}, "+
+			"dashboard: {enabled: true, annotations: {folder: CAPI}}}")
+		require.Equal(t, map[string]string{"a": "b"}, objects.Find("Service", "-metrics").GetAnnotations())
+		require.Equal(t, map[string]string{"folder": "CAPI"}, objects.Find("ConfigMap", "-dashboard").GetAnnotations())
+		require.Empty(t, deployment(t, objects).Annotations)
+	})
+}
+
+func TestExtraObjects(t *testing.T) {
+	objects := render(t, `
+extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: first, namespace: '{{ .Release.Namespace }}'}, data: {a: b}}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: second}, data: {c: '{{ include "vip.fullname" . }}'}}
+`)
+	first := get[corev1.ConfigMap](t, objects, "ConfigMap", "first")
+	second := get[corev1.ConfigMap](t, objects, "ConfigMap", "second")
+	require.Equal(t, helm.Namespace, first.Namespace)
+	require.Equal(t, map[string]string{"a": "b"}, first.Data)
+	require.Equal(t, map[string]string{"c": helm.Name}, second.Data)
 }

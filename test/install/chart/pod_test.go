@@ -80,6 +80,42 @@ controller: {replicas: 3}
 		require.Equal(t, "b", pod.Template.Annotations["a"])
 		require.Equal(t, "d", pod.Template.Labels["c"])
 	})
+	t.Run("if probes are slower, should ask as given and where the program answers", func(t *testing.T) {
+		slow := manager(t, render(t, "probes: {startup: {failureThreshold: 300}, "+
+			"liveness: {initialDelaySeconds: 7}, readiness: {successThreshold: 2}}"))
+		live, ready := slow.LivenessProbe, slow.ReadinessProbe
+		require.Equal(t, []int32{1, 300}, []int32{slow.StartupProbe.PeriodSeconds, slow.StartupProbe.FailureThreshold})
+		require.Equal(t, []int32{7, 10, 5}, []int32{live.InitialDelaySeconds, live.PeriodSeconds, live.TimeoutSeconds})
+		require.Equal(t, []int32{2, 5, 5}, []int32{ready.SuccessThreshold, ready.PeriodSeconds, ready.TimeoutSeconds})
+		require.Equal(t, container.LivenessProbe.ProbeHandler, slow.LivenessProbe.ProbeHandler)
+	})
+	t.Run("if the platform chooses the user, should name none and stay restricted otherwise", func(t *testing.T) {
+		objects := render(t, "podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: 7}\n"+
+			"securityContext: {seLinuxOptions: {level: 's0'}}")
+		require.Equal(t, &corev1.PodSecurityContext{
+			RunAsNonRoot: ptr.To(true), FSGroup: ptr.To(int64(7)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		}, deployment(t, objects).Spec.Template.Spec.SecurityContext)
+		security := manager(t, objects).SecurityContext
+		require.Equal(t, "s0", security.SELinuxOptions.Level)
+		require.Equal(t, corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}, *security.Capabilities)
+	})
+	t.Run("if the pod needs more, should have it beside its own", func(t *testing.T) {
+		objects := render(t, `
+extraEnv: [{name: HTTPS_PROXY, value: 'http://proxy:3128'},
+  {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+extraVolumes: [{name: ca, configMap: {name: ca}}]
+extraVolumeMounts: [{name: ca, mountPath: /etc/ssl/certs, readOnly: true}]
+revisionHistoryLimit: 2
+`)
+		d, more := deployment(t, objects), manager(t, objects)
+		require.Equal(t, int32(2), *d.Spec.RevisionHistoryLimit)
+		require.Equal(t, container.Env, more.Env[:1])
+		require.Equal(t, []string{"HTTPS_PROXY", "NODE"}, []string{more.Env[1].Name, more.Env[2].Name})
+		require.Equal(t, pod.Volumes, d.Spec.Template.Spec.Volumes[:len(pod.Volumes)])
+		require.Equal(t, "ca", d.Spec.Template.Spec.Volumes[len(pod.Volumes)].ConfigMap.Name)
+		require.Equal(t, "/etc/ssl/certs", more.VolumeMounts[len(container.VolumeMounts)].MountPath)
+	})
 }
 
 func TestImage(t *testing.T) {
@@ -87,7 +123,29 @@ func TestImage(t *testing.T) {
 	tests := map[string]struct{ values, want string }{
 		"if nothing is set, should be that of the release": {"", "ghcr.io/gorizond/capi-vip-allocator:v1.0.0"},
 		"if repository and tag are given, should be those": {"image: {repository: 'registry.local:5000/vip', tag: test}", "registry.local:5000/vip:test"},
-		"if a digest is given, should win over the tag":    {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
+		"if Rancher has a registry, should come from there": {
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}",
+			"registry.example.com/gorizond/capi-vip-allocator:v1.0.0",
+		},
+		"if Rancher's registry has a port and a path, should keep both": {
+			"global: {cattle: {systemDefaultRegistry: 'registry.example.com:5000/mirror/'}}\nimage: {digest: '" + digest + "'}",
+			"registry.example.com:5000/mirror/gorizond/capi-vip-allocator@" + digest,
+		},
+		"if the repository names no registry, should come from Rancher's": {
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: " +
+				"{repository: vips/allocator, tag: a}",
+			"registry.example.com/vips/allocator:a",
+		},
+		"if the repository is elsewhere on purpose, should stay there": {
+			"global: {cattle: {systemDefaultRegistry: registry.example.com}}\nimage: " +
+				"{repository: 'localhost:5000/vip', tag: a}",
+			"localhost:5000/vip:a",
+		},
+		"if Rancher adds other values only, should be that of the release": {
+			"global: {cattle: {clusterId: local}}",
+			"ghcr.io/gorizond/capi-vip-allocator:v1.0.0",
+		},
+		"if a digest is given, should win over the tag": {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

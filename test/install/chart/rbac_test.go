@@ -87,6 +87,36 @@ func TestRoles(t *testing.T) {
 		}
 		require.Nil(t, objects.Find("ClusterRoleBinding", "-metrics-reader"))
 	})
+	t.Run("if tenants may look, should let them see and change nothing, by the role that they have", func(t *testing.T) {
+		require.Nil(t, render(t, "").Find("ClusterRole", "-view"))
+		objects := render(t, "rbac: {aggregateToView: true}\n"+
+			"controller: {poolKinds: [{apiVersion: a.example.com/v1, kind: In}, "+
+			"{apiVersion: b.example.com/v1, kind: Out, scope: Cluster}]}")
+		seen := func(role rbacv1.ClusterRole) map[string][]string {
+			found := map[string][]string{}
+			for _, rule := range role.Rules {
+				require.Equal(t, []string{"get", "list", "watch"}, rule.Verbs)
+				require.Len(t, rule.APIGroups, 1)
+				found[rule.APIGroups[0]] = append(found[rule.APIGroups[0]], rule.Resources...)
+			}
+			return found
+		}
+		const label = "rbac.authorization.k8s.io/aggregate-to-view"
+		view := get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-view")
+		pools := get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-global-pools")
+		require.Equal(t, "true", view.Labels[label])
+		require.Equal(t, map[string][]string{
+			"ipam.cluster.x-k8s.io": {"inclusterippools", "ipaddressclaims", "ipaddresses", "globalinclusterippools"},
+			"a.example.com":         {"ins"}, "b.example.com": {"outs"},
+		}, seen(view))
+		require.NotContains(t, pools.Labels, label)
+		global := map[string][]string{"ipam.cluster.x-k8s.io": {"globalinclusterippools"}, "b.example.com": {"outs"}}
+		require.Equal(t, global, seen(pools),
+			"who is bound in all namespaces sees nothing that is in one")
+		require.Nil(t, objects.Find("ClusterRoleBinding", "-global-pools"), "who is bound is not for the chart to say")
+		own := get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-manager").Rules
+		require.Equal(t, all["watched"], own[:len(all["watched"])], "the operator's own stay")
+	})
 	t.Run("if the runtime extension is on, should grant what it needs, and the one Secret in its namespace only", func(t *testing.T) {
 		objects := render(t, "runtimeExtension: {enabled: true}")
 		owner := get[rbacv1.ClusterRole](t, objects, "ClusterRole", "-runtime-extension")

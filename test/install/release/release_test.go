@@ -124,7 +124,11 @@ func checkChart(t *testing.T, packed []byte) {
 		files[strings.TrimPrefix(header.Name, "capi-vip-allocator/")] = string(content)
 	}
 	require.Contains(t, files["Chart.yaml"], "\nversion: 1.0.0\nappVersion: v1.0.0\n")
-	for _, file := range []string{"values.yaml", "values.schema.json", "README.md", "files/rbac.yaml", "files/alerts.yaml", "files/dashboard.json", "templates/deployment.yaml"} {
+	require.Contains(t, files["Chart.yaml"], "\n      image: ghcr.io/gorizond/capi-vip-allocator:v1.0.0\n")
+	for _, file := range []string{
+		"values.yaml", "values.schema.json", "README.md", "app-readme.md", "questions.yaml",
+		"icon.svg", "files/rbac.yaml", "files/alerts.yaml", "files/dashboard.json", "templates/deployment.yaml",
+	} {
 		require.NotEmpty(t, files[file], file)
 	}
 }

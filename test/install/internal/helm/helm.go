@@ -48,6 +48,32 @@ func Render(values, release, namespace string) (Objects, error) {
 
 // RenderFor renders the chart for a version of Kubernetes.
 func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
+	rendered, err := files(kubernetes, values, release, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var objects Objects
+	for _, file := range slices.Sorted(maps.Keys(rendered)) {
+		if path.Ext(file) != ".yaml" {
+			continue
+		}
+		found, err := Parse(rendered[file])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
+}
+
+// Notes are what Helm prints after an installation with values given as YAML.
+func Notes(values string) (string, error) {
+	rendered, err := files(Kubernetes, values, Name, Namespace)
+	return rendered[Name+"/templates/NOTES.txt"], err
+}
+
+// files renders the chart's templates, by their paths.
+func files(kubernetes, values, release, namespace string) (map[string]string, error) {
 	version, err := common.ParseKubeVersion(kubernetes)
 	if err != nil {
 		return nil, fmt.Errorf("read the version of Kubernetes: %w", err)
@@ -67,22 +93,7 @@ func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := engine.Render(loaded, complete)
-	if err != nil {
-		return nil, err
-	}
-	var objects Objects
-	for _, file := range slices.Sorted(maps.Keys(rendered)) {
-		if path.Ext(file) != ".yaml" {
-			continue
-		}
-		found, err := Parse(rendered[file])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		objects = append(objects, found...)
-	}
-	return objects, nil
+	return engine.Render(loaded, complete)
 }
 
 // Parse reads a stream of manifests. A key that stands twice is an error.
