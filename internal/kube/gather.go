@@ -128,7 +128,7 @@ func (s *Store) dnsOf(cluster *capi.Cluster, now time.Time) vip.DNS {
 	return dns
 }
 
-// poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.
+// poolsFor returns the pools of the Cluster's namespace and the global ones that name its class, or are for any.
 func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	class := cluster.Class().Name
 	if class == "" {
@@ -136,9 +136,11 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	}
 	var pools []*capi.Pool
 	for _, kind := range s.Informers.Pools {
-		for _, pool := range lookup[*capi.Pool](kind, byClass, class) {
-			if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
-				pools = append(pools, pool)
+		for _, key := range slices.Compact([]string{class, vip.AnyClass}) { // a Cluster may say that its class is called so
+			for _, pool := range lookup[*capi.Pool](kind, byClass, key) {
+				if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
+					pools = append(pools, pool)
+				}
 			}
 		}
 	}

@@ -58,6 +58,10 @@ func TestChoose(t *testing.T) {
 			pools:    []vip.Pool{cpPool("a", classes(vip.Class{Namespace: "other", Name: viptest.ClassName}))},
 			verdicts: []vip.Verdict{vip.VerdictOtherClass},
 		},
+		"if a pool serves any class, should choose it": {
+			pools: []vip.Pool{cpPool("a", classes(vip.Class{Name: vip.AnyClass}))},
+			want:  "a", verdicts: []vip.Verdict{vip.VerdictChosen},
+		},
 		"if a namespaced pool is in another namespace, should not choose it": {
 			pools:    []vip.Pool{cpPool("a", viptest.Local("other"))},
 			verdicts: []vip.Verdict{vip.VerdictOtherNamespace},

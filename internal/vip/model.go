@@ -219,7 +219,7 @@ type Pool struct {
 	// Namespace is empty for a global pool.
 	Namespace string
 
-	// Classes are the ClusterClasses the pool serves.
+	// Classes are the ClusterClasses the pool serves; one that is called AnyClass stands for all.
 	Classes []Class
 
 	// Roles are the valid roles the pool serves.

@@ -59,14 +59,21 @@ func (p *Pool) servesRole(c *Cluster, role string) bool {
 	return ok
 }
 
-// matches reports whether the class of a Cluster is what a pool's entry names.
+// AnyClass is the name in a pool's entry that stands for all classes.
+const AnyClass = "*"
+
+// matches reports whether the class of a Cluster is what a pool's entry names. A Cluster without a class has none that
+// could be any.
 func (c Class) matches(entry Class) bool {
+	if entry.Name == AnyClass {
+		return c.Name != ""
+	}
 	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
 }
 
-// Among reports whether one of the classes is what a pool's entry names.
+// Among reports whether one of the classes is what a pool's entry names. An entry for all classes misses none.
 func (c Class) Among(classes []Class) bool {
-	return slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
+	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
 // Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by

@@ -67,7 +67,7 @@ func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 	for i := range s.Pools {
 		own := &s.Pools[i]
 		serves := slices.Contains(own.Roles, role) && slices.ContainsFunc(own.Classes, func(c vip.Class) bool {
-			return c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
+			return c.Name == "*" || c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
 		})
 		if serves && own.Namespace == s.Cluster.Namespace && !own.Deleting && ref.Kind == GlobalKind {
 			return fmt.Sprintf("%s of its own namespace serves the role", own.Ref)
