@@ -15,10 +15,11 @@ import (
 
 // What is read of one pool: whoever may write one could else make every decision that looks at it slow.
 const (
-	// MaxPoolClasses, MaxPoolRoles and MaxPoolNamespaces are how many entries of a list are read.
+	// MaxPoolClasses, MaxPoolRoles, MaxPoolNamespaces and MaxPoolClusters are how many entries of a list are read.
 	MaxPoolClasses    = 128
 	MaxPoolRoles      = 16
 	MaxPoolNamespaces = 256
+	MaxPoolClusters   = 256
 
 	// MaxPoolAnnotation is how many bytes an annotation may have to be read at all.
 	MaxPoolAnnotation = 32 << 10
@@ -29,6 +30,9 @@ const (
 	// 256 KiB of them, and an event is to be read.
 	maxProblems = 6
 	maxProblem  = 160
+
+	// maxEntry is how many bytes of an entry are quoted, so that the remedy behind it has room.
+	maxEntry = 40
 )
 
 // configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
@@ -42,6 +46,7 @@ func (p *Pool) configure(pool *vip.Pool) {
 	c.priority()
 	c.variables()
 	c.namespaces()
+	c.clusters()
 	pool.Closed = len(c.closing) > 0
 	pool.Problems = slices.Concat(c.closing, c.harmless)
 	if len(pool.Problems) > maxProblems {

@@ -231,6 +231,9 @@ type Pool struct {
 	// Namespaces are the namespaces that a global pool serves; empty means all.
 	Namespaces []string
 
+	// Clusters are the Clusters that the pool serves, all of a namespace where the name is AnyCluster; empty means all.
+	Clusters []types.NamespacedName
+
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
 	// for none.
 	HostVariable, PortVariable string
@@ -255,6 +258,10 @@ type Pool struct {
 	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or
 	// to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
+
+	// Unread says that the pool is closed because it cannot be understood which Clusters it is for: it may be any, and the
+	// pool may be more specific than it looks.
+	Unread bool
 
 	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
 	Problems []string

@@ -3,6 +3,8 @@ package vip
 import (
 	"cmp"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Verdict says what was made of a pool when one was chosen for a Cluster and a role.
@@ -13,6 +15,7 @@ const (
 	VerdictOtherRole      Verdict = "serves other roles"
 	VerdictOtherClass     Verdict = "serves other cluster classes"
 	VerdictOtherNamespace Verdict = "serves other namespaces"
+	VerdictOtherCluster   Verdict = "serves other Clusters"
 	VerdictDeleting       Verdict = "is being deleted"
 	VerdictClosed         Verdict = "serves nobody new until its labels and annotations are corrected"
 	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
@@ -45,6 +48,10 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 		return VerdictOtherNamespace, false
 	case p.Namespace == "" && len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, c.Namespace):
 		return VerdictOtherNamespace, false
+	case len(p.Clusters) > 0 && !p.namesClusterOf(c.Namespace):
+		return VerdictOtherNamespace, false
+	case len(p.Clusters) > 0 && !p.names(c) && !p.namesAllOf(c.Namespace):
+		return VerdictOtherCluster, false
 	case p.Deleting:
 		return VerdictDeleting, false
 	case p.Closed:
@@ -57,6 +64,22 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 func (p *Pool) servesRole(c *Cluster, role string) bool {
 	_, ok := p.serves(c, role)
 	return ok
+}
+
+// AnyCluster is the name in a pool's entry that stands for all Clusters of a namespace.
+const AnyCluster = "*"
+
+// names reports whether one of the pool's entries is the very name of a Cluster.
+func (p *Pool) names(c *Cluster) bool { return slices.Contains(p.Clusters, c.Key()) }
+
+func (p *Pool) namesAllOf(namespace string) bool {
+	return slices.Contains(p.Clusters, types.NamespacedName{Namespace: namespace, Name: AnyCluster})
+}
+
+// namesClusterOf reports whether one of the pool's entries is about a namespace. What a pool has reserved for others is
+// nothing that a namespace learns of.
+func (p *Pool) namesClusterOf(namespace string) bool {
+	return slices.ContainsFunc(p.Clusters, func(entry types.NamespacedName) bool { return entry.Namespace == namespace })
 }
 
 // AnyClass is the name in a pool's entry that stands for all classes.

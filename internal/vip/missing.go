@@ -1,0 +1,63 @@
+package vip
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// notServing says why the pool of the claim does not serve the role, and what would change that.
+func (r *sight) notServing() (why, remedy string) {
+	if pool := r.poolOf(r.claim); pool != nil {
+		switch verdict, _ := pool.serves(r.cluster, r.role); verdict {
+		case VerdictOtherCluster:
+			return string(verdict), "add this one to the pool's annotation " + names.Clusters
+		case VerdictClosed:
+			return string(verdict), "correct the pool"
+		}
+	}
+	return fmt.Sprintf("does not serve role %s for ClusterClass %s in namespace %s", r.role, r.cluster.Class, r.cluster.Namespace), "label the pool"
+}
+
+// withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
+// It matters for the endpoint only: nothing waits for another role.
+func (a *allocation) withholdMissingPool(role string) time.Duration {
+	if role != names.RoleControlPlane {
+		return 0
+	}
+	return a.withhold(a.cluster.Created)
+}
+
+func (r *sight) missingPool(role string) string {
+	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
+		role, r.cluster.Class, r.cluster.Namespace, names.ClusterClass, r.cluster.Class.Name, names.Role, role)
+	if other := r.firstPool(VerdictOtherCluster); other != nil {
+		message = fmt.Sprintf("%s serves role %s for ClusterClass %s, and not this Cluster; add %s to its annotation %s, or label another pool",
+			other.Ref, role, r.cluster.Class, r.cluster.Key(), names.Clusters)
+	}
+	if going := r.firstPool(VerdictDeleting); going != nil {
+		message = fmt.Sprintf("%s, which serves role %s for ClusterClass %s, is being deleted and takes no new claims; label another pool",
+			going.Ref, role, r.cluster.Class)
+	}
+	if closed := r.firstPool(VerdictClosed); closed != nil {
+		message = fmt.Sprintf("%s is labelled for role %s and ClusterClass %s, and serves nobody new until its labels and annotations are corrected; its event %s says which",
+			closed.Ref, role, r.cluster.Class, names.EventInvalidPoolConfiguration)
+	}
+	if value := r.carried(role); value != "" {
+		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
+	}
+	return message
+}
+
+// firstPool returns the first pool that would serve the role but for one thing, or nil.
+func (r *sight) firstPool(but Verdict) *Pool {
+	var first *Pool
+	for i := range r.Pools {
+		pool := &r.Pools[i]
+		if verdict, _ := pool.serves(r.cluster, r.role); verdict == but && (first == nil || rank(pool, first) < 0) {
+			first = pool
+		}
+	}
+	return first
+}
