@@ -29,7 +29,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Pause:        c.Spec.Topology.ControlPlane.pause(),
 		ControlPlane: c.Spec.ControlPlaneRef.String(),
 		Topology:     c.topology(),
-		Variables:    c.variables(),
+		Variables:    c.Variables(),
 		VIPs:         c.VIPs(),
 		Written:      parseRecord(c.Annotations[names.Claims]),
 		Conditions:   c.OwnConditions(),

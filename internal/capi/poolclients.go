@@ -63,3 +63,69 @@ func parseClusters(text string) ([]types.NamespacedName, error) {
 	}
 	return clusters, nil
 }
+
+// selectors reads what values the variables of a Cluster must have. It is all or nothing as well: with one left out, the
+// pool would serve Clusters of other networks.
+func (c *configuration) selectors() {
+	text, ok := c.view.Annotations[names.Variables]
+	if !ok {
+		return
+	}
+	variables, err := parseVariables(text)
+	if err == nil && len(variables) == 0 {
+		err = errors.New("names no variable, so the pool serves none; remove the annotation to serve all")
+	}
+	if err != nil {
+		c.pool.Unread = true
+		c.closes(names.Variables, err)
+		return
+	}
+	c.pool.Variables = variables
+}
+
+// parseVariables reads a list of path=value, each path once.
+func parseVariables(text string) ([]vip.Variable, error) {
+	if len(text) > MaxPoolAnnotation {
+		return nil, errTooLong
+	}
+	entries, more := split(text, MaxPoolVariables)
+	if more {
+		return nil, fmt.Errorf("it has more than the %d entries that are read; use fewer", MaxPoolVariables)
+	}
+	var variables []vip.Variable
+	for _, entry := range entries {
+		variable, err := parseVariable(entry)
+		if err != nil {
+			return nil, err
+		}
+		same := func(other vip.Variable) bool { return other.Path == variable.Path }
+		switch i := slices.IndexFunc(variables, same); {
+		case i < 0:
+			variables = append(variables, variable)
+		case variables[i] != variable:
+			return nil, fmt.Errorf("%q can have one value only; use a pool for each", vip.Cut(variable.Path, maxEntry))
+		}
+	}
+	return variables, nil
+}
+
+// parseVariable reads path=value. The value may have any sign in it but a comma, and stands without quotes.
+func parseVariable(entry string) (vip.Variable, error) {
+	said := vip.Cut(entry, maxEntry)
+	path, value, ok := strings.Cut(entry, "=")
+	variable := vip.Variable{Path: strings.TrimSpace(path), Value: strings.TrimSpace(value)}
+	switch {
+	case !ok || variable.Value == "":
+		return variable, fmt.Errorf("%q has no value; write path=value", said)
+	case !isPath(variable.Path):
+		return variable, fmt.Errorf("%q does not name a variable, nor a dotted path into one; write path=value", said)
+	case len(variable.Value) > maxVariable:
+		return variable, fmt.Errorf("%q has a value of more than %d bytes; select by a shorter one", said, maxVariable)
+	case strings.ContainsAny(variable.Value[:1], "\"'`{["):
+		return variable, fmt.Errorf("%q has a value that is quoted, or no text, number or boolean; write path=value", said)
+	}
+	return variable, nil
+}
+
+// maxVariable is how many bytes of a value are compared: of a longer text on a Cluster Trim keeps nothing.
+const maxVariable = longestHost

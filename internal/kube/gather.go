@@ -258,7 +258,7 @@ func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool
 	for _, pool := range pools {
 		snapshots = append(snapshots, pool.Snapshot(time.Time{}))
 	}
-	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class()}
+	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables()}
 	return vip.Choose(&view, snapshots, role).Pool != nil
 }
 

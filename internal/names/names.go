@@ -32,6 +32,10 @@ const (
 	// namespace/*.
 	Clusters = Domain + "/clusters"
 
+	// Variables is the annotation with a comma-separated list of path=value: what the variables of a Cluster's topology must
+	// be for the pool to serve it.
+	Variables = Domain + "/variables"
+
 	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
 	// path into an object variable.
 	HostVariable = Domain + "/host-variable"

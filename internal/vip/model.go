@@ -234,6 +234,9 @@ type Pool struct {
 	// Clusters are the Clusters that the pool serves, all of a namespace where the name is AnyCluster; empty means all.
 	Clusters []types.NamespacedName
 
+	// Variables are values that the variables of the Cluster's topology must have, all of them.
+	Variables []Variable
+
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
 	// for none.
 	HostVariable, PortVariable string
@@ -259,7 +262,7 @@ type Pool struct {
 	// to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
 
-	// Unread says that the pool is closed because it cannot be understood which Clusters it is for: it may be any, and the
+	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may be any, and the
 	// pool may be more specific than it looks.
 	Unread bool
 

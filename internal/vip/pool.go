@@ -3,8 +3,6 @@ package vip
 import (
 	"cmp"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Verdict says what was made of a pool when one was chosen for a Cluster and a role.
@@ -16,8 +14,10 @@ const (
 	VerdictOtherClass     Verdict = "serves other cluster classes"
 	VerdictOtherNamespace Verdict = "serves other namespaces"
 	VerdictOtherCluster   Verdict = "serves other Clusters"
+	VerdictOtherVariables Verdict = "asks for other values of variables"
 	VerdictDeleting       Verdict = "is being deleted"
 	VerdictClosed         Verdict = "serves nobody new until its labels and annotations are corrected"
+	VerdictUnknown        Verdict = "asks for a variable that is too large to be read"
 	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
 	VerdictFull           Verdict = "has no free address"
 	VerdictOutranked      Verdict = "ranks behind the chosen pool"
@@ -38,7 +38,8 @@ type Choice struct {
 }
 
 // serves reports whether the pool may give addresses to a role of a Cluster, and why not.
-func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
+func (p *Pool) serves(s *subject, role string) (Verdict, bool) {
+	c := s.Cluster
 	switch {
 	case !slices.Contains(p.Roles, role):
 		return VerdictOtherRole, false
@@ -48,38 +49,31 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 		return VerdictOtherNamespace, false
 	case p.Namespace == "" && len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, c.Namespace):
 		return VerdictOtherNamespace, false
-	case len(p.Clusters) > 0 && !p.namesClusterOf(c.Namespace):
+	}
+	switch p.naming(c) {
+	case namesNobody:
 		return VerdictOtherNamespace, false
-	case len(p.Clusters) > 0 && !p.names(c) && !p.namesAllOf(c.Namespace):
+	case namesOthers:
 		return VerdictOtherCluster, false
+	}
+	agrees, unknown := s.agrees(p.Variables)
+	switch {
+	case !agrees && !unknown:
+		return VerdictOtherVariables, false
 	case p.Deleting:
 		return VerdictDeleting, false
 	case p.Closed:
 		return VerdictClosed, false
+	case unknown:
+		return VerdictUnknown, false
 	}
 	return "", true
 }
 
 // servesRole is serves without the reason.
-func (p *Pool) servesRole(c *Cluster, role string) bool {
-	_, ok := p.serves(c, role)
+func (p *Pool) servesRole(s *subject, role string) bool {
+	_, ok := p.serves(s, role)
 	return ok
-}
-
-// AnyCluster is the name in a pool's entry that stands for all Clusters of a namespace.
-const AnyCluster = "*"
-
-// names reports whether one of the pool's entries is the very name of a Cluster.
-func (p *Pool) names(c *Cluster) bool { return slices.Contains(p.Clusters, c.Key()) }
-
-func (p *Pool) namesAllOf(namespace string) bool {
-	return slices.Contains(p.Clusters, types.NamespacedName{Namespace: namespace, Name: AnyCluster})
-}
-
-// namesClusterOf reports whether one of the pool's entries is about a namespace. What a pool has reserved for others is
-// nothing that a namespace learns of.
-func (p *Pool) namesClusterOf(namespace string) bool {
-	return slices.ContainsFunc(p.Clusters, func(entry types.NamespacedName) bool { return entry.Namespace == namespace })
 }
 
 // AnyClass is the name in a pool's entry that stands for all classes.
@@ -103,11 +97,15 @@ func (c Class) Among(classes []Class) bool {
 // priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool
 // of the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
+	return choose(&subject{Cluster: c}, pools, role)
+}
+
+func choose(s *subject, pools []Pool, role string) Choice {
 	var candidates []*Pool
 	local := false
 	for i := range pools {
 		pool := &pools[i]
-		verdict, serves := pool.serves(c, role)
+		verdict, serves := pool.serves(s, role)
 		if !serves && verdict != VerdictClosed || local && pool.Namespace == "" {
 			continue
 		}
@@ -137,11 +135,12 @@ func rank(a, b *Pool) int {
 
 // Explain returns the verdict on every pool for a role of a Cluster, in the order of pools.
 func Explain(c *Cluster, pools []Pool, role string) []Verdict {
-	choice := Choose(c, pools, role)
+	s := &subject{Cluster: c}
+	choice := choose(s, pools, role)
 	verdicts := make([]Verdict, len(pools))
 	for i := range pools {
 		pool := &pools[i]
-		if verdict, ok := pool.serves(c, role); !ok {
+		if verdict, ok := pool.serves(s, role); !ok {
 			verdicts[i] = verdict
 			continue
 		}

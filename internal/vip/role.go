@@ -358,7 +358,7 @@ func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 	if first.Role != names.RoleControlPlane || !waits {
 		return
 	}
-	pool := Choose(a.cluster, a.Pools, first.Role).Pool
+	pool := choose(a.subject, a.Pools, first.Role).Pool
 	if pool == nil || !pool.Capacity.Known {
 		return
 	}
