@@ -18,7 +18,7 @@ const (
 	VerdictDeleting       Verdict = "is being deleted"
 	VerdictClosed         Verdict = "serves nobody new until its labels and annotations are corrected"
 	VerdictUnknown        Verdict = "asks for a variable that is too large to be read"
-	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
+	VerdictLowerTier      Verdict = "is less specific than another that matches"
 	VerdictFull           Verdict = "has no free address"
 	VerdictOutranked      Verdict = "ranks behind the chosen pool"
 	VerdictChosen         Verdict = "is chosen"
@@ -29,8 +29,11 @@ type Choice struct {
 	// Pool is the pool to claim from; nil when none matches.
 	Pool *Pool
 
-	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a namespaced pool that is
-	// full is waited for, because spilling over to a shared pool would break the tenant's isolation.
+	// Tier is why the candidates come before other pools that match; TierNone without any.
+	Tier Tier
+
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a more specific pool that is
+	// full is waited for, because spilling over to a less specific one would break the isolation it is there for.
 	Candidates []*Pool
 
 	// Exhausted says that all candidates are full; Pool is then the first of them.
@@ -93,35 +96,40 @@ func (c Class) Among(classes []Class) bool {
 	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
-// Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
-// priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool
-// of the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
+// Choose finds the pool for a role of a Cluster: the more specific tier before the less specific one, then by priority, then
+// by name; of these the first with a free address, or the first of all when none has any.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }
 
 func choose(s *subject, pools []Pool, role string) Choice {
-	var candidates []*Pool
-	local := false
+	barred := barsGlobal(s, pools, role)
+	var choice Choice
+	var best place
 	for i := range pools {
 		pool := &pools[i]
 		verdict, serves := pool.serves(s, role)
-		if !serves && verdict != VerdictClosed || local && pool.Namespace == "" {
+		if !serves && !pool.keepsOut(verdict) || barred && pool.Namespace == "" {
 			continue
 		}
-		if !local && pool.Namespace != "" {
-			local, candidates = true, nil
+		at := pool.placeFor(s.Cluster)
+		switch at.compare(best) {
+		case -1:
+			continue
+		case 1:
+			best, choice.Candidates = at, nil
 		}
 		if serves {
-			candidates = append(candidates, pool)
+			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}
-	if len(candidates) == 0 {
+	if len(choice.Candidates) == 0 {
 		return Choice{}
 	}
-	slices.SortFunc(candidates, rank)
-	free := slices.IndexFunc(candidates, func(p *Pool) bool { return !p.Capacity.Full() })
-	return Choice{Pool: candidates[max(free, 0)], Candidates: candidates, Exhausted: free < 0}
+	slices.SortFunc(choice.Candidates, rank)
+	free := slices.IndexFunc(choice.Candidates, func(p *Pool) bool { return !p.Capacity.Full() })
+	choice.Pool, choice.Tier, choice.Exhausted = choice.Candidates[max(free, 0)], best.tier, free < 0
+	return choice
 }
 
 func rank(a, b *Pool) int {

@@ -56,7 +56,7 @@ func (p NewPool) Manifests(string) []*unstructured.Unstructured {
 	labels, annotations := map[string]string{}, map[string]string{}
 	for key, value := range map[string]string{names.ClusterClass: p.Class, names.Role: p.Role} {
 		switch {
-		case strings.ContainsAny(value, ",/"):
+		case strings.ContainsAny(value, ",/*"):
 			labels[key], annotations[key] = names.SeeAnnotation, value
 		case value != "":
 			labels[key] = value
