@@ -25,6 +25,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Class:        c.Class(),
 		Generation:   c.Generation,
 		Endpoint:     vip.Endpoint(c.Spec.ControlPlaneEndpoint),
+		Port:         c.Spec.ClusterNetwork.APIServerPort,
 		Gate:         parseGate(c.Annotations[names.TopologyGate]),
 		Pause:        c.Spec.Topology.ControlPlane.pause(),
 		ControlPlane: c.Spec.ControlPlaneRef.String(),

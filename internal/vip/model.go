@@ -87,6 +87,9 @@ type Cluster struct {
 	// Endpoint is spec.controlPlaneEndpoint.
 	Endpoint Endpoint
 
+	// Port is spec.clusterNetwork.apiServerPort; 0 if it is not set.
+	Port int32
+
 	// Gate is what is remembered while the control plane is held; the zero value if nothing is.
 	Gate Gate
 

@@ -239,7 +239,7 @@ func (r *sight) doMismatched(o *outcome) {
 // doBound: what is missing of the VIP on the Cluster is written.
 func (r *sight) doBound(o *outcome) {
 	o.Address = r.addr.String()
-	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, r.claim.Pool, r.claim.Name)
+	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s%s", o.Address, r.claim.Pool, r.claim.Name, r.saidPort(o.Role))
 	if r.Crowd >= storm && !r.saysAssigned(o.Role) {
 		o.withheld = r.withhold(r.address.Born.At)
 	}
@@ -325,7 +325,7 @@ func (r *sight) writeEndpoint(o *outcome, port int32) {
 		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: r.port(port)},
 		Claim:    r.claim.Name, ClaimUID: r.claim.UID, Pool: r.claim.Pool, Completed: current.Host != "",
 	}
-	if asked := cmp.Or(current.Port, r.cluster.Gate.Port); !validPort(asked) {
+	if asked := cmp.Or(current.Port, r.cluster.Gate.Port, r.cluster.Port); !validPort(asked) {
 		set.RefusedPort = asked
 	}
 	o.value = append(o.value, set)

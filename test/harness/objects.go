@@ -189,6 +189,8 @@ type NewCluster struct {
 	// Host and Port become the endpoint as far as they are set.
 	Host string
 	Port int64
+	// APIServerPort becomes spec.clusterNetwork.apiServerPort if it is set.
+	APIServerPort int64
 	// Variables become those of the topology.
 	Variables map[string]any
 	// Paused becomes spec.paused.
@@ -222,6 +224,9 @@ func (c NewCluster) Manifests(version string) []*unstructured.Unstructured {
 			endpoint = map[string]any{"host": c.Host, "port": c.Port}
 		}
 		spec["controlPlaneEndpoint"] = endpoint
+	}
+	if c.APIServerPort != 0 {
+		spec["clusterNetwork"] = map[string]any{"apiServerPort": c.APIServerPort}
 	}
 	if c.Paused {
 		spec["paused"] = true
