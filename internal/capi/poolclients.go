@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// clusters reads which Clusters the pool is for. Unlike a list of namespaces it is all or nothing: a Cluster that is left
-// out of its reservation would get an address of a less specific pool, and keep it.
+// clusters reads which Clusters the pool is for. Unlike a list of namespaces it is all or nothing: a Cluster that is
+// left out of its reservation would get an address of a less specific pool, and keep it.
 func (c *configuration) clusters() {
 	const key = names.Clusters
 	text, ok := c.view.Annotations[key]
@@ -64,8 +64,8 @@ func parseClusters(text string) ([]types.NamespacedName, error) {
 	return clusters, nil
 }
 
-// selectors reads what values the variables of a Cluster must have. It is all or nothing as well: with one left out, the
-// pool would serve Clusters of other networks.
+// selectors reads what values the variables of a Cluster must have. It is all or nothing as well: with one left out,
+// the pool would serve Clusters of other networks.
 func (c *configuration) selectors() {
 	text, ok := c.view.Annotations[names.Variables]
 	if !ok {

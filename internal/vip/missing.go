@@ -10,17 +10,21 @@ import (
 
 // notServing says why the pool of the claim does not serve the role, and what would change that.
 func (r *sight) notServing() (why, remedy string) {
-	if pool := r.poolOf(r.claim); pool != nil {
-		switch verdict, _ := pool.serves(r.subject, r.role); verdict {
-		case VerdictOtherCluster:
-			return string(verdict), "add this one to the pool's annotation " + names.Clusters
-		case VerdictOtherVariables, VerdictUnknown:
-			return fmt.Sprintf("%s (%s)", verdict, pool.asked()), remedyForVariables
-		case VerdictClosed:
-			return string(verdict), "correct the pool"
-		}
+	why = fmt.Sprintf("does not serve role %s for ClusterClass %s in namespace %s", r.role, r.cluster.Class, r.cluster.Namespace)
+	pool := r.poolOf(r.claim)
+	if pool == nil {
+		return why, "label the pool"
 	}
-	return fmt.Sprintf("does not serve role %s for ClusterClass %s in namespace %s", r.role, r.cluster.Class, r.cluster.Namespace), "label the pool"
+	switch verdict, _ := pool.serves(r.subject, r.role); verdict {
+	case VerdictOtherCluster:
+		return string(verdict), "add this one to the pool's annotation " + names.Clusters
+	case VerdictOtherVariables, VerdictUnknown:
+		return fmt.Sprintf("%s (%s)", verdict, pool.asked()), remedyForVariables
+	case VerdictClosed:
+		return string(verdict), "correct the pool"
+	default:
+		return why, "label the pool"
+	}
 }
 
 // remedyForVariables is for the owner of the Cluster as well as for that of the pool.

@@ -32,8 +32,8 @@ type Choice struct {
 	// Tier is why the candidates come before other pools that match; TierNone without any.
 	Tier Tier
 
-	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a more specific pool that is
-	// full is waited for, because spilling over to a less specific one would break the isolation it is there for.
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a more specific pool that
+	// is full is waited for, because spilling over to a less specific one would break the isolation it is there for.
 	Candidates []*Pool
 
 	// Exhausted says that all candidates are full; Pool is then the first of them.
@@ -58,6 +58,7 @@ func (p *Pool) serves(s *subject, role string) (Verdict, bool) {
 		return VerdictOtherNamespace, false
 	case namesOthers:
 		return VerdictOtherCluster, false
+	case namesNamespace, namesCluster, namesNone:
 	}
 	agrees, unknown := s.agrees(p.Variables)
 	switch {
@@ -96,8 +97,8 @@ func (c Class) Among(classes []Class) bool {
 	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
-// Choose finds the pool for a role of a Cluster: the more specific tier before the less specific one, then by priority, then
-// by name; of these the first with a free address, or the first of all when none has any.
+// Choose finds the pool for a role of a Cluster: the more specific tier before the less specific one, then by
+// priority, then by name; of these the first with a free address, or the first of all when none has any.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }

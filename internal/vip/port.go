@@ -6,8 +6,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// port returns the port of the endpoint: the endpoint's own if that is valid, or was when it was held back, else the one
-// that the Cluster's API servers listen on, else the one given, which stands in a variable, else the default.
+// port returns the port of the endpoint: the endpoint's own if that is valid, or was when it was held back, else the
+// one that the Cluster's API servers listen on, else the one given, which stands in a variable, else the default.
 func (a *allocation) port(given int32) int32 {
 	for _, port := range []int32{a.cluster.Endpoint.Port, a.cluster.Gate.Port, a.cluster.Port, given} {
 		if validPort(port) {

@@ -2,6 +2,7 @@ package vip_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestPortOfTheEndpoint(t *testing.T) {
 			snapshot := viptest.Snapshot(given...)
 			if test.variable == "" { // the variable comes first, and has the port that the endpoint gets
 				assert.Contains(t, viptest.Brief(vip.Decide(snapshot)), fmt.Sprintf("variables [{vip 10.0.0.10} {port %d}]", test.want))
-				values(map[string]string{"vip": `"10.0.0.10"`, "port": fmt.Sprint(test.want)})(&snapshot.Cluster)
+				values(map[string]string{"vip": `"10.0.0.10"`, "port": strconv.Itoa(int(test.want))})(&snapshot.Cluster)
 			}
 			plan := vip.Decide(snapshot)
 			assert.Contains(t, viptest.Brief(plan), fmt.Sprintf("endpoint 10.0.0.10:%d", test.want))

@@ -12,15 +12,15 @@ import (
 // AnyCluster is the name in a pool's entry that stands for all Clusters of a namespace.
 const AnyCluster = "*"
 
-// Variable is what a pool wants a variable of the Cluster's topology to be: Path is its name, or a dotted path into it, and
-// Value a text, or a number or boolean as JSON writes it.
+// Variable is what a pool wants a variable of the Cluster's topology to be: Path is its name, or a dotted path into
+// it, and Value a text, or a number or boolean as JSON writes it.
 type Variable struct{ Path, Value string }
 
 // String returns path=value.
 func (v Variable) String() string { return v.Path + "=" + v.Value }
 
-// subject is a Cluster that pools are looked through for. It keeps what was read of the Cluster's variables: hundreds of
-// pools may ask for the same ones.
+// subject is a Cluster that pools are looked through for. It keeps what was read of the Cluster's variables: hundreds
+// of pools may ask for the same ones.
 type subject struct {
 	*Cluster
 	readings map[string]reading
@@ -45,8 +45,8 @@ const (
 	namesNone                    // there is no list
 )
 
-// naming looks the Cluster up in the pool's list. What a pool has reserved for another namespace is nothing that this one
-// learns of.
+// naming looks the Cluster up in the pool's list. What a pool has reserved for another namespace is nothing that this
+// one learns of.
 func (p *Pool) naming(c *Cluster) naming {
 	if len(p.Clusters) == 0 {
 		return namesNone
@@ -67,8 +67,8 @@ func (p *Pool) naming(c *Cluster) naming {
 	return best
 }
 
-// agrees reports whether the Cluster's variables have all the values that a pool asks for; unknown that it cannot be told,
-// because one of them is too large to be kept and none has another value.
+// agrees reports whether the Cluster's variables have all the values that a pool asks for; unknown that it cannot be
+// told, because one of them is too large to be kept and none has another value.
 func (s *subject) agrees(wanted []Variable) (agrees, unknown bool) {
 	for i := range wanted {
 		switch read := s.read(wanted[i].Path); {
@@ -114,8 +114,8 @@ func decode(raw []byte) any {
 	return value
 }
 
-// readingOf reads the scalar at a dotted path below a value. Null, lists and objects are none, and neither is what stands
-// for a text that is longer than any pool asks for.
+// readingOf reads the scalar at a dotted path below a value. Null, lists and objects are none, and neither is what
+// stands for a text that is longer than any pool asks for.
 func readingOf(value any, path string) reading {
 	for path != "" {
 		object, ok := value.(map[string]any)

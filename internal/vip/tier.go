@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Tier is how specifically a pool is meant for a Cluster that it matches. Pools of a more specific tier come before all
-// others, and what they cannot give is waited for. The table of tiers stands in docs/pools.md.
+// Tier is how specifically a pool is meant for a Cluster that it matches. Pools of a more specific tier come before
+// all others, and what they cannot give is waited for. The table of tiers stands in docs/pools.md.
 type Tier int
 
 // The tiers, the least specific first.
@@ -70,16 +70,16 @@ func (a place) compare(b place) int {
 	return cmp.Compare(a.tier, b.tier)
 }
 
-// keepsOut reports whether a pool that does not serve a Cluster keeps less specific ones from serving it all the same: one
-// that cannot be read, since a slip in a tenant's pool must not send its Clusters to a shared one, while a slip in a
-// shared one must not stop everybody; and one of which it is not known whether it is for the Cluster. Claims that are
-// bound never move, so neither could be put right later.
+// keepsOut reports whether a pool that does not serve a Cluster keeps less specific ones from serving it all the same:
+// one that cannot be read, since a slip in a tenant's pool must not send its Clusters to a shared one, while a slip in
+// a shared one must not stop everybody; and one of which it is not known whether it is for the Cluster. Claims that
+// are bound never move, so neither could be put right later.
 func (p *Pool) keepsOut(verdict Verdict) bool {
 	return verdict == VerdictUnknown || verdict == VerdictClosed && p.Namespace != ""
 }
 
-// barsGlobal reports whether a closed pool of the Cluster's namespace keeps all global ones out, the more specific ones
-// among them: as nobody knows whom it is for, it may be as specific as any.
+// barsGlobal reports whether a closed pool of the Cluster's namespace keeps all global ones out, the more specific
+// ones among them: as nobody knows whom it is for, it may be as specific as any.
 func barsGlobal(s *subject, pools []Pool, role string) bool {
 	for i := range pools {
 		if pool := &pools[i]; pool.Unread && pool.Namespace != "" {
