@@ -66,7 +66,7 @@ func realV1Beta1() *corev1beta1.Cluster {
 	return &corev1beta1.Cluster{
 		TypeMeta: metav1.TypeMeta{APIVersion: "cluster.x-k8s.io/v1beta1", Kind: "Cluster"}, ObjectMeta: clusterMeta(),
 		Spec: corev1beta1.ClusterSpec{
-			ClusterNetwork:       &corev1beta1.ClusterNetwork{ServiceDomain: "cluster.local", Pods: &corev1beta1.NetworkRanges{CIDRBlocks: []string{"10.244.0.0/16"}}},
+			ClusterNetwork:       &corev1beta1.ClusterNetwork{APIServerPort: ptr.To[int32](9345), ServiceDomain: "cluster.local", Pods: &corev1beta1.NetworkRanges{CIDRBlocks: []string{"10.244.0.0/16"}}},
 			ControlPlaneEndpoint: corev1beta1.APIEndpoint{Host: "10.0.0.10", Port: 6443},
 			InfrastructureRef:    &corev1.ObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: &corev1beta1.Topology{
@@ -87,7 +87,7 @@ func realV1Beta2() *corev1beta2.Cluster {
 		TypeMeta: metav1.TypeMeta{APIVersion: "cluster.x-k8s.io/v1beta2", Kind: "Cluster"}, ObjectMeta: clusterMeta(),
 		Spec: corev1beta2.ClusterSpec{
 			Paused:               ptr.To(false),
-			ClusterNetwork:       corev1beta2.ClusterNetwork{ServiceDomain: "cluster.local"},
+			ClusterNetwork:       corev1beta2.ClusterNetwork{APIServerPort: 9345, ServiceDomain: "cluster.local"},
 			ControlPlaneEndpoint: corev1beta2.APIEndpoint{Host: "10.0.0.10", Port: 6443},
 			InfrastructureRef:    corev1beta2.ContractVersionedObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: corev1beta2.Topology{
@@ -110,6 +110,7 @@ func fullSnapshot() vip.Cluster {
 		Class:      vip.Class{Namespace: "classes", Name: "bare-metal"},
 		Generation: 3,
 		Endpoint:   vip.Endpoint{Host: "10.0.0.10", Port: 6443},
+		Port:       9345,
 		Gate:       vip.Gate{Generation: 3, Port: 9345},
 		Topology:   vip.Topology{Observed: 2, Reason: "ReconcileFailed"},
 		Variables:  map[string][]byte{"vip": []byte(`"10.0.0.10"`)},

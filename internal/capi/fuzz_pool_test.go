@@ -23,6 +23,7 @@ func FuzzPoolConfig(f *testing.F) {
 	f.Add("true", "true", "a/b,c", "ingress,control-plane", "-1", "", false)
 	f.Add("bare-metal", "control-plane", "", "", "", "tenant", true)
 	f.Add("true", "true", "/", "release", "99999999999999999999", ",", false)
+	f.Add("true", "true", "bare-metal,*", "ingress", "", "a", false)
 	f.Add("true", "", "\x00,\u00e9", "Ingress,-", " 7", "\t", true)
 	f.Add("true", "true", strings.Repeat("A,", 100), strings.Repeat("-", 1000), "x", "a", false)
 	f.Fuzz(func(t *testing.T, classLabel, roleLabel, class, role, priority, namespaces string, namespaced bool) {
@@ -35,10 +36,17 @@ func FuzzPoolConfig(f *testing.F) {
 		got := view.Snapshot(time.Time{})
 		checkRoles(t, got.Roles)
 		for _, class := range got.Classes {
+			keys := view.ClassKeys()
+			if class == (vip.Class{Name: vip.AnyClass}) {
+				if !slices.Equal(keys, []string{vip.AnyClass}) {
+					t.Errorf("a pool for any class is found by %q", keys)
+				}
+				continue
+			}
 			if len(validation.IsDNS1123Subdomain(class.Name)) > 0 || class.Namespace != "" && len(validation.IsDNS1123Label(class.Namespace)) > 0 {
 				t.Errorf("class %q came through", class)
 			}
-			if !slices.Contains(view.ClassKeys(), class.Name) {
+			if !slices.Contains(keys, class.Name) && !slices.Contains(keys, vip.AnyClass) {
 				t.Errorf("class %q is not in the index", class)
 			}
 		}

@@ -15,10 +15,13 @@ import (
 
 // What is read of one pool: whoever may write one could else make every decision that looks at it slow.
 const (
-	// MaxPoolClasses, MaxPoolRoles and MaxPoolNamespaces are how many entries of a list are read.
+	// MaxPoolClasses, MaxPoolRoles, MaxPoolNamespaces, MaxPoolClusters and MaxPoolVariables are how many entries of a list
+	// are read.
 	MaxPoolClasses    = 128
 	MaxPoolRoles      = 16
 	MaxPoolNamespaces = 256
+	MaxPoolClusters   = 256
+	MaxPoolVariables  = 16
 
 	// MaxPoolAnnotation is how many bytes an annotation may have to be read at all.
 	MaxPoolAnnotation = 32 << 10
@@ -29,6 +32,9 @@ const (
 	// 256 KiB of them, and an event is to be read.
 	maxProblems = 6
 	maxProblem  = 160
+
+	// maxEntry is how many bytes of an entry are quoted, so that the remedy behind it has room.
+	maxEntry = 40
 )
 
 // configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
@@ -42,6 +48,8 @@ func (p *Pool) configure(pool *vip.Pool) {
 	c.priority()
 	c.variables()
 	c.namespaces()
+	c.clusters()
+	c.selectors()
 	pool.Closed = len(c.closing) > 0
 	pool.Problems = slices.Concat(c.closing, c.harmless)
 	if len(pool.Problems) > maxProblems {
@@ -150,7 +158,7 @@ func (c *configuration) variables() {
 		path := strings.TrimSpace(text)
 		switch {
 		case !ok:
-		case len(path) > validation.DNS1123SubdomainMaxLength, slices.Contains(strings.Split(path, "."), ""):
+		case !isPath(path):
 			c.closes(key, fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", vip.Cut(text, maxProblem/2)))
 		case !endpoint && key == names.PortVariable:
 			c.reports(key, fmt.Errorf("only role %s has a port", names.RoleControlPlane))
@@ -162,6 +170,11 @@ func (c *configuration) variables() {
 	}
 	read(names.HostVariable, &c.pool.HostVariable)
 	read(names.PortVariable, &c.pool.PortVariable)
+}
+
+// isPath reports whether a text can be the name of a variable, or a dotted path into one.
+func isPath(text string) bool {
+	return len(text) <= validation.DNS1123SubdomainMaxLength && !slices.Contains(strings.Split(text, "."), "")
 }
 
 // namespaces reads which namespaces a global pool serves. A list that names nothing must not open the pool to

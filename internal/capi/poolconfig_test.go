@@ -75,6 +75,18 @@ func TestPoolConfig(t *testing.T) {
 			labels: see, annotations: map[string]string{class: "Bare_Metal,bare-metal", role: "ingress"},
 			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"Bare_Metal"`},
 		},
+		"if the class is any, should take it": {
+			labels: see, annotations: map[string]string{class: "*", role: "ingress"},
+			want: config{Classes: []vip.Class{{Name: vip.AnyClass}}, Roles: ingress},
+		},
+		"if any class of a namespace is named, should keep the others": {
+			labels: see, annotations: map[string]string{class: "a/*,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"a/*"`},
+		},
+		"if a class ends in a star, should keep the others": {
+			labels: see, annotations: map[string]string{class: "metal-*,bare-metal", role: "ingress"},
+			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"metal-*"`},
+		},
 		"if a class has two slashes, should keep the others": {
 			labels: see, annotations: map[string]string{class: "a/b/c,bare-metal", role: "ingress"},
 			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, `"a/b/c"`},

@@ -14,11 +14,15 @@ import (
 // Roles returns the valid roles that the pool serves, each once.
 func (p *Pool) Roles() []string { return p.roles(func(error) {}) }
 
-// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index.
+// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; of a pool that
+// serves all, vip.AnyClass alone.
 func (p *Pool) ClassKeys() []string {
 	var keys []string
 	known := map[string]bool{}
 	for _, class := range p.classes(func(error) {}) {
+		if class.Name == vip.AnyClass {
+			return []string{vip.AnyClass}
+		}
 		if !known[class.Name] {
 			known[class.Name] = true
 			keys = append(keys, class.Name)
@@ -102,10 +106,12 @@ func split(list string, most int) (entries []string, more bool) {
 	return entries, strings.Trim(list, ", \t\r\n") != ""
 }
 
-// parseClass reads "name" or "namespace/name".
+// parseClass reads "name", "namespace/name", or "*" for any class of any namespace.
 func parseClass(entry string) (vip.Class, error) {
-	var class vip.Class
-	class.Name = entry
+	class := vip.Class{Name: entry}
+	if entry == vip.AnyClass {
+		return class, nil
+	}
 	said := vip.Cut(entry, maxProblem/2)
 	if namespace, name, ok := strings.Cut(entry, "/"); ok {
 		class = vip.Class{Namespace: namespace, Name: name}
@@ -114,7 +120,7 @@ func parseClass(entry string) (vip.Class, error) {
 		}
 	}
 	if len(validation.IsDNS1123Subdomain(class.Name)) > 0 {
-		return class, fmt.Errorf("%q is not the name of a ClusterClass, nor namespace/name", said)
+		return class, fmt.Errorf("%q is not the name of a ClusterClass, nor namespace/name, nor * for any", said)
 	}
 	return class, nil
 }

@@ -39,8 +39,8 @@ func (c *Cluster) topology() vip.Topology {
 	return vip.Topology{}
 }
 
-// variables returns the values of the topology's variables by name.
-func (c *Cluster) variables() map[string][]byte {
+// Variables returns the values of the topology's variables by name.
+func (c *Cluster) Variables() map[string][]byte {
 	if len(c.Spec.Topology.Variables) == 0 {
 		return nil
 	}
@@ -66,7 +66,9 @@ func trimValue(raw []byte) []byte {
 		return raw
 	}
 	var object map[string]any
-	if err := json.Unmarshal(raw, &object); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // a pool may ask for one that no float64 holds
+	if err := decoder.Decode(&object); err != nil {
 		return nil
 	}
 	trimmed, err := json.Marshal(withoutLarge(object))

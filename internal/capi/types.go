@@ -36,6 +36,8 @@ type ClusterSpec struct {
 	ControlPlaneEndpoint Endpoint `json:"controlPlaneEndpoint,omitempty"`
 	Topology             Topology `json:"topology,omitempty"`
 
+	ClusterNetwork ClusterNetwork `json:"clusterNetwork,omitzero"`
+
 	// ControlPlaneRef names the control plane object; v1beta1 and v1beta2 differ in what they say beside.
 	ControlPlaneRef ObjectReference `json:"controlPlaneRef,omitempty"`
 }
@@ -52,6 +54,11 @@ func (r ObjectReference) String() string {
 		return ""
 	}
 	return strings.ToLower(r.Kind) + "/" + r.Name
+}
+
+// ClusterNetwork is the view of spec.clusterNetwork.
+type ClusterNetwork struct {
+	APIServerPort int32 `json:"apiServerPort,omitempty"`
 }
 
 // Endpoint is spec.controlPlaneEndpoint.

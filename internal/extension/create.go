@@ -51,6 +51,7 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 		}
 		return release()
 	}
+	_, _ = capi.Trim(cluster) // never fails; what the operator does not read of it must not decide here
 	snapshot := store.GatherFor(cluster, vip.Memory{}, e.Settings, now)
 	if !usesVIP(&snapshot) {
 		return release()

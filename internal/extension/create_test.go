@@ -3,6 +3,7 @@ package extension_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,11 @@ import (
 
 func TestBeforeClusterCreate(t *testing.T) {
 	serving := func(t *testing.T) []any { return []any{pool(t, "vips", names.RoleControlPlane, false)} }
+	asking := func(t *testing.T) []any {
+		view := pool(t, "vips", names.RoleControlPlane, false)
+		view.Annotations = map[string]string{names.Variables: "network=vlan-7"}
+		return []any{view}
+	}
 	annotation := names.Annotation(names.RoleControlPlane)
 	tests := map[string]struct {
 		cluster *capi.Cluster
@@ -66,6 +72,18 @@ func TestBeforeClusterCreate(t *testing.T) {
 			},
 		},
 		"if no pool serves the class, should release": {cluster: cluster()},
+		"if a pool asks for values that the Cluster has, should hold": {
+			cluster: cluster(variable("network", `"vlan-7"`)), objects: asking, seconds: 1, message: "waits for an address",
+		},
+		"if a pool asks for other values, should release": {cluster: cluster(variable("network", `"vlan-8"`)), objects: asking},
+		"if the operator does not read the values, should release as it will not serve the Cluster": {
+			cluster: cluster(variable("network", `"vlan-7"`), variable("site", `{"name":"`+strings.Repeat("x", 100)+`"`+manyFields(2000)+`}`)),
+			objects: func(t *testing.T) []any {
+				view := pool(t, "vips", names.RoleControlPlane, false)
+				view.Annotations = map[string]string{names.Variables: "network=vlan-7,site.name=" + strings.Repeat("x", 100)}
+				return []any{view}
+			},
+		},
 		"if a pool serves another role only, should release": {
 			cluster: cluster(), objects: func(t *testing.T) []any { return []any{pool(t, "vips", names.RoleIngress, false)} },
 		},
@@ -176,4 +194,20 @@ func BenchmarkGeneratePatches(b *testing.B) {
 	for b.Loop() {
 		ask(b, handler, generatePath, body)
 	}
+}
+
+// variable gives a Cluster a variable.
+func variable(name, value string) func(*capi.Cluster) {
+	return func(c *capi.Cluster) {
+		c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: name, Value: json.RawMessage(value)})
+	}
+}
+
+// manyFields are fields of a JSON object, each behind a comma.
+func manyFields(n int) string {
+	var fields strings.Builder
+	for i := range n {
+		fmt.Fprintf(&fields, `,"field%d":0`, i)
+	}
+	return fields.String()
 }

@@ -31,6 +31,14 @@ const (
 	// Namespaces is the annotation with a comma-separated list of the namespaces that a global pool serves.
 	Namespaces = Domain + "/namespaces"
 
+	// Clusters is the annotation with a comma-separated list of the Clusters that a pool serves: namespace/name or
+	// namespace/*.
+	Clusters = Domain + "/clusters"
+
+	// Variables is the annotation with a comma-separated list of path=value: what the variables of a Cluster's topology must
+	// be for the pool to serve it.
+	Variables = Domain + "/variables"
+
 	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
 	// path into an object variable.
 	HostVariable = Domain + "/host-variable"

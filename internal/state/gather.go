@@ -129,7 +129,7 @@ func (s *Store) dnsOf(cluster *capi.Cluster, now time.Time) vip.DNS {
 	return dns
 }
 
-// poolsFor returns the pools of the Cluster's namespace and the global ones that name its class.
+// poolsFor returns the pools of the Cluster's namespace and the global ones that name its class, or are for any.
 func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	class := cluster.Class().Name
 	if class == "" {
@@ -137,9 +137,11 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	}
 	var pools []*capi.Pool
 	for _, kind := range s.Informers.Pools {
-		for _, pool := range lookup[*capi.Pool](kind, byClass, class) {
-			if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
-				pools = append(pools, pool)
+		for _, key := range slices.Compact([]string{class, vip.AnyClass}) { // a Cluster may say that its class is called so
+			for _, pool := range lookup[*capi.Pool](kind, byClass, key) {
+				if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
+					pools = append(pools, pool)
+				}
 			}
 		}
 	}
@@ -257,7 +259,7 @@ func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool
 	for _, pool := range pools {
 		snapshots = append(snapshots, pool.Snapshot(time.Time{}))
 	}
-	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class()}
+	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables()}
 	return vip.Choose(&view, snapshots, role).Pool != nil
 }
 

@@ -15,7 +15,7 @@ import (
 
 // The indexes on the caches.
 const (
-	// byClass finds Clusters and pools by the name of a ClusterClass.
+	// byClass finds Clusters and pools by the name of a ClusterClass, pools for any class by vip.AnyClass.
 	byClass = "class"
 	// byAddress finds the Clusters that carry an address, and the IPAddresses that assign it.
 	byAddress = "address"
@@ -205,10 +205,24 @@ func poolKey(p *capi.Pool) string {
 func (s *Store) ClustersOf(p *capi.Pool) []*capi.Cluster {
 	var clusters []*capi.Cluster
 	for _, class := range p.ClassKeys() {
-		for _, cluster := range lookup[*capi.Cluster](s.Clusters, byClass, class) {
+		for _, cluster := range s.clustersByClass(class) {
 			if p.Namespace == "" || p.Namespace == cluster.Namespace {
 				clusters = append(clusters, cluster)
 			}
+		}
+	}
+	return clusters
+}
+
+// clustersByClass returns the Clusters that a pool's key finds: those of a class, or all that have one.
+func (s *Store) clustersByClass(key string) []*capi.Cluster {
+	if key != vip.AnyClass {
+		return lookup[*capi.Cluster](s.Clusters, byClass, key)
+	}
+	var clusters []*capi.Cluster
+	for _, object := range s.Clusters.GetStore().List() {
+		if cluster, ok := object.(*capi.Cluster); ok && cluster.Class().Name != "" {
+			clusters = append(clusters, cluster)
 		}
 	}
 	return clusters

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -42,6 +43,39 @@ func TestObserveServed(t *testing.T) {
 	store.ForgetPool(local)
 	assert.Zero(t, store.lastServed(local))
 	assert.Equal(t, time.Unix(1e9, 0), store.lastServed(global))
+}
+
+// A pool for any class reaches all Clusters that have one, and each of them finds it once.
+func TestPoolsForAnyClass(t *testing.T) {
+	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
+	informers := emptyInformers(api)
+	store, err := NewStore(informers)
+	require.NoError(t, err)
+	add := func(i int, kind capi.Resource, namespace, classes string) *capi.Pool {
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "any", Annotations: map[string]string{names.ClusterClass: classes},
+			Labels: map[string]string{names.ClusterClass: names.SeeAnnotation, names.Role: names.RoleIngress},
+		}}
+		pool.SetGroupVersionKind(kind.GroupVersionKind)
+		require.NoError(t, informers.Pools[i].GetIndexer().Add(pool))
+		return pool
+	}
+	local, global := add(0, api.NamespacedPools(), "tenant", "*"), add(1, api.GlobalPools(), "", "metal,*")
+	for _, class := range []string{"metal", "vsphere", "*", ""} { // nothing keeps a Cluster from naming a class that cannot be
+		for _, namespace := range []string{"tenant", "other"} {
+			cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "of-" + class}}
+			cluster.Spec.Topology.ClassRef.Name = class
+			require.NoError(t, informers.Clusters.GetIndexer().Add(cluster))
+			want := map[string][]*capi.Pool{"tenant": {local, global}, "other": {global}}[namespace]
+			if class == "" {
+				want = nil
+			}
+			assert.Equal(t, want, store.poolsFor(cluster), "%s/%s", namespace, cluster.Name)
+		}
+	}
+	assert.Len(t, store.ClustersOf(global), 6)
+	assert.Len(t, store.ClustersOf(local), 3)
+	assert.Len(t, store.Pools(), 2)
 }
 
 // emptyInformers returns caches of all kinds but DNS records that a test fills.

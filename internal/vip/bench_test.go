@@ -2,6 +2,7 @@ package vip_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -23,11 +24,24 @@ func manyPools(n int) viptest.Option {
 	}
 }
 
+// asking has all pools ask for values of variables that the Cluster has.
+func asking(s *vip.Snapshot) {
+	for i := range s.Pools {
+		asks("network=vlan-9", "site.name=berlin", "mtu=9000")(&s.Pools[i])
+	}
+	for name, value := range map[string]string{
+		"network": `"vlan-9"`, "mtu": "9000", "site": `{"name":"berlin","id":7,"notes":"` + strings.Repeat("x", 200) + `"}`,
+	} {
+		has(name, value)(&s.Cluster)
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range poolCounts {
 		for name, snapshot := range map[string]vip.Snapshot{
 			"settled": viptest.Snapshot(viptest.Served(), manyPools(n)),
 			"fresh":   viptest.Snapshot(manyPools(n)),
+			"asked":   viptest.Snapshot(manyPools(n), asking),
 		} {
 			b.Run(fmt.Sprintf("%s/pools=%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()

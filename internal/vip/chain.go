@@ -112,7 +112,7 @@ func compareRoles(a, b string) int {
 
 // HoldsEndpoint reports whether the claim of the control plane is the Cluster's and holds its endpoint.
 func (s *Snapshot) HoldsEndpoint() bool {
-	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	a := newAllocation(s)
 	claim, host := a.ClaimFor(names.RoleControlPlane), ParseAddr(s.Cluster.Endpoint.Host)
 	return claim != nil && host.IsValid() && a.owns(claim) && a.boundTo(claim) == host
 }

@@ -1,9 +1,11 @@
 package vip_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -22,6 +24,15 @@ func classes(classes ...vip.Class) func(*vip.Pool) {
 
 func namespaces(namespaces ...string) func(*vip.Pool) {
 	return func(p *vip.Pool) { p.Namespaces = namespaces }
+}
+
+func clusters(entries ...string) func(*vip.Pool) {
+	return func(p *vip.Pool) {
+		for _, entry := range entries {
+			namespace, name, _ := strings.Cut(entry, "/")
+			p.Clusters = append(p.Clusters, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
 }
 
 func TestChoose(t *testing.T) {
@@ -57,6 +68,30 @@ func TestChoose(t *testing.T) {
 		"if the class is qualified by another namespace, should not choose the pool": {
 			pools:    []vip.Pool{cpPool("a", classes(vip.Class{Namespace: "other", Name: viptest.ClassName}))},
 			verdicts: []vip.Verdict{vip.VerdictOtherClass},
+		},
+		"if a pool serves any class, should choose it": {
+			pools: []vip.Pool{cpPool("a", classes(vip.Class{Name: vip.AnyClass}))},
+			want:  "a", verdicts: []vip.Verdict{vip.VerdictChosen},
+		},
+		"if a pool names the Cluster, should choose it": {
+			pools: []vip.Pool{cpPool("a", clusters("x/y", viptest.Namespace+"/"+viptest.ClusterName))},
+			want:  "a", verdicts: []vip.Verdict{vip.VerdictChosen},
+		},
+		"if a pool names all Clusters of the namespace, should choose it": {
+			pools: []vip.Pool{cpPool("a", clusters(viptest.Namespace+"/*"))},
+			want:  "a", verdicts: []vip.Verdict{vip.VerdictChosen},
+		},
+		"if a pool names another Cluster of the namespace, should not choose it": {
+			pools:    []vip.Pool{cpPool("a", clusters(viptest.Namespace+"/other"))},
+			verdicts: []vip.Verdict{vip.VerdictOtherCluster},
+		},
+		"if a pool names a Cluster of that name in another namespace, should not choose it": {
+			pools:    []vip.Pool{cpPool("a", clusters("x/"+viptest.ClusterName, "x/*"))},
+			verdicts: []vip.Verdict{vip.VerdictOtherNamespace},
+		},
+		"if a pool names the Cluster, but other namespaces, should not choose it": {
+			pools:    []vip.Pool{cpPool("a", namespaces("x"), clusters(viptest.Namespace+"/"+viptest.ClusterName))},
+			verdicts: []vip.Verdict{vip.VerdictOtherNamespace},
 		},
 		"if a namespaced pool is in another namespace, should not choose it": {
 			pools:    []vip.Pool{cpPool("a", viptest.Local("other"))},

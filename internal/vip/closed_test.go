@@ -58,6 +58,7 @@ func TestDoubts(t *testing.T) {
 		"if the class is in another namespace, should say nothing":           {classes: []vip.Class{class("b", "bare-metl")}},
 		"if no class has such a name, should say nothing":                    {classes: []vip.Class{class("", "proxmox")}},
 		"if the class is the next version of another, should say nothing":    {classes: []vip.Class{class("", "metal-v3")}},
+		"if the class is any, should say nothing":                            {classes: []vip.Class{class("", vip.AnyClass)}},
 		"if another pool has nearly the role, should name both":              {roles: []string{"storge"}, says: "storge is nearly the role storage of GlobalInClusterIPPool/other"},
 		"if another pool has the role, should say nothing":                   {roles: []string{"storage"}},
 		"if the role is a standard one, should say nothing":                  {roles: []string{names.RoleIngress}},

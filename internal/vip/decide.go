@@ -30,6 +30,11 @@ func Decide(s Snapshot) Plan {
 type allocation struct {
 	*Snapshot
 	cluster *Cluster
+	subject *subject
+}
+
+func newAllocation(s *Snapshot) *allocation {
+	return &allocation{Snapshot: s, cluster: &s.Cluster, subject: &subject{Cluster: &s.Cluster}}
 }
 
 // outcome is what was decided for one role.
@@ -67,7 +72,7 @@ func (o *outcome) warn(reason, format string, args ...any) {
 }
 
 func allocate(s *Snapshot) Plan {
-	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	a := newAllocation(s)
 	roles := a.roles()
 	outcomes := make([]outcome, len(roles))
 	for i, role := range roles {
@@ -104,7 +109,7 @@ func (a *allocation) roles() []string {
 	}
 	for i := range a.Pools {
 		for _, role := range a.Pools[i].Roles {
-			if a.Pools[i].servesRole(a.cluster, role) {
+			if a.Pools[i].servesRole(a.subject, role) {
 				add(role)
 			}
 		}

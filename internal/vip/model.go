@@ -87,6 +87,9 @@ type Cluster struct {
 	// Endpoint is spec.controlPlaneEndpoint.
 	Endpoint Endpoint
 
+	// Port is spec.clusterNetwork.apiServerPort; 0 if it is not set.
+	Port int32
+
 	// Gate is what is remembered while the control plane is held; the zero value if nothing is.
 	Gate Gate
 
@@ -219,7 +222,7 @@ type Pool struct {
 	// Namespace is empty for a global pool.
 	Namespace string
 
-	// Classes are the ClusterClasses the pool serves.
+	// Classes are the ClusterClasses the pool serves; one that is called AnyClass stands for all.
 	Classes []Class
 
 	// Roles are the valid roles the pool serves.
@@ -230,6 +233,12 @@ type Pool struct {
 
 	// Namespaces are the namespaces that a global pool serves; empty means all.
 	Namespaces []string
+
+	// Clusters are the Clusters that the pool serves, all of a namespace where the name is AnyCluster; empty means all.
+	Clusters []types.NamespacedName
+
+	// Variables are values that the variables of the Cluster's topology must have, all of them.
+	Variables []Variable
 
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
 	// for none.
@@ -255,6 +264,10 @@ type Pool struct {
 	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or
 	// to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
+
+	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may be any, and the
+	// pool may be more specific than it looks.
+	Unread bool
 
 	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
 	Problems []string

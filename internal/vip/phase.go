@@ -102,7 +102,7 @@ type sight struct {
 }
 
 func (a *allocation) look(role string) *sight {
-	r := &sight{allocation: a, role: role, choice: Choose(a.cluster, a.Pools, role), claim: a.ClaimFor(role)}
+	r := &sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role), claim: a.ClaimFor(role)}
 	if r.claim == nil {
 		return r
 	}
@@ -126,7 +126,7 @@ func (r *sight) adoption() string {
 		return ""
 	case r.lost(r.claim, r.role):
 		return "nobody owns it and its address is already the Cluster's"
-	case r.choice.Pool != nil && pool != nil && pool.servesRole(r.cluster, r.role):
+	case r.choice.Pool != nil && pool != nil && pool.servesRole(r.subject, r.role):
 		return "nobody owns it and its pool serves the Cluster"
 	}
 	return ""
@@ -290,7 +290,7 @@ func (r *sight) unserved() bool {
 	if pool == nil {
 		return true
 	}
-	verdict, ok := pool.serves(r.cluster, r.role)
+	verdict, ok := pool.serves(r.subject, r.role)
 	return !ok && verdict != VerdictDeleting
 }
 

@@ -13,9 +13,12 @@ const (
 	VerdictOtherRole      Verdict = "serves other roles"
 	VerdictOtherClass     Verdict = "serves other cluster classes"
 	VerdictOtherNamespace Verdict = "serves other namespaces"
+	VerdictOtherCluster   Verdict = "serves other Clusters"
+	VerdictOtherVariables Verdict = "asks for other values of variables"
 	VerdictDeleting       Verdict = "is being deleted"
 	VerdictClosed         Verdict = "serves nobody new until its labels and annotations are corrected"
-	VerdictLowerTier      Verdict = "is global, and pools of the namespace match"
+	VerdictUnknown        Verdict = "asks for a variable that is too large to be read"
+	VerdictLowerTier      Verdict = "is less specific than another that matches"
 	VerdictFull           Verdict = "has no free address"
 	VerdictOutranked      Verdict = "ranks behind the chosen pool"
 	VerdictChosen         Verdict = "is chosen"
@@ -26,8 +29,11 @@ type Choice struct {
 	// Pool is the pool to claim from; nil when none matches.
 	Pool *Pool
 
-	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a namespaced pool that is
-	// full is waited for, because spilling over to a shared pool would break the tenant's isolation.
+	// Tier is why the candidates come before other pools that match; TierNone without any.
+	Tier Tier
+
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a more specific pool that
+	// is full is waited for, because spilling over to a less specific one would break the isolation it is there for.
 	Candidates []*Pool
 
 	// Exhausted says that all candidates are full; Pool is then the first of them.
@@ -35,7 +41,8 @@ type Choice struct {
 }
 
 // serves reports whether the pool may give addresses to a role of a Cluster, and why not.
-func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
+func (p *Pool) serves(s *subject, role string) (Verdict, bool) {
+	c := s.Cluster
 	switch {
 	case !slices.Contains(p.Roles, role):
 		return VerdictOtherRole, false
@@ -45,55 +52,85 @@ func (p *Pool) serves(c *Cluster, role string) (Verdict, bool) {
 		return VerdictOtherNamespace, false
 	case p.Namespace == "" && len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, c.Namespace):
 		return VerdictOtherNamespace, false
+	}
+	switch p.naming(c) {
+	case namesNobody:
+		return VerdictOtherNamespace, false
+	case namesOthers:
+		return VerdictOtherCluster, false
+	case namesNamespace, namesCluster, namesNone:
+	}
+	agrees, unknown := s.agrees(p.Variables)
+	switch {
+	case !agrees && !unknown:
+		return VerdictOtherVariables, false
 	case p.Deleting:
 		return VerdictDeleting, false
 	case p.Closed:
 		return VerdictClosed, false
+	case unknown:
+		return VerdictUnknown, false
 	}
 	return "", true
 }
 
 // servesRole is serves without the reason.
-func (p *Pool) servesRole(c *Cluster, role string) bool {
-	_, ok := p.serves(c, role)
+func (p *Pool) servesRole(s *subject, role string) bool {
+	_, ok := p.serves(s, role)
 	return ok
 }
 
-// matches reports whether the class of a Cluster is what a pool's entry names.
+// AnyClass is the name in a pool's entry that stands for all classes.
+const AnyClass = "*"
+
+// matches reports whether the class of a Cluster is what a pool's entry names. A Cluster without a class has none that
+// could be any.
 func (c Class) matches(entry Class) bool {
+	if entry.Name == AnyClass {
+		return c.Name != ""
+	}
 	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
 }
 
-// Among reports whether one of the classes is what a pool's entry names.
+// Among reports whether one of the classes is what a pool's entry names. An entry for all classes misses none.
 func (c Class) Among(classes []Class) bool {
-	return slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
+	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
-// Choose finds the pool for a role of a Cluster: the pools of the Cluster's namespace before the global ones, then by
-// priority, then by name; of these the first with a free address, or the first of all when none has any. A closed pool
-// of the namespace keeps the global ones out as well: a slip must not send a tenant's Clusters to a shared pool.
+// Choose finds the pool for a role of a Cluster: the more specific tier before the less specific one, then by
+// priority, then by name; of these the first with a free address, or the first of all when none has any.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
-	var candidates []*Pool
-	local := false
+	return choose(&subject{Cluster: c}, pools, role)
+}
+
+func choose(s *subject, pools []Pool, role string) Choice {
+	barred := barsGlobal(s, pools, role)
+	var choice Choice
+	var best place
 	for i := range pools {
 		pool := &pools[i]
-		verdict, serves := pool.serves(c, role)
-		if !serves && verdict != VerdictClosed || local && pool.Namespace == "" {
+		verdict, serves := pool.serves(s, role)
+		if !serves && !pool.keepsOut(verdict) || barred && pool.Namespace == "" {
 			continue
 		}
-		if !local && pool.Namespace != "" {
-			local, candidates = true, nil
+		at := pool.placeFor(s.Cluster)
+		switch at.compare(best) {
+		case -1:
+			continue
+		case 1:
+			best, choice.Candidates = at, nil
 		}
 		if serves {
-			candidates = append(candidates, pool)
+			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}
-	if len(candidates) == 0 {
+	if len(choice.Candidates) == 0 {
 		return Choice{}
 	}
-	slices.SortFunc(candidates, rank)
-	free := slices.IndexFunc(candidates, func(p *Pool) bool { return !p.Capacity.Full() })
-	return Choice{Pool: candidates[max(free, 0)], Candidates: candidates, Exhausted: free < 0}
+	slices.SortFunc(choice.Candidates, rank)
+	free := slices.IndexFunc(choice.Candidates, func(p *Pool) bool { return !p.Capacity.Full() })
+	choice.Pool, choice.Tier, choice.Exhausted = choice.Candidates[max(free, 0)], best.tier, free < 0
+	return choice
 }
 
 func rank(a, b *Pool) int {
@@ -107,11 +144,12 @@ func rank(a, b *Pool) int {
 
 // Explain returns the verdict on every pool for a role of a Cluster, in the order of pools.
 func Explain(c *Cluster, pools []Pool, role string) []Verdict {
-	choice := Choose(c, pools, role)
+	s := &subject{Cluster: c}
+	choice := choose(s, pools, role)
 	verdicts := make([]Verdict, len(pools))
 	for i := range pools {
 		pool := &pools[i]
-		if verdict, ok := pool.serves(c, role); !ok {
+		if verdict, ok := pool.serves(s, role); !ok {
 			verdicts[i] = verdict
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 // release decides for a Cluster that is being deleted. Its addresses go back when Cluster API has taken its own
 // finalizer off: until then machines may still answer on them.
 func release(s *Snapshot) Plan {
-	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	a := newAllocation(s)
 	if !a.cluster.Held {
 		return a.releaseUnwritten()
 	}
@@ -117,7 +117,7 @@ func (a *allocation) orphaned(claim *Claim) bool {
 		return true
 	}
 	pool := a.poolOf(claim)
-	return pool != nil && pool.servesRole(a.cluster, claim.Role)
+	return pool != nil && pool.servesRole(a.subject, claim.Role)
 }
 
 // kept reports whether the pool of a claim in deletion keeps it there for its reuse grace period. The provider then

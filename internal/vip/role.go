@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
@@ -102,8 +101,8 @@ func (r *sight) doForeign(o *outcome) {
 }
 
 func (r *sight) doStray(o *outcome) {
-	o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s does not serve role %s for ClusterClass %s; delete it, or label the pool",
-		r.claim.Name, r.claim.Pool, o.Role, r.cluster.Class)
+	why, remedy := r.notServing()
+	o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s %s; delete it, or %s", r.claim.Name, r.claim.Pool, why, remedy)
 }
 
 func (r *sight) doAnswered(o *outcome) {
@@ -172,9 +171,9 @@ func (r *sight) doUnserved(o *outcome) {
 		o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(r.claim), "%s", waitingFor(r.claim.Name, r.choice.Pool.Ref))
 		return
 	}
-	o.conflict(names.ReasonClaimConflict,
-		"%s is not written: %s, which claim %s names, does not serve role %s for ClusterClass %s in namespace %s; delete the claim, or label the pool",
-		o.Address, r.claim.Pool, r.claim.Name, o.Role, r.cluster.Class, r.cluster.Namespace)
+	why, remedy := r.notServing()
+	o.conflict(names.ReasonClaimConflict, "%s is not written: %s, which claim %s names, %s; delete the claim, or %s",
+		o.Address, r.claim.Pool, r.claim.Name, why, remedy)
 }
 
 // doContested: the claim stays, so that nobody else is given the address. The provider refuses to exclude it until
@@ -240,7 +239,7 @@ func (r *sight) doMismatched(o *outcome) {
 // doBound: what is missing of the VIP on the Cluster is written.
 func (r *sight) doBound(o *outcome) {
 	o.Address = r.addr.String()
-	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s", o.Address, r.claim.Pool, r.claim.Name)
+	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s%s", o.Address, r.claim.Pool, r.claim.Name, r.saidPort(o.Role))
 	if r.Crowd >= storm && !r.saysAssigned(o.Role) {
 		o.withheld = r.withhold(r.address.Born.At)
 	}
@@ -326,48 +325,10 @@ func (r *sight) writeEndpoint(o *outcome, port int32) {
 		Endpoint: Endpoint{Host: cmp.Or(current.Host, o.Address), Port: r.port(port)},
 		Claim:    r.claim.Name, ClaimUID: r.claim.UID, Pool: r.claim.Pool, Completed: current.Host != "",
 	}
-	if asked := cmp.Or(current.Port, r.cluster.Gate.Port); !validPort(asked) {
+	if asked := cmp.Or(current.Port, r.cluster.Gate.Port, r.cluster.Port); !validPort(asked) {
 		set.RefusedPort = asked
 	}
 	o.value = append(o.value, set)
-}
-
-// withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
-// It matters for the endpoint only: nothing waits for another role.
-func (a *allocation) withholdMissingPool(role string) time.Duration {
-	if role != names.RoleControlPlane {
-		return 0
-	}
-	return a.withhold(a.cluster.Created)
-}
-
-func (r *sight) missingPool(role string) string {
-	message := fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s; put the labels %s=%s and %s=%s on one",
-		role, r.cluster.Class, r.cluster.Namespace, names.ClusterClass, r.cluster.Class.Name, names.Role, role)
-	if going := r.firstPool(VerdictDeleting); going != nil {
-		message = fmt.Sprintf("%s, which serves role %s for ClusterClass %s, is being deleted and takes no new claims; label another pool",
-			going.Ref, role, r.cluster.Class)
-	}
-	if closed := r.firstPool(VerdictClosed); closed != nil {
-		message = fmt.Sprintf("%s is labelled for role %s and ClusterClass %s, and serves nobody new until its labels and annotations are corrected; its event %s says which",
-			closed.Ref, role, r.cluster.Class, names.EventInvalidPoolConfiguration)
-	}
-	if value := r.carried(role); value != "" {
-		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
-	}
-	return message
-}
-
-// firstPool returns the first pool that would serve the role but for one thing, or nil.
-func (r *sight) firstPool(but Verdict) *Pool {
-	var first *Pool
-	for i := range r.Pools {
-		pool := &r.Pools[i]
-		if verdict, _ := pool.serves(r.cluster, r.role); verdict == but && (first == nil || rank(pool, first) < 0) {
-			first = pool
-		}
-	}
-	return first
 }
 
 func waitingFor(claim string, pool PoolRef) string {
@@ -397,7 +358,7 @@ func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 	if first.Role != names.RoleControlPlane || !waits {
 		return
 	}
-	pool := Choose(a.cluster, a.Pools, first.Role).Pool
+	pool := choose(a.subject, a.Pools, first.Role).Pool
 	if pool == nil || !pool.Capacity.Known {
 		return
 	}

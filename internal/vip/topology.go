@@ -165,18 +165,3 @@ func (a *allocation) topologySaid() string {
 	}
 	return "it has not said anything of this Cluster"
 }
-
-// port returns the port of the endpoint: the Cluster's if it has a valid one, or had when it was held back, else the one
-// given if that is valid, else the default.
-func (a *allocation) port(given int32) int32 {
-	if current := a.cluster.Endpoint.Port; validPort(current) {
-		return current
-	}
-	if held := a.cluster.Gate.Port; validPort(held) {
-		return held
-	}
-	if !validPort(given) {
-		given = 0
-	}
-	return cmp.Or(given, a.Settings.DefaultPort)
-}

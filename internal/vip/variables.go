@@ -43,7 +43,7 @@ func (a *allocation) variablesOf(r *sight) variables {
 	if pool != nil {
 		a.expectAll(&v, r, pool)
 	}
-	if next := r.choice.Pool; next != nil && (pool == nil || !pool.servesRole(a.cluster, r.role)) {
+	if next := r.choice.Pool; next != nil && (pool == nil || !pool.servesRole(a.subject, r.role)) {
 		a.expectAll(&v, r, next)
 	}
 	v.missing = v.missing && !v.foreign // beside another address, ours has no port

@@ -17,7 +17,7 @@ const MostRoles = 64
 // warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a
 // pool may hand out, and an address that was assigned to somebody else as well; and that the Cluster is too large.
 func warnings(s *Snapshot) []Warning {
-	a := &allocation{Snapshot: s, cluster: &s.Cluster}
+	a := newAllocation(s)
 	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
 	for _, role := range slices.Sorted(maps.Keys(a.cluster.VIPs)) {
 		if role != names.RoleControlPlane {

@@ -137,6 +137,7 @@ func TestPoolsAreCurrent(t *testing.T) {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read", capi.MaxPoolClasses, capi.MaxPoolRoles, capi.MaxPoolNamespaces))
+	assert.Contains(t, text, fmt.Sprintf("So does a list of more than %d Clusters, or of more than %d variables", capi.MaxPoolClusters, capi.MaxPoolVariables))
 	assert.Contains(t, text, fmt.Sprintf("at most %d bytes", capi.MaxPoolAnnotation))
 }
 

@@ -56,7 +56,7 @@ func (p NewPool) Manifests(string) []*unstructured.Unstructured {
 	labels, annotations := map[string]string{}, map[string]string{}
 	for key, value := range map[string]string{names.ClusterClass: p.Class, names.Role: p.Role} {
 		switch {
-		case strings.ContainsAny(value, ",/"):
+		case strings.ContainsAny(value, ",/*"):
 			labels[key], annotations[key] = names.SeeAnnotation, value
 		case value != "":
 			labels[key] = value
@@ -189,6 +189,8 @@ type NewCluster struct {
 	// Host and Port become the endpoint as far as they are set.
 	Host string
 	Port int64
+	// APIServerPort becomes spec.clusterNetwork.apiServerPort if it is set.
+	APIServerPort int64
 	// Variables become those of the topology.
 	Variables map[string]any
 	// Paused becomes spec.paused.
@@ -222,6 +224,9 @@ func (c NewCluster) Manifests(version string) []*unstructured.Unstructured {
 			endpoint = map[string]any{"host": c.Host, "port": c.Port}
 		}
 		spec["controlPlaneEndpoint"] = endpoint
+	}
+	if c.APIServerPort != 0 {
+		spec["clusterNetwork"] = map[string]any{"apiServerPort": c.APIServerPort}
 	}
 	if c.Paused {
 		spec["paused"] = true

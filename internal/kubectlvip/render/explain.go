@@ -104,6 +104,9 @@ func explainRole(p *printer, role *view.RoleExplanation) {
 		}
 		p.fold("  condition ", fmt.Sprintf("%s=%s %s since %s%s", c.Type, truth(c.Status), c.Reason, o.age(c.Since), stale))
 	}
+	if role.Tier != "" && !brief {
+		p.fold("  tier      ", role.Tier)
+	}
 	if !brief {
 		explainPools(p, role.Pools)
 	}
@@ -191,6 +194,9 @@ func verdictRow(pool *view.PoolVerdict) []cell {
 	var notes []string
 	if pool.Claimed {
 		notes = append(notes, "has the claim")
+	}
+	if pool.Less {
+		notes = append(notes, "tier "+pool.Tier)
 	}
 	if pool.Priority != 0 {
 		notes = append(notes, "priority "+strconv.Itoa(pool.Priority))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -69,6 +71,13 @@ func explained() map[string]*view.Facts {
 		"waiting and the provider says why": carried(viptest.WithPools(), viptest.WithClaim(names.RoleControlPlane, "cp", func(c *vip.Claim) {
 			c.Trouble = &vip.Trouble{Reason: "PoolNotReady", Message: "the pool has no gateway"}
 		})),
+		"tiers": of(viptest.WithPools(), viptest.WithPool("vlan-7", names.RoleControlPlane, func(p *vip.Pool) {
+			p.Variables = []vip.Variable{{Path: "network", Value: "vlan-7"}}
+		}), viptest.WithPool("vlan-8", names.RoleControlPlane, func(p *vip.Pool) {
+			p.Variables = []vip.Variable{{Path: "network", Value: "vlan-8"}}
+		}), viptest.WithPool("reserved", names.RoleIngress, func(p *vip.Pool) {
+			p.Clusters = []types.NamespacedName{{Namespace: viptest.Namespace, Name: viptest.ClusterName}}
+		}), cluster(func(c *vip.Cluster) { c.Variables = map[string][]byte{"network": []byte(`"vlan-7"`)} })),
 		"pool not found": more(of(
 			viptest.WithPool("other-class", names.RoleControlPlane, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "vsphere"}} }),
 			viptest.WithPool("other-namespace", names.RoleControlPlane, func(p *vip.Pool) { p.Namespaces = []string{"tenant-b"} }),
@@ -152,6 +161,16 @@ func fleet() *view.Facts {
 		view.PoolFacts{Pool: viptest.Pool("nearly", names.RoleIngress, viptest.Local(viptest.Namespace), func(p *vip.Pool) {
 			p.Capacity = vip.Capacity{Known: true, Total: 1000, Used: 999, Free: 1, OutOfRange: 2}
 		}), Paused: true},
+		view.PoolFacts{Pool: viptest.Pool("one", names.RoleIngress, func(p *vip.Pool) {
+			p.Capacity = vip.Capacity{Known: true, Total: 1, Free: 1}
+			p.Clusters = []types.NamespacedName{{Namespace: viptest.Namespace, Name: "berlin"}}
+		})},
+		view.PoolFacts{Pool: viptest.Pool("some", names.RoleIngress, func(p *vip.Pool) {
+			for _, namespace := range []string{"a", "b", "c", "d"} {
+				p.Clusters = append(p.Clusters, types.NamespacedName{Namespace: namespace, Name: vip.AnyCluster})
+			}
+			p.Variables = []vip.Variable{{Path: "network", Value: "vlan-7"}, {Path: "site.name", Value: "berlin"}}
+		})},
 		view.PoolFacts{Pool: viptest.Pool("empty", names.RoleIngress, func(p *vip.Pool) { p.Capacity, p.Deleting = vip.Capacity{Known: true}, true })},
 		view.PoolFacts{Pool: vip.Pool{Ref: vip.PoolRef{Group: "ipam.example.com", Kind: "ExamplePool", Name: "foreign"}}},
 	)

@@ -69,13 +69,45 @@ func notes(pool *view.Pool) cell {
 		list = append(list, "serves nobody new")
 	}
 	list = append(list, pool.Problems...)
+	look := yellow
+	if len(list) == 0 {
+		look = plain
+	}
+	list = append(list, clients(pool)...)
 	if len(list) == 0 {
 		return orDash("")
 	}
-	return cell{strings.Join(list, "; "), yellow}
+	return cell{strings.Join(list, "; "), look}
+}
+
+// clients says which Clusters a pool is restricted to. With one address for one Cluster it is a reservation.
+func clients(pool *view.Pool) []string {
+	var list []string
+	only := "only for "
+	if c := pool.Capacity; c != nil && c.Total == 1 && len(pool.Clusters) == 1 && !strings.HasSuffix(pool.Clusters[0], "/*") {
+		only = "reserved for "
+	}
+	if len(pool.Clusters) > 0 {
+		list = append(list, only+named(pool.Clusters))
+	}
+	if len(pool.Variables) > 0 {
+		list = append(list, "with "+named(pool.Variables))
+	}
+	return list
+}
+
+// named joins a list that may be long.
+func named(list []string) string {
+	if len(list) > shownClients {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:shownClients], ", "), len(list)-shownClients)
+	}
+	return strings.Join(list, ", ")
 }
 
 const (
+	// shownClients is how many Clusters or variables of a pool are named.
+	shownClients = 3
+
 	barWidth = 10
 	// A pool is worth a look from here on, in parts of its addresses.
 	nearlyFull = 0.8

@@ -39,6 +39,9 @@ type RoleExplanation struct {
 	Role
 	Advice
 
+	// Tier is the tier of the pool that is chosen, and why it is in it; empty if the address comes from elsewhere.
+	Tier string `json:"tier,omitempty"`
+
 	// Idle says that nothing waits for the role, because no pool offers it.
 	Idle bool `json:"idle,omitempty"`
 
@@ -83,6 +86,10 @@ type PoolVerdict struct {
 	// Chosen says that the pool is the one to claim from; Matches that it serves class, role and namespace.
 	Chosen  bool `json:"chosen,omitempty"`
 	Matches bool `json:"matches,omitempty"`
+	// Tier is that of a pool that matches, and why says what puts it there. Less says that others are more specific.
+	Tier string `json:"tier,omitempty"`
+	why  string
+	Less bool `json:"lessSpecific,omitempty"`
 	// Claimed says that the claim of the role is on it, whatever would be chosen now.
 	Claimed  bool      `json:"claimed,omitempty"`
 	Priority int       `json:"priority"`
@@ -108,6 +115,7 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 			explained.Pools = verdicts(&s.Cluster, pools, role.Role)
 			explained.claimed()
 		}
+		explained.Tier = explained.tier()
 		explained.Idle = idle(&role)
 		explained.Advice = adviceFor(&s, &explained)
 		if role.Reason == names.ReasonWaitingForIPAddress && explained.ClaimState == nil {
@@ -184,6 +192,16 @@ func (r *RoleExplanation) claimed() {
 	}
 }
 
+// tier says which tier the chosen pool is in and why, unless the role has its address from elsewhere.
+func (r *RoleExplanation) tier() string {
+	for i := range r.Pools {
+		if pool := &r.Pools[i]; pool.Chosen && pool.Verdict != verdictInstead {
+			return pool.Tier + ": " + pool.why
+		}
+	}
+	return ""
+}
+
 // The verdicts on pools that package vip has no word for, because it never looks at them.
 const (
 	verdictNoClass = "names no ClusterClass"
@@ -201,7 +219,11 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 		result[i] = PoolVerdict{
 			Pool: poolName(&pool.Pool), Verdict: string(verdict), Priority: pool.Priority, Capacity: capacityOf(pool.Capacity),
 			Paused: pool.Paused, Problems: pool.Problems, Chosen: verdict == vip.VerdictChosen,
-			Matches: serving(verdict),
+			Matches: serving(verdict), Less: verdict == vip.VerdictLowerTier,
+		}
+		if result[i].Matches {
+			tier := pool.TierFor(c)
+			result[i].Tier, result[i].why = tier.String(), tier.Why()
 		}
 		switch {
 		case len(pool.Classes) == 0 && len(pool.Roles) == 0:

@@ -30,6 +30,10 @@ type Pool struct {
 	Priority int    `json:"priority"`
 	// Namespaces are those that a global pool is restricted to; empty means all.
 	Namespaces []string `json:"namespaces,omitempty"`
+	// Clusters are those that the pool is restricted to, namespace/name or namespace/*; empty means all.
+	Clusters []string `json:"clusters,omitempty"`
+	// Variables are the values that the variables of a Cluster must have, path=value.
+	Variables []string `json:"variables,omitempty"`
 	// Capacity is nil where the provider has not reported it.
 	Capacity *Capacity `json:"capacity,omitempty"`
 	Paused   bool      `json:"paused,omitempty"`
@@ -99,6 +103,12 @@ func poolOf(facts *PoolFacts) Pool {
 	}
 	if facts.Namespace != "" {
 		pool.Tier = TierNamespace
+	}
+	for _, cluster := range facts.Clusters {
+		pool.Clusters = append(pool.Clusters, cluster.String())
+	}
+	for _, variable := range facts.Variables {
+		pool.Variables = append(pool.Variables, variable.String())
 	}
 	for _, class := range facts.Classes {
 		pool.Classes = append(pool.Classes, class.String())

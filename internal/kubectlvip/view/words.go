@@ -163,7 +163,7 @@ func distance(pool PoolVerdict) int {
 	switch pool.Verdict {
 	case string(vip.VerdictDeleting):
 		return 0
-	case string(vip.VerdictOtherNamespace):
+	case string(vip.VerdictOtherNamespace), string(vip.VerdictOtherCluster), string(vip.VerdictOtherVariables), string(vip.VerdictUnknown):
 		return 1
 	case verdictNoClass:
 		return 3
@@ -183,7 +183,11 @@ func nearMiss(pool PoolVerdict, class vip.Class, role string) string {
 	case pool.Verdict == string(vip.VerdictOtherClass), pool.Verdict == verdictNoClass:
 		return fmt.Sprintf("%s offers the role %s, but not to ClusterClass %s.", pool.Pool, role, class)
 	case pool.Verdict == string(vip.VerdictOtherNamespace):
-		return fmt.Sprintf("%s offers the role %s to this ClusterClass, but not in this namespace (annotation %s).", pool.Pool, role, names.Namespaces)
+		return fmt.Sprintf("%s offers the role %s to this ClusterClass, but not in this namespace (annotation %s or %s).", pool.Pool, role, names.Namespaces, names.Clusters)
+	case pool.Verdict == string(vip.VerdictOtherCluster):
+		return fmt.Sprintf("%s offers the role %s to this ClusterClass, but not to this Cluster (annotation %s).", pool.Pool, role, names.Clusters)
+	case pool.Verdict == string(vip.VerdictOtherVariables), pool.Verdict == string(vip.VerdictUnknown):
+		return fmt.Sprintf("%s offers the role %s to this ClusterClass, and %s (annotation %s).", pool.Pool, role, pool.Verdict, names.Variables)
 	case pool.Verdict == string(vip.VerdictDeleting):
 		return pool.Pool + " would match, but is being deleted."
 	}

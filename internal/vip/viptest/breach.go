@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -59,21 +61,31 @@ func premature(s *vip.Snapshot, plan vip.Plan) []string {
 }
 
 // foreign says why a Cluster may not take an address from a pool: it is of another namespace, it is a global one that is
-// for other namespaces, or it is a global one while pools of the Cluster's own namespace serve the role.
+// for other namespaces or Clusters, or it is a global one that is for many while pools of the Cluster's own namespace
+// serve the role.
 func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 	if !open(s, ref) {
-		return fmt.Sprintf("%s is not for namespace %s", ref, s.Cluster.Namespace)
+		return fmt.Sprintf("%s is not for %s", ref, s.Cluster.Key())
 	}
 	for i := range s.Pools {
 		own := &s.Pools[i]
-		serves := slices.Contains(own.Roles, role) && slices.ContainsFunc(own.Classes, func(c vip.Class) bool {
-			return c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
+		plain := len(own.Clusters) == 0 && len(own.Variables) == 0
+		serves := plain && slices.Contains(own.Roles, role) && slices.ContainsFunc(own.Classes, func(c vip.Class) bool {
+			return c.Name == "*" || c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
 		})
-		if serves && own.Namespace == s.Cluster.Namespace && !own.Deleting && ref.Kind == GlobalKind {
+		if serves && own.Namespace == s.Cluster.Namespace && !own.Deleting && ref.Kind == GlobalKind && !meant(s, ref) {
 			return fmt.Sprintf("%s of its own namespace serves the role", own.Ref)
 		}
 	}
 	return ""
+}
+
+// meant reports whether a global pool names the Cluster itself, or asks for values of variables, which come before those
+// of the Cluster's namespace.
+func meant(s *vip.Snapshot, ref vip.PoolRef) bool {
+	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
+		return p.Ref == ref && p.Namespace == "" && (len(p.Variables) > 0 || slices.Contains(p.Clusters, s.Cluster.Key()))
+	})
 }
 
 // open reports whether the pool that a claim of the Cluster's namespace names by ref is for that namespace.
@@ -82,7 +94,11 @@ func open(s *vip.Snapshot, ref vip.PoolRef) bool {
 		if p.Ref != ref || p.Namespace != "" {
 			return p.Ref == ref && p.Namespace == s.Cluster.Namespace
 		}
-		return len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, s.Cluster.Namespace)
+		named := func(c types.NamespacedName) bool {
+			return c.Namespace == s.Cluster.Namespace && (c.Name == "*" || c.Name == s.Cluster.Name)
+		}
+		return (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, s.Cluster.Namespace)) &&
+			(len(p.Clusters) == 0 || slices.ContainsFunc(p.Clusters, named))
 	})
 }
 

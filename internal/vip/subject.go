@@ -1,0 +1,151 @@
+package vip
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// AnyCluster is the name in a pool's entry that stands for all Clusters of a namespace.
+const AnyCluster = "*"
+
+// Variable is what a pool wants a variable of the Cluster's topology to be: Path is its name, or a dotted path into
+// it, and Value a text, or a number or boolean as JSON writes it.
+type Variable struct{ Path, Value string }
+
+// String returns path=value.
+func (v Variable) String() string { return v.Path + "=" + v.Value }
+
+// subject is a Cluster that pools are looked through for. It keeps what was read of the Cluster's variables: hundreds
+// of pools may ask for the same ones.
+type subject struct {
+	*Cluster
+	readings map[string]reading
+}
+
+// reading is what stands at the path of a variable: nothing, a scalar, or what cannot be compared. A number that is
+// written in another way than the shortest has two texts.
+type reading struct {
+	texts   [2]string
+	found   bool
+	unknown bool
+}
+
+// naming is how a pool's list of Clusters stands to a Cluster.
+type naming int
+
+const (
+	namesNobody    naming = iota // of the Cluster's namespace
+	namesOthers                  // of the namespace
+	namesNamespace               // namespace/*
+	namesCluster                 // the Cluster itself
+	namesNone                    // there is no list
+)
+
+// naming looks the Cluster up in the pool's list. What a pool has reserved for another namespace is nothing that this
+// one learns of.
+func (p *Pool) naming(c *Cluster) naming {
+	if len(p.Clusters) == 0 {
+		return namesNone
+	}
+	best := namesNobody
+	for i := range p.Clusters {
+		entry := &p.Clusters[i]
+		switch {
+		case entry.Namespace != c.Namespace:
+		case entry.Name == c.Name:
+			return namesCluster
+		case entry.Name == AnyCluster:
+			best = namesNamespace
+		default:
+			best = max(best, namesOthers)
+		}
+	}
+	return best
+}
+
+// agrees reports whether the Cluster's variables have all the values that a pool asks for; unknown that it cannot be
+// told, because one of them is too large to be kept and none has another value.
+func (s *subject) agrees(wanted []Variable) (agrees, unknown bool) {
+	for i := range wanted {
+		switch read := s.read(wanted[i].Path); {
+		case read.unknown:
+			unknown = true
+		case !read.found || !slices.Contains(read.texts[:], wanted[i].Value):
+			return false, false
+		}
+	}
+	return !unknown, unknown
+}
+
+// read returns what stands at a dotted path.
+func (s *subject) read(path string) reading {
+	read, known := s.readings[path]
+	if known {
+		return read
+	}
+	name, rest, _ := strings.Cut(path, ".")
+	if raw, ok := s.Variables[name]; ok && len(raw) == 0 {
+		read = reading{unknown: true}
+	} else if ok {
+		read = readingOf(decode(raw), rest)
+	}
+	if s.readings == nil {
+		s.readings = map[string]reading{}
+	}
+	s.readings[path] = read
+	return read
+}
+
+// decode reads JSON with numbers as they are written; what is none is nothing.
+func decode(raw []byte) any {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil
+	}
+	return value
+}
+
+// readingOf reads the scalar at a dotted path below a value. Null, lists and objects are none, and neither is what
+// stands for a text that is longer than any pool asks for.
+func readingOf(value any, path string) reading {
+	for path != "" {
+		object, ok := value.(map[string]any)
+		if !ok {
+			return reading{}
+		}
+		var field string
+		field, path, _ = strings.Cut(path, ".")
+		value = object[field]
+	}
+	switch value := value.(type) {
+	case string:
+		return reading{texts: [2]string{value, value}, found: value != Unreadable}
+	case bool:
+		text := strconv.FormatBool(value)
+		return reading{texts: [2]string{text, text}, found: true}
+	case json.Number:
+		return reading{texts: [2]string{value.String(), shortest(value)}, found: true}
+	}
+	return reading{}
+}
+
+// exact is the number below which a float64 holds every integer.
+const exact = 1 << 53
+
+// shortest returns a number as a person writes it: 7 for 7.0 and 7e0.
+func shortest(number json.Number) string {
+	value, err := number.Float64()
+	if err != nil || value >= exact || value <= -exact {
+		return number.String()
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64)
+}
