@@ -62,6 +62,11 @@ func TestClassExamples(t *testing.T) {
 			infra:        infraResource("v1beta1", "vsphereclusters"),
 			controlPlane: controlPlaneResource("v1beta1", "rke2controlplanes"), files: []string{"spec", "files"},
 		},
+		"vsphere-kubeadm": {
+			providers: []string{"vsphere", "kubeadm"}, vip: "10.83.0.10",
+			infra:        infraResource("v1beta1", "vsphereclusters"),
+			controlPlane: kubeadm, files: kubeadmFiles,
+		},
 		"proxmox-kubeadm": {
 			providers: []string{"proxmox", "kubeadm"}, vip: "10.81.0.10",
 			infra:        infraResource("v1alpha1", "proxmoxclusters"),
