@@ -90,8 +90,10 @@ fmt: ## Format the code
 	$(TOOL) golangci-lint fmt ./...
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities (asks the Go vulnerability database)
+vuln: build ## Look for known vulnerabilities in the code, and in the programs that image and plugin hold (asks the Go vulnerability database)
 	$(TOOL) govulncheck ./...
+	$(TOOL) govulncheck -mode=binary bin/capi-vip-allocator
+	$(TOOL) govulncheck -mode=binary bin/kubectl-vip
 
 .PHONY: verify
 verify: ## Check that generated code and go.mod are up to date

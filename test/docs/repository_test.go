@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -52,6 +53,22 @@ func TestEveryModuleIsWatched(t *testing.T) {
 		return nil
 	}))
 	assert.Greater(t, modules, 10)
+}
+
+// TestActionsArePinned: a tag of an action is anybody's to move who owns it; a commit is not.
+func TestActionsArePinned(t *testing.T) {
+	workflows, err := filepath.Glob("../../.github/workflows/*.yaml")
+	require.NoError(t, err)
+	used := regexp.MustCompile(`uses: (.*)`)
+	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	actions := 0
+	for _, workflow := range workflows {
+		for _, match := range used.FindAllStringSubmatch(read(t, workflow), -1) {
+			actions++
+			assert.Regexp(t, pinned, match[1], "%s: name the commit, and the version in a comment", workflow)
+		}
+	}
+	assert.Greater(t, actions, 10)
 }
 
 // TestWorkflowsThatHaveNotRunAreNamed: whoever contributes reads which workflows are untried.
