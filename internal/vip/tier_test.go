@@ -78,6 +78,7 @@ func TestWhatMakesATier(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := onVLAN7()
 			assert.Equal(t, test.want, vip.Choose(&cluster, []vip.Pool{test.pool}, names.RoleControlPlane).Tier)
+			assert.Equal(t, test.want, test.pool.BestTier(), "no other Cluster is in a more specific one")
 		})
 	}
 }
@@ -208,6 +209,7 @@ func TestTiersNeverSpillOver(t *testing.T) {
 			specific, serves := standing(pool)
 			require.True(t, serves)
 			require.GreaterOrEqual(t, specific, least, "%s", pool.Ref)
+			require.LessOrEqual(t, choice.Tier, pool.BestTier(), "%s", pool.Ref)
 			require.False(t, shut && pool.Namespace == "", "%s", pool.Ref)
 			if !shut {
 				require.Equal(t, best, specific, "%s", pool.Ref)
