@@ -78,6 +78,7 @@ func TestWhatMakesATier(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := onVLAN7()
 			assert.Equal(t, test.want, vip.Choose(&cluster, []vip.Pool{test.pool}, names.RoleControlPlane).Tier)
+			assert.Equal(t, test.want, test.pool.BestTier(), "no other Cluster is in a more specific one")
 		})
 	}
 }
@@ -186,7 +187,8 @@ func TestTiersNeverSpillOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pools := randomPools(t)
 		cluster := onVLAN7(has("large", ""))
-		best, floor, shut := 0, 0, false
+		best, shut := 0, false
+		floor := map[bool]int{} // set by the pools of the namespace, and by the global ones
 		for i := range pools {
 			specific, serves := standing(&pools[i])
 			global := pools[i].Namespace == ""
@@ -194,15 +196,20 @@ func TestTiersNeverSpillOver(t *testing.T) {
 			case serves:
 				best = max(best, specific)
 			case specific > 0 && (!pools[i].Closed || !global):
-				floor = max(floor, specific)
+				floor[global] = max(floor[global], specific)
 				shut = shut || pools[i].Unread
 			}
+		}
+		least := floor[false]
+		if !shut { // else the global ones do not count at all
+			least = max(least, floor[true])
 		}
 		choice := vip.Choose(&cluster, pools, names.RoleControlPlane)
 		for _, pool := range choice.Candidates {
 			specific, serves := standing(pool)
 			require.True(t, serves)
-			require.GreaterOrEqual(t, specific, floor, "%s", pool.Ref)
+			require.GreaterOrEqual(t, specific, least, "%s", pool.Ref)
+			require.LessOrEqual(t, choice.Tier, pool.BestTier(), "%s", pool.Ref)
 			require.False(t, shut && pool.Namespace == "", "%s", pool.Ref)
 			if !shut {
 				require.Equal(t, best, specific, "%s", pool.Ref)
@@ -210,7 +217,7 @@ func TestTiersNeverSpillOver(t *testing.T) {
 		}
 		require.Equal(t, len(choice.Candidates) > 0, choice.Pool != nil)
 		require.Equal(t, choice.Pool != nil, choice.Tier != vip.TierNone)
-		if !shut && best > 0 && best >= floor {
+		if !shut && best > 0 && best >= least {
 			require.NotNil(t, choice.Pool)
 		}
 		shuffled := rapid.Permutation(pools).Draw(t, "pools")

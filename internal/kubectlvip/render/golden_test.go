@@ -142,7 +142,7 @@ func TestPools(t *testing.T) {
 	golden(t, "pools addresses", func(out io.Writer) error { return render.Pools(out, view.Pools(fleet(), "", true), options()) })
 	golden(t, "pools json", asJSON(view.Pools(fleet(), viptest.Namespace, true)))
 	golden(t, "pools none in use", func(out io.Writer) error {
-		return render.Pools(out, []view.Pool{{Name: "new", Tier: view.TierGlobal, Addresses: []view.PoolAddress{}}}, options())
+		return render.Pools(out, []view.Pool{{Name: "new", Addresses: []view.PoolAddress{}}}, options())
 	})
 }
 

@@ -10,12 +10,6 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The tiers of pools.
-const (
-	TierNamespace = "namespace"
-	TierGlobal    = "global"
-)
-
 // Pool is a pool in a list.
 type Pool struct {
 	Kind string `json:"kind"`
@@ -25,8 +19,9 @@ type Pool struct {
 	// Classes and Roles are what the pool serves; without both it serves nobody.
 	Classes []string `json:"classes"`
 	Roles   []string `json:"roles"`
-	// Tier is TierNamespace or TierGlobal: pools of a namespace come before global ones.
-	Tier     string `json:"tier"`
+	// Tier is the most specific one that the pool can be in: names, variables, namespace, class or any; empty if it serves
+	// nobody.
+	Tier     string `json:"tier,omitempty"`
 	Priority int    `json:"priority"`
 	// Namespaces are those that a global pool is restricted to; empty means all.
 	Namespaces []string `json:"namespaces,omitempty"`
@@ -98,11 +93,8 @@ func Pools(f *Facts, namespace string, addresses bool) []Pool {
 func poolOf(facts *PoolFacts) Pool {
 	pool := Pool{
 		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
-		Tier: TierGlobal, Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
+		Tier: facts.BestTier().String(), Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
 		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems,
-	}
-	if facts.Namespace != "" {
-		pool.Tier = TierNamespace
 	}
 	for _, cluster := range facts.Clusters {
 		pool.Clusters = append(pool.Clusters, cluster.String())

@@ -232,12 +232,7 @@ func (w *World) markDeleted(claim *vip.Claim) {
 // Served reports whether some pool serves a Cluster in some role, by the words of the contract.
 func (w *World) Served(c *vip.Cluster) bool {
 	return slices.ContainsFunc(w.pools, func(p *PoolState) bool {
-		local, class := p.Namespace == c.Namespace, false
-		for _, entry := range p.Classes {
-			class = class || entry.Name == "*" || entry.Name == c.Class.Name && (entry.Namespace == "" || entry.Namespace == c.Class.Namespace)
-		}
-		global := p.Namespace == "" && (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, c.Namespace))
-		return class && (local || global) && len(p.Roles) > 0 && !p.Deleting
+		return len(p.Roles) > 0 && !p.Deleting && isFor(&p.Pool, c)
 	})
 }
 
