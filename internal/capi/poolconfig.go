@@ -1,6 +1,7 @@
 package capi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -85,6 +86,9 @@ func (c *configuration) keys(values map[string]string, kind string, known []stri
 			return // that is enough to read
 		}
 		meant, near := names.Meant(key, names.PoolAnnotations)
+		if restricts := cmp.Or(meant, key); restricts == names.Clusters || restricts == names.Variables {
+			c.pool.Unread = true // it names Clusters or variables, in vain
+		}
 		switch {
 		case slices.Contains(names.PoolAnnotations, key):
 			c.closes(key, fmt.Errorf("it is read as an annotation, and stands there as a %s", kind))

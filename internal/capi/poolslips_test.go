@@ -67,6 +67,26 @@ func TestKeysThatMeanNothing(t *testing.T) {
 	assert.Empty(t, got.Problems)
 }
 
+// A pool whose restriction is under a misspelled key is for nobody knows whom, as one whose restriction is misspelled.
+func TestSlipsInTheKeysOfClustersAndVariables(t *testing.T) {
+	for key, unread := range map[string]bool{
+		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true, names.Domain + "/varaibles": true,
+		"vip.capi.gorizond.oi/variables": true, names.Domain + "/namespace": false, names.Domain + "/tenants": false,
+	} {
+		got := slipped("", key, "tenant/prod").Snapshot(time.Time{})
+		assert.True(t, got.Closed, key)
+		assert.Equal(t, unread, got.Unread, key)
+	}
+	for _, key := range []string{names.Clusters, names.Variables} {
+		assert.True(t, slipped(key, "", "prod").Snapshot(time.Time{}).Unread, "%s as a label", key)
+	}
+	local := slipped("", names.Domain+"/cluster", "tenant/prod").Snapshot(time.Time{})
+	local.Namespace = "tenant"
+	global := slipped("", names.Variables, "network=vlan-7").Snapshot(time.Time{})
+	cluster := vip.Cluster{Namespace: "tenant", Name: "prod", Class: vip.Class{Name: "metal"}, Variables: map[string][]byte{"network": []byte(`"vlan-7"`)}}
+	assert.Nil(t, vip.Choose(&cluster, []vip.Pool{local, global}, names.RoleIngress).Pool, "its own pool may name it, and comes first")
+}
+
 // Whatever letter of the restriction's key is wrong, the pool is not open.
 func TestNoSlipInTheKeyOpensThePool(t *testing.T) {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-._/"

@@ -40,8 +40,9 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 	for _, pool := range pools {
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
 	}
+	reader := newPoolReader(s)
 	for addr := range contested(&snapshot) {
-		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, now)...)
+		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, reader, now)...)
 	}
 	s.gatherOffers(&snapshot, pools)
 	return snapshot
@@ -201,9 +202,10 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 }
 
 // rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. What a
-// Cluster carries in an annotation counts if a claim backs it, since anybody may write any number of annotations; an
-// endpoint counts in any case, since machines use it.
-func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []vip.Rival {
+// Cluster carries in an annotation counts if a claim backs it, and then by its IPAddress, or if one is about to back or
+// to overwrite it: a pool serves the Cluster in the role, and its claim is lost or waits. Anybody may write any number
+// of annotations. An endpoint counts in any case, since machines use it.
+func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReader, now time.Time) []vip.Rival {
 	var rivals []vip.Rival
 	for _, address := range lookup[*capi.Address](s.Addresses, byAddress, addr.String()) {
 		rivals = append(rivals, s.assigned(address, addr, now))
@@ -213,12 +215,15 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
+		byRole, serves := reader.poolsFor(other), chooser(other)
 		for _, rival := range carried(other, func(a netip.Addr) bool { return a == addr }) {
 			role, annotation := names.RoleOfAnnotation(rival.Field)
-			if !seen[rival] && (!annotation || s.underway(other, role, now)) {
-				seen[rival] = true
-				rivals = append(rivals, rival)
+			pools := byRole[role]
+			if seen[rival] || annotation && (len(pools) == 0 || s.bound(other, role, now) || !serves(pools, role)) {
+				continue
 			}
+			seen[rival] = true
+			rivals = append(rivals, rival)
 		}
 	}
 	return rivals
@@ -246,21 +251,10 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// underway reports whether an annotation of a Cluster that no claim backs is about to be backed by one, or to be
-// overwritten: a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody
-// needs.
-func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool {
+// bound reports whether a Cluster has a claim for a role that an IPAddress answers.
+func (s *Store) bound(cluster *capi.Cluster, role string, now time.Time) bool {
 	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, role), now)
-	if ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != "" {
-		return false // it counts by its IPAddress, or the annotation is about to be overwritten
-	}
-	pools := s.poolsFor(cluster)
-	snapshots := make([]vip.Pool, 0, len(pools))
-	for _, pool := range pools {
-		snapshots = append(snapshots, pool.Snapshot(time.Time{}))
-	}
-	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables()}
-	return vip.Choose(&view, snapshots, role).Pool != nil
+	return ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != ""
 }
 
 // released reports whether Cluster API has finished with a Cluster, so that it uses its addresses no more.

@@ -25,6 +25,11 @@ var bothSides = []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {N
 // crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of
 // theirs.
 func crowded(tb testing.TB, class string) *Store {
+	return crowdedWith(tb, class, crowd, 1, func(n int) string { return fmt.Sprintf("10.0.0.%d", 1+n) })
+}
+
+// crowdedWith is crowded with so many Clusters, of which each has the n-th annotation name an address, and so many pools.
+func crowdedWith(tb testing.TB, class string, clusters, pools int, address func(n int) string) *Store {
 	tb.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
 	informers := emptyInformers(api)
@@ -37,19 +42,21 @@ func crowded(tb testing.TB, class string) *Store {
 		cluster.Spec.Topology.ClassRef.Name = class
 		require.NoError(tb, informers.Clusters.GetIndexer().Add(cluster))
 	}
-	for i := range crowd {
+	for i := range clusters {
 		annotations := map[string]string{}
 		for n := range vip.MostRoles {
-			annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.0.0.%d", 1+n)
+			annotations[names.Annotation(fmt.Sprintf("r%d", n))] = address(n)
 		}
 		add("hostile", fmt.Sprintf("c%d", i), class, annotations)
 	}
 	add("tenant", "victim", "class", map[string]string{names.Annotation(names.RoleIngress): "10.0.0.1"})
-	pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
-		Name: "ingress", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
-	}}
-	pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
-	require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
+	for i := range pools {
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
+			Name: fmt.Sprintf("ingress-%d", i), Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
+		}}
+		pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
+		require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
+	}
 	return store
 }
 
@@ -71,6 +78,18 @@ func TestGatherInACrowd(t *testing.T) {
 		store := crowded(t, "")
 		assert.Len(t, store.Clusters.GetIndexer().ListIndexFuncValues(byAddress), 1)
 	})
+}
+
+// However many annotations of others name an address, what is read of the pools does not grow with them. Allocations
+// stand for work: unlike time they are the same on every machine.
+func TestGatherReadsPoolsOnce(t *testing.T) {
+	const clusters, pools = 20, 40
+	work := func(clusters, pools int) float64 {
+		store := crowdedWith(t, "class", clusters, pools, func(int) string { return "10.0.0.1" })
+		return testing.AllocsPerRun(1, func() { store.Gather(bothSides[0], vip.Memory{}, vip.Settings{}, time.Time{}) })
+	}
+	alone, inCrowd := work(0, pools)-work(0, 1), work(clusters, pools)-work(clusters, 1)
+	assert.Less(t, inCrowd, 3*alone, "for %d pools more", pools-1)
 }
 
 // BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.

@@ -103,6 +103,12 @@ func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }
 
+// Chooser returns Choose for one Cluster, whose variables it reads once however often it is asked.
+func Chooser(c *Cluster) func(pools []Pool, role string) Choice {
+	s := &subject{Cluster: c}
+	return func(pools []Pool, role string) Choice { return choose(s, pools, role) }
+}
+
 func choose(s *subject, pools []Pool, role string) Choice {
 	barred := barsGlobal(s, pools, role)
 	var choice Choice

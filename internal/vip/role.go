@@ -226,9 +226,13 @@ func (r *sight) doMismatched(o *outcome) {
 		return
 	}
 	if !r.first() {
+		also := ""
+		if r.cluster.inVariables(r.addr) {
+			also = fmt.Sprintf(", and %s from the variables,", o.Address)
+		}
 		o.conflict(names.ReasonAddressConflict,
-			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s to keep %s without a claim",
-			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, host)
+			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s%s to keep %s without a claim",
+			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, also, host)
 		return
 	}
 	o.conflict(names.ReasonAddressConflict,

@@ -179,8 +179,13 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 // inUse reports whether the Cluster uses the address of a claim, or was given it.
 func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
 	c, address := &s.Cluster, addressOf(s, claim)
-	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) ||
+	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) || inVariable(c, address) ||
 		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
+}
+
+// inVariable reports whether the variable of the worlds' classes holds an address, so that templates may have it.
+func inVariable(c *vip.Cluster, address string) bool {
+	return vip.SameAddr(strings.Trim(string(c.Variables[HostVariable]), `"`), address)
 }
 
 // addressOf returns the address that a claim is bound to, or is about to be told, or "".

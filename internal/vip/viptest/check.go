@@ -75,7 +75,7 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	if cluster == nil || address == nil || cluster.Deleting && !cluster.InUse {
 		return
 	}
-	if vip.SameAddr(cluster.VIPs[claim.Role], address.Value) ||
+	if vip.SameAddr(cluster.VIPs[claim.Role], address.Value) || inVariable(cluster, address.Value) ||
 		claim.Role == names.RoleControlPlane && vip.SameAddr(cluster.Endpoint.Host, address.Value) {
 		w.violation("claim %s is deleted while Cluster %s carries %s", claim.Name, cluster.Key(), address.Value)
 	}
