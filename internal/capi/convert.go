@@ -143,7 +143,7 @@ func (c *Claim) Snapshot() vip.Claim {
 		claim.Trouble = &vip.Trouble{Reason: ready.Reason, Message: ready.Message}
 	}
 	if owner := c.owner(); owner != nil {
-		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID}
+		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID, Version: owner.APIVersion}
 	}
 	if c.DeletionTimestamp != nil {
 		claim.Deleting, claim.DeletedAt = true, c.DeletionTimestamp.Time

@@ -28,6 +28,7 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 	snapshot := vip.Snapshot{
 		Now: now, Settings: settings, Memory: memory,
 		Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now),
+		ClusterVersion: s.ClusterVersion,
 	}
 	pools := s.poolsFor(cluster)
 	for _, claim := range s.claimsFor(cluster, pools, now) {

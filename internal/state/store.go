@@ -31,6 +31,9 @@ type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
 
+	// ClusterVersion is the apiVersion at which Clusters are read, and at which ownerReferences are to name them.
+	ClusterVersion string
+
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
 

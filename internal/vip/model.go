@@ -24,6 +24,9 @@ type Snapshot struct {
 	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
 	ClusterClass *ClusterClass
 
+	// ClusterVersion is the apiVersion at which ownerReferences are to name the Cluster; empty if it is not known.
+	ClusterVersion string
+
 	// DNS is what is known of the Cluster's DNS records.
 	DNS DNS
 
@@ -294,6 +297,9 @@ func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
 type Owner struct {
 	Kind, Name string
 	UID        types.UID
+
+	// Version is the apiVersion by which the claim names it.
+	Version string
 }
 
 // Claim is an IPAddressClaim.

@@ -32,7 +32,7 @@ type source struct {
 
 // sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut watches.
 func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) {
-	var informers state.Informers
+	informers := state.Informers{ClusterVersion: w.API.Cluster.String()}
 	var sources []source
 	for _, resource := range w.API.Views() {
 		client, err := w.clientFor(config, resource)

@@ -29,6 +29,12 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 			}
 		case vip.AdoptClaim:
 			broken = wrongAdoption(s, a.Role, &a.Claim)
+		case vip.RenewOwner:
+			if a.Claim.Owner == nil || a.Claim.Owner.UID != s.Cluster.UID {
+				broken = "the claim is not the Cluster's"
+			} else if a.Claim.Owner.Version == s.ClusterVersion {
+				broken = "the claim says so already"
+			}
 		case vip.DeleteClaim:
 			broken = wrongRelease(s, a.Role, &a.Claim)
 		}

@@ -119,8 +119,12 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 // that is not empty after all.
 func (w *World) CheckRest() {
 	for _, k := range sorted(w.claims) {
-		if claim := w.claims[k]; w.owner(claim) == nil {
+		claim := w.claims[k]
+		if w.owner(claim) == nil {
 			w.violation("claim %s has no Cluster", k)
+		}
+		if claim.Owner != nil && claim.Owner.Version != w.version {
+			w.violation("claim %s names its owner at %q, and %q is served", k, claim.Owner.Version, w.version)
 		}
 	}
 	for _, k := range sorted(w.address) {
