@@ -100,7 +100,17 @@ func (p *Plane) ServiceAccountKubeconfig(ctx context.Context, namespace, name st
 	if err != nil {
 		return "", err
 	}
-	return p.writeKubeconfig(ServiceAccountIdentity(namespace, name).User+":token", config)
+	return p.writeKubeconfig(tokenUser(namespace, name), config)
+}
+
+// tokenUser names the kubeconfig of a service account that identifies by a token.
+func tokenUser(namespace, name string) string {
+	return ServiceAccountIdentity(namespace, name).User + ":token"
+}
+
+// kubeconfigPath is where the kubeconfig of a name is written.
+func (p *Plane) kubeconfigPath(name string) string {
+	return p.path("kubeconfig", strings.NewReplacer(":", "_", "/", "_").Replace(name))
 }
 
 func (p *Plane) anonymous() *rest.Config {
@@ -125,7 +135,7 @@ func (p *Plane) writeKubeconfig(name string, config *rest.Config) (string, error
 	}
 	file.Contexts[entry] = &clientcmdapi.Context{Cluster: entry, AuthInfo: entry}
 	file.CurrentContext = entry
-	path := p.path("kubeconfig", strings.NewReplacer(":", "_", "/", "_").Replace(name))
+	path := p.kubeconfigPath(name)
 	if err := os.MkdirAll(p.path("kubeconfig"), 0o700); err != nil {
 		return "", fmt.Errorf("create the directory of kubeconfigs: %w", err)
 	}

@@ -20,10 +20,12 @@ type binaries struct {
 	versions      map[Component]string
 	capiManifests string
 	ipamManifests string
+	// released are the manifests of real providers.
+	released map[Component]string
 }
 
-// Build builds what is missing for the given stacks, all of them when none is given, and kubectl, and
-// reports progress to log. Start does the same for its own stack, without kubectl.
+// Build builds what is missing for the given stacks, all of them when none is given, kubectl, and the providers that the
+// options ask for, and reports progress to log. Start does the same for its own stack, without kubectl.
 func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	options, err := options.complete()
 	if err != nil {
@@ -68,7 +70,7 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &binaries{programs: map[Component]string{}, versions: map[Component]string{}}
+	result := &binaries{programs: map[Component]string{}, versions: map[Component]string{}, released: map[Component]string{}}
 	if err := result.kubernetes(ctx, builder, options.AssetsDir, options.Log); err != nil {
 		return nil, err
 	}
@@ -84,6 +86,9 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	result.programs[CAPI], result.versions[CAPI] = capi.Binaries[build.CAPI], "Cluster API "+capi.Version
 	result.programs[IPAM], result.versions[IPAM] = ipam.Binaries[build.IPAM], "the IPAM provider "+ipam.Version
 	result.capiManifests, result.ipamManifests = capi.Manifests, ipam.Manifests
+	if err := result.providers(ctx, builder, options); err != nil {
+		return nil, err
+	}
 	return result, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane/internal/build"
 	"github.com/gorizond/capi-vip-allocator/test/plane/internal/proc"
 )
 
@@ -21,9 +22,25 @@ const (
 	FakeProvider Component = "fake-provider"
 )
 
-// Components lists all components in the order in which they are started.
+// The components of real providers, which Options.Providers asks for.
+const (
+	// Simulator is the vCenter of provider VSphere, and CAPV the provider itself.
+	Simulator           Component = build.VCenter
+	CAPV                Component = build.VSphere
+	KubeadmBootstrap    Component = build.KubeadmBootstrap
+	KubeadmControlPlane Component = build.KubeadmControlPlane
+	RKE2Bootstrap       Component = build.RKE2Bootstrap
+	RKE2ControlPlane    Component = build.RKE2ControlPlane
+)
+
+// Components lists all components in the order in which they are started. Those of real providers are only in a plane that
+// was asked for them.
 func Components() []Component {
-	return []Component{Etcd, APIServer, ControllerManager, CAPI, IPAM, FakeProvider}
+	all := []Component{Etcd, APIServer, ControllerManager, CAPI, IPAM, FakeProvider}
+	for _, part := range parts() {
+		all = append(all, part.component)
+	}
+	return all
 }
 
 // runner is a component that can be run. Its methods return once what they ask for is true.

@@ -45,7 +45,9 @@ func (p *Plane) ResumeComponent(ctx context.Context, name Component) error {
 func (p *Plane) Status() []ComponentStatus {
 	var all []ComponentStatus
 	for _, name := range Components() {
-		all = append(all, p.runners[name].status())
+		if r, ok := p.runners[name]; ok {
+			all = append(all, r.status())
+		}
 	}
 	return all
 }
@@ -53,7 +55,7 @@ func (p *Plane) Status() []ComponentStatus {
 func (p *Plane) with(name Component, do func(runner) error) error {
 	r, ok := p.runners[name]
 	if !ok {
-		return fmt.Errorf("unknown component %q: choose from %v", name, Components())
+		return fmt.Errorf("the plane has no component %q: choose from %v", name, Components())
 	}
 	return do(r)
 }

@@ -52,7 +52,8 @@ func (p *Plane) installAll(ctx context.Context) error {
 	begin := time.Now()
 	steps := map[Component]func(context.Context) error{CAPI: p.installCAPI, IPAM: p.installIPAM, FakeProvider: p.installFakes}
 	var group sync.WaitGroup
-	failures := make(chan error, len(steps))
+	failures := make(chan error, len(steps)+1)
+	group.Go(func() { failures <- p.installProviders(ctx) })
 	for name, step := range steps {
 		if !contains(p.options.Without, name) {
 			group.Go(func() { failures <- step(ctx) })

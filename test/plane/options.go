@@ -19,6 +19,9 @@ type Options struct {
 	// Log receives the progress of builds and of the start; nil discards it.
 	Log io.Writer
 
+	// Providers to run beside the fake ones; none if empty. They need StackCurrent, and minutes to build at first.
+	Providers []Provider
+
 	// Without names components which are neither installed nor started: without CAPI there are no CRDs
 	// of Cluster API until InstallCAPI. Without CAPI, IPAM is not started either: it cannot run before
 	// these CRDs exist.
@@ -67,6 +70,12 @@ func (o Options) complete() (Options, error) {
 		if name == Etcd || name == APIServer {
 			return o, fmt.Errorf("a plane cannot start without %s: stop it after the start", name)
 		}
+	}
+	if err := checkProviders(o.Providers); err != nil {
+		return o, err
+	}
+	if len(o.Providers) > 0 && (o.Stack != StackCurrent || contains(o.Without, CAPI)) {
+		return o, fmt.Errorf("the providers %v need %s with Cluster API", o.Providers, StackCurrent)
 	}
 	if contains(o.Without, CAPI) {
 		o.Stopped = append(slices.Clone(o.Stopped), IPAM)

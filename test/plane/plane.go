@@ -106,7 +106,7 @@ func boot(ctx context.Context, options Options, programs *binaries) (_ *Plane, e
 // prepare makes everything that needs no running component: ports, certificates and command lines.
 func (p *Plane) prepare() error {
 	var err error
-	if p.ports, err = reservePorts(p.reserved); err != nil {
+	if p.ports, err = reservePorts(p.reserved, p.options.wanted()); err != nil {
 		return err
 	}
 	if err := p.writeFiles(); err != nil {
@@ -123,9 +123,21 @@ func (p *Plane) prepare() error {
 	return p.makeRunners()
 }
 
-// bringRest starts what needs the API server, all at once: their starts are mostly waiting.
+// bringRest starts what needs the API server, and then the real providers: the roles of some are put together by the
+// controller manager.
 func (p *Plane) bringRest(ctx context.Context) error {
-	names := []Component{ControllerManager, CAPI, IPAM, FakeProvider}
+	if err := p.bringAll(ctx, ControllerManager, CAPI, IPAM, FakeProvider); err != nil {
+		return err
+	}
+	var providers []Component
+	for _, part := range p.options.wanted() {
+		providers = append(providers, part.component)
+	}
+	return p.bringAll(ctx, providers...)
+}
+
+// bringAll starts components all at once: their starts are mostly waiting.
+func (p *Plane) bringAll(ctx context.Context, names ...Component) error {
 	failures := make([]error, len(names))
 	var group sync.WaitGroup
 	for i, name := range names {

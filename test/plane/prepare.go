@@ -69,7 +69,7 @@ func (p *Plane) writeFiles() error {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	return nil
+	return p.writeCredentials()
 }
 
 func (p *Plane) makeRunners() error {
@@ -93,10 +93,9 @@ func (p *Plane) makeRunners() error {
 	p.addProcess(APIServer, p.apiServerArgs(), httpReady(admin, p.admin.Host+"/readyz"))
 	p.addProcess(ControllerManager, p.controllerManagerArgs(kubeconfigs[ControllerManager]),
 		httpReady(admin, "https://"+address(p.ports.controllerManager)+"/healthz"))
-	p.addProcess(CAPI, p.capiArgs(kubeconfigs[CAPI]),
-		allReady(httpReady(http.DefaultClient, "http://"+address(p.ports.capiHealth)+"/readyz"), p.tlsReady(p.ports.capiWebhook)))
-	p.addProcess(IPAM, p.ipamArgs(kubeconfigs[IPAM]),
-		allReady(httpReady(http.DefaultClient, "http://"+address(p.ports.ipamHealth)+"/readyz"), p.tlsReady(p.ports.ipamWebhook)))
+	p.addProcess(CAPI, p.capiArgs(kubeconfigs[CAPI]), p.serves(p.ports.capiHealth, p.ports.capiWebhook))
+	p.addProcess(IPAM, p.ipamArgs(kubeconfigs[IPAM]), p.serves(p.ports.ipamHealth, p.ports.ipamWebhook))
+	p.addProviders()
 
 	config, err := p.ConfigFor(Identity{User: "plane-fake-provider", Groups: []string{mastersGroup}})
 	if err != nil {
@@ -145,6 +144,11 @@ func httpReady(client *http.Client, url string) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// serves asks a controller whether it is ready, and its webhooks whether they answer.
+func (p *Plane) serves(health, webhook int) func(context.Context) error {
+	return allReady(httpReady(http.DefaultClient, "http://"+address(health)+"/readyz"), p.tlsReady(webhook))
 }
 
 // tlsReady tries a handshake: the IPAM provider says that it is ready before its webhooks answer.

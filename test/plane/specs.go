@@ -16,9 +16,11 @@ type ports struct {
 	etcdClient, etcdPeer, apiServer, controllerManager int
 	capiHealth, capiMetrics, capiWebhook               int
 	ipamHealth, ipamWebhook                            int
+	// providers are those of real providers.
+	providers map[Component]pair
 }
 
-func reservePorts(reservation *proc.Ports) (ports, error) {
+func reservePorts(reservation *proc.Ports, parts []part) (ports, error) {
 	var p ports
 	targets := []*int{
 		&p.etcdClient, &p.etcdPeer, &p.apiServer, &p.controllerManager,
@@ -31,7 +33,8 @@ func reservePorts(reservation *proc.Ports) (ports, error) {
 	for i, number := range numbers {
 		*targets[i] = number
 	}
-	return p, nil
+	p.providers, err = reservePairs(reservation, parts)
+	return p, err
 }
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
@@ -50,6 +53,12 @@ func baseControllers() []string {
 
 // concurrency keeps Cluster API from thrashing on a small machine: its defaults are for real ones.
 const concurrency = "4"
+
+// Flags of controllers that are not to wait for their own client.
+const (
+	fastClient     = "--kube-api-qps=500"
+	burstingClient = "--kube-api-burst=1000"
+)
 
 func (p *Plane) etcdArgs() []string {
 	client, peer := "http://"+address(p.ports.etcdClient), "http://"+address(p.ports.etcdPeer)
@@ -120,8 +129,7 @@ func (p *Plane) controllerManagerArgs(kubeconfig string) []string {
 		// Each controller is a user of its own, as kubeadm, RKE2 and k3s have it.
 		"--use-service-account-credentials=true",
 		"--leader-elect=false",
-		"--kube-api-qps=500",
-		"--kube-api-burst=1000",
+		fastClient, burstingClient,
 		"--concurrent-gc-syncs=8",
 		"--profiling=false",
 		"--v=1",
@@ -137,8 +145,7 @@ func (p *Plane) capiArgs(kubeconfig string) []string {
 		"--webhook-port=" + strconv.Itoa(p.ports.capiWebhook),
 		"--webhook-cert-dir=" + p.path("pki", "webhook"),
 		"--feature-gates=" + featureGates(p.options.FeatureGates),
-		"--kube-api-qps=500",
-		"--kube-api-burst=1000",
+		fastClient, burstingClient,
 		"--leader-elect=false",
 		"--v=1",
 	}

@@ -43,6 +43,16 @@ func TestOptions(t *testing.T) {
 	_, err = Options{Without: []Component{Etcd}}.complete()
 	require.ErrorContains(t, err, "cannot start without etcd")
 
+	options, err = Options{Providers: []Provider{VSphere}}.complete()
+	require.NoError(t, err)
+	require.Len(t, options.wanted(), 2, "the provider and the vCenter")
+	_, err = Options{Providers: []Provider{Kubeadm}, Stack: StackOldest}.complete()
+	require.ErrorContains(t, err, "need capi-v1.14")
+	_, err = Options{Providers: []Provider{Kubeadm}, Without: []Component{CAPI}}.complete()
+	require.ErrorContains(t, err, "with Cluster API")
+	_, err = Options{Providers: []Provider{"nonsense"}}.complete()
+	require.ErrorContains(t, err, "unknown provider")
+
 	used := t.TempDir()
 	dir, err := Options{Dir: used}.makeDir()
 	require.NoError(t, err)
@@ -50,6 +60,33 @@ func TestOptions(t *testing.T) {
 	require.NoError(t, writeTestFile(used))
 	_, err = Options{Dir: used}.makeDir()
 	require.ErrorContains(t, err, "not empty")
+}
+
+func TestParseProviders(t *testing.T) {
+	providers, err := ParseProviders(" kubeadm,rke2, ")
+	require.NoError(t, err)
+	require.Equal(t, []Provider{Kubeadm, RKE2}, providers)
+	providers, err = ParseProviders("")
+	require.NoError(t, err)
+	require.Empty(t, providers)
+	_, err = ParseProviders("kubeadm,docker")
+	require.ErrorContains(t, err, "choose from [kubeadm vsphere rke2]")
+}
+
+func TestUserData(t *testing.T) {
+	vm := VirtualMachine{Name: "vm", Guest: map[string]string{"guestinfo.userdata": "aGk=", "guestinfo.userdata.encoding": "base64"}}
+	data, err := vm.UserData()
+	require.NoError(t, err)
+	require.Equal(t, "hi", data)
+	vm.Guest["guestinfo.userdata"] = "?"
+	_, err = vm.UserData()
+	require.ErrorContains(t, err, "decode")
+	vm.Guest["guestinfo.userdata.encoding"] = "gzip"
+	_, err = vm.UserData()
+	require.ErrorContains(t, err, "encoded as")
+	vm.Guest = nil
+	_, err = vm.UserData()
+	require.ErrorContains(t, err, "has no user data")
 }
 
 func TestFeatureGates(t *testing.T) {

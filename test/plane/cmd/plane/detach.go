@@ -20,9 +20,13 @@ func (o *upOptions) runDetached(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	providers, err := plane.ParseProviders(o.providers)
+	if err != nil {
+		return err
+	}
 	out := command.OutOrStdout()
 	// Building here shows its progress, which the detached process could not.
-	if err := plane.Build(command.Context(), plane.Options{Log: out}, stack); err != nil {
+	if err := plane.Build(command.Context(), plane.Options{Log: out, Providers: providers}, stack); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -39,7 +43,7 @@ func (o *upOptions) runDetached(command *cobra.Command) error {
 	}
 	defer func() { _ = log.Close() }()
 
-	child := exec.Command(self, "up", "--dir", o.dir, "--stack", string(stack),
+	child := exec.Command(self, "up", "--dir", o.dir, "--stack", string(stack), "--providers", o.providers,
 		"--kubeconfig", o.kubeconfig, fmt.Sprintf("--audit=%t", o.audit))
 	child.Stdout, child.Stderr = log, log
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

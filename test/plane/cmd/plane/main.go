@@ -36,10 +36,10 @@ func newCommand() *cobra.Command {
 }
 
 func newBuild() *cobra.Command {
-	var stack string
+	var stack, list string
 	command := &cobra.Command{
 		Use:   "build",
-		Short: "Build what is missing of all stacks, or of one",
+		Short: "Build what is missing of all stacks, or of one, and of real providers",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var stacks []plane.Stack
@@ -50,11 +50,21 @@ func newBuild() *cobra.Command {
 				}
 				stacks = append(stacks, parsed)
 			}
-			return plane.Build(command.Context(), plane.Options{Log: command.OutOrStdout()}, stacks...)
+			providers, err := plane.ParseProviders(list)
+			if err != nil {
+				return err
+			}
+			return plane.Build(command.Context(), plane.Options{Log: command.OutOrStdout(), Providers: providers}, stacks...)
 		},
 	}
 	command.Flags().StringVar(&stack, "stack", "", fmt.Sprintf("build only this stack, one of %v", plane.Stacks()))
+	addProvidersFlag(command, &list)
 	return command
+}
+
+// addProvidersFlag adds the flag that asks for real providers.
+func addProvidersFlag(command *cobra.Command, list *string) {
+	command.Flags().StringVar(list, "providers", "", fmt.Sprintf("real providers beside the fake ones, separated by commas, of %v", plane.Providers()))
 }
 
 // addDirFlag adds the flag by which up, down and status find each other.

@@ -13,8 +13,8 @@ import (
 )
 
 type upOptions struct {
-	stack, dir, kubeconfig string
-	audit, detach          bool
+	stack, providers, dir, kubeconfig string
+	audit, detach                     bool
 }
 
 func newUp() *cobra.Command {
@@ -36,6 +36,7 @@ func newUp() *cobra.Command {
 	flags := command.Flags()
 	addDirFlag(command, &options.dir)
 	flags.StringVar(&options.stack, "stack", "", fmt.Sprintf("stack to run, one of %v", plane.Stacks()))
+	addProvidersFlag(command, &options.providers)
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "write the administrator's kubeconfig to this file as well")
 	flags.BoolVar(&options.audit, "audit", false, "write an audit log; it grows without bound")
 	flags.BoolVar(&options.detach, "detach", false, "return once the plane is up and leave it running until down")
@@ -66,8 +67,12 @@ func (o *upOptions) run(command *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	providers, err := plane.ParseProviders(o.providers)
+	if err != nil {
+		return err
+	}
 	out := command.OutOrStdout()
-	p, err := plane.Start(command.Context(), plane.Options{Stack: stack, Dir: o.dir, Log: out, NoAudit: !o.audit})
+	p, err := plane.Start(command.Context(), plane.Options{Stack: stack, Providers: providers, Dir: o.dir, Log: out, NoAudit: !o.audit})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package build
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +62,27 @@ func TestEnsure(t *testing.T) {
 	changed, err := builder.Ensure(t.Context(), group, "hello")
 	require.NoError(t, err)
 	require.NotEqual(t, artifacts.Binaries, changed.Binaries, "other pins, other programs")
+}
+
+func TestEnsureOwnSources(t *testing.T) {
+	source, group := hello(t)
+	builder, err := New(source, t.TempDir(), io.Discard)
+	require.NoError(t, err)
+	before, err := builder.Ensure(t.Context(), group, "hello")
+	require.NoError(t, err)
+	main := "package main\n\nvar gitVersion string\n\nfunc main() { print(gitVersion, 1) }\n"
+	require.NoError(t, os.WriteFile(filepath.Join(source, "hello", "main.go"), []byte(main), 0o600))
+	after, err := builder.Ensure(t.Context(), group, "hello")
+	require.NoError(t, err)
+	require.NotEqual(t, before.Binaries, after.Binaries, "other sources, other programs")
+}
+
+func TestReleased(t *testing.T) {
+	source, group := hello(t)
+	builder, err := New(source, t.TempDir(), io.Discard)
+	require.NoError(t, err)
+	_, err = builder.Released(t.Context(), group, "hello", "kubectl")
+	require.ErrorContains(t, err, "has no kustomization for hello")
 }
 
 func TestEnsureAtOnce(t *testing.T) {
@@ -148,6 +170,7 @@ func TestGroupsArePinned(t *testing.T) {
 		Kubectl(),
 		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.10", "", ""),
 		InClusterIPAM("ipam-v1.1"), InClusterIPAM("ipam-v1.0"),
+		KubeadmProviders(), VSphereProvider(), VCenterSimulator(), RKE2Providers(),
 	} {
 		key, err := builder.key(t.Context(), group)
 		require.NoError(t, err)

@@ -4,8 +4,11 @@ package build
 type Binary struct {
 	// Name is the file name in the cache and in the output of the builder.
 	Name string
-	// Package is the import path of its main package.
+	// Package is the import path of its main package; "." is in the nested module itself.
 	Package string
+	// Kustomization is the directory of the group's module with the manifest that the program is released with, see
+	// Released; empty if there is none.
+	Kustomization string
 }
 
 // Group is a set of programs that share one nested Go module, and so one set of pinned dependencies.

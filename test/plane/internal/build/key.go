@@ -42,11 +42,29 @@ func (b *Builder) key(ctx context.Context, group Group) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{
-		version: version,
-		ldflags: flags,
-		hash:    digest(string(mod), string(sum), flags, goVersion, runtime.GOOS, runtime.GOARCH),
-	}, nil
+	sources, err := ownSources(dir)
+	if err != nil {
+		return key{}, err
+	}
+	parts := append([]string{string(mod), string(sum), flags, goVersion, runtime.GOOS, runtime.GOARCH}, sources...)
+	return key{version: version, ldflags: flags, hash: digest(parts...)}, nil
+}
+
+// ownSources reads the Go files of a nested module; most have none.
+func ownSources(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, fmt.Errorf("list the sources in %s: %w", dir, err)
+	}
+	var sources []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read a source: %w", err)
+		}
+		sources = append(sources, filepath.Base(file), string(source))
+	}
+	return sources, nil
 }
 
 // goVersion asks the go command, not runtime.Version: the command compiles, and it may not be the one

@@ -1,0 +1,48 @@
+package manifest
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Released reads the manifest that a provider is released with and returns what its process needs: all of it but the
+// workload itself, with webhooks at the provider's WebhookURL. Name and WebhookURL of the provider count, and its CABundle.
+func (p Provider) Released(path string) ([]*unstructured.Unstructured, error) {
+	all, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var needed []*unstructured.Unstructured
+	for _, object := range all {
+		switch object.GetKind() {
+		case "CustomResourceDefinition":
+			err = p.rewriteConversion(object)
+		case "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration":
+			err = p.rewriteWebhooks(object)
+		case "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
+		default:
+			// The Deployment with its Service, and the certificates of both.
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		p.label(object)
+		needed = append(needed, object)
+	}
+	return needed, nil
+}
+
+// rewriteConversion leads the conversion of a CRD to the provider's process; one that does not convert stays as it is.
+func (p Provider) rewriteConversion(crd *unstructured.Unstructured) error {
+	webhook, found, err := unstructured.NestedMap(crd.Object, "spec", "conversion", "webhook")
+	if err != nil || !found {
+		return err
+	}
+	path, _, err := unstructured.NestedString(webhook, "clientConfig", "service", "path")
+	if err != nil {
+		return fmt.Errorf("CRD %s: %w", crd.GetName(), err)
+	}
+	return unstructured.SetNestedMap(crd.Object, p.clientConfig(path), "spec", "conversion", "webhook", "clientConfig")
+}
