@@ -35,8 +35,8 @@ plane: ## Build the real control plane that tests and demo run on (cached)
 	$(PLANE) build
 
 .PHONY: demo
-demo: build plane ## Watch Clusters get their VIPs on the real control plane; KEEP=1 leaves it up
-	$(GO) run ./test/demo $(if $(KEEP),--keep)
+demo: ## Watch Clusters get their VIPs on the real control plane; KEEP=1 leaves it up
+	@hack/demo.sh $(if $(KEEP),--keep)
 
 .PHONY: test
 test: plane ## Run all tests but those of installing, on the current versions of Cluster API and the IPAM provider
