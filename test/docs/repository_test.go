@@ -87,3 +87,23 @@ func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	}
 	assert.ElementsMatch(t, want, strings.Split(names, ", "))
 }
+
+// TestWhatIsLeftToTheNight: the tests that a change does not run on the oldest versions are there, and every night runs them.
+func TestWhatIsLeftToTheNight(t *testing.T) {
+	makefile := read(t, "../../Makefile")
+	_, list, found := strings.Cut(makefile, "SAME_ON_ALL :=")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "\nspace")
+	left := strings.Fields(strings.ReplaceAll(list, "\\", ""))
+	assert.Greater(t, len(left), 10)
+	files, err := filepath.Glob("../acceptance/*_test.go")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, file := range files {
+		tests.WriteString(read(t, file))
+	}
+	for _, name := range left {
+		assert.Contains(t, tests.String(), "\nfunc "+name+"(", "take it out of SAME_ON_ALL in the Makefile, or give it its new name")
+	}
+	assert.Contains(t, read(t, "../../.github/workflows/nightly.yaml"), "make test-matrix")
+}
