@@ -80,14 +80,14 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	}
 	for i, pool := range pools {
 		if pool.InCluster() {
-			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = pool.Ranges(), true
+			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = s.rangesOf(pool), true
 		}
 	}
 	if !foreign {
 		return
 	}
 	for _, pool := range s.configuredPools() {
-		if ranges := pool.Ranges(); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
+		if ranges := s.rangesOf(pool); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
 			other := pool.Snapshot(s.lastServed(pool))
 			other.Offers, other.Ranged = ranges, true
 			snapshot.Pools = append(snapshot.Pools, other)
@@ -97,7 +97,7 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 
 // CarriersIn returns the Clusters that carry an address which a pool may hand out.
 func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
-	ranges := pool.Ranges()
+	ranges := s.rangesOf(pool)
 	var clusters []*capi.Cluster
 	for _, value := range s.Clusters.GetIndexer().ListIndexFuncValues(byAddress) {
 		if vip.Contain(ranges, vip.ParseAddr(value)) {
