@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -157,11 +158,18 @@ func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	return pools
 }
 
-// claimsFor returns the claims that the Cluster owns and those at the names of the claims it may have, each once.
+// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims may
+// have any number of them name the Cluster as their owner.
+const mostFurtherClaims = vip.MostRoles
+
+// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it owns
+// the first by name, each once.
 func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Time) []*capi.Claim {
+	known := sets.New[string]()
 	keys := make([]string, 0, 4)
 	add := func(name string) {
-		if key := cluster.Namespace + "/" + name; !slices.Contains(keys, key) {
+		if key := cluster.Namespace + "/" + name; !known.Has(key) {
+			known.Insert(key)
 			keys = append(keys, key)
 		}
 	}
@@ -175,10 +183,15 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	for role := range cluster.VIPs() { // its claim may be owned by nobody, and no pool may serve the role any more
 		add(names.ClaimName(cluster.Name, role))
 	}
+	var further []string
 	for _, claim := range lookup[*capi.Claim](s.Claims, byOwner, string(cluster.UID)) {
-		if claim.Namespace == cluster.Namespace {
-			add(claim.Name)
+		if claim.Namespace == cluster.Namespace && !known.Has(cluster.Namespace+"/"+claim.Name) {
+			further = append(further, claim.Name)
 		}
+	}
+	slices.Sort(further)
+	for _, name := range further[:min(len(further), mostFurtherClaims)] {
+		add(name)
 	}
 	var claims []*capi.Claim
 	for _, key := range keys {

@@ -121,6 +121,30 @@ func TestGatherReadsRangesOnce(t *testing.T) {
 	}
 }
 
+// Whoever may create claims may have any number of them name a Cluster as their owner, each for a role of its own.
+func TestGatherBoundsClaims(t *testing.T) {
+	store := crowdedWith(t, "class", 0, 1, nil)
+	cluster := store.CachedCluster(bothSides[0].String())
+	claim := func(role string) {
+		claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{
+			Namespace: cluster.Namespace, Name: names.ClaimName(cluster.Name, role), UID: types.UID(role), Labels: map[string]string{names.Role: role},
+			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindCluster, Name: cluster.Name, UID: cluster.UID}},
+		}}
+		require.NoError(t, store.Claims.GetIndexer().Add(claim))
+	}
+	for n := range 1000 {
+		claim(fmt.Sprintf("a%d", n))
+	}
+	for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {
+		claim(role)
+	}
+	snapshot := store.GatherFor(cluster, vip.Memory{}, vip.Settings{}, time.Now())
+	assert.Len(t, snapshot.Claims, 2+mostFurtherClaims)
+	for _, role := range []string{names.RoleControlPlane, names.RoleIngress, "a0"} {
+		assert.NotNil(t, snapshot.ClaimFor(role), role)
+	}
+}
+
 // BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.
 func BenchmarkGatherInACrowd(b *testing.B) {
 	for _, class := range []string{"", "class"} {
