@@ -126,7 +126,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 		case 1:
 			best, choice.Candidates = at, nil
 		}
-		if serves && !(barred && pool.Namespace == "") { // what is barred keeps less specific ones out all the same
+		if serves && (!barred || pool.Namespace != "") { // what is barred keeps less specific ones out all the same
 			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}
