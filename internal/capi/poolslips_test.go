@@ -70,7 +70,7 @@ func TestKeysThatMeanNothing(t *testing.T) {
 // A pool whose restriction is under a misspelled key is for nobody knows whom, as one whose restriction is misspelled.
 func TestSlipsInTheKeysOfClustersAndVariables(t *testing.T) {
 	for key, unread := range map[string]bool{
-		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true, names.Domain + "/varaibles": true,
+		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true, names.Domain + "/variable-s": true,
 		"vip.capi.gorizond.oi/variables": true, names.Domain + "/namespace": false, names.Domain + "/tenants": false,
 	} {
 		got := slipped("", key, "tenant/prod").Snapshot(time.Time{})

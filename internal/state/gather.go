@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -81,14 +82,14 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	}
 	for i, pool := range pools {
 		if pool.InCluster() {
-			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = pool.Ranges(), true
+			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = s.rangesOf(pool), true
 		}
 	}
 	if !foreign {
 		return
 	}
 	for _, pool := range s.configuredPools() {
-		if ranges := pool.Ranges(); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
+		if ranges := s.rangesOf(pool); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
 			other := pool.Snapshot(s.lastServed(pool))
 			other.Offers, other.Ranged = ranges, true
 			snapshot.Pools = append(snapshot.Pools, other)
@@ -98,7 +99,7 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 
 // CarriersIn returns the Clusters that carry an address which a pool may hand out.
 func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
-	ranges := pool.Ranges()
+	ranges := s.rangesOf(pool)
 	var clusters []*capi.Cluster
 	for _, value := range s.Clusters.GetIndexer().ListIndexFuncValues(byAddress) {
 		if vip.Contain(ranges, vip.ParseAddr(value)) {
@@ -158,11 +159,18 @@ func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	return pools
 }
 
-// claimsFor returns the claims that the Cluster owns and those at the names of the claims it may have, each once.
+// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims may
+// have any number of them name the Cluster as their owner.
+const mostFurtherClaims = vip.MostRoles
+
+// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it owns
+// the first by name, each once.
 func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Time) []*capi.Claim {
+	known := sets.New[string]()
 	keys := make([]string, 0, 4)
 	add := func(name string) {
-		if key := cluster.Namespace + "/" + name; !slices.Contains(keys, key) {
+		if key := cluster.Namespace + "/" + name; !known.Has(key) {
+			known.Insert(key)
 			keys = append(keys, key)
 		}
 	}
@@ -176,10 +184,15 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	for role := range cluster.VIPs() { // its claim may be owned by nobody, and no pool may serve the role any more
 		add(names.ClaimName(cluster.Name, role))
 	}
+	var further []string
 	for _, claim := range lookup[*capi.Claim](s.Claims, byOwner, string(cluster.UID)) {
-		if claim.Namespace == cluster.Namespace {
-			add(claim.Name)
+		if claim.Namespace == cluster.Namespace && !known.Has(cluster.Namespace+"/"+claim.Name) {
+			further = append(further, claim.Name)
 		}
+	}
+	slices.Sort(further)
+	for _, name := range further[:min(len(further), mostFurtherClaims)] {
+		add(name)
 	}
 	var claims []*capi.Claim
 	for _, key := range keys {

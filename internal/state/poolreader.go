@@ -56,3 +56,26 @@ func (r *poolReader) poolsFor(cluster *capi.Cluster) map[string][]vip.Pool {
 	r.markets[key] = byRole
 	return byRole
 }
+
+// ranges are what a pool may hand out, as one version of it says.
+type ranges struct {
+	of   *capi.Pool
+	what []vip.Range
+}
+
+// rangesOf returns what a pool of a cache may hand out. Each version of a pool is read once: it may list tens of
+// thousands of addresses, and any number of Clusters may have an endpoint that was typed by hand.
+func (s *Store) rangesOf(pool *capi.Pool) []vip.Range {
+	key := poolKey(pool)
+	s.mu.Lock()
+	known := s.ranges[key]
+	s.mu.Unlock()
+	if known.of == pool {
+		return known.what
+	}
+	known = ranges{of: pool, what: pool.Ranges()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ranges[key] = known
+	return known.what
+}

@@ -60,6 +60,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	served map[string]time.Time
+	ranges map[string]ranges
 }
 
 // NewStore adds the indexes to the informers and returns the store over them.
@@ -85,6 +86,7 @@ func NewStore(informers Informers) (*Store, error) {
 		clusters:  newOverlay[*capi.Cluster](informers.Clusters.GetStore()),
 		claims:    newOverlay[*capi.Claim](informers.Claims.GetStore()),
 		served:    map[string]time.Time{},
+		ranges:    map[string]ranges{},
 	}
 	if informers.DNS != nil {
 		store.dns = newOverlay[*capi.DNSEndpoint](informers.DNS.GetStore())
@@ -172,6 +174,7 @@ func (s *Store) ForgetPool(p *capi.Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.served, poolKey(p))
+	delete(s.ranges, poolKey(p))
 }
 
 func (s *Store) lastServed(p *capi.Pool) time.Time {

@@ -116,7 +116,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 	for i := range pools {
 		pool := &pools[i]
 		verdict, serves := pool.serves(s, role)
-		if !serves && !pool.keepsOut(verdict) || barred && pool.Namespace == "" {
+		if !serves && !pool.keepsOut(verdict) {
 			continue
 		}
 		at := pool.placeFor(s.Cluster)
@@ -126,7 +126,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 		case 1:
 			best, choice.Candidates = at, nil
 		}
-		if serves {
+		if serves && (!barred || pool.Namespace != "") { // what is barred keeps less specific ones out all the same
 			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}

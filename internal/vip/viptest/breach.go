@@ -26,6 +26,8 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		case vip.ReplaceClaim:
 			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" && inUse(s, a.Role, &a.Claim) {
 				broken = "the claim is bound, and its address in use"
+			} else if broken == "" && addressOf(s, &a.Claim) != "" && !known(s, a.Claim.Pool) {
+				broken = "the claim is bound, and nobody knows its pool"
 			}
 		case vip.AdoptClaim:
 			broken = wrongAdoption(s, a.Role, &a.Claim)
@@ -82,6 +84,13 @@ func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 		}
 	}
 	return ""
+}
+
+// known reports whether there is a pool that a claim of the Cluster's namespace may name so.
+func known(s *vip.Snapshot, ref vip.PoolRef) bool {
+	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
+		return p.Ref == ref && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace)
+	})
 }
 
 // isFor reports whether a pool is for a Cluster by all that it says but the role.
