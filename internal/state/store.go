@@ -31,6 +31,9 @@ type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
 
+	// SomeClasses says that not all classes could be read: one that is not there may exist.
+	SomeClasses bool
+
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
 

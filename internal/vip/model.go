@@ -21,7 +21,7 @@ type Snapshot struct {
 	// Cluster is the Cluster to decide about.
 	Cluster Cluster
 
-	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
+	// ClusterClass is what the Cluster's class does with VIPs; nil if there is no such class.
 	ClusterClass *ClusterClass
 
 	// DNS is what is known of the Cluster's DNS records.
