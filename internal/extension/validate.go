@@ -26,6 +26,9 @@ func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *ho
 	if store := e.Store(); store != nil && values != nil && values.Cluster != nil {
 		key := types.NamespacedName{Namespace: values.Cluster.Namespace, Name: values.Cluster.Name}
 		if _, snapshot, known := store.Gather(key, vip.Memory{}, e.Settings, e.Now()); known {
+			if snapshot.ClusterClass == nil { // a late cache: Cluster API asks in the name of the class
+				snapshot.ClusterClass = &vip.ClusterClass{}
+			}
 			err = missingPools(&snapshot, s.requiredRoles)
 		}
 	}

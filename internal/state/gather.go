@@ -109,12 +109,16 @@ func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
-// classOf returns what the Cluster's class does with VIPs, or nil if it is not known.
+// classOf returns what the Cluster's class does with VIPs: nothing, if not all classes could be read and it is not among
+// those, and nil if it does not exist.
 func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
 	class := cluster.Class()
 	object, ok, err := s.ClusterClasses.GetStore().GetByKey(class.String())
 	if found, isClass := object.(*capi.ClusterClass); err == nil && ok && isClass {
 		return found.Snapshot()
+	}
+	if s.SomeClasses {
+		return &vip.ClusterClass{}
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ type Informers struct {
 	// ClusterVersion is the apiVersion at which Clusters are read, and at which ownerReferences are to name them.
 	ClusterVersion string
 
+	// SomeClasses says that not all classes could be read: one that is not there may exist.
+	SomeClasses bool
+
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
 

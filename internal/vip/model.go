@@ -21,7 +21,7 @@ type Snapshot struct {
 	// Cluster is the Cluster to decide about.
 	Cluster Cluster
 
-	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
+	// ClusterClass is what the Cluster's class does with VIPs; nil if there is no such class.
 	ClusterClass *ClusterClass
 
 	// ClusterVersion is the apiVersion at which ownerReferences are to name the Cluster; empty if it is not known.

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -140,6 +141,22 @@ func TestPoolTrouble(t *testing.T) {
 		s.cluster("by-hand", func(c *harness.NewCluster) { c.Host, c.Port = s.ip(12), 6443 })
 		cluster := s.sees("by-hand", condition(controlPlane, names.ReasonEndpointProvided))
 		require.NotContains(t, cluster.Condition(controlPlane).Message, "excludedAddresses")
+	})
+	t.Run("if the ClusterClass does not exist, should say that, and serve the Cluster when it does", func(t *testing.T) {
+		s := ordinary(t)
+		late := s.name + "-late"
+		s.cluster("one", func(c *harness.NewCluster) { c.Class = late })
+		waits := s.sees("one", condition(controlPlane, names.ReasonPoolNotFound))
+		require.Contains(t, waits.Condition(controlPlane).Message, "ClusterClass "+s.name+"/"+late+" does not exist")
+		s.create(harness.NewClass{Namespace: s.name, Name: late})
+		s.sees("one", func(c *harness.Cluster) error {
+			if message := c.Condition(controlPlane).Message; !strings.Contains(message, "put the labels") {
+				return errors.New(message)
+			}
+			return nil
+		})
+		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Class = late })
+		s.sees("one", endpoint(s.ip(10), 6443))
 	})
 	t.Run("if a role cannot be one, should say so on the pool and go on with the others", func(t *testing.T) {
 		s := ordinary(t)

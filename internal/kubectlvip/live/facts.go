@@ -23,12 +23,12 @@ func (w *World) Facts() *view.Facts {
 	now := w.reader.now()
 	f := &view.Facts{
 		Now: now, Operator: w.Operators[0], Also: w.Operators[1:], Platform: w.platform, Limits: w.limits,
-		PoolsKnown:   w.poolsKnown(),
-		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
+		PoolsKnown: w.poolsKnown(),
 	}
 	if w.Store == nil {
 		return f
 	}
+	f.ClassesKnown = !w.Store.SomeClasses
 	for _, object := range w.Store.Clusters.GetStore().List() {
 		cluster, ok := object.(*capi.Cluster)
 		if !ok {

@@ -133,6 +133,7 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 			return nil, fmt.Errorf("keep %s: %w", s.Plural, err)
 		}
 	}
+	informers.SomeClasses = w.scope != "" || slices.Contains(w.unreadable, w.API.ClusterClasses())
 	store, err := state.NewStore(informers)
 	if err != nil {
 		return nil, err

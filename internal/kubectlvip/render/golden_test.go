@@ -131,6 +131,12 @@ func TestList(t *testing.T) {
 		return render.List(out, view.List(fleet(), viptest.Namespace), false, options())
 	})
 	golden(t, "list json", asJSON(clusters))
+	golden(t, "list without the operator", func(out io.Writer) error {
+		f := fleet()
+		f.Operator = stopped()
+		f.Snapshots = append(f.Snapshots, named(viptest.Namespace, "new", viptest.Snapshot(viptest.WithPools())))
+		return render.List(out, view.List(f, ""), true, options())
+	})
 }
 
 func TestPools(t *testing.T) {

@@ -67,7 +67,7 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 			continue
 		}
 		role := &c.Roles[i]
-		row = append(row, roleCell(role))
+		row = append(row, roleCell(role, c.State))
 		pools, claims = add(pools, shortPool(role.Pool)), add(claims, role.Claim)
 		if !role.Ready && role.Message != "" && role.Reason == c.State {
 			messages = add(messages, role.Message)
@@ -81,8 +81,10 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 }
 
 // roleCell is the address of a role, or why there is none.
-func roleCell(role *view.Role) cell {
+func roleCell(role *view.Role, state string) cell {
 	switch {
+	case state == view.StateOperatorNotRunning && !role.Ready && role.Reason == names.ReasonWaitingForIPAddress:
+		return cell{"<" + state + ">", stateStyle(state)} // that is what is waited for first
 	case role.Ready, role.Reason == "" && role.Address != "":
 		return orDash(role.Address)
 	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" && role.Address == "":
@@ -108,7 +110,8 @@ func stateStyle(state string) style {
 	switch state {
 	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:
 		return green
-	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound:
+	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound,
+		view.StateOperatorNotRunning:
 		return red
 	case view.StateNoTopology, view.StateFiltered, view.StateGone:
 		return dim
