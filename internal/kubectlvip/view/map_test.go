@@ -3,6 +3,7 @@ package view_test
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func TestMapCounts(t *testing.T) {
 		counted[cell.State]++
 	}
 	for _, count := range m.Counts {
-		assert.Equal(t, fmt.Sprint(counted[count.State]), count.Count, count.State)
+		assert.Equal(t, strconv.Itoa(counted[count.State]), count.Count, count.State)
 		delete(counted, count.State)
 	}
 	assert.Empty(t, counted)
@@ -123,15 +124,21 @@ func TestMapOfLargePool(t *testing.T) {
 			span("10.0.0.0", "10.0.15.255"), nil, "4096", []string{"10.0.0.0-10.0.15.255 free 0%"},
 		},
 		"if some are given away, should show where": {
-			span("10.0.0.10", "10.0.15.255"), []string{"10.0.0.10", "10.0.5.1", "10.0.5.2"}, "4086",
+			span("10.0.0.10", "10.0.15.255"),
+			[]string{"10.0.0.10", "10.0.5.1", "10.0.5.2"},
+			"4086",
 			[]string{"10.0.0.10-10.0.0.255 part 1%", "10.0.1.0-10.0.4.255 free 0%", "10.0.5.0-10.0.5.255 part 1%", "10.0.6.0-10.0.15.255 free 0%"},
 		},
 		"if it is of IPv6, should show where too": {
-			span("fd00::", "fd00::ffff:ffff:ffff:ffff"), []string{"fd00::1", "fd00::2"}, "1.8e+19",
+			span("fd00::", "fd00::ffff:ffff:ffff:ffff"),
+			[]string{"fd00::1", "fd00::2"},
+			"1.8e+19",
 			[]string{"fd00::-fd00::ff part 1%", "fd00::100-fd00::ffff:ffff:ffff:ffff free 0%"},
 		},
 		"if it ends with the last address that there is, should end": {
-			span("255.255.240.0", "255.255.255.255"), []string{"255.255.255.255"}, "4096",
+			span("255.255.240.0", "255.255.255.255"),
+			[]string{"255.255.255.255"},
+			"4096",
 			[]string{"255.255.240.0-255.255.254.255 free 0%", "255.255.255.0-255.255.255.255 part 1%"},
 		},
 	} {
@@ -139,7 +146,7 @@ func TestMapOfLargePool(t *testing.T) {
 			f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane), Space: []vip.Range{test.space}}}}
 			f.Pools[0].Offers = f.Pools[0].Space
 			for i, value := range test.given {
-				give(f, value, fmt.Sprintf("vip-cp-%d", i), fmt.Sprint(i))
+				give(f, value, fmt.Sprintf("vip-cp-%d", i), strconv.Itoa(i))
 			}
 			m := mapOf(t, f)
 			assert.Empty(t, m.Cells)
@@ -160,7 +167,7 @@ func TestMapOfFullPool(t *testing.T) {
 	f.Pools[0].Offers = f.Pools[0].Space
 	addr := netip.MustParseAddr("10.0.0.0")
 	for i := range given {
-		give(f, addr.String(), fmt.Sprintf("vip-cp-%d", i), fmt.Sprint(i))
+		give(f, addr.String(), fmt.Sprintf("vip-cp-%d", i), strconv.Itoa(i))
 		for range 300 { // apart, so that there are many blocks
 			addr = addr.Next()
 		}
@@ -195,7 +202,7 @@ func TestTrend(t *testing.T) {
 			f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane)}}}
 			f.Pools[0].Capacity = vip.Capacity{Known: true, Total: test.free + len(test.ages), Used: len(test.ages), Free: test.free}
 			for i, age := range test.ages {
-				give(f, fmt.Sprintf("10.0.0.%d", i+1), fmt.Sprintf("vip-cp-%d", i), fmt.Sprint(i))
+				give(f, fmt.Sprintf("10.0.0.%d", i+1), fmt.Sprintf("vip-cp-%d", i), strconv.Itoa(i))
 				f.Addresses[i].Born.At = viptest.Ago(age)
 			}
 			trend, ok := view.TrendOf(view.NewAtlas(f), f.Pools[0].Ref.Kind, "", "cp")

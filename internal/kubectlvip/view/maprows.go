@@ -20,7 +20,7 @@ func Rows(cells []MapCell, length int) []MapRow {
 		if err != nil {
 			continue
 		}
-		line, err := addr.Prefix(addr.BitLen() - bits.TrailingZeros(uint(length))) //nolint:gosec // a length is positive
+		line, err := addr.Prefix(addr.BitLen() - bits.TrailingZeros(uint(length)))
 		if err != nil {
 			continue
 		}
