@@ -139,11 +139,7 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 		return nil, err
 	}
 	w.limits = append(slices.Clip(w.limits), limits...)
-	for _, object := range informers.Addresses.GetStore().List() {
-		if address, ok := object.(*capi.Address); ok {
-			store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
-		}
-	}
+	observeServed(store)
 	return store, nil
 }
 

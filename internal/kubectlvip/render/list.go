@@ -20,7 +20,7 @@ func List(out io.Writer, clusters []view.Cluster, namespaces bool, o *Options) e
 
 // ListLines returns the lines that List prints.
 func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
-	roles := rolesOf(clusters)
+	roles := RolesOf(clusters)
 	t := &table{header: []string{"NAME", "CLASS", "STATE"}}
 	for _, role := range roles {
 		t.header = append(t.header, strings.ToUpper(role))
@@ -42,8 +42,8 @@ func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
 	return t.lines(o)
 }
 
-// rolesOf returns the roles of all Clusters: the two standard ones, and the others by name.
-func rolesOf(clusters []view.Cluster) []string {
+// RolesOf returns the roles of all Clusters: the two standard ones, and the others by name.
+func RolesOf(clusters []view.Cluster) []string {
 	var others []string
 	for i := range clusters {
 		for _, role := range clusters[i].Roles {
@@ -95,6 +95,9 @@ func roleCell(role *view.Role, state string) cell {
 	return cell{"<" + role.Reason + ">", stateStyle(role.Reason)}
 }
 
+// RoleText is what a list says of a role of a Cluster in a state: its address, or why there is none.
+func RoleText(role *view.Role, state string) string { return roleCell(role, state).text }
+
 // shortPool is the name of a pool without its kind.
 func shortPool(pool string) string { return pool[strings.LastIndex(pool, "/")+1:] }
 
@@ -103,6 +106,11 @@ func add(list []string, entry string) []string {
 		return list
 	}
 	return append(list, entry)
+}
+
+// Tone is how much a state or reason asks for attention: "good", "bad", "wait" or, if it is nobody's business, "".
+func Tone(state string) string {
+	return map[style]string{green: "good", red: "bad", yellow: "wait", dim: ""}[stateStyle(state)]
 }
 
 // stateStyle is the colour of a state or reason.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/spread"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -65,12 +66,14 @@ type Role struct {
 
 // List returns the Clusters of a namespace, or all if it is empty.
 func List(f *Facts, namespace string) []Cluster {
-	clusters := []Cluster{}
+	var snapshots []*vip.Snapshot
 	for i := range f.Snapshots {
 		if s := &f.Snapshots[i]; namespace == "" || s.Cluster.Namespace == namespace {
-			clusters = append(clusters, ClusterOf(s, f.operatorOf(&s.Cluster)))
+			snapshots = append(snapshots, s)
 		}
 	}
+	clusters := make([]Cluster, len(snapshots))
+	spread.Each(len(snapshots), func(i int) { clusters[i] = ClusterOf(snapshots[i], f.operatorOf(&snapshots[i].Cluster)) })
 	slices.SortFunc(clusters, func(a, b Cluster) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})

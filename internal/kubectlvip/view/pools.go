@@ -71,8 +71,13 @@ func capacityOf(c vip.Capacity) *Capacity {
 
 // Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if asked.
 func Pools(f *Facts, namespace string, addresses bool) []Pool {
+	return PoolsOf(NewAtlas(f), namespace, addresses)
+}
+
+// PoolsOf is Pools of facts that have been looked through.
+func PoolsOf(a *Atlas, namespace string, addresses bool) []Pool {
 	pools := []Pool{}
-	claims := f.claims()
+	f := a.facts
 	for i := range f.Pools {
 		facts := &f.Pools[i]
 		if facts.Namespace != "" && namespace != "" && facts.Namespace != namespace {
@@ -80,7 +85,7 @@ func Pools(f *Facts, namespace string, addresses bool) []Pool {
 		}
 		pool := poolOf(facts)
 		if addresses {
-			pool.Addresses = f.addressesOf(&facts.Pool, claims)
+			pool.Addresses = append([]PoolAddress{}, a.addressesOf(&facts.Pool)...)
 		}
 		pools = append(pools, pool)
 	}
@@ -108,26 +113,21 @@ func poolOf(facts *PoolFacts) Pool {
 	return pool
 }
 
-// addressesOf returns who uses which address of a pool, in the order of the addresses.
-func (f *Facts) addressesOf(pool *vip.Pool, claims map[types.NamespacedName]*ClaimFacts) []PoolAddress {
-	var of []*AddressFacts
-	for i := range f.Addresses {
-		if f.Addresses[i].from(pool) {
-			of = append(of, &f.Addresses[i])
-		}
+// userOf says who uses an address.
+func (f *Facts) userOf(address *AddressFacts, claims map[types.NamespacedName]*ClaimFacts) PoolAddress {
+	user := PoolAddress{
+		Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
 	}
-	slices.SortFunc(of, func(a, b *AddressFacts) int {
-		return cmp.Or(a.ip().Compare(b.ip()), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	if claim := claims[address.claimKey()]; claim != nil {
+		user.Cluster, user.Role = claim.Cluster, claim.Role
+		user.Releasing = user.Releasing || claim.Deleting
+	}
+	return user
+}
+
+// sortUsers puts addresses into their order.
+func sortUsers(users []PoolAddress) {
+	slices.SortFunc(users, func(a, b PoolAddress) int {
+		return cmp.Or(vip.ParseAddr(a.Address).Compare(vip.ParseAddr(b.Address)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim))
 	})
-	users := []PoolAddress{}
-	for _, address := range of {
-		user := PoolAddress{
-			Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
-		}
-		if claim := claims[address.claimKey()]; claim != nil {
-			user.Cluster, user.Role = claim.Cluster, claim.Role
-		}
-		users = append(users, user)
-	}
-	return users
 }
