@@ -74,6 +74,11 @@ test-matrix: ## Run all tests on a control plane, on the oldest supported versio
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures
 	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),$(if $(CHAOS_COUNT),,10)) $(GO) test -count=1 -v -timeout 24h ./test/chaos
 
+.PHONY: test-providers
+test-providers: ## Go from pools to bootstrap data with the real kubeadm, RKE2 and vSphere providers; PROVIDERS_LATE=20 Clusters come late
+	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm,vsphere,rke2
+	$(GO) test -count=1 -v -timeout 60m ./test/providers
+
 FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## Feed hostile input to everything that parses, each for FUZZTIME=1m

@@ -56,16 +56,17 @@ func TestClassExamples(t *testing.T) {
 	require.NoError(t, err)
 	kubeadm := controlPlaneResource(stack.ClusterVersion(), "kubeadmcontrolplanes")
 	kubeadmFiles := []string{"spec", "kubeadmConfigSpec", "files"}
+	vSphere := infraResource(stack.ClusterVersion(), "vsphereclusters")
 	examples := map[string]classExample{
-		"vsphere-rke2": {
-			providers: []string{"vsphere", "rke2"}, vip: "10.80.0.10",
-			infra:        infraResource("v1beta1", "vsphereclusters"),
-			controlPlane: controlPlaneResource("v1beta1", "rke2controlplanes"), files: []string{"spec", "files"},
-		},
 		"vsphere-kubeadm": {
 			providers: []string{"vsphere", "kubeadm"}, vip: "10.83.0.10",
-			infra:        infraResource("v1beta1", "vsphereclusters"),
+			infra:        vSphere,
 			controlPlane: kubeadm, files: kubeadmFiles,
+		},
+		"vsphere-rke2": {
+			providers: []string{"vsphere", "rke2"}, vip: "10.80.0.10",
+			infra:        vSphere,
+			controlPlane: controlPlaneResource("v1beta1", "rke2controlplanes"), files: []string{"spec", "files"},
 		},
 		"proxmox-kubeadm": {
 			providers: []string{"proxmox", "kubeadm"}, vip: "10.81.0.10",
@@ -131,7 +132,7 @@ func (s *scope) provisions(name string, resource schema.GroupVersionResource) {
 	s.eventually("the infrastructure of "+name, func() error {
 		for _, object := range s.list(resource) {
 			return harness.Merge(s.t.Context(), s.Dynamic.Resource(resource).Namespace(s.name), object.GetName(),
-				map[string]any{"status": map[string]any{"ready": true}}, "status")
+				map[string]any{"status": map[string]any{"ready": true, "initialization": map[string]any{"provisioned": true}}}, "status")
 		}
 		return harness.ErrNotYet
 	})

@@ -1,0 +1,118 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
+)
+
+// patience is how long anything may take, on a machine that is busy with other things.
+const patience = 3 * time.Minute
+
+// stage is a plane with all providers, and one operator.
+type stage struct {
+	*harness.World
+	vcenter  plane.VCenter
+	guard    *harness.Guard
+	operator *harness.Operator
+}
+
+// shared is what all tests but that of the hooks use side by side.
+var shared *stage
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("the real providers need a real control plane: left out")
+		return
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if shared, err = newStage(context.Background(), nil); err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	return code, errors.Join(shared.end(code != 0), harness.CleanBuilds())
+}
+
+// newStage starts a plane and the operator on it. Feature gates are those of Cluster API; with RuntimeSDK the operator
+// serves hooks.
+func newStage(ctx context.Context, gates map[string]bool) (*stage, error) {
+	p, err := plane.Start(ctx, plane.Options{Providers: plane.Providers(), FeatureGates: gates, Log: os.Stderr})
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{}
+	if err := s.set(ctx, p, gates["RuntimeSDK"]); err != nil {
+		if s.World != nil {
+			s.Close()
+		}
+		return nil, errors.Join(err, p.Stop())
+	}
+	return s, nil
+}
+
+func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
+	var err error
+	if s.World, err = harness.NewWorld(ctx, p); err != nil {
+		return err
+	}
+	if s.guard, err = harness.NewGuard(s.World); err != nil {
+		return err
+	}
+	if s.vcenter, err = p.VCenter(); err != nil {
+		return err
+	}
+	if err := harness.Grant(ctx, p); err != nil {
+		return err
+	}
+	var options harness.OperatorOptions
+	if hooks {
+		if err := harness.GrantExtension(ctx, p); err != nil {
+			return err
+		}
+		if options.Args, _, err = harness.ExtensionArgs(ctx); err != nil {
+			return err
+		}
+		options.Env = []string{"POD_NAMESPACE=" + harness.Namespace}
+	}
+	if s.operator, err = harness.StartOperator(ctx, p, options); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.operator.WaitServing(waiting); err != nil {
+		return errors.Join(err, s.operator.Kill())
+	}
+	return nil
+}
+
+// end ends operator and plane, and says what is wrong with all that happened on it; if tests have failed it shows the logs.
+func (s *stage) end(failed bool) error {
+	if failed {
+		fmt.Fprintln(os.Stderr, "the log of the operator ends with:\n"+s.operator.LogTail(40))
+		for _, component := range s.Plane.Status() {
+			fmt.Fprintf(os.Stderr, "the log of %s ends with:\n%s\n", component.Name, component.LogTail(5))
+		}
+	}
+	failures := []error{s.operator.Kill()}
+	for _, breach := range s.guard.Breaches() {
+		failures = append(failures, errors.New("an invariant was broken: "+breach))
+	}
+	s.Close()
+	return errors.Join(append(failures, s.Plane.Stop())...)
+}
