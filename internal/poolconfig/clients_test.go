@@ -1,4 +1,4 @@
-package capi_test
+package poolconfig_test
 
 import (
 	"fmt"
@@ -8,13 +8,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	corev1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
-	corev1beta2 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 )
 
 // numbered returns a list of entries of a format, counted from zero.
@@ -49,9 +46,9 @@ func TestPoolClusters(t *testing.T) {
 		"if the separator is wrong, should close":            {text: "a/b;a/c", says: []string{`"a/b;a/c"`}},
 		"if it is in upper case, should close":               {text: "a/Berlin", says: []string{`"a/Berlin"`}},
 		"if an entry is long, should still say the remedy":   {text: strings.Repeat("x", 5000), says: []string{"write namespace/name"}},
-		"if there are as many as are read, should take them": {text: numbered("a/b%d", capi.MaxPoolClusters), want: strings.Split(numbered("a/b%d", capi.MaxPoolClusters), ","), open: true},
-		"if there are more than are read, should close":      {text: numbered("a/b%d", capi.MaxPoolClusters+1), says: []string{"more than the 256 entries", "use a second pool"}},
-		"if it is longer than is read, should close":         {text: strings.Repeat("a/b,", capi.MaxPoolAnnotation/4) + "c", says: []string{"longer than"}},
+		"if there are as many as are read, should take them": {text: numbered("a/b%d", poolconfig.MaxPoolClusters), want: strings.Split(numbered("a/b%d", poolconfig.MaxPoolClusters), ","), open: true},
+		"if there are more than are read, should close":      {text: numbered("a/b%d", poolconfig.MaxPoolClusters+1), says: []string{"more than the 256 entries", "use a second pool"}},
+		"if it is longer than is read, should close":         {text: strings.Repeat("a/b,", poolconfig.MaxPoolAnnotation/4) + "c", says: []string{"longer than"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			view := pool(map[string]string{names.ClusterClass: "metal", names.Role: "ingress"}, map[string]string{names.Clusters: test.text})
@@ -90,7 +87,7 @@ func TestPoolSelectors(t *testing.T) {
 		"if the value has blanks and slashes, should too":   {text: "a=b c/d:e", want: []string{"a=b c/d:e"}},
 		"if a variable is there twice, should take it once": {text: "a=b,a=b", want: []string{"a=b"}},
 		"if the value is as long as can be, should take it": {text: "a=" + long, want: []string{"a=" + long}},
-		"if there are as many as are read, should take all": {text: numbered("v%d=x", capi.MaxPoolVariables), want: strings.Split(numbered("v%d=x", capi.MaxPoolVariables), ",")},
+		"if there are as many as are read, should take all": {text: numbered("v%d=x", poolconfig.MaxPoolVariables), want: strings.Split(numbered("v%d=x", poolconfig.MaxPoolVariables), ",")},
 		"if nothing is asked for, should close":             {text: " , ", says: []string{"names no variable", "remove the annotation"}},
 		"if there is no value, should close":                {text: "a=b,network", says: []string{`"network" has no value`, "write path=value"}},
 		"if the value is empty, should close":               {text: "network=", says: []string{`"network=" has no value`}},
@@ -103,8 +100,8 @@ func TestPoolSelectors(t *testing.T) {
 		"if the value is too long, should close":            {text: "a=" + long + "x", says: []string{"more than 253 bytes", "a shorter one"}},
 		"if the text is as YAML has it, should close":       {text: "network: vlan-7", says: []string{"write path=value"}},
 		"if an entry is long, should still say the remedy":  {text: strings.Repeat("x", 5000), says: []string{"write path=value"}},
-		"if there are more than are read, should close":     {text: numbered("v%d=x", capi.MaxPoolVariables+1), says: []string{"more than the 16 entries", "use fewer"}},
-		"if it is longer than is read, should close":        {text: strings.Repeat("a=b,", capi.MaxPoolAnnotation/4) + "c", says: []string{"longer than"}},
+		"if there are more than are read, should close":     {text: numbered("v%d=x", poolconfig.MaxPoolVariables+1), says: []string{"more than the 16 entries", "use fewer"}},
+		"if it is longer than is read, should close":        {text: strings.Repeat("a=b,", poolconfig.MaxPoolAnnotation/4) + "c", says: []string{"longer than"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			view := pool(map[string]string{names.ClusterClass: "metal", names.Role: "ingress"}, map[string]string{names.Variables: test.text})
@@ -126,37 +123,5 @@ func TestPoolSelectors(t *testing.T) {
 				require.NoError(t, err)
 			}
 		})
-	}
-}
-
-// A pool that asks for values finds them in Clusters of both versions, as they come and as they are kept.
-func TestSelectedByVariables(t *testing.T) {
-	number, filling := "9007199254740993", strings.Repeat("x", 600)
-	values := map[string]string{
-		"network": `"vlan-7"`, "mtu": `9000`, "bgp": `true`,
-		"site": `{"name":"berlin","id":` + number + `,"notes":"` + filling + `"}`,
-		"big":  `"` + filling + `"`,
-	}
-	older, newer := realV1Beta1(), realV1Beta2()
-	older.Spec.Topology.Variables, newer.Spec.Topology.Variables = nil, nil
-	for name, value := range values {
-		raw := apiextensionsv1.JSON{Raw: []byte(value)}
-		older.Spec.Topology.Variables = append(older.Spec.Topology.Variables, corev1beta1.ClusterVariable{Name: name, Value: raw})
-		newer.Spec.Topology.Variables = append(newer.Spec.Topology.Variables, corev1beta2.ClusterVariable{Name: name, Value: raw})
-	}
-	for asked, want := range map[string]vip.Verdict{
-		"network=vlan-7,site.name=berlin,mtu=9000,bgp=true": vip.VerdictChosen,
-		"site.id=" + number:            vip.VerdictChosen,
-		"site.id=9007199254740992":     vip.VerdictOtherVariables,
-		"site.notes=" + vip.Unreadable: vip.VerdictOtherVariables,
-		"network=vlan-7,bgp=false":     vip.VerdictOtherVariables,
-		"network=vlan-7,big=x":         vip.VerdictUnknown,
-		"network=vlan-8,big=x":         vip.VerdictOtherVariables,
-	} {
-		serving := pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "ingress"}, map[string]string{names.Variables: asked}).Snapshot(time.Time{})
-		for version, cluster := range map[string]*capi.Cluster{"v1beta1": decode[capi.Cluster](t, older), "v1beta2": decode[capi.Cluster](t, newer)} {
-			kept := trimmed(t, cluster).Snapshot()
-			assert.Equal(t, []vip.Verdict{want}, vip.Explain(&kept, []vip.Pool{serving}, "ingress"), "%s at %s", asked, version)
-		}
 	}
 }

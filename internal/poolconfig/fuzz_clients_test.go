@@ -1,4 +1,4 @@
-package capi_test
+package poolconfig_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -29,7 +30,7 @@ func FuzzPoolClients(f *testing.F) {
 		})
 		view.Namespace = namespace
 		got := view.Snapshot(time.Time{})
-		if len(got.Clusters) > capi.MaxPoolClusters || len(got.Variables) > capi.MaxPoolVariables {
+		if len(got.Clusters) > poolconfig.MaxPoolClusters || len(got.Variables) > poolconfig.MaxPoolVariables {
 			t.Errorf("%d Clusters, %d variables", len(got.Clusters), len(got.Variables))
 		}
 		open := len(got.Clusters) == 0 || len(got.Variables) == 0

@@ -1,4 +1,4 @@
-package capi
+package poolconfig
 
 import (
 	"fmt"
@@ -12,14 +12,14 @@ import (
 )
 
 // Roles returns the valid roles that the pool serves, each once.
-func (p *Pool) Roles() []string { return p.roles(func(error) {}) }
+func (k *Keys) Roles() []string { return k.roles(func(error) {}) }
 
 // ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; of a pool that
 // serves all, vip.AnyClass alone.
-func (p *Pool) ClassKeys() []string {
+func (k *Keys) ClassKeys() []string {
 	var keys []string
 	known := map[string]bool{}
-	for _, class := range p.classes(func(error) {}) {
+	for _, class := range k.classes(func(error) {}) {
 		if class.Name == vip.AnyClass {
 			return []string{vip.AnyClass}
 		}
@@ -32,8 +32,8 @@ func (p *Pool) ClassKeys() []string {
 }
 
 // classes returns the classes that the pool serves, and tells of entries that name none.
-func (p *Pool) classes(problem func(error)) []vip.Class {
-	entries, _ := p.list(names.ClusterClass)
+func (k *Keys) classes(problem func(error)) []vip.Class {
+	entries, _ := k.list(names.ClusterClass)
 	var classes []vip.Class
 	for _, entry := range entries {
 		class, err := parseClass(entry)
@@ -47,8 +47,8 @@ func (p *Pool) classes(problem func(error)) []vip.Class {
 }
 
 // roles returns the roles that the pool serves, each once, and tells of entries that cannot be one.
-func (p *Pool) roles(problem func(error)) []string {
-	entries, _ := p.list(names.Role)
+func (k *Keys) roles(problem func(error)) []string {
+	entries, _ := k.list(names.Role)
 	var roles []string
 	for _, role := range entries {
 		if err := validateRole(role); err != nil {
@@ -78,14 +78,14 @@ func validateRole(role string) error {
 
 // list returns the entries that a label gives, or the annotation that the label refers to, and whether there are more
 // than are read.
-func (p *Pool) list(key string) (entries []string, more bool) {
+func (k *Keys) list(key string) (entries []string, more bool) {
 	most := MaxPoolClasses
 	if key == names.Role {
 		most = MaxPoolRoles
 	}
-	value := p.Labels[key]
+	value := k.Labels[key]
 	if value == names.SeeAnnotation {
-		value = p.Annotations[key]
+		value = k.Annotations[key]
 	}
 	if len(value) > MaxPoolAnnotation {
 		return nil, true

@@ -1,4 +1,6 @@
-package capi
+// Package poolconfig says what the labels and annotations of a pool mean: whom it serves, with what, and what is wrong
+// with them.
+package poolconfig
 
 import (
 	"errors"
@@ -7,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -28,22 +31,28 @@ const (
 )
 
 const (
-	// maxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may hold
+	// MaxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may hold
 	// 256 KiB of them, and an event is to be read.
-	maxProblems = 6
+	MaxProblems = 6
 	maxProblem  = 160
 
 	// maxEntry is how many bytes of an entry are quoted, so that the remedy behind it has room.
 	maxEntry = 40
 )
 
-// configure reads the labels and annotations that configure the allocator. What is wrong is left out and said in
-// pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it out
-// could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
-func (p *Pool) configure(pool *vip.Pool) {
-	c := &configuration{view: p, pool: pool}
-	c.keys(p.Labels, "label", names.PoolLabels)
-	c.keys(p.Annotations, "annotation", names.PoolAnnotations)
+// Keys are the labels and annotations of a pool, and where it is.
+type Keys metav1.ObjectMeta
+
+// Of returns those of a pool.
+func Of(pool *metav1.ObjectMeta) *Keys { return (*Keys)(pool) }
+
+// Configure puts into pool what the labels and annotations that configure the allocator say. What is wrong is left out and
+// said in pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it
+// out could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
+func (k *Keys) Configure(pool *vip.Pool) {
+	c := &configuration{view: k, pool: pool}
+	c.keys(k.Labels, "label", names.PoolLabels)
+	c.keys(k.Annotations, "annotation", names.PoolAnnotations)
 	c.lists()
 	c.priority()
 	c.variables()
@@ -52,14 +61,14 @@ func (p *Pool) configure(pool *vip.Pool) {
 	c.selectors()
 	pool.Closed = len(c.closing) > 0
 	pool.Problems = slices.Concat(c.closing, c.harmless)
-	if len(pool.Problems) > maxProblems {
-		pool.Problems = append(pool.Problems[:maxProblems-1], "and more")
+	if len(pool.Problems) > MaxProblems {
+		pool.Problems = append(pool.Problems[:MaxProblems-1], "and more")
 	}
 }
 
 // configuration is what is being read of a pool.
 type configuration struct {
-	view *Pool
+	view *Keys
 	pool *vip.Pool
 
 	// closing are the problems that close the pool; harmless are those that do not, since what is left out gives less.
@@ -70,18 +79,18 @@ func (c *configuration) closes(key string, err error)  { say(&c.closing, key, er
 func (c *configuration) reports(key string, err error) { say(&c.harmless, key, err) }
 
 func say(problems *[]string, key string, err error) {
-	if len(*problems) <= maxProblems {
+	if len(*problems) <= MaxProblems {
 		*problems = append(*problems, vip.Cut(fmt.Sprintf("%s: %v", key, err), maxProblem))
 	}
 }
 
 // keys finds keys that mean nothing where they stand: a pool whose restriction is misspelled would be open to all.
 func (c *configuration) keys(values map[string]string, kind string, known []string) {
-	for _, key := range ours(values) {
+	for _, key := range Ours(values) {
 		if slices.Contains(known, key) {
 			continue
 		}
-		if len(c.closing) > maxProblems {
+		if len(c.closing) > MaxProblems {
 			return // that is enough to read
 		}
 		meant, near := names.Meant(key, names.PoolAnnotations)
@@ -96,8 +105,8 @@ func (c *configuration) keys(values map[string]string, kind string, known []stri
 	}
 }
 
-// ours returns the keys that are the allocator's, or are meant to be, in order.
-func ours(values map[string]string) []string {
+// Ours returns the keys that are the allocator's, or are meant to be, in order.
+func Ours(values map[string]string) []string {
 	var keys []string
 	for key := range values {
 		if names.IsOurs(key) {

@@ -1,4 +1,4 @@
-package capi
+package poolconfig
 
 import (
 	"errors"
@@ -128,4 +128,4 @@ func parseVariable(entry string) (vip.Variable, error) {
 }
 
 // maxVariable is how many bytes of a value are compared: of a longer text on a Cluster Trim keeps nothing.
-const maxVariable = longestHost
+const maxVariable = validation.DNS1123SubdomainMaxLength

@@ -1,4 +1,4 @@
-package capi_test
+package poolconfig_test
 
 import (
 	"fmt"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -116,22 +117,22 @@ func TestBoundsOfOnePool(t *testing.T) {
 		return view.Snapshot(time.Time{})
 	}
 	t.Run("if the lists are as long as may be, should read all", func(t *testing.T) {
-		got := read(map[string]string{names.ClusterClass: many(capi.MaxPoolClasses), names.Role: many(capi.MaxPoolRoles), names.Namespaces: many(capi.MaxPoolNamespaces)})
-		assert.Equal(t, []int{capi.MaxPoolClasses, capi.MaxPoolRoles, capi.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
+		got := read(map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses), names.Role: many(poolconfig.MaxPoolRoles), names.Namespaces: many(poolconfig.MaxPoolNamespaces)})
+		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
 		assert.Empty(t, got.Problems)
 	})
 	t.Run("if there is one more, should leave it out and say so", func(t *testing.T) {
-		got := read(map[string]string{names.ClusterClass: many(capi.MaxPoolClasses + 1), names.Role: many(capi.MaxPoolRoles + 1), names.Namespaces: many(capi.MaxPoolNamespaces + 1)})
-		assert.Equal(t, []int{capi.MaxPoolClasses, capi.MaxPoolRoles, capi.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
+		got := read(map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses + 1), names.Role: many(poolconfig.MaxPoolRoles + 1), names.Namespaces: many(poolconfig.MaxPoolNamespaces + 1)})
+		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
 		assert.Len(t, got.Problems, 3)
 		assert.False(t, got.Closed, "it serves less than was meant, and nobody else")
 	})
 	for _, key := range []string{names.ClusterClass, names.Role, names.Namespaces, names.Priority, names.HostVariable} {
 		t.Run("if there are too many bytes in "+key+", should read none and close", func(t *testing.T) {
 			annotations := map[string]string{names.ClusterClass: "metal", names.Role: names.RoleIngress}
-			annotations[key] = strings.Repeat(" ", capi.MaxPoolAnnotation) + "a"
+			annotations[key] = strings.Repeat(" ", poolconfig.MaxPoolAnnotation) + "a"
 			if key == names.Priority || key == names.HostVariable {
-				annotations[key] = strings.Repeat("a", capi.MaxPoolAnnotation+1)
+				annotations[key] = strings.Repeat("a", poolconfig.MaxPoolAnnotation+1)
 			}
 			got := read(annotations)
 			assert.True(t, got.Closed)
@@ -161,7 +162,7 @@ func BenchmarkPoolConfig(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation, names.Role: names.SeeAnnotation},
-				map[string]string{names.ClusterClass: list[:min(len(list), capi.MaxPoolAnnotation)], names.Role: list, names.Namespaces: list})
+				map[string]string{names.ClusterClass: list[:min(len(list), poolconfig.MaxPoolAnnotation)], names.Role: list, names.Namespaces: list})
 			for b.Loop() {
 				view.Snapshot(time.Time{})
 			}
@@ -170,8 +171,8 @@ func BenchmarkPoolConfig(b *testing.B) {
 }
 
 func TestClassKeysAreBounded(t *testing.T) {
-	view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation}, map[string]string{names.ClusterClass: many(capi.MaxPoolClasses * 2)})
+	view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation}, map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses * 2)})
 	keys := view.ClassKeys()
-	assert.Len(t, keys, capi.MaxPoolClasses)
+	assert.Len(t, keys, poolconfig.MaxPoolClasses)
 	assert.True(t, slices.Contains(keys, "n0"))
 }
