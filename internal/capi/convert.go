@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -273,6 +274,6 @@ func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 			Free: capacity.Free + capacity.OutOfRange, // the provider takes off what is used out of range, which leaves no less
 		}
 	}
-	p.configure(&pool)
+	poolconfig.Of(&p.ObjectMeta).Configure(&pool)
 	return pool
 }
