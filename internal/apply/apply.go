@@ -227,12 +227,9 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err != nil {
 			return err
 		}
-		adopted := &capi.Claim{}
-		if err := w.claims.Patch(ctx, a.Claim.Namespace, a.Claim.Name, types.ApplyPatchType, body, adopted, applyOptions(types.ApplyPatchType)); err != nil {
-			return err
-		}
-		w.record(adopted, false)
-		return nil
+		return w.patchClaim(ctx, a.Claim, types.ApplyPatchType, body)
+	case vip.RenewOwner:
+		return w.renewOwner(ctx, cluster, a)
 	case vip.ReplaceClaim:
 		if err := w.confirm(ctx, cluster); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
@@ -40,6 +41,28 @@ func (w *Writer) deleteClaim(ctx context.Context, claim vip.Claim, preconditions
 		deleted.DeletionTimestamp = ptr.To(metav1.NewTime(w.now()))
 		w.store.WroteClaim(deleted, false, w.now())
 	}
+	return nil
+}
+
+// renewOwner has a claim name the Cluster at the version in use, if it is still as it was seen.
+func (w *Writer) renewOwner(ctx context.Context, cluster *capi.Cluster, renewal vip.RenewOwner) error {
+	seen, ok := w.store.Claim(renewal.Claim.Namespace, renewal.Claim.Name, w.now())
+	if !ok || seen.UID != renewal.Claim.UID {
+		return ErrOutdated
+	}
+	body, err := seen.PatchOwner(w.api, cluster.UID)
+	if err != nil || body == nil {
+		return err
+	}
+	return w.patchClaim(ctx, renewal.Claim, types.JSONPatchType, body)
+}
+
+func (w *Writer) patchClaim(ctx context.Context, claim vip.Claim, kind types.PatchType, body []byte) error {
+	patched := &capi.Claim{}
+	if err := w.claims.Patch(ctx, claim.Namespace, claim.Name, kind, body, patched, applyOptions(kind)); err != nil {
+		return err
+	}
+	w.record(patched, false)
 	return nil
 }
 

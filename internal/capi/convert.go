@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -143,7 +144,7 @@ func (c *Claim) Snapshot() vip.Claim {
 		claim.Trouble = &vip.Trouble{Reason: ready.Reason, Message: ready.Message}
 	}
 	if owner := c.owner(); owner != nil {
-		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID}
+		claim.Owner = &vip.Owner{Kind: owner.Kind, Name: owner.Name, UID: owner.UID, Version: owner.APIVersion}
 	}
 	if c.DeletionTimestamp != nil {
 		claim.Deleting, claim.DeletedAt = true, c.DeletionTimestamp.Time
@@ -273,6 +274,6 @@ func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 			Free: capacity.Free + capacity.OutOfRange, // the provider takes off what is used out of range, which leaves no less
 		}
 	}
-	p.configure(&pool)
+	poolconfig.Of(&p.ObjectMeta).Configure(&pool)
 	return pool
 }

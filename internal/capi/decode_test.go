@@ -241,7 +241,7 @@ func TestClaimSnapshot(t *testing.T) {
 	want := vip.Claim{
 		Namespace: "tenant", Name: "vip-ingress-prod", UID: "uid-2", ResourceVersion: "7", Created: born, Role: "ingress",
 		Pool:  vip.PoolRef{Group: *group, Kind: "GlobalInClusterIPPool", Name: "web"},
-		Owner: &vip.Owner{Kind: "Cluster", Name: "prod", UID: "uid-1"}, Address: "vip-ingress-prod",
+		Owner: &vip.Owner{Kind: "Cluster", Name: "prod", UID: "uid-1", Version: "cluster.x-k8s.io/v1beta2"}, Address: "vip-ingress-prod",
 	}
 	for version, object := range map[string]any{"v1beta1": older, "v1beta2": newer} {
 		t.Run(version, func(t *testing.T) {

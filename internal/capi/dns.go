@@ -20,7 +20,9 @@ func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
 	dns.Orphaned = len(d.OwnerReferences) == 0 && d.Labels[names.ClusterName] == names.LabelValue(cluster.Name)
 	dns.Foreign = !dns.Orphaned
 	for _, owner := range d.OwnerReferences {
-		dns.Foreign = dns.Foreign && owner.UID != cluster.UID
+		if owner.UID == cluster.UID {
+			dns.Foreign, dns.OwnerVersion = false, owner.APIVersion
+		}
 	}
 	for _, record := range d.Spec.Endpoints {
 		for _, target := range record.Targets {

@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -261,6 +262,22 @@ func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 		metadata["finalizers"] = finalizers
 	}
 	return apply(typeMeta(api.Claims()), &meta, metadata, nil)
+}
+
+// PatchOwner returns the JSON patch that has the claim name the Cluster that owns it at the version in use, or nil if it
+// does, or if another one owns it. It is refused if the ownerReference is not where it was, or says something else.
+func (c *Claim) PatchOwner(api API, cluster types.UID) ([]byte, error) {
+	owner := c.owner()
+	if owner == nil || owner.UID != cluster || owner.APIVersion == api.Cluster.String() {
+		return nil, nil
+	}
+	path := fmt.Sprintf("/metadata/ownerReferences/%d", slices.IndexFunc(c.OwnerReferences, func(o metav1.OwnerReference) bool {
+		return o.UID == owner.UID && o.APIVersion == owner.APIVersion
+	}))
+	return json.Marshal([]any{
+		mustBe("/metadata/uid", c.UID), mustBe(path+"/uid", cluster), mustBe(path+"/apiVersion", owner.APIVersion),
+		operation{opAdd, path + "/apiVersion", api.Cluster.String()},
+	})
 }
 
 func (c *Cluster) claimLabels(role string) map[string]string {

@@ -188,6 +188,8 @@ func TestBodies(t *testing.T) {
 		data, err := json.Marshal(c.NewClaim(api, create))
 		return body(data, err)
 	}
+	owned := view.NewClaim(older, create)
+	owned.UID = "uid-2"
 	for name, got := range map[string][]byte{
 		"finalizer-v1beta1":    body(view.ApplyFinalizer(older)),
 		"finalizer-v1beta2":    body(view.ApplyFinalizer(newer)),
@@ -210,6 +212,7 @@ func TestBodies(t *testing.T) {
 		"claim-other-provider": claim(view, newer, elsewhere),
 		"claim-long-name":      claim(long, newer, create),
 		"owner":                body(view.ApplyOwner(newer, adopt)),
+		"owner-renewed":        body(owned.PatchOwner(newer, view.UID)),
 		"owner-other-provider": body(view.ApplyOwner(newer, adoptElsewhere)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,8 +5,15 @@ import (
 
 	"go4.org/netipx"
 
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
+
+// Roles returns the valid roles that the pool serves, each once.
+func (p *Pool) Roles() []string { return poolconfig.Of(&p.ObjectMeta).Roles() }
+
+// ClassKeys returns the names of the ClusterClasses the pool serves, for an index; see poolconfig.Keys.
+func (p *Pool) ClassKeys() []string { return poolconfig.Of(&p.ObjectMeta).ClassKeys() }
 
 // Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as the in-cluster
 // provider does it, the first and (IPv4) last address of the subnet. Entries that cannot be understood are left out; the

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 )
 
 // PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and makes views of those that come as
@@ -106,14 +107,14 @@ func trimMeta(meta *metav1.ObjectMeta) {
 // values than says that they are too long, and of the keys that mean nothing as many as are told of.
 func trimKeys(values map[string]string, known []string) map[string]string {
 	unknown := 0
-	for _, key := range ours(values) {
+	for _, key := range poolconfig.Ours(values) {
 		value := values[key]
 		switch {
 		case slices.Contains(known, key):
-			if len(value) > MaxPoolAnnotation+1 {
-				values[key] = strings.Clone(value[:MaxPoolAnnotation+1])
+			if len(value) > poolconfig.MaxPoolAnnotation+1 {
+				values[key] = strings.Clone(value[:poolconfig.MaxPoolAnnotation+1])
 			}
-		case unknown > maxProblems:
+		case unknown > poolconfig.MaxProblems:
 			delete(values, key)
 		default:
 			unknown++

@@ -177,7 +177,7 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 // newInformers returns the caches of all kinds, trimmed and not started. Pools of other providers are watched as
 // metadata, beside the framework's caches.
 func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (state.Informers, error) {
-	informers := state.Informers{Clusters: clusters}
+	informers := state.Informers{Clusters: clusters, ClusterVersion: cfg.API.Cluster.String()}
 	view := func(resource capi.Resource) (cache.SharedIndexInformer, error) {
 		return factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
 	}

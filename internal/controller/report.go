@@ -191,6 +191,8 @@ func attrsOf(action vip.Action) []slog.Attr {
 		return []slog.Attr{slog.String("claim", a.Name), slog.String("pool", a.Pool.String()), slog.String("role", a.Role)}
 	case vip.AdoptClaim:
 		return claimAttrs(a.Claim)
+	case vip.RenewOwner:
+		return claimAttrs(a.Claim)
 	case vip.ReplaceClaim:
 		return claimAttrs(a.Claim)
 	case vip.DeleteClaim:

@@ -27,6 +27,11 @@ func (a *app) scope(all bool) (scope, namespace string, err error) {
 	if err := a.checkOutput(); err != nil {
 		return "", "", err
 	}
+	return a.scopeOnly(all)
+}
+
+// scopeOnly is scope for a command that prints in ways of its own.
+func (a *app) scopeOnly(all bool) (scope, namespace string, err error) {
 	if namespace, err = a.namespace(); err != nil || all {
 		return "", namespace, err
 	}
@@ -79,13 +84,13 @@ role has no VIP; kubectl vip explain says more about each.`,
 }
 
 func (a *app) newPools() *cobra.Command {
-	var all, addresses bool
+	var all, addresses, drawn bool
 	command := &cobra.Command{
 		Use:   "pools",
 		Short: "List pools with what they serve and how full they are",
 		Long: `List the global pools and those of the namespace with their ClusterClasses, roles, tier and priority, and how many of their
 addresses are in use. Pools that are not labelled for the allocator are listed too: they have no classes and roles.`,
-		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses",
+		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			world, scope, err := a.look(command.Context(), all)
@@ -98,6 +103,12 @@ addresses are in use. Pools that are not labelled for the allocator are listed t
 			if len(pools) == 0 && a.forPeople() {
 				return a.nothing("pool", scope)
 			}
+			if drawn {
+				maps := view.Maps(view.NewAtlas(facts), scope)
+				return a.print(map[string]any{"maps": maps}, func(out io.Writer, o *render.Options) error {
+					return render.Maps(out, maps, o)
+				}, facts.Now)
+			}
 			return a.print(map[string]any{"pools": pools}, func(out io.Writer, o *render.Options) error {
 				return render.Pools(out, pools, o)
 			}, facts.Now)
@@ -105,6 +116,8 @@ addresses are in use. Pools that are not labelled for the allocator are listed t
 	}
 	allNamespaces(command, &all)
 	command.Flags().BoolVar(&addresses, "addresses", false, "Show who uses which address.")
+	command.Flags().BoolVar(&drawn, "map", false, "Draw the pools, address by address.")
+	command.MarkFlagsMutuallyExclusive("addresses", "map")
 	return command
 }
 

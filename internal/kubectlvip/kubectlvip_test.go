@@ -57,6 +57,10 @@ func TestRefuses(t *testing.T) {
 		"if nobody answers check":              {"", []string{"check", nobody}, ExitNoCluster, "cannot be reached"},
 		"if the kubeconfig does not exist":     {"", []string{"explain", "a", "--kubeconfig=/nowhere"}, ExitNoCluster, "/nowhere"},
 		"if there is no such context":          {"", []string{"pools", "--context=nope"}, ExitNoCluster, "nope"},
+		"if pages would be seen by others":     {"", []string{"ui", "--address=0.0.0.0:0", nobody}, ExitBadInput, "not on loopback"},
+		"if a report shall be a table":         {"", []string{"report", "-o", "table", nobody}, ExitBadInput, `is not one of html, json, yaml`},
+		"if a list shall be HTML":              {"", []string{"list", "-o", "html", nobody}, ExitBadInput, `is not one of table, wide, json, yaml`},
+		"if pools shall be drawn and listed":   {"", []string{"pools", "--map", "--addresses", nobody}, ExitBadInput, "none of the others can be"},
 		"if nobody answers, and it has a name": {"", []string{"version", nobody}, ExitNoCluster, "cannot be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ const (
 	outputWide  = "wide"
 	outputJSON  = "json"
 	outputYAML  = "yaml"
+	// outputHTML is for reports only.
+	outputHTML = "html"
 )
 
 var outputs = []string{outputTable, outputWide, outputJSON, outputYAML}
@@ -33,13 +36,13 @@ const (
 )
 
 // checkOutput refuses a way to print that there is not.
-func (a *app) checkOutput() error {
-	for _, output := range outputs {
-		if a.output == output {
-			return nil
-		}
+func (a *app) checkOutput() error { return a.checkOutputIn(outputs) }
+
+func (a *app) checkOutputIn(known []string) error {
+	if !slices.Contains(known, a.output) {
+		return badInput(fmt.Errorf("--output=%q is not one of %s", a.output, strings.Join(known, ", ")))
 	}
-	return badInput(fmt.Errorf("--output=%q is not one of %s", a.output, strings.Join(outputs, ", ")))
+	return nil
 }
 
 // print prints data as it stands if that was asked for, else by the function.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/render"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/simulate"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
@@ -54,23 +57,29 @@ func (a *app) plan(command *cobra.Command, namespace string, manifests []*capi.C
 	}
 	facts := world.Facts()
 	a.note(facts.Limits)
-	plans := []view.ClusterPlan{}
-	served := true
-	for _, manifest := range manifests {
-		operator := world.OperatorFor(manifest)
-		outcome, err := simulate.Run(world.Store, manifest, operator.Settings, facts.Now)
-		if err != nil {
-			return err
-		}
-		plan := view.PlanOf(outcome.Snapshot, outcome.Exists, outcome.Actions, operator)
-		served = served && plan.Served
-		plans = append(plans, plan)
+	plans, err := plansOf(world, manifests, facts.Now)
+	if err != nil {
+		return err
 	}
 	err = a.print(map[string]any{"plans": plans}, func(out io.Writer, o *render.Options) error { return render.Plan(out, plans, o) }, facts.Now)
-	if err == nil && !served {
+	if err == nil && slices.ContainsFunc(plans, func(p view.ClusterPlan) bool { return !p.Served }) {
 		return errFound
 	}
 	return err
+}
+
+// plansOf lets the Clusters of manifests come into a world, one after the other. Its store is changed by that.
+func plansOf(world *live.World, manifests []*capi.Cluster, now time.Time) ([]view.ClusterPlan, error) {
+	plans := []view.ClusterPlan{}
+	for _, manifest := range manifests {
+		operator := world.OperatorFor(manifest)
+		outcome, err := simulate.Run(world.Store, manifest, operator.Settings, now)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, view.PlanOf(outcome.Snapshot, outcome.Exists, outcome.Actions, operator))
+	}
+	return plans, nil
 }
 
 // readManifests returns the Clusters of a file, in the namespace that they name or in the given one.
@@ -87,12 +96,21 @@ func (a *app) readManifests(file, namespace string) ([]*capi.Cluster, error) {
 		defer func() { _ = opened.Close() }() // it was only read
 		in = opened
 	}
-	clusters, err := decodeClusters(in)
+	clusters, err := clustersIn(in, namespace)
 	if err != nil {
 		return nil, badInput(fmt.Errorf("%s: %w", file, err))
 	}
+	return clusters, nil
+}
+
+// clustersIn returns the Clusters of a manifest, at least one, in the namespace that they name or in the given one.
+func clustersIn(in io.Reader, namespace string) ([]*capi.Cluster, error) {
+	clusters, err := decodeClusters(in)
+	if err != nil {
+		return nil, err
+	}
 	if len(clusters) == 0 {
-		return nil, badInput(fmt.Errorf("%s: there is no Cluster of %s in it", file, capi.ClusterGroup))
+		return nil, fmt.Errorf("there is no Cluster of %s in it", capi.ClusterGroup)
 	}
 	for _, cluster := range clusters {
 		if cluster.Namespace == "" {

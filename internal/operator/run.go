@@ -1,5 +1,4 @@
-// Package operator is the program around the controllers: wiring, health, diagnostics, the server of the runtime hooks
-// and shutdown.
+// Package operator is the program around the controllers: wiring and shutdown.
 package operator
 
 import (
@@ -8,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,11 +24,14 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/controller"
+	"github.com/gorizond/capi-vip-allocator/internal/diagnostics"
 	"github.com/gorizond/capi-vip-allocator/internal/discovery"
 	"github.com/gorizond/capi-vip-allocator/internal/election"
+	"github.com/gorizond/capi-vip-allocator/internal/hooks"
 	"github.com/gorizond/capi-vip-allocator/internal/logging"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
+	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
@@ -62,13 +65,15 @@ func Run(ctx context.Context, opts *options.Options, logger *slog.Logger) error 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &operator{
-		options: opts, config: config, logger: logger, health: NewHealth(logger),
+		options: opts, config: config, logger: logger, health: diagnostics.NewHealth(logger),
 		metrics: telemetry.NewMetrics(registry, build.Version, build.Commit), state: telemetry.NewState(registry),
 	}
 	if opts.RuntimeExtension.Enabled {
-		if o.hooks, err = newHooks(o); err != nil {
+		o.hooks, err = hooks.New(hooks.Config{Options: opts, REST: config, Read: o.read, Metrics: o.metrics, Logger: logger})
+		if err != nil {
 			return err
 		}
+		o.health.AddReadyCheck("runtime extension", o.hooks.Ready)
 	}
 	servers, err := o.listen(ctx, registry)
 	if err != nil {
@@ -82,7 +87,7 @@ type operator struct {
 	options *options.Options
 	config  *rest.Config
 	logger  *slog.Logger
-	health  *Health
+	health  *diagnostics.Health
 	metrics *telemetry.Metrics
 	state   *telemetry.State
 	synced  atomic.Bool
@@ -90,37 +95,41 @@ type operator struct {
 	// leaseCounts tells whether nobody else can lead yet; nil without leader election.
 	leaseCounts func() bool
 	// hooks is nil without the runtime extension.
-	hooks *hooks
+	hooks *hooks.Hooks
 }
 
 // listen binds all servers, so that an address in use is said before anything begins.
-func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*Server, error) {
-	diagnostics := DiagnosticsConfig{
+func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*diagnostics.Server, error) {
+	metrics := diagnostics.Config{
 		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics, CertDir: o.options.DiagnosticsCertDir,
 		Gatherer: registry, Logger: o.logger,
 	}
-	if !diagnostics.Insecure {
-		reviewers, err := NewReviewers(o.config)
+	if !metrics.Insecure {
+		reviewers, err := diagnostics.NewReviewers(o.config)
 		if err != nil {
 			return nil, err
 		}
-		diagnostics.Reviewers = reviewers
+		metrics.Reviewers = reviewers
 	}
 	o.health.AddReadyCheck("caches", func() error {
-		if !o.leading.Load() || o.synced.Load() || o.hooks != nil && o.hooks.answersAnyway() {
+		if !o.leading.Load() || o.synced.Load() || o.hooks != nil && o.hooks.AnswersAnyway() {
 			return nil
 		}
 		return errNotSynced
 	})
-	binds := []func() (*Server, error){
-		func() (*Server, error) { return ListenHealth(ctx, o.options.HealthAddress, o.health, o.logger) },
-		func() (*Server, error) { return ListenDiagnostics(ctx, diagnostics) },
-		func() (*Server, error) { return ListenProfiler(ctx, o.options.ProfilerAddress, o.logger) },
+	binds := []func() (*diagnostics.Server, error){
+		func() (*diagnostics.Server, error) {
+			return diagnostics.ListenHealth(ctx, o.options.HealthAddress, o.health, o.logger)
+		},
+		func() (*diagnostics.Server, error) { return diagnostics.ListenMetrics(ctx, metrics) },
+		func() (*diagnostics.Server, error) {
+			return diagnostics.ListenProfiler(ctx, o.options.ProfilerAddress, o.logger)
+		},
 	}
 	if o.hooks != nil {
-		binds = append(binds, func() (*Server, error) { return o.hooks.listen(ctx) })
+		binds = append(binds, func() (*diagnostics.Server, error) { return o.hooks.Listen(ctx) })
 	}
-	var servers []*Server
+	var servers []*diagnostics.Server
 	for _, bind := range binds {
 		server, err := bind()
 		if err != nil {
@@ -132,7 +141,7 @@ func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([
 }
 
 // run serves and leads. The servers answer until the work is done; one that fails ends the work.
-func (o *operator) run(ctx context.Context, servers []*Server) error {
+func (o *operator) run(ctx context.Context, servers []*diagnostics.Server) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	leading, stopLeading := context.WithCancel(ctx)
@@ -140,11 +149,11 @@ func (o *operator) run(ctx context.Context, servers []*Server) error {
 	served := make(chan error, 1)
 	go func() {
 		defer stopLeading()
-		served <- ServeAll(serving, servers...)
+		served <- diagnostics.ServeAll(serving, servers...)
 	}()
 	var hooking sync.WaitGroup
 	if o.hooks != nil {
-		hooking.Go(func() { o.hooks.run(serving) })
+		hooking.Go(func() { o.hooks.Run(serving) })
 	}
 	err := o.lead(leading)
 	if o.hooks != nil && ctx.Err() != nil {
@@ -197,7 +206,7 @@ func (o *operator) control(ctx context.Context) error {
 	var registering sync.WaitGroup
 	defer registering.Wait()
 	if o.hooks != nil {
-		registering.Go(func() { o.hooks.registrar.run(ctx, o.options.ReconcilePeriod) })
+		registering.Go(func() { o.hooks.Register(ctx) })
 	}
 	for ctx.Err() == nil {
 		if err := o.controlOnce(ctx, events); err != nil && !errors.Is(err, controller.ErrRestart) {
@@ -221,6 +230,15 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, func() { o.synced.Store(true) }, o.leaseCounts
 		return controller.Run(ctx, cfg)
 	})
+}
+
+// read fills caches for the runtime hooks.
+func (o *operator) read(ctx context.Context, keep func(*state.Store)) error {
+	err := o.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error { return controller.Read(ctx, cfg, keep) })
+	if errors.Is(err, controller.ErrRestart) {
+		return nil
+	}
+	return err
 }
 
 // whileServed finds out which APIs are served, waits for them if it must, and runs something with them until others are or
@@ -280,4 +298,13 @@ func (o *operator) newRecorder(ctx context.Context) (record.EventRecorder, func(
 	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.Events("")})
 	recorder := broadcaster.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: names.FieldManager})
 	return recorder, broadcaster.Shutdown, nil
+}
+
+// hostname is best effort: it only decorates the identity in the Lease.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
 }

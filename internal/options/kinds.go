@@ -1,14 +1,24 @@
 package options
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// parseKinds reads GROUP/VERSION/KIND, separated by commas. The kinds of the in-cluster provider are always in use.
+// inCluster are the kinds of the in-cluster provider, whatever their version. They are always in use, and known whole:
+// as a kind of another provider the allocator would know their metadata only, and each pool twice.
+var inCluster = []schema.GroupKind{
+	{Group: "ipam.cluster.x-k8s.io", Kind: "InClusterIPPool"}, {Group: "ipam.cluster.x-k8s.io", Kind: "GlobalInClusterIPPool"},
+}
+
+var errTwice = errors.New("is in use already; name each kind once, in one version")
+
+// parseKinds reads GROUP/VERSION/KIND, separated by commas, each kind once.
 func parseKinds(raw string) ([]schema.GroupVersionKind, error) {
 	var kinds []schema.GroupVersionKind
 	for entry := range strings.SplitSeq(raw, ",") {
@@ -19,7 +29,12 @@ func parseKinds(raw string) ([]schema.GroupVersionKind, error) {
 		if len(parts) != 3 || !named(parts) {
 			return nil, fmt.Errorf("%q is not GROUP/VERSION/KIND", entry)
 		}
-		kinds = append(kinds, schema.GroupVersionKind{Group: parts[0], Version: parts[1], Kind: parts[2]})
+		kind := schema.GroupVersionKind{Group: parts[0], Version: parts[1], Kind: parts[2]}
+		same := func(other schema.GroupVersionKind) bool { return other.GroupKind() == kind.GroupKind() }
+		if slices.Contains(inCluster, kind.GroupKind()) || slices.ContainsFunc(kinds, same) {
+			return nil, fmt.Errorf("%q %w", entry, errTwice)
+		}
+		kinds = append(kinds, kind)
 	}
 	return kinds, nil
 }

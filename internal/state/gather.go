@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -28,6 +29,7 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 	snapshot := vip.Snapshot{
 		Now: now, Settings: settings, Memory: memory,
 		Cluster: cluster.Snapshot(), ClusterClass: s.classOf(cluster), DNS: s.dnsOf(cluster, now),
+		ClusterVersion: s.ClusterVersion,
 	}
 	pools := s.poolsFor(cluster)
 	for _, claim := range s.claimsFor(cluster, pools, now) {
@@ -40,8 +42,9 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 	for _, pool := range pools {
 		snapshot.Pools = append(snapshot.Pools, pool.Snapshot(s.lastServed(pool)))
 	}
+	reader := newPoolReader(s)
 	for addr := range contested(&snapshot) {
-		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, now)...)
+		snapshot.Rivals = append(snapshot.Rivals, s.rivals(cluster, addr, reader, now)...)
 	}
 	s.gatherOffers(&snapshot, pools)
 	return snapshot
@@ -79,14 +82,14 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	}
 	for i, pool := range pools {
 		if pool.InCluster() {
-			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = pool.Ranges(), true
+			snapshot.Pools[i].Offers, snapshot.Pools[i].Ranged = s.rangesOf(pool), true
 		}
 	}
 	if !foreign {
 		return
 	}
 	for _, pool := range s.configuredPools() {
-		if ranges := pool.Ranges(); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
+		if ranges := s.rangesOf(pool); !slices.Contains(pools, pool) && vip.Contain(ranges, host) {
 			other := pool.Snapshot(s.lastServed(pool))
 			other.Offers, other.Ranged = ranges, true
 			snapshot.Pools = append(snapshot.Pools, other)
@@ -96,7 +99,7 @@ func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 
 // CarriersIn returns the Clusters that carry an address which a pool may hand out.
 func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
-	ranges := pool.Ranges()
+	ranges := s.rangesOf(pool)
 	var clusters []*capi.Cluster
 	for _, value := range s.Clusters.GetIndexer().ListIndexFuncValues(byAddress) {
 		if vip.Contain(ranges, vip.ParseAddr(value)) {
@@ -106,12 +109,16 @@ func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
-// classOf returns what the Cluster's class does with VIPs, or nil if it is not known.
+// classOf returns what the Cluster's class does with VIPs: nothing, if not all classes could be read and it is not among
+// those, and nil if it does not exist.
 func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
 	class := cluster.Class()
 	object, ok, err := s.ClusterClasses.GetStore().GetByKey(class.String())
 	if found, isClass := object.(*capi.ClusterClass); err == nil && ok && isClass {
 		return found.Snapshot()
+	}
+	if s.SomeClasses {
+		return &vip.ClusterClass{}
 	}
 	return nil
 }
@@ -156,11 +163,18 @@ func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	return pools
 }
 
-// claimsFor returns the claims that the Cluster owns and those at the names of the claims it may have, each once.
+// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims may
+// have any number of them name the Cluster as their owner.
+const mostFurtherClaims = vip.MostRoles
+
+// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it owns
+// the first by name, each once.
 func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Time) []*capi.Claim {
+	known := sets.New[string]()
 	keys := make([]string, 0, 4)
 	add := func(name string) {
-		if key := cluster.Namespace + "/" + name; !slices.Contains(keys, key) {
+		if key := cluster.Namespace + "/" + name; !known.Has(key) {
+			known.Insert(key)
 			keys = append(keys, key)
 		}
 	}
@@ -174,10 +188,15 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	for role := range cluster.VIPs() { // its claim may be owned by nobody, and no pool may serve the role any more
 		add(names.ClaimName(cluster.Name, role))
 	}
+	var further []string
 	for _, claim := range lookup[*capi.Claim](s.Claims, byOwner, string(cluster.UID)) {
-		if claim.Namespace == cluster.Namespace {
-			add(claim.Name)
+		if claim.Namespace == cluster.Namespace && !known.Has(cluster.Namespace+"/"+claim.Name) {
+			further = append(further, claim.Name)
 		}
+	}
+	slices.Sort(further)
+	for _, name := range further[:min(len(further), mostFurtherClaims)] {
+		add(name)
 	}
 	var claims []*capi.Claim
 	for _, key := range keys {
@@ -201,9 +220,10 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 }
 
 // rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. What a
-// Cluster carries in an annotation counts if a claim backs it, since anybody may write any number of annotations; an
-// endpoint counts in any case, since machines use it.
-func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []vip.Rival {
+// Cluster carries in an annotation counts if a claim backs it, and then by its IPAddress, or if one is about to back or
+// to overwrite it: a pool serves the Cluster in the role, and its claim is lost or waits. Anybody may write any number
+// of annotations. An endpoint counts in any case, since machines use it.
+func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReader, now time.Time) []vip.Rival {
 	var rivals []vip.Rival
 	for _, address := range lookup[*capi.Address](s.Addresses, byAddress, addr.String()) {
 		rivals = append(rivals, s.assigned(address, addr, now))
@@ -213,12 +233,15 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, now time.Time) []
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
+		byRole, serves := reader.poolsFor(other), chooser(other)
 		for _, rival := range carried(other, func(a netip.Addr) bool { return a == addr }) {
 			role, annotation := names.RoleOfAnnotation(rival.Field)
-			if !seen[rival] && (!annotation || s.underway(other, role, now)) {
-				seen[rival] = true
-				rivals = append(rivals, rival)
+			pools := byRole[role]
+			if seen[rival] || annotation && (len(pools) == 0 || s.bound(other, role, now) || !serves(pools, role)) {
+				continue
 			}
+			seen[rival] = true
+			rivals = append(rivals, rival)
 		}
 	}
 	return rivals
@@ -246,21 +269,10 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// underway reports whether an annotation of a Cluster that no claim backs is about to be backed by one, or to be
-// overwritten: a pool serves the Cluster in the role, and its claim is lost or waits. Annotations of other roles nobody
-// needs.
-func (s *Store) underway(cluster *capi.Cluster, role string, now time.Time) bool {
+// bound reports whether a Cluster has a claim for a role that an IPAddress answers.
+func (s *Store) bound(cluster *capi.Cluster, role string, now time.Time) bool {
 	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, role), now)
-	if ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != "" {
-		return false // it counts by its IPAddress, or the annotation is about to be overwritten
-	}
-	pools := s.poolsFor(cluster)
-	snapshots := make([]vip.Pool, 0, len(pools))
-	for _, pool := range pools {
-		snapshots = append(snapshots, pool.Snapshot(time.Time{}))
-	}
-	view := vip.Cluster{Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables()}
-	return vip.Choose(&view, snapshots, role).Pool != nil
+	return ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != ""
 }
 
 // released reports whether Cluster API has finished with a Cluster, so that it uses its addresses no more.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -25,6 +26,11 @@ var bothSides = []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {N
 // crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of
 // theirs.
 func crowded(tb testing.TB, class string) *Store {
+	return crowdedWith(tb, class, crowd, 1, func(n int) string { return fmt.Sprintf("10.0.0.%d", 1+n) })
+}
+
+// crowdedWith is crowded with so many Clusters, of which each has the n-th annotation name an address, and so many pools.
+func crowdedWith(tb testing.TB, class string, clusters, pools int, address func(n int) string) *Store {
 	tb.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
 	informers := emptyInformers(api)
@@ -37,19 +43,21 @@ func crowded(tb testing.TB, class string) *Store {
 		cluster.Spec.Topology.ClassRef.Name = class
 		require.NoError(tb, informers.Clusters.GetIndexer().Add(cluster))
 	}
-	for i := range crowd {
+	for i := range clusters {
 		annotations := map[string]string{}
 		for n := range vip.MostRoles {
-			annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.0.0.%d", 1+n)
+			annotations[names.Annotation(fmt.Sprintf("r%d", n))] = address(n)
 		}
 		add("hostile", fmt.Sprintf("c%d", i), class, annotations)
 	}
 	add("tenant", "victim", "class", map[string]string{names.Annotation(names.RoleIngress): "10.0.0.1"})
-	pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
-		Name: "ingress", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
-	}}
-	pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
-	require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
+	for i := range pools {
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
+			Name: fmt.Sprintf("ingress-%d", i), Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
+		}}
+		pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
+		require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
+	}
 	return store
 }
 
@@ -71,6 +79,70 @@ func TestGatherInACrowd(t *testing.T) {
 		store := crowded(t, "")
 		assert.Len(t, store.Clusters.GetIndexer().ListIndexFuncValues(byAddress), 1)
 	})
+}
+
+// However many annotations of others name an address, what is read of the pools does not grow with them. Allocations
+// stand for work: unlike time they are the same on every machine.
+func TestGatherReadsPoolsOnce(t *testing.T) {
+	const clusters, pools = 20, 40
+	work := func(clusters, pools int) float64 {
+		store := crowdedWith(t, "class", clusters, pools, func(int) string { return "10.0.0.1" })
+		return testing.AllocsPerRun(1, func() { store.Gather(bothSides[0], vip.Memory{}, vip.Settings{}, time.Time{}) })
+	}
+	alone, inCrowd := work(0, pools)-work(0, 1), work(clusters, pools)-work(clusters, 1)
+	assert.Less(t, inCrowd, 3*alone, "for %d pools more", pools-1)
+}
+
+// A pool may list tens of thousands of addresses. What it may hand out is found out once, and anew when it changes.
+func TestGatherReadsRangesOnce(t *testing.T) {
+	store := crowdedWith(t, "class", 0, 0, nil)
+	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
+	large := func(last string) *capi.Pool {
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{Name: "large", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleControlPlane}}}
+		pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
+		for i := range 2000 {
+			pool.Spec.Addresses = append(pool.Spec.Addresses, fmt.Sprintf("10.1.%d.%d", i/100, 2*(i%100)))
+		}
+		pool.Spec.Addresses = append(pool.Spec.Addresses, last)
+		return pool
+	}
+	cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "typed", UID: "typed"}}
+	cluster.Spec.ControlPlaneEndpoint.Host = "10.2.0.1"
+	cluster.Spec.Topology.ClassRef.Name = "class"
+	gather := func() vip.Snapshot { return store.GatherFor(cluster, vip.Memory{}, vip.Settings{}, time.Now()) }
+	for _, last := range []string{"10.2.0.1", "10.2.0.2"} {
+		pool := large(last)
+		require.NoError(t, store.Informers.Pools[1].GetIndexer().Update(pool))
+		snapshot := gather()
+		assert.Equal(t, last == "10.2.0.1", vip.Contain(snapshot.Pools[0].Offers, netip.MustParseAddr("10.2.0.1")), "it has changed")
+		assert.Less(t, testing.AllocsPerRun(5, func() { gather() }), 500.0)
+		store.ForgetPool(pool)
+		assert.Empty(t, store.ranges)
+	}
+}
+
+// Whoever may create claims may have any number of them name a Cluster as their owner, each for a role of its own.
+func TestGatherBoundsClaims(t *testing.T) {
+	store := crowdedWith(t, "class", 0, 1, nil)
+	cluster := store.CachedCluster(bothSides[0].String())
+	claim := func(role string) {
+		claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{
+			Namespace: cluster.Namespace, Name: names.ClaimName(cluster.Name, role), UID: types.UID(role), Labels: map[string]string{names.Role: role},
+			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindCluster, Name: cluster.Name, UID: cluster.UID}},
+		}}
+		require.NoError(t, store.Claims.GetIndexer().Add(claim))
+	}
+	for n := range 1000 {
+		claim(fmt.Sprintf("a%d", n))
+	}
+	for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {
+		claim(role)
+	}
+	snapshot := store.GatherFor(cluster, vip.Memory{}, vip.Settings{}, time.Now())
+	assert.Len(t, snapshot.Claims, 2+mostFurtherClaims)
+	for _, role := range []string{names.RoleControlPlane, names.RoleIngress, "a0"} {
+		assert.NotNil(t, snapshot.ClaimFor(role), role)
+	}
 }
 
 // BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.

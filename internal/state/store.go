@@ -31,6 +31,12 @@ type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
 
+	// ClusterVersion is the apiVersion at which Clusters are read, and at which ownerReferences are to name them.
+	ClusterVersion string
+
+	// SomeClasses says that not all classes could be read: one that is not there may exist.
+	SomeClasses bool
+
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
 
@@ -57,6 +63,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	served map[string]time.Time
+	ranges map[string]ranges
 }
 
 // NewStore adds the indexes to the informers and returns the store over them.
@@ -82,6 +89,7 @@ func NewStore(informers Informers) (*Store, error) {
 		clusters:  newOverlay[*capi.Cluster](informers.Clusters.GetStore()),
 		claims:    newOverlay[*capi.Claim](informers.Claims.GetStore()),
 		served:    map[string]time.Time{},
+		ranges:    map[string]ranges{},
 	}
 	if informers.DNS != nil {
 		store.dns = newOverlay[*capi.DNSEndpoint](informers.DNS.GetStore())
@@ -169,6 +177,7 @@ func (s *Store) ForgetPool(p *capi.Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.served, poolKey(p))
+	delete(s.ranges, poolKey(p))
 }
 
 func (s *Store) lastServed(p *capi.Pool) time.Time {

@@ -13,9 +13,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
-// HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords,
-// DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim,
+// DeleteClaim, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables,
+// SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 
@@ -47,6 +47,13 @@ type AdoptClaim struct {
 	Role  string
 	Claim Claim
 	Why   string
+}
+
+// RenewOwner has a claim of the Cluster name its owner at the version in use.
+type RenewOwner struct {
+	Role    string
+	Claim   Claim
+	Version string
 }
 
 // ReplaceClaim deletes a claim that waits for a pool in vain, so that one on a better pool takes its name. It must not
@@ -155,6 +162,9 @@ func (a CreateClaim) Key() Key { return Key{"create claim", a.Role, a.Name + " "
 func (a AdoptClaim) Key() Key { return Key{"adopt claim", a.Role, string(a.Claim.UID)} }
 
 // Key implements Action.
+func (a RenewOwner) Key() Key { return Key{"renew owner", a.Role, string(a.Claim.UID)} }
+
+// Key implements Action.
 func (a ReplaceClaim) Key() Key { return Key{"replace claim", a.Role, string(a.Claim.UID)} }
 
 // Key implements Action.
@@ -195,6 +205,7 @@ func (AddFinalizer) action()        {}
 func (RemoveFinalizer) action()     {}
 func (CreateClaim) action()         {}
 func (AdoptClaim) action()          {}
+func (RenewOwner) action()          {}
 func (ReplaceClaim) action()        {}
 func (DeleteClaim) action()         {}
 func (HoldControlPlane) action()    {}
@@ -216,6 +227,10 @@ func (a CreateClaim) String() string {
 }
 
 func (a AdoptClaim) String() string { return fmt.Sprintf("adopt claim %s: %s", a.Claim.Name, a.Why) }
+
+func (a RenewOwner) String() string {
+	return fmt.Sprintf("renew owner of claim %s: it names the Cluster at %s, and %s is in use", a.Claim.Name, a.Claim.Owner.Version, a.Version)
+}
 
 func (a ReplaceClaim) String() string {
 	return fmt.Sprintf("replace claim %s on %s by one on %s: %s", a.Claim.Name, a.Claim.Pool, a.Pool, a.Why)

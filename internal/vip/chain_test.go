@@ -65,6 +65,7 @@ func TestClaimOfUnknownAddressStays(t *testing.T) {
 		"if the IPAddress is not known yet":          {viptest.WithPools(), noRecord, viptest.WithBound(cp, "cp", "10.0.0.10"), unknown},
 		"if it is known and a former claim's":        {viptest.WithPools(), noRecord, viptest.WithBound(cp, "cp", "10.0.0.10"), address(cp, ofAnother)},
 		"if the Cluster is served and nothing known": {viptest.Served(), unknown},
+		"if the pool of a new address is not known":  {viptest.WithPool("other", cp), viptest.With(held), viptest.WithBound(cp, "late", "10.0.0.10")},
 		"if all annotations are gone as well":        {viptest.Served(), viptest.With(func(c *vip.Cluster) { c.VIPs, c.Written = nil, nil }), unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,20 @@ func TestClaimOfUnknownAddressStays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A watch of pools that is late is no reason to say that something is wrong, and one that stays away is.
+func TestPoolOfAnAddressIsNotKnown(t *testing.T) {
+	given := func(since time.Duration) []viptest.Option {
+		return []viptest.Option{viptest.WithPool("other", ingress), viptest.With(held, host("192.0.2.7", 6443)), viptest.WithBound(ingress, "late", "10.0.0.20", created(since))}
+	}
+	scenarios{
+		"if the claim is new, should wait":           {given: given(time.Second), recheck: 2 * time.Second},
+		"if the claim is an hour old, should say so": {given: given(time.Hour), conditions: []string{"IngressVIPReady=false ClaimConflict"}},
+		"if the pool comes, should write the address": {
+			given: append(given(time.Hour), viptest.WithPool("late", ingress)), actions: []string{"annotate ingress=10.0.0.20"}, conditions: []string{ingressReady},
+		},
+	}.run(t)
 }
 
 // Conditions are output: whatever becomes of them, a decision is the same but for writing them anew.

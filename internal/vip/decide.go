@@ -82,6 +82,7 @@ func allocate(s *Snapshot) Plan {
 	for i := range outcomes {
 		a.dropHold(&outcomes[i])
 		a.refused(&outcomes[i])
+		a.renew(&outcomes[i])
 		a.keepPort(&outcomes[i])
 	}
 	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }) {

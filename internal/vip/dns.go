@@ -31,6 +31,9 @@ type DNS struct {
 	// that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
 	Exists, Foreign, Orphaned bool
 
+	// OwnerVersion is the apiVersion by which it names the Cluster as its owner; empty if it does not.
+	OwnerVersion string
+
 	// Records are those it holds.
 	Records []Record
 
@@ -120,7 +123,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	}
 	slices.SortFunc(records, Record.Compare)
 	switch {
-	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records) && !a.DNS.Orphaned:
+	case a.DNS.Foreign || slices.Equal(records, a.DNS.Records) && !a.DNS.Orphaned && !a.outdated(a.DNS.OwnerVersion):
 		return nil
 	case len(records) == 0:
 		return []Action{DeleteRecords{Why: "the Cluster carries no VIP with a name"}}

@@ -74,6 +74,12 @@ func TestDNS(t *testing.T) {
 		"if nobody owns the object any more, should take it over": {
 			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.DNS.Orphaned = true }}, want: []string{both},
 		},
+		"if the object names its owner at another version than the one in use, should write it anew": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), inUse(v1beta2), func(s *vip.Snapshot) { s.DNS.OwnerVersion = v1beta1 }}, want: []string{both},
+		},
+		"if the object names its owner at the version in use, should write nothing": {
+			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), inUse(v1beta2), func(s *vip.Snapshot) { s.DNS.OwnerVersion = v1beta2 }}, want: []string{},
+		},
 		"if nobody owns the object any more and the Cluster carries no VIP, should withdraw it": {
 			given: []viptest.Option{named, recorded(), func(s *vip.Snapshot) { s.DNS.Orphaned = true }}, want: []string{"records away"},
 		},

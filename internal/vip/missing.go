@@ -74,6 +74,9 @@ func (r *sight) missingPool(role string) string {
 		message = fmt.Sprintf("%s %s (%s), so nobody knows whether it serves the Cluster, and no less specific pool does instead; %s",
 			unknown.Ref, VerdictUnknown, unknown.asked(), remedyForVariables)
 	}
+	if r.classMissing() {
+		message = fmt.Sprintf("ClusterClass %s does not exist; create it, or correct the Cluster's spec.topology", r.cluster.Class)
+	}
 	if value := r.carried(role); value != "" {
 		message = fmt.Sprintf("%s is in use and no claim holds it: %s", value, message)
 	}

@@ -21,8 +21,11 @@ type Snapshot struct {
 	// Cluster is the Cluster to decide about.
 	Cluster Cluster
 
-	// ClusterClass is what the Cluster's class does with VIPs; nil if it is not known.
+	// ClusterClass is what the Cluster's class does with VIPs; nil if there is no such class.
 	ClusterClass *ClusterClass
+
+	// ClusterVersion is the apiVersion at which ownerReferences are to name the Cluster; empty if it is not known.
+	ClusterVersion string
 
 	// DNS is what is known of the Cluster's DNS records.
 	DNS DNS
@@ -253,7 +256,7 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out. They are gathered where an address of the Cluster
+	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of the Cluster
 	// does not come from its claim; Ranged says that they are.
 	Offers []Range
 	Ranged bool
@@ -276,9 +279,11 @@ type Pool struct {
 // Range is a range of addresses, both ends included.
 type Range struct{ From, To netip.Addr }
 
-// Contain reports whether an address is in one of the ranges.
+// Contain reports whether an address is in one of the ranges, which are in order and have nothing in common: there may
+// be thousands.
 func Contain(ranges []Range, addr netip.Addr) bool {
-	return slices.ContainsFunc(ranges, func(r Range) bool { return r.From.Compare(addr) <= 0 && addr.Compare(r.To) <= 0 })
+	i, _ := slices.BinarySearchFunc(ranges, addr, func(r Range, addr netip.Addr) int { return r.To.Compare(addr) })
+	return i < len(ranges) && ranges[i].From.Compare(addr) <= 0
 }
 
 // Capacity counts the addresses of a pool. It is meaningful only when Known.
@@ -294,6 +299,9 @@ func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
 type Owner struct {
 	Kind, Name string
 	UID        types.UID
+
+	// Version is the apiVersion by which the claim names it.
+	Version string
 }
 
 // Claim is an IPAddressClaim.

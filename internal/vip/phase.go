@@ -220,8 +220,8 @@ func (r *sight) host() netip.Addr {
 }
 
 // provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it
-// is on record that we wrote one, or if our claim is bound to it or to what our annotation says. The last case is a
-// host that was changed by hand after we had written it: the old address may still be in use, so it stays claimed.
+// is on record that we wrote one, or if our claim is bound to it, or to what our annotation or a variable says. The last
+// case is a host that was set by hand after we had written another: that may be in use, so it stays claimed.
 // While it is not known what the claim is bound to, the host may be ours.
 func (r *sight) provided() bool {
 	host, annotation := r.cluster.Endpoint.Host, r.cluster.VIPs[names.RoleControlPlane]
@@ -234,7 +234,7 @@ func (r *sight) provided() bool {
 	if r.claim.Address != "" && r.address == nil {
 		return false
 	}
-	return !r.addr.IsValid() || r.addr != r.host() && r.addr != ParseAddr(annotation)
+	return !r.addr.IsValid() || r.addr != r.host() && r.addr != ParseAddr(annotation) && !r.cluster.inVariables(r.addr)
 }
 
 // borrowed returns the Cluster whose claim holds the endpoint that this Cluster carries; nil if there is none.
@@ -277,7 +277,7 @@ func (r *sight) misnamed() *Address {
 
 // first reports whether the address of the claim was never written for the role, and is not what the Cluster carries.
 func (r *sight) first() bool {
-	return !r.wrote(r.claim, r.role) && r.host() != r.addr && ParseAddr(r.cluster.VIPs[r.role]) != r.addr
+	return !r.wrote(r.claim, r.role) && r.host() != r.addr && ParseAddr(r.cluster.VIPs[r.role]) != r.addr && !r.cluster.inVariables(r.addr)
 }
 
 // unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who
@@ -311,7 +311,8 @@ func (r *sight) contest() *Rival {
 		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
 		return &Rival{Address: r.addr, Cluster: r.cluster.Key(), Field: EndpointField}
 	}
-	carried, owned := ParseAddr(r.carried(r.role)) == r.addr, r.address.ClaimUID != ""
+	carried := ParseAddr(r.carried(r.role)) == r.addr || r.cluster.inVariables(r.addr)
+	owned := r.address.ClaimUID != ""
 	return firstRival(r.Rivals, func(rival *Rival) bool {
 		switch {
 		case rival.Address != r.addr:

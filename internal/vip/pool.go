@@ -103,6 +103,12 @@ func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }
 
+// Chooser returns Choose for one Cluster, whose variables it reads once however often it is asked.
+func Chooser(c *Cluster) func(pools []Pool, role string) Choice {
+	s := &subject{Cluster: c}
+	return func(pools []Pool, role string) Choice { return choose(s, pools, role) }
+}
+
 func choose(s *subject, pools []Pool, role string) Choice {
 	barred := barsGlobal(s, pools, role)
 	var choice Choice
@@ -110,7 +116,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 	for i := range pools {
 		pool := &pools[i]
 		verdict, serves := pool.serves(s, role)
-		if !serves && !pool.keepsOut(verdict) || barred && pool.Namespace == "" {
+		if !serves && !pool.keepsOut(verdict) {
 			continue
 		}
 		at := pool.placeFor(s.Cluster)
@@ -120,7 +126,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 		case 1:
 			best, choice.Candidates = at, nil
 		}
-		if serves {
+		if serves && (!barred || pool.Namespace != "") { // what is barred keeps less specific ones out all the same
 			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}

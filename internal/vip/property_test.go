@@ -52,6 +52,25 @@ func TestEverythingIsReturned(t *testing.T) {
 	})
 }
 
+// Whatever version Clusters are served at, and whenever that changes: claims name their owners at it when all is at rest,
+// and nothing is written then.
+func TestOwnersAreRenewed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pick := drawn(t)
+		w, pools := randomWorld(pick)
+		w.Serve(v1beta1)
+		for range 20 + pick(60) {
+			if pick(10) == 0 {
+				w.Serve([]string{v1beta1, v1beta2}[pick(2)])
+			}
+			happen(w, pools, pick)
+			require.Empty(t, w.Violations, "%s", w.Log.String())
+		}
+		w.Serve(v1beta2)
+		require.Empty(t, atRest(w), "%s", w.Log.String())
+	})
+}
+
 // The order in which a snapshot lists things means nothing.
 func TestShuffledSnapshotGivesTheSamePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

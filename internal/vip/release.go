@@ -80,6 +80,10 @@ func (a *allocation) releaseUnwritten() Plan {
 	}) {
 		plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
 	}
+	for _, claim := range a.claimsWhere(func(claim *Claim) bool { return a.named(claim) && a.misnames(claim) }) {
+		plan.Actions = append(plan.Actions, RenewOwner{Role: claim.Role, Claim: claim, Version: a.ClusterVersion})
+	}
+	a.refusedRelease(&plan)
 	return plan
 }
 

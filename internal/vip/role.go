@@ -161,9 +161,15 @@ func (r *sight) doMisbound(o *outcome) {
 		r.address.Name, r.address.Value, claim.Name)
 }
 
-// doUnserved: the claim makes room for one that may serve the role, if there is any.
+// doUnserved: the claim makes room for one that may serve the role, if there is any. A pool that is not there may be
+// one that the watch does not know yet.
 func (r *sight) doUnserved(o *outcome) {
 	o.Address = r.addr.String()
+	if r.poolOf(r.claim) == nil {
+		o.waiting(names.ReasonClaimConflict, r.withholdFor(r.claim), "%s is not written: %s, which claim %s names, does not exist; delete the claim to get another",
+			o.Address, r.claim.Pool, r.claim.Name)
+		return
+	}
 	if r.choice.Pool != nil && r.owns(r.claim) {
 		o.claim = append(o.claim, ReplaceClaim{
 			Role: o.Role, Claim: *r.claim, Pool: r.choice.Pool.Ref, Why: "its pool does not serve the Cluster, and its address was never written",
@@ -226,9 +232,13 @@ func (r *sight) doMismatched(o *outcome) {
 		return
 	}
 	if !r.first() {
+		also := ""
+		if r.cluster.inVariables(r.addr) {
+			also = fmt.Sprintf(", and %s from the variables,", o.Address)
+		}
 		o.conflict(names.ReasonAddressConflict,
-			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s to keep %s without a claim",
-			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, host)
+			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s%s to keep %s without a claim",
+			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, also, host)
 		return
 	}
 	o.conflict(names.ReasonAddressConflict,

@@ -3,6 +3,7 @@ package vip_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
@@ -52,6 +54,7 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 		case 2:
 			pool.Roles = []string{cp, ingress}
 		}
+		restrict(&pool, pick)
 		if slices.Contains(pool.Roles, cp) {
 			pool.HostVariable = variable
 		}
@@ -68,6 +71,36 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 	return w, pools
 }
 
+// networks are values of the variable by which pools and Clusters of the world may find each other.
+var networks = []string{"vlan-7", "vlan-8"}
+
+// restrict says of some pools which Clusters they are for, and has them be in one of all tiers.
+func restrict(pool *vip.Pool, pick pick) {
+	switch pick(8) {
+	case 0:
+		pool.Clusters = []types.NamespacedName{{Namespace: "tenant", Name: "a"}}
+	case 1:
+		pool.Clusters = []types.NamespacedName{{Namespace: "tenant", Name: vip.AnyCluster}, {Namespace: "other", Name: "b"}}
+	case 2, 3:
+		pool.Variables = []vip.Variable{{Path: "network", Value: networks[pick(2)]}}
+	case 4:
+		pool.Classes = []vip.Class{{Name: vip.AnyClass}}
+	}
+}
+
+// joins puts a Cluster into a network.
+func joins(pick pick) func(*vip.Cluster) {
+	network := strconv.Quote(networks[pick(2)])
+	return func(c *vip.Cluster) {
+		variables := maps.Clone(c.Variables)
+		if variables == nil {
+			variables = map[string][]byte{}
+		}
+		variables["network"] = []byte(network)
+		c.Variables = variables
+	}
+}
+
 func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 	namespace, name := []string{"tenant", "other"}[pick(2)], []string{"a", "b", "c"}[pick(3)]
 	w.AddCluster(namespace, name, func(c *vip.Cluster) {
@@ -81,6 +114,8 @@ func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 			if manual && namespace == "other" && name == "a" {
 				c.Endpoint = vip.Endpoint{Host: "10.0.0.3", Port: 6443}
 			}
+		case 3, 4, 5:
+			joins(pick)(c)
 		}
 	})
 }
@@ -112,6 +147,10 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 		role := []string{cp, ingress}[pick(2)]
 		w.Edit(k, "removes annotation "+role+" of", annotation(role, ""))
 	case n == 27:
+		if pick(2) == 0 {
+			w.Edit(k, "changes the network of", joins(pick))
+			return
+		}
 		w.Edit(k, "changes annotation ingress of", annotation(ingress, "changed"))
 	case n == 28:
 		w.Edit(k, "pauses or unpauses", func(c *vip.Cluster) { c.Paused = !c.Paused })
@@ -131,7 +170,12 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 		w.LoseClaim(k, []string{cp, ingress}[pick(2)])
 	default:
 		pool := pools[pick(len(pools))]
-		switch pick(3) {
+		switch pick(4) {
+		case 3:
+			w.Change(pool, "says anew whom to serve on", func(p *viptest.PoolState) {
+				p.Classes, p.Clusters, p.Variables = []vip.Class{{Name: viptest.ClassName}}, nil, nil
+				restrict(&p.Pool, pick)
+			})
 		case 0:
 			w.Change(pool, "adds an address to", func(p *viptest.PoolState) {
 				p.Range = append(p.Range, fmt.Sprintf("10.0.0.%d", 100+len(p.Range)))

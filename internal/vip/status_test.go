@@ -96,6 +96,33 @@ func TestMessages(t *testing.T) {
 }
 
 // A condition's message may hold 32768 characters; more would be refused for ever.
+// Of a class that does not exist the Cluster hears, whatever pools there are; and gets its claims all the same.
+func TestMissingClass(t *testing.T) {
+	noClass := func(s *vip.Snapshot) { s.ClusterClass = nil }
+	for name, test := range map[string]struct {
+		given        []viptest.Option
+		reason, want string
+	}{
+		"if no pool is for it, should not ask for a label": {
+			nil, names.ReasonPoolNotFound, "ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
+		},
+		"if a closed pool is for it, should not speak of that": {
+			[]viptest.Option{viptest.WithPool("cp", cp, func(p *vip.Pool) { p.Closed = true })}, names.ReasonPoolNotFound,
+			"ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
+		},
+		"if an address is there, should say what it waits for": {
+			[]viptest.Option{viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20")}, names.ReasonWaitingForTopology,
+			"10.0.0.10 is allocated; ClusterClass tenant/bare-metal does not exist, create it or correct the Cluster's spec.topology",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			condition := viptest.Condition(vip.Decide(viptest.Snapshot(append(test.given, noClass)...)), cp)
+			assert.Equal(t, test.reason, condition.Reason)
+			assert.Equal(t, test.want, condition.Message)
+		})
+	}
+}
+
 func TestMessageStaysShort(t *testing.T) {
 	given := []viptest.Option{viptest.With(held), viptest.WithClaim(cp, "pool-000")}
 	for i := range 500 {

@@ -31,7 +31,17 @@ type subject struct {
 type reading struct {
 	texts   [2]string
 	found   bool
+	number  bool
 	unknown bool
+}
+
+// is reports whether a scalar is what a pool asks for. Of numbers the value counts: the API server does not keep how
+// they were written.
+func (r reading) is(wanted string) bool {
+	if slices.Contains(r.texts[:], wanted) {
+		return true
+	}
+	return r.number && json.Valid([]byte(wanted)) && shortest(json.Number(wanted)) == r.texts[1]
 }
 
 // naming is how a pool's list of Clusters stands to a Cluster.
@@ -74,7 +84,7 @@ func (s *subject) agrees(wanted []Variable) (agrees, unknown bool) {
 		switch read := s.read(wanted[i].Path); {
 		case read.unknown:
 			unknown = true
-		case !read.found || !slices.Contains(read.texts[:], wanted[i].Value):
+		case !read.found || !read.is(wanted[i].Value):
 			return false, false
 		}
 	}
@@ -133,7 +143,7 @@ func readingOf(value any, path string) reading {
 		text := strconv.FormatBool(value)
 		return reading{texts: [2]string{text, text}, found: true}
 	case json.Number:
-		return reading{texts: [2]string{value.String(), shortest(value)}, found: true}
+		return reading{texts: [2]string{value.String(), shortest(value)}, found: true, number: true}
 	}
 	return reading{}
 }

@@ -71,6 +71,9 @@ func anyCluster(c *vip.Cluster, pick pick) {
 	c.Endpoint.Host = one(pick, "", "", "by-hand.example.com", anyAddress(pick))
 	c.Endpoint.Port = int32(one(pick, 0, 6443))
 	c.Held, c.InUse, c.Deleting, c.Paused = pick(2) == 0, pick(2) == 0, pick(4) == 0, rarely(pick)
+	if pick(3) == 0 {
+		values(map[string]string{viptest.HostVariable: strconv.Quote(anyAddress(pick))})(c)
+	}
 	for _, role := range anyRoles {
 		if pick(2) == 0 {
 			annotation(role, anyAddress(pick))(c)

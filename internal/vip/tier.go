@@ -3,6 +3,8 @@ package vip
 import (
 	"cmp"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Tier is how specifically a pool is meant for a Cluster that it matches. Pools of a more specific tier come before
@@ -36,15 +38,28 @@ func (t Tier) Why() string { return tiers[t].why }
 
 // TierFor returns the tier of a pool for a Cluster that it matches.
 func (p *Pool) TierFor(c *Cluster) Tier {
-	named := func(entry Class) bool { return entry.Name != AnyClass && c.Class.matches(entry) }
+	return p.tier(p.naming(c) == namesCluster, func(entry Class) bool { return entry.Name != AnyClass && c.Class.matches(entry) })
+}
+
+// BestTier returns the most specific tier that a pool can be in for any Cluster; TierNone if it serves nobody.
+func (p *Pool) BestTier() Tier {
+	if len(p.Classes) == 0 || len(p.Roles) == 0 {
+		return TierNone
+	}
+	named := slices.ContainsFunc(p.Clusters, func(entry types.NamespacedName) bool { return entry.Name != AnyCluster })
+	return p.tier(named, func(entry Class) bool { return entry.Name != AnyClass })
+}
+
+// tier is the table of tiers: named says that the pool names the Cluster, and ofClass which of its entries name its class.
+func (p *Pool) tier(named bool, ofClass func(Class) bool) Tier {
 	switch {
-	case p.naming(c) == namesCluster:
+	case named:
 		return TierNames
 	case len(p.Variables) > 0:
 		return TierVariables
 	case p.Namespace != "":
 		return TierNamespace
-	case slices.ContainsFunc(p.Classes, named):
+	case slices.ContainsFunc(p.Classes, ofClass):
 		return TierClass
 	}
 	return TierAny

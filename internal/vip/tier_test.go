@@ -78,6 +78,7 @@ func TestWhatMakesATier(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := onVLAN7()
 			assert.Equal(t, test.want, vip.Choose(&cluster, []vip.Pool{test.pool}, names.RoleControlPlane).Tier)
+			assert.Equal(t, test.want, test.pool.BestTier(), "no other Cluster is in a more specific one")
 		})
 	}
 }
@@ -96,7 +97,9 @@ func TestWhatKeepsOthersOut(t *testing.T) {
 		"if it asks for another value, should not mind":                                          {[]vip.Pool{cpPool("a", local, closed, asks("network=x")), cpPool("c")}, "c"},
 		"if it is closed for something else, should not keep a more specific global one out":     {[]vip.Pool{cpPool("a", local, closed), cpPool("b", named)}, "b"},
 		"if nobody knows whom it is for, should keep all global ones out":                        {[]vip.Pool{cpPool("a", local, unread), cpPool("b", named), cpPool("c", asks("network=vlan-7"))}, ""},
-		"if nobody knows whom it is for, should leave the others of the namespace alone":         {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", named)}, "b"},
+		"if nobody knows whom it is for, should leave the others of the namespace alone":         {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c")}, "b"},
+		"if it keeps a global one out, should not spill over to one that is less specific":       {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", named)}, ""},
+		"if nobody knows about a global one either, should not spill over":                       {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", large)}, ""},
 		"if nobody knows whom that of another namespace is for, should not mind":                 {[]vip.Pool{cpPool("a", viptest.Local("x"), unread), cpPool("b", named)}, "b"},
 		"if nobody knows whom that of another class is for, should not mind":                     {[]vip.Pool{cpPool("a", local, unread, classes(vip.Class{Name: "x"})), cpPool("b")}, "b"},
 		"if nobody knows whom that in deletion is for, should not mind":                          {[]vip.Pool{cpPool("a", local, unread, func(p *vip.Pool) { p.Deleting = true }), cpPool("b")}, "b"},
@@ -186,13 +189,14 @@ func TestTiersNeverSpillOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pools := randomPools(t)
 		cluster := onVLAN7(has("large", ""))
-		best, floor, shut := 0, 0, false
+		best, floor, shut, bestLocal := 0, 0, false, false
 		for i := range pools {
 			specific, serves := standing(&pools[i])
 			global := pools[i].Namespace == ""
 			switch {
+			case serves && specific > best:
+				best, bestLocal = specific, !global
 			case serves:
-				best = max(best, specific)
 			case specific > 0 && (!pools[i].Closed || !global):
 				floor = max(floor, specific)
 				shut = shut || pools[i].Unread
@@ -203,14 +207,13 @@ func TestTiersNeverSpillOver(t *testing.T) {
 			specific, serves := standing(pool)
 			require.True(t, serves)
 			require.GreaterOrEqual(t, specific, floor, "%s", pool.Ref)
+			require.LessOrEqual(t, choice.Tier, pool.BestTier(), "%s", pool.Ref)
 			require.False(t, shut && pool.Namespace == "", "%s", pool.Ref)
-			if !shut {
-				require.Equal(t, best, specific, "%s", pool.Ref)
-			}
+			require.Equal(t, best, specific, "%s", pool.Ref)
 		}
 		require.Equal(t, len(choice.Candidates) > 0, choice.Pool != nil)
 		require.Equal(t, choice.Pool != nil, choice.Tier != vip.TierNone)
-		if !shut && best > 0 && best >= floor {
+		if best > 0 && best >= floor && (!shut || bestLocal) {
 			require.NotNil(t, choice.Pool)
 		}
 		shuffled := rapid.Permutation(pools).Draw(t, "pools")

@@ -153,7 +153,7 @@ func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && 
 
 func (a *allocation) waitingForTopology(address string) string {
 	if a.ClusterClass == nil {
-		return fmt.Sprintf("%s is allocated; ClusterClass %s is not there, create it or correct the Cluster", address, a.cluster.Class)
+		return fmt.Sprintf("%s is allocated; ClusterClass %s does not exist, create it or correct the Cluster's spec.topology", address, a.cluster.Class)
 	}
 	return fmt.Sprintf("%s is allocated; it is written when the topology controller has paused the control plane, so that no machine is built without it (%s)",
 		address, a.topologySaid())

@@ -1,9 +1,11 @@
 package vip
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,6 +149,18 @@ func (c *Cluster) variable(path string) any {
 		value = object[field]
 	}
 	return value
+}
+
+// inVariables reports whether an address stands in one of the variables, as the allocator writes it there: before
+// everything else, and which one that was, the pool may not say any more. Templates may be rendered with it.
+func (c *Cluster) inVariables(addr netip.Addr) bool {
+	text := []byte(strconv.Quote(addr.String()))
+	for _, raw := range c.Variables {
+		if bytes.Contains(raw, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // same reports whether a variable has the value that is wanted. Two spellings of one address are the same.

@@ -35,7 +35,8 @@ func warnings(s *Snapshot) []Warning {
 }
 
 // endpointInRange warns of an endpoint that was typed by hand: an address that a pool may hand out will meet another
-// Cluster's one day. What the allocator assigned comes from a claim, which keeps others away.
+// Cluster's one day. What the allocator assigned comes from a claim, which keeps others away. It names no other
+// tenant's pool.
 func (a *allocation) endpointInRange() []Warning {
 	c := a.cluster
 	addr := ParseAddr(c.Endpoint.Host)
@@ -47,15 +48,23 @@ func (a *allocation) endpointInRange() []Warning {
 		return nil
 	}
 	var pools []string
+	elsewhere := false
 	for i := range a.Pools {
-		if Contain(a.Pools[i].Offers, addr) {
-			pools = append(pools, a.Pools[i].Ref.String())
+		switch pool := &a.Pools[i]; {
+		case !Contain(pool.Offers, addr):
+		case pool.Namespace != "" && pool.Namespace != c.Namespace:
+			elsewhere = true
+		default:
+			pools = append(pools, pool.Ref.String())
 		}
+	}
+	slices.Sort(pools)
+	if elsewhere {
+		pools = append(pools, "a pool of another namespace")
 	}
 	if len(pools) == 0 {
 		return nil
 	}
-	slices.Sort(pools)
 	if more := len(pools) - namedPools; more > 0 {
 		pools = append(pools[:namedPools], fmt.Sprintf("%d more", more))
 	}

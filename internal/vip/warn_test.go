@@ -33,6 +33,17 @@ func TestWarnings(t *testing.T) {
 			[]viptest.Option{inRange, viptest.With(host("10.0.0.9", 6443), func(c *vip.Cluster) { c.Class = vip.Class{} })},
 			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp may give it to another Cluster: add it to excludedAddresses there",
 		},
+		"if the pool is another tenant's, should not name it": {
+			[]viptest.Option{viptest.WithPool("secret", cp, viptest.Local("red"), offers("10.0.0.1", "10.0.0.50")), viptest.With(host("10.0.0.9", 6443))},
+			"10.0.0.9 was set by hand and a pool of another namespace may give it to another Cluster: add it to excludedAddresses there",
+		},
+		"if one of several is another tenant's, should name the others": {
+			[]viptest.Option{
+				viptest.WithPool("a", cp, viptest.Local("red"), offers("10.0.0.1", "10.0.0.50")), inRange,
+				viptest.WithPool("b", cp, viptest.Local("blue"), offers("10.0.0.1", "10.0.0.50")), viptest.With(host("10.0.0.9", 6443)),
+			},
+			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp and a pool of another namespace may give it to another Cluster: add it to excludedAddresses there",
+		},
 		"if it lies outside, should not warn":                {[]viptest.Option{inRange, viptest.With(host("10.0.0.51", 6443))}, ""},
 		"if it is a name, should not warn":                   {[]viptest.Option{inRange, viptest.With(host("lb.example.com", 6443))}, ""},
 		"if the address comes from a claim, should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) { offers("10.0.0.1", "10.0.0.50")(&s.Pools[0]) }}, ""},

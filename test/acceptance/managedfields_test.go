@@ -109,6 +109,18 @@ func TestManagedFieldsAreLost(t *testing.T) {
 		})
 		s.writesNoMore(mark, 1)
 	})
+	t.Run("if a claim names its owner at another version than the one in use, should renew that with one write", func(t *testing.T) {
+		s := newScope(t, e, operator)
+		s.pool(controlPlane, 10, 19)
+		s.cluster("one")
+		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
+		s.settled()
+		mark := s.mark()
+		s.patchClaim("vip-cp-one", map[string]any{"op": "replace", "path": "/metadata/ownerReferences/0/apiVersion", "value": "cluster.x-k8s.io/v1alpha4"})
+		s.ownedAt(s.Version, "vip-cp-one")
+		s.looks(operator, 3)
+		require.Len(t, s.changes(mark), 1)
+	})
 }
 
 // TestDNSRecordsOfNobody is the same for DNS records.

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,16 +17,17 @@ import (
 )
 
 // example applies a file of examples/pools as it stands, but that each of the given texts, which name a class or a
-// namespace at their end, names the test's instead.
+// namespace at their end, names the test's instead. What follows a bar in them stays.
 func (s *scope) example(file string, named ...string) {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "pools", file))
 	require.NoError(s.t, err)
 	content := string(text)
 	for _, name := range named {
-		require.Contains(s.t, content, name+"\n")
+		name, stays, _ := strings.Cut(name, "|")
+		require.Contains(s.t, content, name+stays+"\n")
 		key, _, _ := strings.Cut(name, ": ")
-		content = strings.ReplaceAll(content, name+"\n", key+": "+s.name+"\n")
+		content = strings.ReplaceAll(content, name+stays+"\n", key+": "+s.name+stays+"\n")
 	}
 	applied, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), content)
 	require.NoError(s.t, err)
@@ -70,6 +72,36 @@ func TestPoolExamples(t *testing.T) {
 				s.sees(name, endpoint(want, 6443))
 			}
 		},
+		"per-network.yaml": func(_ *testing.T, s *scope) {
+			s.networks()
+			s.example("per-network.yaml", "cluster-class: edge|-net")
+			s.cluster("one", s.onNetwork("vlan-8", "berlin"))
+			s.cluster("two", s.onNetwork("vlan-7", "berlin"))
+			s.cluster("three", s.onNetwork("vlan-9", "berlin"))
+			s.sees("one", endpoint("10.91.8.10", 6443))
+			s.sees("two", endpoint("10.91.7.10", 6443))
+			s.sees("three", endpoint("", 0), condition(controlPlane, names.ReasonPoolNotFound))
+		},
+		"reservation.yaml": func(_ *testing.T, s *scope) {
+			s.example("reservation.yaml", "cluster-class: vault", "clusters: team-a|/berlin")
+			for _, name := range []string{"one", "berlin"} {
+				s.cluster(name)
+			}
+			s.sees("one", endpoint("10.92.0.10", 6443))
+			s.sees("berlin", endpoint("10.92.0.50", 6443))
+			s.delete("berlin")
+			s.gone("berlin")
+			s.cluster("berlin")
+			s.sees("berlin", endpoint("10.92.0.50", 6443))
+		},
+		"any-class.yaml": func(_ *testing.T, s *scope) {
+			s.networks()
+			s.example("any-class.yaml", "namespaces: sandbox")
+			s.cluster("one")
+			s.cluster("two", s.onNetwork("vlan-8", "berlin"))
+			s.served("one")
+			s.served("two")
+		},
 		"public-and-internal-ingress.yaml": func(_ *testing.T, s *scope) {
 			s.example("public-and-internal-ingress.yaml", "cluster-class: web")
 			s.cluster("one")
@@ -109,6 +141,22 @@ func TestPoolTrouble(t *testing.T) {
 		s.cluster("by-hand", func(c *harness.NewCluster) { c.Host, c.Port = s.ip(12), 6443 })
 		cluster := s.sees("by-hand", condition(controlPlane, names.ReasonEndpointProvided))
 		require.NotContains(t, cluster.Condition(controlPlane).Message, "excludedAddresses")
+	})
+	t.Run("if the ClusterClass does not exist, should say that, and serve the Cluster when it does", func(t *testing.T) {
+		s := ordinary(t)
+		late := s.name + "-late"
+		s.cluster("one", func(c *harness.NewCluster) { c.Class = late })
+		waits := s.sees("one", condition(controlPlane, names.ReasonPoolNotFound))
+		require.Contains(t, waits.Condition(controlPlane).Message, "ClusterClass "+s.name+"/"+late+" does not exist")
+		s.create(harness.NewClass{Namespace: s.name, Name: late})
+		s.sees("one", func(c *harness.Cluster) error {
+			if message := c.Condition(controlPlane).Message; !strings.Contains(message, "put the labels") {
+				return errors.New(message)
+			}
+			return nil
+		})
+		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Class = late })
+		s.sees("one", endpoint(s.ip(10), 6443))
 	})
 	t.Run("if a role cannot be one, should say so on the pool and go on with the others", func(t *testing.T) {
 		s := ordinary(t)

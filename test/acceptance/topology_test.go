@@ -114,6 +114,22 @@ func TestVariables(t *testing.T) {
 		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "0.0.0.0"} })
 		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)))
 	})
+	t.Run("if the class requires the variables and gives placeholders by default, should need none from the user", func(t *testing.T) {
+		s := ordinary(t)
+		host, port := declared("vip", "string"), declared("vipPort", "integer")
+		for variable, placeholder := range map[*map[string]any]any{&host: "", &port: int64(0)} {
+			(*variable)["required"] = true
+			require.NoError(t, unstructured.SetNestedField(*variable, placeholder, "schema", "openAPIV3Schema", "default"))
+		}
+		class := s.name + "-defaults"
+		s.create(harness.NewClass{Namespace: s.name, Name: class, Variables: []any{host, port}, Patches: []any{harness.FromVariable("vip")}})
+		s.pool(controlPlane, 10, 10, func(p *harness.NewPool) {
+			p.Class, p.Annotations = class, map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
+		})
+		s.cluster("prod", func(c *harness.NewCluster) { c.Class = class })
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443),
+			variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+	})
 	t.Run("if the user gave the port another value, should take it for the endpoint", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(8443)} })

@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/options"
+	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
@@ -136,9 +136,9 @@ func TestPoolsAreCurrent(t *testing.T) {
 		assert.Len(t, rows, len(keys), "the reference has a %s that is not read", kind)
 	}
 	text = strings.Join(strings.Fields(text), " ")
-	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read", capi.MaxPoolClasses, capi.MaxPoolRoles, capi.MaxPoolNamespaces))
-	assert.Contains(t, text, fmt.Sprintf("So does a list of more than %d Clusters, or of more than %d variables", capi.MaxPoolClusters, capi.MaxPoolVariables))
-	assert.Contains(t, text, fmt.Sprintf("at most %d bytes", capi.MaxPoolAnnotation))
+	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read", poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces))
+	assert.Contains(t, text, fmt.Sprintf("So does a list of more than %d Clusters, or of more than %d variables", poolconfig.MaxPoolClusters, poolconfig.MaxPoolVariables))
+	assert.Contains(t, text, fmt.Sprintf("at most %d bytes", poolconfig.MaxPoolAnnotation))
 }
 
 func constantsByValue(t *testing.T) map[string]string {

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,6 +55,22 @@ func TestEveryModuleIsWatched(t *testing.T) {
 	assert.Greater(t, modules, 10)
 }
 
+// TestActionsArePinned: a tag of an action is anybody's to move who owns it; a commit is not.
+func TestActionsArePinned(t *testing.T) {
+	workflows, err := filepath.Glob("../../.github/workflows/*.yaml")
+	require.NoError(t, err)
+	used := regexp.MustCompile(`uses: (.*)`)
+	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	actions := 0
+	for _, workflow := range workflows {
+		for _, match := range used.FindAllStringSubmatch(read(t, workflow), -1) {
+			actions++
+			assert.Regexp(t, pinned, match[1], "%s: name the commit, and the version in a comment", workflow)
+		}
+	}
+	assert.Greater(t, actions, 10)
+}
+
 // TestWorkflowsThatHaveNotRunAreNamed: whoever contributes reads which workflows are untried.
 func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	workflows, err := filepath.Glob("../../.github/workflows/*.yaml")
@@ -69,4 +86,24 @@ func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 		assert.Contains(t, read(t, workflow), "has not run yet", "%s says so itself", name)
 	}
 	assert.ElementsMatch(t, want, strings.Split(names, ", "))
+}
+
+// TestWhatIsLeftToTheNight: the tests that a change does not run on the oldest versions are there, and every night runs them.
+func TestWhatIsLeftToTheNight(t *testing.T) {
+	makefile := read(t, "../../Makefile")
+	_, list, found := strings.Cut(makefile, "SAME_ON_ALL :=")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "\nspace")
+	left := strings.Fields(strings.ReplaceAll(list, "\\", ""))
+	assert.Greater(t, len(left), 10)
+	files, err := filepath.Glob("../acceptance/*_test.go")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, file := range files {
+		tests.WriteString(read(t, file))
+	}
+	for _, name := range left {
+		assert.Contains(t, tests.String(), "\nfunc "+name+"(", "take it out of SAME_ON_ALL in the Makefile, or give it its new name")
+	}
+	assert.Contains(t, read(t, "../../.github/workflows/nightly.yaml"), "make test-matrix")
 }

@@ -48,6 +48,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("if the operator runs, should say what it did", e.withOperator)
 	t.Run("if an endpoint was typed by hand, should say how the pool's comes in its place", e.fromHandToPool)
 	t.Run("if Clusters come and go, should show them while it watches", e.watches)
+	t.Run("if somebody looks in the browser, should show it and follow", e.shows)
 	t.Run("if there is trouble, should find it", e.findsTrouble)
 	t.Run("if a role was misspelled, should take it out of service", e.retires)
 	stop()
@@ -114,6 +115,12 @@ func (e *env) withOperator(t *testing.T) {
 	require.Len(t, cp.Addresses, 2)
 	assert.Equal(t, "first", cp.Addresses[0].Cluster)
 	assert.Equal(t, controlPlane, cp.Addresses[0].Role)
+
+	assert.Contains(t, e.vip(t, "pools", "--map").out, "10.0.0.0  -##.", "the network's own, two that are held, and those that are free")
+	report := e.vip(t, "report", "-n", team)
+	assert.Zero(t, report.code)
+	assert.Contains(t, report.out, "10.0.0.1: held, Cluster team/first, role control-plane, claim team/vip-cp-first")
+	assert.NotContains(t, report.out, "<script")
 
 	var document struct{ Clusters []view.Cluster }
 	require.NoError(t, yaml.Unmarshal([]byte(e.vip(t, "list", "-n", team, "-o", "yaml").out), &document))

@@ -4,8 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gorizond/capi-vip-allocator/test/plane/internal/build"
 )
@@ -65,62 +70,97 @@ func Kubectl(ctx context.Context, options Options) (string, error) {
 	return artifacts.Binaries[build.CommandLine], nil
 }
 
+// source is one group of programs that a plane needs.
+type source struct {
+	group build.Group
+	names []string
+	// label is for people, before the version of what is built.
+	label     string
+	artifacts *build.Artifacts
+}
+
+// kubernetes maps the names of programs to what they run as.
+func kubernetes() map[string]Component {
+	return map[string]Component{
+		build.Etcd:              Etcd,
+		build.APIServer:         APIServer,
+		build.ControllerManager: ControllerManager,
+	}
+}
+
 func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
 	if err != nil {
 		return nil, err
 	}
 	result := &binaries{programs: map[Component]string{}, versions: map[Component]string{}, released: map[Component]string{}}
-	if err := result.kubernetes(ctx, builder, options.AssetsDir, options.Log); err != nil {
-		return nil, err
-	}
 	capiGroup, ipamGroup := options.Stack.groups()
-	capi, err := builder.Ensure(ctx, capiGroup, build.CAPI)
-	if err != nil {
+	capi := &source{group: capiGroup, names: []string{build.CAPI}, label: "Cluster API "}
+	ipam := &source{group: ipamGroup, names: []string{build.IPAM}, label: "the IPAM provider "}
+	sources := []*source{capi, ipam}
+	if missing := result.takePrebuilt(options.AssetsDir, options.Log); len(missing) > 0 {
+		sources = slices.Insert(sources, 0, &source{group: build.Kubernetes(), names: missing, label: "Kubernetes "})
+	}
+	if err := buildAll(ctx, builder, sources); err != nil {
 		return nil, err
 	}
-	ipam, err := builder.Ensure(ctx, ipamGroup, build.IPAM)
-	if err != nil {
-		return nil, err
+	components := kubernetes()
+	components[build.CAPI], components[build.IPAM] = CAPI, IPAM
+	for _, s := range sources {
+		for name, path := range s.artifacts.Binaries {
+			result.programs[components[name]] = path
+			result.versions[components[name]] = s.label + s.artifacts.Version
+		}
 	}
-	result.programs[CAPI], result.versions[CAPI] = capi.Binaries[build.CAPI], "Cluster API "+capi.Version
-	result.programs[IPAM], result.versions[IPAM] = ipam.Binaries[build.IPAM], "the IPAM provider "+ipam.Version
-	result.capiManifests, result.ipamManifests = capi.Manifests, ipam.Manifests
+	result.capiManifests, result.ipamManifests = capi.artifacts.Manifests, ipam.artifacts.Manifests
 	if err := result.providers(ctx, builder, options); err != nil {
 		return nil, err
 	}
 	return result, nil
 }
 
-// kubernetes takes prebuilt programs where there are some, and builds the rest.
-func (b *binaries) kubernetes(ctx context.Context, builder *build.Builder, assets string, log io.Writer) error {
-	components := map[string]Component{
-		build.Etcd:              Etcd,
-		build.APIServer:         APIServer,
-		build.ControllerManager: ControllerManager,
-	}
+// buildAll builds what is missing, two groups beside each other: while one is linked, which takes one core, the other is
+// compiled.
+func buildAll(ctx context.Context, builder *build.Builder, sources []*source) error {
 	var missing []string
-	for name, component := range components {
-		path := filepath.Join(assets, name)
-		if assets == "" || !isFile(path) {
-			missing = append(missing, name)
-			continue
+	for _, s := range sources {
+		names, err := builder.Missing(ctx, s.group, s.names...)
+		if err != nil {
+			return err
 		}
-		_, _ = fmt.Fprintf(log, "plane: using %s of %s\n", name, assetsVariable)
-		b.programs[component], b.versions[component] = path, assetsVariable
+		missing = append(missing, names...)
 	}
-	if len(missing) == 0 {
-		return nil
+	if len(missing) > 0 {
+		builder.Say("building %s from source, once; this takes some minutes", strings.Join(missing, ", "))
 	}
-	artifacts, err := builder.Ensure(ctx, build.Kubernetes(), missing...)
-	if err != nil {
-		return err
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2)
+	for _, s := range sources {
+		group.Go(func() (err error) {
+			s.artifacts, err = builder.Ensure(ctx, s.group, s.names...)
+			return err
+		})
 	}
-	for _, name := range missing {
-		component := components[name]
-		b.programs[component], b.versions[component] = artifacts.Binaries[name], "Kubernetes "+artifacts.Version
+	return group.Wait()
+}
+
+// takePrebuilt takes the Kubernetes programs that are in the directory of assets, and returns the names of those that are
+// not.
+func (b *binaries) takePrebuilt(assets string, log io.Writer) (missing []string) {
+	components := kubernetes()
+	for _, name := range slices.Sorted(maps.Keys(components)) {
+		path := filepath.Join(assets, name)
+		switch {
+		case assets != "" && isFile(path):
+			_, _ = fmt.Fprintf(log, "plane: using %s of %s\n", name, assetsVariable)
+			b.programs[components[name]], b.versions[components[name]] = path, assetsVariable
+			continue
+		case assets != "":
+			_, _ = fmt.Fprintf(log, "plane: no %s in %s: it is built from source\n", name, assetsVariable)
+		}
+		missing = append(missing, name)
 	}
-	return nil
+	return missing
 }
 
 func isFile(path string) bool {

@@ -74,7 +74,13 @@ func (p *Plane) installAll(ctx context.Context) error {
 
 func (p *Plane) installCAPI(ctx context.Context) error {
 	provider := p.provider("cluster-api", "capi-", capiNamespace, capiAccount, p.ports.capiWebhook)
-	return p.installProvider(ctx, provider, p.binaries.capiManifests, capiNamespace, capiAccount)
+	if err := p.installProvider(ctx, provider, p.binaries.capiManifests, capiNamespace, capiAccount); err != nil {
+		return err
+	}
+	if version := p.options.Stack.unserved(); version != "" {
+		return p.Serve(ctx, version, false)
+	}
+	return nil
 }
 
 func (p *Plane) installIPAM(ctx context.Context) error {

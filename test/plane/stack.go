@@ -18,13 +18,15 @@ const (
 	StackCurrent Stack = "capi-v1.14"
 	// StackOldest is Cluster API 1.10 with IPAM provider 1.0; everything is served at v1beta1 only.
 	StackOldest Stack = "capi-v1.10"
+	// StackV1Beta2 is StackCurrent without v1beta1, which Cluster API 1.16 stops serving.
+	StackV1Beta2 Stack = "capi-v1.14-v1beta2"
 )
 
 // StackVariable is the environment variable that chooses the stack of a test run.
 const StackVariable = "PLANE_STACK"
 
 // Stacks lists all stacks.
-func Stacks() []Stack { return []Stack{StackCurrent, StackOldest} }
+func Stacks() []Stack { return []Stack{StackCurrent, StackOldest, StackV1Beta2} }
 
 // StackFromEnv reads the stack of a test run from the environment; the default is StackCurrent.
 func StackFromEnv() (Stack, error) { return ParseStack(os.Getenv(StackVariable)) }
@@ -50,6 +52,14 @@ func (s Stack) ClusterVersion() string {
 		return "v1beta1"
 	}
 	return "v1beta2"
+}
+
+// unserved is a version that Cluster API of the stack could serve and does not; empty if there is none.
+func (s Stack) unserved() string {
+	if s == StackV1Beta2 {
+		return "v1beta1"
+	}
+	return ""
 }
 
 // groups are the nested modules that Cluster API and the IPAM provider of the stack are built from.

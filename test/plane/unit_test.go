@@ -1,8 +1,11 @@
 package plane
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -87,6 +90,36 @@ func TestUserData(t *testing.T) {
 	vm.Guest = nil
 	_, err = vm.UserData()
 	require.ErrorContains(t, err, "has no user data")
+}
+
+func TestPrebuiltProgramsAreTaken(t *testing.T) {
+	assets := t.TempDir()
+	for _, name := range []string{"etcd", "kube-apiserver"} {
+		require.NoError(t, os.WriteFile(filepath.Join(assets, name), nil, 0o600))
+	}
+	for name, test := range map[string]struct {
+		assets  string
+		missing []string
+		said    string
+	}{
+		"if there is no directory, should build everything and be silent": {
+			"", []string{"etcd", "kube-apiserver", "kube-controller-manager"}, "",
+		},
+		"if there is what envtest has, should build the controller manager and say so": {
+			assets, []string{"kube-controller-manager"}, "no kube-controller-manager in KUBEBUILDER_ASSETS",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			b := &binaries{programs: map[Component]string{}, versions: map[Component]string{}}
+			require.Equal(t, test.missing, b.takePrebuilt(test.assets, &log))
+			require.Len(t, b.programs, 3-len(test.missing))
+			if test.said == "" {
+				require.Empty(t, log.String())
+			}
+			require.Contains(t, log.String(), test.said)
+		})
+	}
 }
 
 func TestFeatureGates(t *testing.T) {

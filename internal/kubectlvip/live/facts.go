@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/spread"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -23,22 +24,13 @@ func (w *World) Facts() *view.Facts {
 	now := w.reader.now()
 	f := &view.Facts{
 		Now: now, Operator: w.Operators[0], Also: w.Operators[1:], Platform: w.platform, Limits: w.limits,
-		PoolsKnown:   w.poolsKnown(),
-		ClassesKnown: w.scope == "" && !slices.Contains(w.unreadable, w.API.ClusterClasses()),
+		PoolsKnown: w.poolsKnown(),
 	}
 	if w.Store == nil {
 		return f
 	}
-	for _, object := range w.Store.Clusters.GetStore().List() {
-		cluster, ok := object.(*capi.Cluster)
-		if !ok {
-			continue
-		}
-		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
-			f.Snapshots = append(f.Snapshots, snapshot)
-		}
-	}
-	slices.SortFunc(f.Snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
+	f.ClassesKnown = !w.Store.SomeClasses
+	f.Snapshots = w.snapshots(now)
 	f.Pools = w.pools()
 	f.Classes = w.Store.Classes()
 	for _, object := range w.Store.Claims.GetStore().List() {
@@ -62,6 +54,29 @@ func (w *World) Facts() *view.Facts {
 		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)), cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
 	})
 	return f
+}
+
+// snapshots returns what the decision about each Cluster rests on, by namespace and name.
+func (w *World) snapshots(now time.Time) []vip.Snapshot {
+	objects := w.Store.Clusters.GetStore().List()
+	gathered := make([]*vip.Snapshot, len(objects))
+	spread.Each(len(objects), func(i int) {
+		cluster, ok := objects[i].(*capi.Cluster)
+		if !ok {
+			return
+		}
+		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
+			gathered[i] = &snapshot
+		}
+	})
+	var snapshots []vip.Snapshot
+	for _, snapshot := range gathered {
+		if snapshot != nil {
+			snapshots = append(snapshots, *snapshot)
+		}
+	}
+	slices.SortFunc(snapshots, func(a, b vip.Snapshot) int { return byName(a.Cluster.Key(), b.Cluster.Key()) })
+	return snapshots
 }
 
 // poolsKnown reports whether all kinds of pools that the operator may choose from were read.
@@ -88,7 +103,9 @@ func (w *World) pools() []view.PoolFacts {
 				continue
 			}
 			facts := view.PoolFacts{Pool: pool.Snapshot(time.Time{})}
-			facts.Offers = pool.Ranges()
+			layout := pool.Layout()
+			facts.Offers, facts.Space, facts.Excluded, facts.Reserved, facts.Gateway =
+				layout.Offers, layout.Space, layout.Excluded, layout.Reserved, layout.Gateway
 			_, facts.Paused = pool.Annotations[names.Paused]
 			pools = append(pools, facts)
 		}

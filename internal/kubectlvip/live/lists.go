@@ -32,7 +32,7 @@ type source struct {
 
 // sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut watches.
 func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) {
-	var informers state.Informers
+	informers := state.Informers{ClusterVersion: w.API.Cluster.String()}
 	var sources []source
 	for _, resource := range w.API.Views() {
 		client, err := w.clientFor(config, resource)
@@ -133,16 +133,13 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 			return nil, fmt.Errorf("keep %s: %w", s.Plural, err)
 		}
 	}
+	informers.SomeClasses = w.scope != "" || slices.Contains(w.unreadable, w.API.ClusterClasses())
 	store, err := state.NewStore(informers)
 	if err != nil {
 		return nil, err
 	}
 	w.limits = append(slices.Clip(w.limits), limits...)
-	for _, object := range informers.Addresses.GetStore().List() {
-		if address, ok := object.(*capi.Address); ok {
-			store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
-		}
-	}
+	observeServed(store)
 	return store, nil
 }
 

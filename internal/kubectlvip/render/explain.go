@@ -16,6 +16,9 @@ const shownPools = 8
 func Explain(out io.Writer, e *view.Explanation, o *Options) error {
 	p := &printer{out: out, o: o}
 	p.line("%s %s/%s  %s", o.paint("Cluster", bold), e.Namespace, e.Name, o.paint(e.State, stateStyle(e.State)))
+	if e.Cause != "" {
+		p.fold("  Cause: ", e.Cause)
+	}
 	p.fold("  ", e.Summary)
 	for _, do := range e.Do {
 		p.fold("  - ", do)

@@ -96,6 +96,23 @@ func explained() map[string]*view.Facts {
 				f.Pools = append(f.Pools, view.PoolFacts{Pool: viptest.Pool(fmt.Sprintf("spare-%d", i), "storage")})
 			}
 		}),
+		"class does not exist": more(of(viptest.WithPools(), func(s *vip.Snapshot) {
+			s.ClusterClass, s.Cluster.Class.Name = nil, "bare-metl"
+		}), func(f *view.Facts) {
+			f.Classes, f.ClassesKnown = []vip.Class{{Namespace: viptest.Namespace, Name: viptest.ClassName}}, true
+		}),
+		"role nearly right": of(viptest.WithPool("stranger", names.RoleControlPlane, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "vsphere"}} }),
+			viptest.WithPool("cp", "", func(p *vip.Pool) {
+				p.Roles, p.Problems = nil, []string{names.Role + ": role \"control-plan\" is too near to control-plane"}
+			})),
+		"class nearly right": of(viptest.WithPool("cp", names.RoleControlPlane, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "baremetal"}} }),
+			viptest.WithPool("stranger", names.RoleControlPlane, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "vsphere"}} })),
+		"custom role nearly right": carried(viptest.WithPools(), viptest.WithPool("disks", "storge"), viptest.WithClaim("storage", "gone"),
+			viptest.WithClaim("storge", "disks"), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), viptest.WithBound(names.RoleIngress, "web", "10.0.0.20")),
+		"asked and no operator": more(of(viptest.WithPools(), viptest.WithClaim(names.RoleControlPlane, "cp"),
+			viptest.WithClaim(names.RoleIngress, "web")), notRunning),
+		"deleted and no operator":        more(of(viptest.Served(), cluster(func(c *vip.Cluster) { c.Deleting = true })), notRunning),
+		"pool not found and no operator": more(of(), notRunning),
 		"pool exhausted": carried(viptest.WithPools(viptest.Full), viptest.WithPool("cp-2", names.RoleControlPlane, viptest.Full),
 			viptest.WithClaim(names.RoleControlPlane, "cp")),
 		"many pools match": of(viptest.WithPool("cp", names.RoleControlPlane, viptest.Full, func(p *vip.Pool) { p.Priority = 10 }),

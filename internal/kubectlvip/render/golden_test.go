@@ -131,6 +131,12 @@ func TestList(t *testing.T) {
 		return render.List(out, view.List(fleet(), viptest.Namespace), false, options())
 	})
 	golden(t, "list json", asJSON(clusters))
+	golden(t, "list without the operator", func(out io.Writer) error {
+		f := fleet()
+		f.Operator = stopped()
+		f.Snapshots = append(f.Snapshots, named(viptest.Namespace, "new", viptest.Snapshot(viptest.WithPools())))
+		return render.List(out, view.List(f, ""), true, options())
+	})
 }
 
 func TestPools(t *testing.T) {
@@ -142,7 +148,7 @@ func TestPools(t *testing.T) {
 	golden(t, "pools addresses", func(out io.Writer) error { return render.Pools(out, view.Pools(fleet(), "", true), options()) })
 	golden(t, "pools json", asJSON(view.Pools(fleet(), viptest.Namespace, true)))
 	golden(t, "pools none in use", func(out io.Writer) error {
-		return render.Pools(out, []view.Pool{{Name: "new", Tier: view.TierGlobal, Addresses: []view.PoolAddress{}}}, options())
+		return render.Pools(out, []view.Pool{{Name: "new", Addresses: []view.PoolAddress{}}}, options())
 	})
 }
 

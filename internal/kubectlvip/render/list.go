@@ -20,7 +20,7 @@ func List(out io.Writer, clusters []view.Cluster, namespaces bool, o *Options) e
 
 // ListLines returns the lines that List prints.
 func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
-	roles := rolesOf(clusters)
+	roles := RolesOf(clusters)
 	t := &table{header: []string{"NAME", "CLASS", "STATE"}}
 	for _, role := range roles {
 		t.header = append(t.header, strings.ToUpper(role))
@@ -42,8 +42,8 @@ func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
 	return t.lines(o)
 }
 
-// rolesOf returns the roles of all Clusters: the two standard ones, and the others by name.
-func rolesOf(clusters []view.Cluster) []string {
+// RolesOf returns the roles of all Clusters: the two standard ones, and the others by name.
+func RolesOf(clusters []view.Cluster) []string {
 	var others []string
 	for i := range clusters {
 		for _, role := range clusters[i].Roles {
@@ -67,7 +67,7 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 			continue
 		}
 		role := &c.Roles[i]
-		row = append(row, roleCell(role))
+		row = append(row, roleCell(role, c.State))
 		pools, claims = add(pools, shortPool(role.Pool)), add(claims, role.Claim)
 		if !role.Ready && role.Message != "" && role.Reason == c.State {
 			messages = add(messages, role.Message)
@@ -81,8 +81,10 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 }
 
 // roleCell is the address of a role, or why there is none.
-func roleCell(role *view.Role) cell {
+func roleCell(role *view.Role, state string) cell {
 	switch {
+	case state == view.StateOperatorNotRunning && !role.Ready && role.Reason == names.ReasonWaitingForIPAddress:
+		return cell{"<" + state + ">", stateStyle(state)} // that is what is waited for first
 	case role.Ready, role.Reason == "" && role.Address != "":
 		return orDash(role.Address)
 	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" && role.Address == "":
@@ -92,6 +94,9 @@ func roleCell(role *view.Role) cell {
 	}
 	return cell{"<" + role.Reason + ">", stateStyle(role.Reason)}
 }
+
+// RoleText is what a list says of a role of a Cluster in a state: its address, or why there is none.
+func RoleText(role *view.Role, state string) string { return roleCell(role, state).text }
 
 // shortPool is the name of a pool without its kind.
 func shortPool(pool string) string { return pool[strings.LastIndex(pool, "/")+1:] }
@@ -103,12 +108,18 @@ func add(list []string, entry string) []string {
 	return append(list, entry)
 }
 
+// Tone is how much a state or reason asks for attention: "good", "bad", "wait" or, if it is nobody's business, "".
+func Tone(state string) string {
+	return map[style]string{green: "good", red: "bad", yellow: "wait", dim: ""}[stateStyle(state)]
+}
+
 // stateStyle is the colour of a state or reason.
 func stateStyle(state string) style {
 	switch state {
 	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:
 		return green
-	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound:
+	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound,
+		view.StateOperatorNotRunning:
 		return red
 	case view.StateNoTopology, view.StateFiltered, view.StateGone:
 		return dim

@@ -34,7 +34,7 @@ func poolRow(pool *view.Pool, o *Options) []cell {
 	if pool.Namespace != "" {
 		name = pool.Namespace + "/" + name
 	}
-	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ",")), text(pool.Tier), text(strconv.Itoa(pool.Priority))}
+	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ",")), orDash(pool.Tier), text(strconv.Itoa(pool.Priority))}
 	if c := pool.Capacity; c != nil {
 		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)), text(strconv.Itoa(c.Free)), bar(c, o))
 	} else {

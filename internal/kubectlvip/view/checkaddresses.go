@@ -41,9 +41,8 @@ func checkDuplicates(f *Facts, _ *Permissions) []Finding {
 		if !h.shared() {
 			continue
 		}
-		slices.Sort(h.objects)
 		found = append(found, Finding{
-			Severity: SeverityError, Object: addr.String(), Message: "is held by " + strings.Join(slices.Compact(h.objects), " and "),
+			Severity: SeverityError, Object: addr.String(), Message: "is held by " + h.names(),
 			Do: "exclude it from all pools but one, and give one of the holders another address",
 		})
 	}
@@ -142,4 +141,11 @@ func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
 func ownerExists(clusters map[types.NamespacedName]*vip.Cluster, claim *ClaimFacts) bool {
 	owner := clusters[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Owner.Name}]
 	return owner != nil && owner.UID == claim.Owner.UID
+}
+
+// names are who has the address, each once.
+func (h *holders) names() string {
+	objects := slices.Clone(h.objects)
+	slices.Sort(objects)
+	return strings.Join(slices.Compact(objects), " and ")
 }

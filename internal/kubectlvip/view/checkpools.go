@@ -143,21 +143,13 @@ func (f *Facts) poolOf(claim *ClaimFacts) *PoolFacts {
 // checkPoolOverlap finds pools with common addresses; those that the allocator has nothing to do with are left alone.
 func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
-	for i := range f.Pools {
-		for j := i + 1; j < len(f.Pools); j++ {
-			a, b := &f.Pools[i], &f.Pools[j]
-			if !configured(a) && !configured(b) {
-				continue
-			}
-			if common := overlap(a.Offers, b.Offers); len(common) > 0 {
-				found = append(found, Finding{
-					Severity: SeverityError, Object: poolName(&a.Pool),
-					Message: fmt.Sprintf("shares %s with %s: the provider counts what is used by pool, so both can hand it out", ranges(common), poolName(&b.Pool)),
-					Do:      "exclude it from one of them (spec.excludedAddresses)",
-				})
-			}
-		}
-	}
+	f.overlapping(func(a, b *PoolFacts, common []vip.Range) {
+		found = append(found, Finding{
+			Severity: SeverityError, Object: poolName(&a.Pool),
+			Message: fmt.Sprintf("shares %s with %s: the provider counts what is used by pool, so both can hand it out", ranges(common), poolName(&b.Pool)),
+			Do:      "exclude it from one of them (spec.excludedAddresses)",
+		})
+	})
 	return found
 }
 
@@ -199,11 +191,7 @@ func ranges(list []vip.Range) string {
 			texts = append(texts, fmt.Sprintf("%d more ranges", len(list)-i))
 			break
 		}
-		text := r.From.String()
-		if r.From != r.To {
-			text += "-" + r.To.String()
-		}
-		texts = append(texts, text)
+		texts = append(texts, rangeText(r))
 	}
 	return strings.Join(texts, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/spread"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
@@ -16,6 +17,8 @@ const (
 	StateReady = "Ready"
 	// StatePending says that the decision is taken and the operator has yet to write it.
 	StatePending = "Pending"
+	// StateOperatorNotRunning says that the operator would do something for the Cluster, and does not run.
+	StateOperatorNotRunning = "OperatorNotRunning"
 	// StatePaused says that nobody may touch the Cluster.
 	StatePaused = "Paused"
 	// StateMoving says that clusterctl deletes this copy of a Cluster that lives on elsewhere.
@@ -63,12 +66,14 @@ type Role struct {
 
 // List returns the Clusters of a namespace, or all if it is empty.
 func List(f *Facts, namespace string) []Cluster {
-	clusters := []Cluster{}
+	var snapshots []*vip.Snapshot
 	for i := range f.Snapshots {
 		if s := &f.Snapshots[i]; namespace == "" || s.Cluster.Namespace == namespace {
-			clusters = append(clusters, ClusterOf(s, f.operatorOf(&s.Cluster)))
+			snapshots = append(snapshots, s)
 		}
 	}
+	clusters := make([]Cluster, len(snapshots))
+	spread.Each(len(snapshots), func(i int) { clusters[i] = ClusterOf(snapshots[i], f.operatorOf(&snapshots[i].Cluster)) })
 	slices.SortFunc(clusters, func(a, b Cluster) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
@@ -168,16 +173,30 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	case c.Class.Name == "" && !c.Held:
 		return judgement{state: StateNoTopology, plan: plan}
 	}
+	stopped := operator.State == OperatorNotRunning
 	for _, role := range rolesOf(plan) {
-		if !role.Ready && !idle(&role) {
+		switch {
+		case role.Ready, idle(&role):
+		case stopped && waits(role.Reason) && slices.ContainsFunc(plan.Actions, func(a vip.Action) bool { return vip.RoleOf(a) != "" }):
+			return judgement{state: StateOperatorNotRunning, plan: plan}
+		default:
 			return judgement{state: role.Reason, plan: plan}
 		}
 	}
 	// A message alone may differ because the operator is of another release than this program.
-	if len(plan.Actions) > 0 || len(plan.Status.Changes) > 0 {
+	switch {
+	case len(plan.Actions) == 0 && len(plan.Status.Changes) == 0:
+	case stopped:
+		return judgement{state: StateOperatorNotRunning, plan: plan}
+	default:
 		return judgement{state: StatePending, plan: plan}
 	}
 	return judgement{state: StateReady, plan: plan}
+}
+
+// waits reports whether a role has no VIP for a reason that passes when everybody does their work.
+func waits(reason string) bool {
+	return reason == names.ReasonWaitingForIPAddress || reason == names.ReasonWaitingForTopology
 }
 
 // idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane's.

@@ -15,6 +15,9 @@ import (
 type Explanation struct {
 	Cluster
 
+	// Cause is the one thing that keeps the Cluster from its VIPs, where no role says it: the operator, the class, or a pool
+	// that is nearly right; empty if there is no such thing.
+	Cause string `json:"cause,omitempty"`
 	// Summary is one sentence for the whole Cluster.
 	Summary string `json:"summary"`
 	// Do is what a person can do about the state of the Cluster; that of single roles is with them.
@@ -89,6 +92,8 @@ type PoolVerdict struct {
 	// Tier is that of a pool that matches, and why says what puts it there. Less says that others are more specific.
 	Tier string `json:"tier,omitempty"`
 	why  string
+	// near says what of the pool is nearly right; empty if it matches, or nothing is.
+	near string
 	Less bool `json:"lessSpecific,omitempty"`
 	// Claimed says that the claim of the role is on it, whatever would be chosen now.
 	Claimed  bool      `json:"claimed,omitempty"`
@@ -117,12 +122,13 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 		}
 		explained.Tier = explained.tier()
 		explained.Idle = idle(&role)
-		explained.Advice = adviceFor(&s, &explained)
+		explained.Advice = adviceFor(&s, &explained, operator)
 		if role.Reason == names.ReasonWaitingForIPAddress && explained.ClaimState == nil {
 			explained.Message = "" // it speaks of the claim that is about to be made
 		}
 		e.Roles = append(e.Roles, explained)
 	}
+	e.Cause = e.cause(f, &s)
 	e.warn(judged.plan.Warnings)
 	e.next(judged, s.Cluster.Held)
 	return e, true
@@ -224,6 +230,9 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 		if result[i].Matches {
 			tier := pool.TierFor(c)
 			result[i].Tier, result[i].why = tier.String(), tier.Why()
+		}
+		if !result[i].Matches {
+			result[i].near = misspelled(&pool.Pool, c, role)
 		}
 		switch {
 		case len(pool.Classes) == 0 && len(pool.Roles) == 0:

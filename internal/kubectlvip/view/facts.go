@@ -59,6 +59,11 @@ type PoolFacts struct {
 
 	// Paused says that the provider leaves the pool alone.
 	Paused bool
+
+	// Space is all that the pool names, Excluded and Reserved are the parts of it that it gives to nobody, and Gateway is
+	// the subnet's; all in order, and empty for the pools of other providers.
+	Space, Excluded, Reserved []vip.Range
+	Gateway                   netip.Addr
 }
 
 // ClaimFacts are a claim and the name of the Cluster it is for; empty if it names none.
@@ -117,14 +122,6 @@ func (f *Facts) claims() map[types.NamespacedName]*ClaimFacts {
 func (a *AddressFacts) claimKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Claim}
 }
-
-// from reports whether the address comes from the pool.
-func (a *AddressFacts) from(p *vip.Pool) bool {
-	return a.Pool == p.Ref && (p.Namespace == "" || p.Namespace == a.Namespace)
-}
-
-// ip is the address itself; the zero Addr if it is none.
-func (a *AddressFacts) ip() netip.Addr { return vip.ParseAddr(a.Value) }
 
 // poolName names a pool for people: Kind/name, with the namespace before it where it has one.
 func poolName(p *vip.Pool) string {

@@ -19,7 +19,9 @@ type ClusterPlan struct {
 
 // PlanOf returns the view of what a simulation had as outcome: the world at its end, and all that would be done.
 func PlanOf(s vip.Snapshot, exists bool, actions []vip.Action, operator *Operator) ClusterPlan {
-	p := ClusterPlan{Cluster: ClusterOf(&s, operator), Exists: exists, Actions: []string{}, Served: true}
+	running := *operator
+	running.State = OperatorRunning // what would be is told as if it did
+	p := ClusterPlan{Cluster: ClusterOf(&s, &running), Exists: exists, Actions: []string{}, Served: true}
 	for _, action := range actions {
 		p.Actions = append(p.Actions, action.String())
 	}
@@ -41,6 +43,12 @@ func PlanOf(s vip.Snapshot, exists bool, actions []vip.Action, operator *Operato
 		p.Summary, _ = summary(&s, &p.Cluster, operator)
 	default:
 		p.Summary = "It would wait: " + p.State + "."
+		if s.ClusterClass == nil {
+			p.Summary = "It would wait: " + noClass(&s)
+		}
+	}
+	if operator.State == OperatorNotRunning {
+		p.Summary += " But the operator is not running."
 	}
 	return p
 }

@@ -10,12 +10,6 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The tiers of pools.
-const (
-	TierNamespace = "namespace"
-	TierGlobal    = "global"
-)
-
 // Pool is a pool in a list.
 type Pool struct {
 	Kind string `json:"kind"`
@@ -25,8 +19,9 @@ type Pool struct {
 	// Classes and Roles are what the pool serves; without both it serves nobody.
 	Classes []string `json:"classes"`
 	Roles   []string `json:"roles"`
-	// Tier is TierNamespace or TierGlobal: pools of a namespace come before global ones.
-	Tier     string `json:"tier"`
+	// Tier is the most specific one that the pool can be in: names, variables, namespace, class or any; empty if it serves
+	// nobody.
+	Tier     string `json:"tier,omitempty"`
 	Priority int    `json:"priority"`
 	// Namespaces are those that a global pool is restricted to; empty means all.
 	Namespaces []string `json:"namespaces,omitempty"`
@@ -76,8 +71,13 @@ func capacityOf(c vip.Capacity) *Capacity {
 
 // Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if asked.
 func Pools(f *Facts, namespace string, addresses bool) []Pool {
+	return PoolsOf(NewAtlas(f), namespace, addresses)
+}
+
+// PoolsOf is Pools of facts that have been looked through.
+func PoolsOf(a *Atlas, namespace string, addresses bool) []Pool {
 	pools := []Pool{}
-	claims := f.claims()
+	f := a.facts
 	for i := range f.Pools {
 		facts := &f.Pools[i]
 		if facts.Namespace != "" && namespace != "" && facts.Namespace != namespace {
@@ -85,7 +85,7 @@ func Pools(f *Facts, namespace string, addresses bool) []Pool {
 		}
 		pool := poolOf(facts)
 		if addresses {
-			pool.Addresses = f.addressesOf(&facts.Pool, claims)
+			pool.Addresses = append([]PoolAddress{}, a.addressesOf(&facts.Pool)...)
 		}
 		pools = append(pools, pool)
 	}
@@ -98,11 +98,8 @@ func Pools(f *Facts, namespace string, addresses bool) []Pool {
 func poolOf(facts *PoolFacts) Pool {
 	pool := Pool{
 		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
-		Tier: TierGlobal, Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
+		Tier: facts.BestTier().String(), Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
 		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems,
-	}
-	if facts.Namespace != "" {
-		pool.Tier = TierNamespace
 	}
 	for _, cluster := range facts.Clusters {
 		pool.Clusters = append(pool.Clusters, cluster.String())
@@ -116,26 +113,21 @@ func poolOf(facts *PoolFacts) Pool {
 	return pool
 }
 
-// addressesOf returns who uses which address of a pool, in the order of the addresses.
-func (f *Facts) addressesOf(pool *vip.Pool, claims map[types.NamespacedName]*ClaimFacts) []PoolAddress {
-	var of []*AddressFacts
-	for i := range f.Addresses {
-		if f.Addresses[i].from(pool) {
-			of = append(of, &f.Addresses[i])
-		}
+// userOf says who uses an address.
+func (f *Facts) userOf(address *AddressFacts, claims map[types.NamespacedName]*ClaimFacts) PoolAddress {
+	user := PoolAddress{
+		Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
 	}
-	slices.SortFunc(of, func(a, b *AddressFacts) int {
-		return cmp.Or(a.ip().Compare(b.ip()), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	if claim := claims[address.claimKey()]; claim != nil {
+		user.Cluster, user.Role = claim.Cluster, claim.Role
+		user.Releasing = user.Releasing || claim.Deleting
+	}
+	return user
+}
+
+// sortUsers puts addresses into their order.
+func sortUsers(users []PoolAddress) {
+	slices.SortFunc(users, func(a, b PoolAddress) int {
+		return cmp.Or(vip.ParseAddr(a.Address).Compare(vip.ParseAddr(b.Address)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim))
 	})
-	users := []PoolAddress{}
-	for _, address := range of {
-		user := PoolAddress{
-			Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
-		}
-		if claim := claims[address.claimKey()]; claim != nil {
-			user.Cluster, user.Role = claim.Cluster, claim.Role
-		}
-		users = append(users, user)
-	}
-	return users
 }

@@ -66,8 +66,8 @@ var advice = map[string]Advice{
 	},
 }
 
-// adviceFor returns the advice for a role, with what is known of this Cluster.
-func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
+// adviceFor returns the advice for a role, with what is known of this Cluster and of the operator.
+func adviceFor(s *vip.Snapshot, role *RoleExplanation, operator *Operator) Advice {
 	if role.Reason == "" {
 		return Advice{Means: "Nothing is decided about it; this is what the Cluster carries."}
 	}
@@ -81,7 +81,7 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation) Advice {
 		a.Do = append(slices.Clip(a.Do), fmt.Sprintf("To have the host allocated instead, take spec.controlPlaneEndpoint out of the Cluster's manifest and remove it, before machines use it: "+
 			`kubectl patch clusters.cluster.x-k8s.io -n %s %s --type=merge -p '{"spec":{"controlPlaneEndpoint":null}}'`, s.Cluster.Namespace, s.Cluster.Name))
 	case names.ReasonWaitingForIPAddress:
-		a = waiting(role, a)
+		a = waiting(role, a, operator)
 	case names.ReasonPoolNotFound:
 		a = poolNotFound(s, role, a)
 	case names.ReasonAddressConflict:
@@ -108,8 +108,10 @@ func written(c *vip.Cluster, role *Role) bool {
 }
 
 // waiting says what is waited for.
-func waiting(role *RoleExplanation, a Advice) Advice {
+func waiting(role *RoleExplanation, a Advice, operator *Operator) Advice {
 	switch claim := role.ClaimState; {
+	case claim == nil && operator.State == OperatorNotRunning:
+		return Advice{Means: "The pool is chosen, and the claim on it is not made: that is the operator's to do, and it is not running."}
 	case claim == nil:
 		return Advice{Means: "The pool is chosen, and the claim on it is not made yet."}
 	case claim.Deleting:
@@ -143,7 +145,20 @@ func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
 		a.Means = "No pool offers this role, so the Cluster gets no such VIP. Nothing waits for it."
 	}
 	class := s.Cluster.Class
-	a.Do = []string{fmt.Sprintf("Label a pool: kubectl label globalinclusterippools NAME %s=%s %s=%s", names.ClusterClass, class.Name, names.Role, role.Role.Role)}
+	if s.ClusterClass == nil {
+		return Advice{Means: "The ClusterClass that the Cluster names does not exist. Which pool serves the Cluster is asked once it does."}
+	}
+	label := fmt.Sprintf("Label a pool: kubectl label globalinclusterippools NAME %s=%s %s=%s", names.ClusterClass, class.Name, names.Role, role.Role.Role)
+	a.Do = nil
+	for _, pool := range missed(class, role) {
+		a.Do = append(a.Do, nearMiss(pool, class, role.Role.Role))
+	}
+	a.Do = append(a.Do, label)
+	return a
+}
+
+// missed returns the pools that almost serve a role, the nearest first.
+func missed(class vip.Class, role *RoleExplanation) []PoolVerdict {
 	var missed []PoolVerdict
 	for _, pool := range role.Pools {
 		if nearMiss(pool, class, role.Role.Role) != "" {
@@ -151,20 +166,68 @@ func poolNotFound(s *vip.Snapshot, role *RoleExplanation, a Advice) Advice {
 		}
 	}
 	slices.SortStableFunc(missed, func(a, b PoolVerdict) int { return cmp.Compare(distance(a), distance(b)) })
-	for _, pool := range missed[:min(len(missed), nearMisses)] {
-		a.Do = append(a.Do, nearMiss(pool, class, role.Role.Role))
+	return missed[:min(len(missed), nearMisses)]
+}
+
+// misspelled says what in the class or the role of a pool is nearly the Cluster's, where that alone keeps the pool from
+// serving it; else it returns "".
+func misspelled(pool *vip.Pool, c *vip.Cluster, role string) string {
+	twin := slices.IndexFunc(pool.Roles, func(other string) bool { return names.AreTwins(role, other) })
+	ofClass := slices.ContainsFunc(pool.Classes, func(entry vip.Class) bool { return entry.Among([]vip.Class{c.Class}) })
+	for _, entry := range pool.Classes {
+		if _, near := entry.Meant([]vip.Class{c.Class}); near && !ofClass && slices.Contains(pool.Roles, role) {
+			return fmt.Sprintf("offers the role %s to ClusterClass %s, which is nearly this Cluster's %s", role, entry, c.Class)
+		}
 	}
-	return a
+	switch {
+	case ofClass && twin >= 0 && !slices.Contains(pool.Roles, role):
+		return fmt.Sprintf("offers the role %s to this ClusterClass, which is nearly %s", pool.Roles[twin], role)
+	case ofClass && len(pool.Roles) == 0 && len(pool.Problems) > 0:
+		return "names this ClusterClass, and no role that can be served: " + strings.Join(pool.Problems, "; ")
+	}
+	return ""
+}
+
+// noClass says that the class of a Cluster does not exist.
+func noClass(s *vip.Snapshot) string {
+	return fmt.Sprintf("ClusterClass %s does not exist.", s.Cluster.Class)
+}
+
+// cause returns the one thing that keeps a Cluster from its VIPs, if that is something else than what the message of the
+// role says: the operator, the class, or a pool that is nearly right; "" if there is no such thing.
+func (e *Explanation) cause(f *Facts, s *vip.Snapshot) string {
+	if e.State == StateOperatorNotRunning {
+		return "The operator is not running: " + e.Operator.Says + "."
+	}
+	i := slices.IndexFunc(e.Roles, func(r RoleExplanation) bool { return !r.Ready && !r.Idle && r.Reason == e.State })
+	if i < 0 {
+		return ""
+	}
+	if s.ClusterClass == nil {
+		text := noClass(s)
+		if meant, ok := s.Cluster.Class.Meant(f.Classes); ok {
+			text += fmt.Sprintf(" Did you mean %s?", meant)
+		}
+		return text
+	}
+	near := missed(s.Cluster.Class, &e.Roles[i])
+	if e.State != names.ReasonPoolNotFound || len(near) == 0 || distance(near[0]) > distanceNear {
+		return ""
+	}
+	return nearMiss(near[0], s.Cluster.Class, e.Roles[i].Role.Role)
 }
 
 // distance ranks the pools that miss by one thing: those of the class come before those that name none, and pools that
 // are labelled for other classes come last, for they are strangers.
 func distance(pool PoolVerdict) int {
+	if pool.near != "" {
+		return 0
+	}
 	switch pool.Verdict {
 	case string(vip.VerdictDeleting):
 		return 0
 	case string(vip.VerdictOtherNamespace), string(vip.VerdictOtherCluster), string(vip.VerdictOtherVariables), string(vip.VerdictUnknown):
-		return 1
+		return distanceNear
 	case verdictNoClass:
 		return 3
 	case string(vip.VerdictOtherClass):
@@ -173,9 +236,14 @@ func distance(pool PoolVerdict) int {
 	return 2 // what cannot be understood may be meant for the class
 }
 
+// distanceNear is the distance of pools that are for the Cluster's class and role, but for one thing.
+const distanceNear = 1
+
 // nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".
 func nearMiss(pool PoolVerdict, class vip.Class, role string) string {
 	switch {
+	case pool.near != "":
+		return pool.Pool + " " + pool.near + "."
 	case pool.Verdict == string(vip.VerdictClosed):
 		return fmt.Sprintf("%s would match, and %s: %s", pool.Pool, vip.VerdictClosed, strings.Join(pool.Problems, "; "))
 	case len(pool.Problems) > 0:
@@ -215,13 +283,15 @@ func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do [
 		if !s.Cluster.Held {
 			return "The Cluster is being deleted and holds no VIP of the allocator; claims that it owns go with it.", nil
 		}
+		if operator.State == OperatorNotRunning {
+			return "The Cluster is being deleted, and the operator that gives its VIPs back is not running.", startIt(operator)
+		}
 		return "The Cluster is being deleted; its VIPs go back when Cluster API has finished with it.", nil
 	case StateReady:
 		return "The Cluster has its VIPs.", nil
+	case StateOperatorNotRunning:
+		return "What is to be done for the VIPs of the Cluster stands under Next, and nobody does it.", startIt(operator)
 	case StatePending:
-		if operator.State == OperatorNotRunning {
-			return "The VIPs are decided, but the operator that would write them is not running.", []string{"Start the operator (" + operator.Says + ")."}
-		}
 		return "The VIPs are decided and about to be written.", nil
 	}
 	var waiting []string
@@ -232,9 +302,13 @@ func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do [
 	}
 	text = "The Cluster has no VIP for " + strings.Join(waiting, " and ") + "."
 	if operator.State == OperatorNotRunning {
-		return text + " And the operator is not running.", []string{"Start the operator (" + operator.Says + ")."}
+		return text + " And the operator is not running.", startIt(operator)
 	}
 	return text, nil
+}
+
+func startIt(operator *Operator) []string {
+	return []string{"Start the operator (" + operator.Says + ")."}
 }
 
 // Explains reports whether there are words for the reason of a condition.

@@ -2,8 +2,10 @@ package viptest
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -24,9 +26,17 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		case vip.ReplaceClaim:
 			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" && inUse(s, a.Role, &a.Claim) {
 				broken = "the claim is bound, and its address in use"
+			} else if broken == "" && addressOf(s, &a.Claim) != "" && !known(s, a.Claim.Pool) {
+				broken = "the claim is bound, and nobody knows its pool"
 			}
 		case vip.AdoptClaim:
 			broken = wrongAdoption(s, a.Role, &a.Claim)
+		case vip.RenewOwner:
+			if a.Claim.Owner == nil || a.Claim.Owner.UID != s.Cluster.UID {
+				broken = "the claim is not the Cluster's"
+			} else if a.Claim.Owner.Version == s.ClusterVersion {
+				broken = "the claim says so already"
+			}
 		case vip.DeleteClaim:
 			broken = wrongRelease(s, a.Role, &a.Claim)
 		}
@@ -60,46 +70,85 @@ func premature(s *vip.Snapshot, plan vip.Plan) []string {
 	return found
 }
 
-// foreign says why a Cluster may not take an address from a pool: it is of another namespace, it is a global one that is
-// for other namespaces or Clusters, or it is a global one that is for many while pools of the Cluster's own namespace
-// serve the role.
+// foreign says why a Cluster may not take an address from a pool: it is not for the Cluster, or another one is that is
+// more specific.
 func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
-	if !open(s, ref) {
-		return fmt.Sprintf("%s is not for %s", ref, s.Cluster.Key())
+	c := &s.Cluster
+	at := slices.IndexFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == ref && (p.Namespace == "" || p.Namespace == c.Namespace) })
+	if at < 0 || !isFor(&s.Pools[at], c) {
+		return fmt.Sprintf("%s is not for %s", ref, c.Key())
 	}
 	for i := range s.Pools {
-		own := &s.Pools[i]
-		plain := len(own.Clusters) == 0 && len(own.Variables) == 0
-		serves := plain && slices.Contains(own.Roles, role) && slices.ContainsFunc(own.Classes, func(c vip.Class) bool {
-			return c.Name == "*" || c.Name == s.Cluster.Class.Name && (c.Namespace == "" || c.Namespace == s.Cluster.Class.Namespace)
-		})
-		if serves && own.Namespace == s.Cluster.Namespace && !own.Deleting && ref.Kind == GlobalKind && !meant(s, ref) {
-			return fmt.Sprintf("%s of its own namespace serves the role", own.Ref)
+		if p := &s.Pools[i]; slices.Contains(p.Roles, role) && !p.Deleting && !p.Closed && isFor(p, c) && specific(p, c) > specific(&s.Pools[at], c) {
+			return fmt.Sprintf("%s is for it, and more specific", p.Ref)
 		}
 	}
 	return ""
 }
 
-// meant reports whether a global pool names the Cluster itself, or asks for values of variables, which come before those
-// of the Cluster's namespace.
-func meant(s *vip.Snapshot, ref vip.PoolRef) bool {
+// known reports whether there is a pool that a claim of the Cluster's namespace may name so.
+func known(s *vip.Snapshot, ref vip.PoolRef) bool {
 	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
-		return p.Ref == ref && p.Namespace == "" && (len(p.Variables) > 0 || slices.Contains(p.Clusters, s.Cluster.Key()))
+		return p.Ref == ref && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace)
 	})
 }
 
-// open reports whether the pool that a claim of the Cluster's namespace names by ref is for that namespace.
-func open(s *vip.Snapshot, ref vip.PoolRef) bool {
-	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
-		if p.Ref != ref || p.Namespace != "" {
-			return p.Ref == ref && p.Namespace == s.Cluster.Namespace
-		}
-		named := func(c types.NamespacedName) bool {
-			return c.Namespace == s.Cluster.Namespace && (c.Name == "*" || c.Name == s.Cluster.Name)
-		}
-		return (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, s.Cluster.Namespace)) &&
-			(len(p.Clusters) == 0 || slices.ContainsFunc(p.Clusters, named))
+// isFor reports whether a pool is for a Cluster by all that it says but the role.
+func isFor(p *vip.Pool, c *vip.Cluster) bool {
+	named := slices.ContainsFunc(p.Clusters, func(e types.NamespacedName) bool {
+		return e.Namespace == c.Namespace && (e.Name == "*" || e.Name == c.Name)
 	})
+	class := slices.ContainsFunc(p.Classes, func(e vip.Class) bool {
+		return e.Name == "*" && c.Class.Name != "" || e.Name == c.Class.Name && (e.Namespace == "" || e.Namespace == c.Class.Namespace)
+	})
+	other := slices.ContainsFunc(p.Variables, func(v vip.Variable) bool { return !hasValue(c, v) })
+	return class && (named || len(p.Clusters) == 0) && !other && open(p, c)
+}
+
+// open reports whether a pool is for the Cluster's namespace.
+func open(p *vip.Pool, c *vip.Cluster) bool {
+	if p.Namespace != "" {
+		return p.Namespace == c.Namespace
+	}
+	return len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, c.Namespace)
+}
+
+// hasValue reports whether a variable of the Cluster, or a field of it, is a text, a number or a boolean that reads as
+// the pool says.
+func hasValue(c *vip.Cluster, want vip.Variable) bool {
+	path := strings.Split(want.Path, ".")
+	var value any
+	if json.Unmarshal(c.Variables[path[0]], &value) != nil {
+		return false
+	}
+	for _, field := range path[1:] {
+		object, _ := value.(map[string]any)
+		value = object[field]
+	}
+	switch value.(type) {
+	case string, float64, bool:
+		return fmt.Sprint(value) == want.Value
+	}
+	return false
+}
+
+// specific ranks pools that are for a Cluster, in the words of the table in docs/pools.md: a higher number comes first.
+func specific(p *vip.Pool, c *vip.Cluster) int {
+	local := 0
+	if p.Namespace != "" {
+		local = 1
+	}
+	switch {
+	case slices.Contains(p.Clusters, c.Key()):
+		return 8 + local
+	case len(p.Variables) > 0:
+		return 6 + local
+	case local > 0:
+		return 4
+	case slices.ContainsFunc(p.Classes, func(e vip.Class) bool { return e.Name == c.Class.Name }):
+		return 2
+	}
+	return 0
 }
 
 // wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace and
@@ -109,7 +158,7 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	switch {
 	case claim.Owner != nil:
 		return "the claim is somebody's"
-	case open(s, claim.Pool), address != "" && (vip.SameAddr(s.Cluster.VIPs[role], address) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
+	case slices.ContainsFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == claim.Pool && open(&p, &s.Cluster) }), address != "" && (vip.SameAddr(s.Cluster.VIPs[role], address) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
 		return ""
 	}
 	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
@@ -145,8 +194,13 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 // inUse reports whether the Cluster uses the address of a claim, or was given it.
 func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
 	c, address := &s.Cluster, addressOf(s, claim)
-	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) ||
+	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) || inVariable(c, address) ||
 		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
+}
+
+// inVariable reports whether the variable of the worlds' classes holds an address, so that templates may have it.
+func inVariable(c *vip.Cluster, address string) bool {
+	return vip.SameAddr(strings.Trim(string(c.Variables[HostVariable]), `"`), address)
 }
 
 // addressOf returns the address that a claim is bound to, or is about to be told, or "".

@@ -234,6 +234,8 @@ func brief(action vip.Action) string {
 		return fmt.Sprintf("create %s from %s", a.Name, a.Pool.Name)
 	case vip.AdoptClaim:
 		return "adopt " + a.Claim.Name
+	case vip.RenewOwner:
+		return "renew owner of " + a.Claim.Name
 	case vip.ReplaceClaim:
 		return fmt.Sprintf("replace %s from %s", a.Claim.Name, a.Pool.Name)
 	case vip.DeleteClaim:

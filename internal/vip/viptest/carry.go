@@ -46,7 +46,7 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 		case vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			results = append(results, action)
 			continue
-		case vip.CreateClaim, vip.AdoptClaim, vip.ReplaceClaim, vip.DeleteClaim:
+		case vip.CreateClaim, vip.AdoptClaim, vip.RenewOwner, vip.ReplaceClaim, vip.DeleteClaim:
 			one.claimOf = vip.RoleOf(action)
 		}
 		f.writes = append(f.writes, one)
@@ -129,10 +129,17 @@ func (w *World) act(f *flight, action vip.Action) error {
 	case vip.AdoptClaim:
 		claim, err := w.claim(&a.Claim)
 		if err == nil {
-			claim.Owner = &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID}
+			claim.Owner = w.ownerOf(f)
 			claim.Role, claim.ResourceVersion = a.Role, strconv.FormatUint(w.next(), 10)
 		}
 		return err
+	case vip.RenewOwner:
+		claim, err := w.claim(&a.Claim)
+		if err != nil || claim.Owner == nil || *claim.Owner != *a.Claim.Owner {
+			return errRefused
+		}
+		claim.Owner, claim.ResourceVersion = w.ownerOf(f), strconv.FormatUint(w.next(), 10)
+		return nil
 	case vip.ReplaceClaim:
 		claim, err := w.claim(&a.Claim)
 		if err != nil || claim.ResourceVersion != a.Claim.ResourceVersion {
@@ -154,6 +161,11 @@ func (w *World) act(f *flight, action vip.Action) error {
 	return fmt.Errorf("no way to carry out %T", action)
 }
 
+// ownerOf is what a claim says of the Cluster that a plan is for, at the version in use.
+func (w *World) ownerOf(f *flight) *vip.Owner {
+	return &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID, Version: w.version}
+}
+
 func (w *World) create(f *flight, a vip.CreateClaim) error {
 	k := key(f.cluster.Namespace, a.Name)
 	if _, ok := w.claims[k]; ok {
@@ -162,7 +174,7 @@ func (w *World) create(f *flight, a vip.CreateClaim) error {
 	w.claims[k] = &vip.Claim{
 		Namespace: f.cluster.Namespace, Name: a.Name, UID: types.UID(fmt.Sprintf("uid-%d", w.next())), Role: a.Role, Pool: a.Pool,
 		Created: w.second(), ResourceVersion: strconv.FormatUint(w.next(), 10),
-		Owner: &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID},
+		Owner: w.ownerOf(f),
 	}
 	w.order[w.claims[k].UID] = w.next()
 	w.collect("")

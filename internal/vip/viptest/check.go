@@ -75,7 +75,7 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	if cluster == nil || address == nil || cluster.Deleting && !cluster.InUse {
 		return
 	}
-	if vip.SameAddr(cluster.VIPs[claim.Role], address.Value) ||
+	if vip.SameAddr(cluster.VIPs[claim.Role], address.Value) || inVariable(cluster, address.Value) ||
 		claim.Role == names.RoleControlPlane && vip.SameAddr(cluster.Endpoint.Host, address.Value) {
 		w.violation("claim %s is deleted while Cluster %s carries %s", claim.Name, cluster.Key(), address.Value)
 	}
@@ -119,8 +119,12 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 // that is not empty after all.
 func (w *World) CheckRest() {
 	for _, k := range sorted(w.claims) {
-		if claim := w.claims[k]; w.owner(claim) == nil {
+		claim := w.claims[k]
+		if w.owner(claim) == nil {
 			w.violation("claim %s has no Cluster", k)
+		}
+		if claim.Owner != nil && claim.Owner.Version != w.version {
+			w.violation("claim %s names its owner at %q, and %q is served", k, claim.Owner.Version, w.version)
 		}
 	}
 	for _, k := range sorted(w.address) {

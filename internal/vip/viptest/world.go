@@ -31,6 +31,8 @@ type World struct {
 	Violations []string
 
 	start time.Time
+	// version is the apiVersion at which Clusters are served; empty while nobody asks.
+	version string
 	// skew is how far the allocator's clock is ahead of Now, which is the time of all others.
 	skew     time.Duration
 	serial   uint64
@@ -161,6 +163,15 @@ func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
 	w.logf("user: %s Cluster %s", what, k)
 }
 
+// Serve has Cluster API serve Clusters at another version. The allocator begins anew with it, as it does then.
+func (w *World) Serve(version string) {
+	if w.version != version {
+		w.logf("capi: serves Clusters at %s", version)
+		w.Crash()
+		w.version = version
+	}
+}
+
 // TakePort lets Cluster API take away the port of an endpoint without a host, as it does when the infrastructure is there.
 // Before it is remembered nobody can know it any more, so that is left out.
 func (w *World) TakePort(k string) {
@@ -232,12 +243,7 @@ func (w *World) markDeleted(claim *vip.Claim) {
 // Served reports whether some pool serves a Cluster in some role, by the words of the contract.
 func (w *World) Served(c *vip.Cluster) bool {
 	return slices.ContainsFunc(w.pools, func(p *PoolState) bool {
-		local, class := p.Namespace == c.Namespace, false
-		for _, entry := range p.Classes {
-			class = class || entry.Name == "*" || entry.Name == c.Class.Name && (entry.Namespace == "" || entry.Namespace == c.Class.Namespace)
-		}
-		global := p.Namespace == "" && (len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, c.Namespace))
-		return class && (local || global) && len(p.Roles) > 0 && !p.Deleting
+		return len(p.Roles) > 0 && !p.Deleting && isFor(&p.Pool, c)
 	})
 }
 
@@ -246,7 +252,7 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 	clusters, claims, addresses := w.seen()
 	c := clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Memory: vip.Memory{Crowd: w.Crowd}}
+	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Memory: vip.Memory{Crowd: w.Crowd}, ClusterVersion: w.version}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	wanted := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
 	for _, value := range c.VIPs {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Builder struct {
 	source string
 	cache  string
 	log    io.Writer
+	// logMu guards log: groups are built beside each other.
+	logMu sync.Mutex
 }
 
 // Artifacts says where the parts of a group are.
@@ -60,14 +63,33 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "capi-vip-allocator", "plane"), nil
 }
 
+// Missing returns those of the named programs that Ensure would build.
+func (b *Builder) Missing(ctx context.Context, group Group, names ...string) ([]string, error) {
+	key, err := b.key(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, name := range names {
+		if !exists(filepath.Join(b.dir(group, key), "bin", name)) {
+			missing = append(missing, name)
+		}
+	}
+	return missing, nil
+}
+
+func (b *Builder) dir(group Group, key key) string {
+	return filepath.Join(b.cache, group.Name+"-"+key.hash)
+}
+
 // Ensure returns the artifacts of the group with at least the named programs, and builds what is missing.
-// It is safe to call from several processes at once.
+// It is safe to call from several goroutines and processes at once.
 func (b *Builder) Ensure(ctx context.Context, group Group, names ...string) (*Artifacts, error) {
 	key, err := b.key(ctx, group)
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(b.cache, group.Name+"-"+key.hash)
+	dir := b.dir(group, key)
 	artifacts := &Artifacts{Version: key.version, Binaries: map[string]string{}}
 	if group.ManifestRoot != "" {
 		artifacts.Manifests = filepath.Join(dir, "manifests")
@@ -83,7 +105,7 @@ func (b *Builder) Ensure(ctx context.Context, group Group, names ...string) (*Ar
 		return nil, fmt.Errorf("create the build cache: %w", err)
 	}
 	unlock, err := lock(ctx, dir+".lock", func() {
-		b.logf("waiting for another process that builds %s", group.Name)
+		b.Say("waiting for another process that builds %s", group.Name)
 	})
 	if err != nil {
 		return nil, err
@@ -129,7 +151,7 @@ func (b *Builder) build(ctx context.Context, group Group, binary Binary, key key
 	defer func() { _ = os.Remove(temp.Name()) }()
 
 	label := fmt.Sprintf("%s of %s %s", binary.Name, group.Module, key.version)
-	b.logf("building %s", label)
+	b.Say("building %s", label)
 	begin := time.Now()
 	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false",
 		"-ldflags", key.ldflags, "-o", temp.Name(), binary.Package)
@@ -146,7 +168,7 @@ func (b *Builder) build(ctx context.Context, group Group, binary Binary, key key
 	if err := os.Rename(temp.Name(), target); err != nil {
 		return fmt.Errorf("move %s into the build cache: %w", binary.Name, err)
 	}
-	b.logf("built %s in %s", label, time.Since(begin).Round(100*time.Millisecond))
+	b.Say("built %s in %s", label, time.Since(begin).Round(100*time.Millisecond))
 	return nil
 }
 
@@ -163,7 +185,7 @@ func (b *Builder) withHeartbeat(ctx context.Context, label string, cmd *exec.Cmd
 			case <-done:
 				return
 			case <-ticker.C:
-				b.logf("still building %s (%s)", label, time.Since(begin).Round(time.Second))
+				b.Say("still building %s (%s)", label, time.Since(begin).Round(time.Second))
 			}
 		}
 	}()
@@ -176,7 +198,10 @@ func (b *Builder) withHeartbeat(ctx context.Context, label string, cmd *exec.Cmd
 	return strings.TrimSpace(string(output)), err
 }
 
-func (b *Builder) logf(format string, args ...any) {
+// Say reports progress in one line.
+func (b *Builder) Say(format string, args ...any) {
+	b.logMu.Lock()
+	defer b.logMu.Unlock()
 	_, _ = fmt.Fprintf(b.log, "plane: "+format+"\n", args...)
 }
 

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// apart is how far apart changes are told at least: a browser that draws the page anew needs a moment.
+	apart = time.Second
+	// heartbeat keeps a connection that has nothing to tell, and finds out whether somebody is there.
+	heartbeat = 15 * time.Second
+)
+
+// changes tells of changes whoever waits for them.
+type changes struct {
+	mutex sync.Mutex
+	next  chan struct{}
+}
+
+func newChanges() *changes { return &changes{next: make(chan struct{})} }
+
+// tell wakes all who wait.
+func (c *changes) tell() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	close(c.next)
+	c.next = make(chan struct{})
+}
+
+// wait returns what is closed with the next change.
+func (c *changes) wait() <-chan struct{} {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.next
+}
+
+// events tells a browser of changes, as server-sent events, until it goes.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	connection := http.NewResponseController(w)
+	send := func(text string) bool {
+		if connection.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil {
+			return false
+		}
+		_, err := io.WriteString(w, text)
+		return err == nil && connection.Flush() == nil
+	}
+	if connection.SetReadDeadline(time.Time{}) != nil { // that of requests would end this one
+		return
+	}
+	changed := s.changes.wait()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for ok := send(": here\n\n"); ok; {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-beat.C:
+			ok = send(": still here\n\n")
+		case <-changed:
+			changed = s.changes.wait()
+			if ok = send("event: change\ndata: \n\n"); ok {
+				ok = rest(r)
+			}
+		}
+	}
+}
+
+// rest waits a moment, and reports whether the request is still there.
+func rest(r *http.Request) bool {
+	pause := time.NewTimer(apart)
+	defer pause.Stop()
+	select {
+	case <-r.Context().Done():
+		return false
+	case <-pause.C:
+		return true
+	}
+}

@@ -1,0 +1,111 @@
+// Package serve shows the pages of package web in the browser of whoever runs kubectl vip: on loopback only, to nobody who
+// does not know the token in the address.
+package serve
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
+)
+
+// tokenParameter is what the token is called in the address.
+const tokenParameter = "token"
+
+// policy allows what the pages are made of and nothing from elsewhere.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'"
+
+// guard lets through what comes from the browser that was given the address with the token, and from pages of ours.
+type guard struct {
+	token string
+	// cookie is the name of the cookie, one for each port: browsers send the cookies of a host to all of its ports.
+	cookie string
+	next   http.Handler
+}
+
+func newGuard(port uint16, next http.Handler) *guard {
+	return &guard{token: rand.Text(), cookie: fmt.Sprintf("kubectl-vip-%d", port), next: next}
+}
+
+// value is what the cookie holds: whoever reads it does not know the token.
+func (g *guard) value() string { return fmt.Sprintf("%x", sha256.Sum256([]byte("cookie "+g.token))) }
+
+// ServeHTTP implements http.Handler.
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	switch {
+	case !isLoopbackName(r.Host):
+		// A name that somebody else's DNS points here, so that their page may read ours.
+		refuse(w, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
+	case !reads(r):
+		header.Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
+	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
+		g.admit(w)
+	case !g.knows(r):
+		refuse(w, http.StatusForbidden, "Who are you?", "Use the address that kubectl vip ui printed: it has a token.")
+	default:
+		g.next.ServeHTTP(w, r)
+	}
+}
+
+// admit gives the cookie. The browser is led on by the page and not by a redirect, which would count as coming from the
+// site whose link was followed, and the cookie, being strict, would not come along.
+func (g *guard) admit(w http.ResponseWriter) {
+	//nolint:gosec // not Secure: there is no TLS on loopback
+	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.value(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	w.Header().Set("Refresh", "0; url="+web.PathPools)
+	refuse(w, http.StatusOK, "Welcome", "The pools are shown at once.")
+}
+
+func (g *guard) knows(r *http.Request) bool {
+	cookie, err := r.Cookie(g.cookie)
+	return err == nil && same(cookie.Value, g.value())
+}
+
+// reads reports whether a request reads. A manifest to plan is posted, and changes nothing.
+func reads(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return true
+	case http.MethodPost:
+		return r.URL.Path == web.PathPlan
+	}
+	return false
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// refuse answers with a page that says why.
+func refuse(w http.ResponseWriter, status int, title, says string) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_ = web.Problem(w, title, says) // a client that has gone needs no answer
+}
+
+// isLoopbackName reports whether a host, with or without a port, is a name of this machine that no DNS can give away.
+func isLoopbackName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host == "localhost" {
+		return true
+	}
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
+		host = host[1 : len(host)-1]
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}

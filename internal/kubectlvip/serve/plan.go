@@ -1,0 +1,49 @@
+package serve
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
+)
+
+// plan answers what the Clusters of a manifest would get. It is the one request that is no GET, because manifests are too
+// large for an address, and it changes nothing.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxManifest)
+	manifest, err := manifestOf(r)
+	var tooLarge *http.MaxBytesError
+	planned := web.Planned{Manifest: string(manifest)}
+	switch {
+	case errors.As(err, &tooLarge):
+		planned.Problem = fmt.Sprintf("The manifest is larger than %d KiB.", maxManifest>>10)
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "Not understood", "This is not what the form sends.")
+		return
+	default:
+		if planned.Plans, err = s.source.Plan(manifest); err != nil {
+			planned.Problem = err.Error()
+		}
+	}
+	page(func(out *bytes.Buffer, _ url.Values) (bool, error) {
+		return true, web.Plan(out, s.source.Atlas(), planned)
+	})(w, r)
+}
+
+// manifestOf returns the file that was sent, else the text.
+func manifestOf(r *http.Request) ([]byte, error) {
+	if err := r.ParseMultipartForm(maxManifest); err != nil {
+		return nil, fmt.Errorf("read the form: %w", err)
+	}
+	if file, header, err := r.FormFile("file"); err == nil {
+		defer func() { _ = file.Close() }() // it was only read
+		if header.Size > 0 {
+			return io.ReadAll(file)
+		}
+	}
+	return []byte(r.PostFormValue("manifest")), nil
+}

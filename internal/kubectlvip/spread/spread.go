@@ -1,0 +1,31 @@
+// Package spread uses all cores for many small things of one kind.
+package spread
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// portion is how many things one goroutine takes at a time, so that they do not wait for each other.
+const portion = 16
+
+// Each calls do for 0 to n-1, several at a time, and returns when all are done.
+func Each(n int, do func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (n+portion-1)/portion) {
+		group.Go(func() {
+			for {
+				first := int(next.Add(portion)) - portion
+				if first >= n {
+					return
+				}
+				for i := first; i < min(first+portion, n); i++ {
+					do(i)
+				}
+			}
+		})
+	}
+	group.Wait()
+}

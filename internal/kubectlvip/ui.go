@@ -1,0 +1,133 @@
+package kubectlvip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/pkg/browser"
+	"github.com/spf13/cobra"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/serve"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+)
+
+func (a *app) newUI() *cobra.Command {
+	address := "127.0.0.1:0"
+	var noBrowser bool
+	command := &cobra.Command{
+		Use:   "ui",
+		Short: "Show pools, their addresses and Clusters in the browser",
+		Long: `Show pools with a map of their addresses, Clusters with what they have in each role and why, overlaps of pools, and what the
+Clusters of a manifest would get, as pages in the browser. They follow what happens, and nothing can be changed in them.
+
+The pages are served on this machine only, with your own rights, to whoever knows the address with its token; that is the
+first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to end it.`,
+		Example: "  kubectl vip ui\n  kubectl vip ui --no-browser --address 127.0.0.1:8081",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			d := &desk{}
+			server, err := serve.Listen(command.Context(), address, d)
+			if err != nil {
+				return badInput(err)
+			}
+			if d.namespace, err = a.namespace(); err == nil {
+				d.world, err = a.read(command.Context(), d.namespace)
+			}
+			if err != nil {
+				return errors.Join(err, server.Close())
+			}
+			return a.serve(command.Context(), d, server, !noBrowser)
+		},
+	}
+	command.Flags().StringVar(&address, "address", address, "Where the pages are served, host:port; on loopback. Port 0 is any that is free.")
+	command.Flags().BoolVar(&noBrowser, "no-browser", false, "Do not open the browser.")
+	return command
+}
+
+// redraws is how often the ages on the pages are brought up to date.
+const redraws = 30 * time.Second
+
+// serve serves the pages until ctx ends. The address is printed once everything has been read.
+func (a *app) serve(ctx context.Context, d *desk, server *serve.Server, open bool) error {
+	a.note(d.world.Facts().Limits)
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	serving := make(chan error, 1)
+	var once sync.Once
+	err := d.world.Watch(watching, redraws, func() error {
+		d.changed()
+		once.Do(func() {
+			_, _ = fmt.Fprintln(a.Out, server.URL()) // whoever reads no output cannot come
+			go func() {
+				serving <- server.Serve(watching)
+				cancel()
+			}()
+			if open {
+				a.openBrowser(server.URL())
+			}
+		})
+		server.Changed()
+		return nil
+	})
+	cancel()
+	once.Do(func() { serving <- server.Close() })
+	if served := <-serving; served != nil {
+		return badInput(served)
+	}
+	if err != nil && ctx.Err() == nil {
+		return noCluster(err)
+	}
+	return nil
+}
+
+func (a *app) openBrowser(url string) {
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard
+	if err := browser.OpenURL(url); err != nil {
+		_, _ = fmt.Fprintln(a.ErrOut, "note: no browser could be opened; open the address yourself")
+	}
+}
+
+// desk is where the pages come from: a world that is kept up to date. What is read from it is kept until it changes.
+type desk struct {
+	world     *live.World
+	namespace string
+
+	mutex sync.Mutex
+	atlas *view.Atlas
+}
+
+// changed has what is known read anew when it is next asked for.
+func (d *desk) changed() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.atlas = nil
+}
+
+// Atlas implements serve.Source.
+func (d *desk) Atlas() *view.Atlas {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.atlas == nil {
+		d.atlas = view.NewAtlas(d.world.Facts())
+	}
+	return d.atlas
+}
+
+// Plan implements serve.Source.
+func (d *desk) Plan(manifest []byte) ([]view.ClusterPlan, error) {
+	clusters, err := clustersIn(bytes.NewReader(manifest), d.namespace)
+	if err != nil {
+		return nil, err
+	}
+	fork, err := d.world.Fork()
+	if err != nil {
+		return nil, err
+	}
+	return plansOf(fork, clusters, d.Atlas().Facts().Now)
+}

@@ -1,0 +1,61 @@
+package web
+
+import (
+	"io"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/render"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+)
+
+// mostExplained bounds how many Clusters are explained in a report.
+const mostExplained = 200
+
+// report is the body of the report.
+type report struct {
+	Overview overview
+	Maps     []view.PoolMap
+	Clusters clusterList
+	// Explained are Clusters that have no VIP in some role, and Unexplained is how many more there are.
+	Explained   []explained
+	Unexplained int
+	Overlaps    []view.Overlap
+	Findings    []view.Finding
+}
+
+// Report writes all that the pages show into one page that needs no other file and has no scripts; with the findings of the
+// checks. Clusters and pools of one namespace, and the global pools; of all if it is empty.
+func Report(out io.Writer, a *view.Atlas, namespace string, findings []view.Finding) error {
+	f := a.Facts()
+	body := report{Overview: overviewOf(a, namespace), Maps: view.Maps(a, namespace), Findings: findings}
+	body.Clusters.Clusters = clustersOf(a, namespace)
+	body.Clusters.Roles = render.RolesOf(body.Clusters.Clusters)
+	body.Overlaps = view.Overlaps(a)
+	for i := range body.Clusters.Clusters {
+		c := &body.Clusters.Clusters[i]
+		switch {
+		case render.Tone(c.State) != "bad" && render.Tone(c.State) != "wait":
+		case len(body.Explained) == mostExplained:
+			body.Unexplained++
+		default:
+			if x, ok := explainOf(a, c.Namespace, c.Name); ok {
+				body.Explained = append(body.Explained, x)
+			}
+		}
+	}
+	title := "Virtual IPs of all namespaces"
+	if namespace != "" {
+		title = "Virtual IPs of namespace " + namespace
+	}
+	return pageOf(f, pageReport, title, body).render(out, reported)
+}
+
+// clustersOf are the Clusters of a namespace; all if it is empty.
+func clustersOf(a *view.Atlas, namespace string) []view.Cluster {
+	var clusters []view.Cluster
+	for _, c := range a.Clusters() {
+		if namespace == "" || c.Namespace == namespace {
+			clusters = append(clusters, c)
+		}
+	}
+	return clusters
+}

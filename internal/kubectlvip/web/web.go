@@ -1,0 +1,82 @@
+// Package web renders what kubectl vip knows as pages for a browser. It is pure: views go in and HTML comes out. The pages
+// need nothing from elsewhere: styles, script and icon are embedded, and the pages of a report are one file without scripts.
+package web
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+// Static returns the files that the pages load: styles, script and icon.
+func Static() fs.FS {
+	files, err := fs.Sub(staticFiles, "static")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return files
+}
+
+// The pages that can be served; the names of their templates.
+const (
+	pagePools    = "pools"
+	pagePool     = "pool"
+	pageClusters = "clusters"
+	pageCluster  = "cluster"
+	pageOverlaps = "overlaps"
+	pagePlan     = "plan"
+	pageReport   = "report"
+	pageError    = "error"
+)
+
+// page is what every page has.
+type page struct {
+	// Name is that of the template, and Title what the browser shows.
+	Name, Title string
+	Now         time.Time
+	Operator    view.Operator
+	Platform    view.Platform
+	Limits      []string
+	// Live says that the page is drawn anew when something changes.
+	Live bool
+	// Body is what the page is about.
+	Body any
+}
+
+func pageOf(f *view.Facts, name, title string, body any) *page {
+	return &page{
+		Name: name, Title: title, Now: f.Now, Operator: f.Operator, Platform: f.Platform, Limits: f.Limits, Live: name != pagePlan && name != pageReport, Body: body,
+	}
+}
+
+var (
+	served   = parse(servedLinks())
+	reported = parse(reportLinks())
+)
+
+func parse(links template.FuncMap) *template.Template {
+	return template.Must(template.New("").Funcs(functions()).Funcs(links).ParseFS(templateFiles, "templates/*.html"))
+}
+
+func (p *page) render(out io.Writer, set *template.Template) error {
+	if err := set.ExecuteTemplate(out, p.Name, p); err != nil {
+		return fmt.Errorf("render page %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// Problem is the page that says why there is no other.
+func Problem(out io.Writer, title, says string) error {
+	return (&page{Name: pageError, Title: title, Body: says}).render(out, served)
+}
