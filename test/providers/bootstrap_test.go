@@ -51,11 +51,11 @@ func fileContent(t *testing.T, files []any, is func(path string) bool) (string, 
 	return "", false
 }
 
-// kubeVIP is the address in the manifest of kube-vip among files.
-func kubeVIP(t *testing.T, files []any) string {
+// kubeVIP is the address in the manifest of kube-vip among the files of something.
+func kubeVIP(t *testing.T, of string, files []any) string {
 	t.Helper()
 	content, found := fileContent(t, files, func(path string) bool { return filepath.Base(path) == "kube-vip.yaml" })
-	require.True(t, found, "kube-vip's manifest")
+	require.True(t, found, "%s: no manifest of kube-vip", of)
 	var pod corev1.Pod
 	require.NoError(t, yaml.UnmarshalStrict([]byte(content), &pod))
 	require.Len(t, pod.Spec.Containers, 1)
@@ -64,6 +64,6 @@ func kubeVIP(t *testing.T, files []any) string {
 			return variable.Value
 		}
 	}
-	require.Fail(t, "kube-vip has no address", "%v", pod.Spec.Containers[0].Env)
+	require.Fail(t, of+": kube-vip has no address", "%v", pod.Spec.Containers[0].Env)
 	return ""
 }

@@ -161,8 +161,8 @@ func TestExamples(t *testing.T) {
 			require.Len(t, objects, 1)
 			s.create(objects...)
 			s.sees(s.name, reason(names.ReasonIPAddressAssigned))
-			bootstrap, _ := s.machine(s.name)
-			assert.Equal(t, s.ip(1), kubeVIP(t, writtenFiles(t, bootstrap)))
+			bootstrap, vm := s.machine(s.name)
+			assert.Equal(t, s.ip(1), kubeVIP(t, vm.Name, writtenFiles(t, bootstrap)))
 			s.eventually("the class is up to date", func() error {
 				class, err := s.Classes(s.name).Get(t.Context(), s.name, metav1.GetOptions{})
 				if err != nil {

@@ -36,6 +36,7 @@ func TestManyLate(t *testing.T) {
 	scopes := map[string]*scope{}
 	for i, title := range titles {
 		s := newScope(t, shared, flavors()[title], octetMany+i)
+		s.patience *= time.Duration(1 + count/lateClusters)
 		scopes[title] = s
 		for i := range each {
 			s.cluster(clusterName(i), nil)
@@ -91,7 +92,7 @@ func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 		for i := range all {
 			userData, err := all[i].UserData()
 			require.NoError(s.t, err)
-			s.startsWith(userData, vips[clusters[all[i].Name]])
+			s.startsWith(all[i].Name, userData, vips[clusters[all[i].Name]])
 			took = append(took, all[i].Cloned.Sub(begin))
 		}
 		return nil

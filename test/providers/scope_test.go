@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,8 @@ type scope struct {
 	t     *testing.T
 	name  string
 	third int
+	// patience is how long anything may take.
+	patience time.Duration
 }
 
 // newScope makes the class and no pool yet. Each scope needs a third octet of its own, for addresses 10.90.third.0/24.
@@ -47,7 +50,7 @@ func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 // emptyScope makes the namespace alone.
 func emptyScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
-	s := &scope{stage: on, flavor: f, t: t, name: fmt.Sprintf("n%d", third), third: third}
+	s := &scope{stage: on, flavor: f, t: t, name: fmt.Sprintf("n%d", third), third: third, patience: patience}
 	require.NoError(t, on.CreateNamespace(t.Context(), s.name))
 	return s
 }
@@ -117,7 +120,7 @@ func (s *scope) sees(name string, checks ...func(*harness.Cluster) error) *harne
 
 func (s *scope) eventually(what string, check func() error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), s.patience)
 	defer cancel()
 	require.NoError(s.t, s.Await(ctx, check), what)
 }
@@ -242,13 +245,13 @@ func (s *scope) hasVIP(cluster, address string) {
 	controlPlane := s.one(s.controlPlanes(), cluster)
 	files, _, err := unstructured.NestedSlice(controlPlane.Object, s.files()...)
 	require.NoError(s.t, err)
-	assert.Equal(s.t, address, kubeVIP(s.t, files), "in the control plane object")
+	assert.Equal(s.t, address, kubeVIP(s.t, controlPlane.GetName(), files), "in the control plane object")
 	certificateNames, _, err := unstructured.NestedStringSlice(controlPlane.Object, s.certificateNames()...)
 	require.NoError(s.t, err)
 	assert.Contains(s.t, certificateNames, address)
 
 	bootstrap, vm := s.machine(cluster)
-	s.startsWith(bootstrap, address)
+	s.startsWith(vm.Name, bootstrap, address)
 	userData, err := vm.UserData()
 	require.NoError(s.t, err)
 	assert.Equal(s.t, bootstrap, userData, "the virtual machine starts with the bootstrap data")
@@ -256,11 +259,11 @@ func (s *scope) hasVIP(cluster, address string) {
 	assert.NotContains(s.t, c.GetAnnotations(), names.TopologyGate)
 }
 
-// startsWith checks what a machine is built from: kube-vip, and the certificate's names in the configuration of kubeadm or RKE2.
-func (s *scope) startsWith(bootstrap, address string) {
+// startsWith checks what a machine of a name is built from: kube-vip, and the certificate's names in the configuration of kubeadm or RKE2.
+func (s *scope) startsWith(name, bootstrap, address string) {
 	s.t.Helper()
 	files := writtenFiles(s.t, bootstrap)
-	assert.Equal(s.t, address, kubeVIP(s.t, files), "in the bootstrap data")
+	assert.Equal(s.t, address, kubeVIP(s.t, name, files), "what %s starts with", name)
 	config := "/run/kubeadm/kubeadm.yaml"
 	if s.rke2() {
 		config = "/etc/rancher/rke2/config.yaml"
