@@ -75,6 +75,10 @@ test-versions: ## Run the tests on the versions of PLANE_STACK=capi-v1.13 and PL
 test-matrix: ## Run the tests on all combinations of versions, or on those with ONLY=capi-v1.13 in them; takes hours
 	hack/test-matrix.sh $(ONLY)
 
+.PHONY: test-upgrade
+test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, among 50 Clusters that live
+	ACCEPTANCE_UPGRADE=1 $(TEST) -count=1 -timeout 60m -run TestUpgradeInPlace ./test/acceptance
+
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures
 	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),$(if $(CHAOS_COUNT),,10)) $(GO) test -count=1 -v -timeout 24h ./test/chaos
