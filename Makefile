@@ -14,7 +14,7 @@ FIXED := CHAOS_SEED=$(or $(CHAOS_SEED),1)
 # Packages whose tests start control planes; they run one after the other, to leave each the machine.
 ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/chaos/... ./test/kubectl/... ./test/docs/commands ./test/scale
 # Tests of crashes, faults, load and size: what they show does not depend on versions of Cluster API. For a change they run on the
-# current ones, every night on the oldest as well (test-matrix).
+# current ones, every night on all (test-matrix).
 SAME_ON_ALL := \
 	TestAPIServerRestart TestClocksOfOthers TestCrashPoints TestDeadWatch TestEditedAllTheTime TestEtcdRestored TestFoughtOver \
 	TestHooksUnderLoad TestKilled TestLargestObjects TestManagedFieldsAreLost TestManyPools TestNamesAtTheirLimits TestRestore \
@@ -66,9 +66,18 @@ test-plane: plane ## Run the tests on a control plane, of the current versions o
 test-compat: plane ## Run the tests whose result depends on versions, on the oldest supported ones
 	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 30m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
 
+.PHONY: test-versions
+test-versions: ## Run the tests on the versions of PLANE_STACK=capi-v1.13 and PLANE_KUBERNETES=v1.36, which are built first
+	$(PLANE) build --stack $(or $(PLANE_STACK),capi-v1.14)
+	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),1) $(FIXED) $(TEST) -count=1 -p 1 -timeout 60m $(ON_PLANE)
+
 .PHONY: test-matrix
-test-matrix: ## Run all tests on a control plane, on the oldest supported versions
-	PLANE_STACK=capi-v1.10 CHAOS_MINUTES=$(or $(CHAOS_MINUTES),1) $(MAKE) --no-print-directory test-plane
+test-matrix: ## Run the tests on all combinations of versions, or on those with ONLY=capi-v1.13 in them; takes hours
+	hack/test-matrix.sh $(ONLY)
+
+.PHONY: test-upgrade
+test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, among 50 Clusters that live
+	ACCEPTANCE_UPGRADE=1 $(TEST) -count=1 -timeout 60m -run TestUpgradeInPlace ./test/acceptance
 
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures

@@ -27,6 +27,8 @@ func helmLabels() []string {
 	return []string{"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"}
 }
 
+var errNoImage = errors.New("the chart has no values for its image")
+
 var errVariable = errors.New("the manifests hold ${...}, which clusterctl would replace and kubectl would not")
 
 // manifests renders the chart with its defaults into one file for kubectl, clusterctl and the Cluster API operator. The
@@ -53,21 +55,26 @@ func (r *release) manifests(context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.turtles(content)
 }
 
-// loadChart loads the chart of the sources as that of this release.
+// loadChart loads the chart of the sources as that of this release, with its image.
 func (r *release) loadChart() (*chart.Chart, error) {
 	loaded, err := loader.LoadDir(filepath.Join(r.root, "charts", project))
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)
 	}
 	loaded.Metadata.Version, loaded.Metadata.AppVersion = r.chartVersion(), r.version
+	image, ok := loaded.Values["image"].(map[string]any)
+	if !ok {
+		return nil, errNoImage
+	}
+	image["repository"] = r.repository
 	return loaded, nil
 }
 
 func renderChart(loaded *chart.Chart, namespace string) ([]map[string]any, error) {
-	values, err := util.ToRenderValues(loaded, map[string]any{"image": map[string]any{"repository": loaded.Values["image"].(map[string]any)["repository"]}},
+	values, err := util.ToRenderValues(loaded, map[string]any{"image": loaded.Values["image"]},
 		common.ReleaseOptions{Name: project, Namespace: namespace, IsInstall: true, Revision: 1}, common.DefaultCapabilities)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the chart's values: %w", err)

@@ -25,19 +25,28 @@ type providerMetadata struct {
 	} `json:"releaseSeries"`
 }
 
-// metadata writes metadata.yaml, if it lists the series of this release: without that no installer takes it.
+// metadata writes metadata.yaml.
 func (r *release) metadata(context.Context) error {
+	content, err := r.metadataContent()
+	if err != nil {
+		return err
+	}
+	return r.write("metadata.yaml", content)
+}
+
+// metadataContent returns metadata.yaml, if it lists the series of this release: without that no installer takes it.
+func (r *release) metadataContent() ([]byte, error) {
 	var metadata providerMetadata
 	if err := yaml.UnmarshalStrict(stripTypeMeta(metadataFile), &metadata); err != nil {
-		return fmt.Errorf("read metadata.yaml: %w", err)
+		return nil, fmt.Errorf("read metadata.yaml: %w", err)
 	}
 	parts := versionPattern.FindStringSubmatch(r.version)
 	for _, series := range metadata.ReleaseSeries {
 		if parts[1] == strconv.Itoa(series.Major) && parts[2] == strconv.Itoa(series.Minor) {
-			return r.write("metadata.yaml", metadataFile)
+			return metadataFile, nil
 		}
 	}
-	return fmt.Errorf("hack/release/metadata.yaml does not list the series %s.%s of %s: add it", parts[1], parts[2], r.version)
+	return nil, fmt.Errorf("hack/release/metadata.yaml does not list the series %s.%s of %s: add it", parts[1], parts[2], r.version)
 }
 
 // stripTypeMeta leaves the fields that are read; the other two are checked by the installers.

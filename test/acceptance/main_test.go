@@ -145,12 +145,14 @@ func onPlane(t *testing.T) *env {
 	return suite.env
 }
 
-// startPlane starts a plane of the stack that the environment names. Whoever starts it stops it.
+// startPlane starts a plane, of the stack that the environment names unless the options do. Whoever starts it stops it.
 func startPlane(t *testing.T, options plane.Options) *plane.Plane {
 	t.Helper()
-	stack, err := plane.StackFromEnv()
-	require.NoError(t, err)
-	options.Stack = stack
+	if options.Stack == "" {
+		stack, err := plane.StackFromEnv()
+		require.NoError(t, err)
+		options.Stack = stack
+	}
 	options.Log = t.Output()
 	p, err := plane.Start(t.Context(), options)
 	require.NoError(t, err)

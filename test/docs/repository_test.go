@@ -105,5 +105,5 @@ func TestWhatIsLeftToTheNight(t *testing.T) {
 	for _, name := range left {
 		assert.Contains(t, tests.String(), "\nfunc "+name+"(", "take it out of SAME_ON_ALL in the Makefile, or give it its new name")
 	}
-	assert.Contains(t, read(t, "../../.github/workflows/nightly.yaml"), "make test-matrix")
+	assert.Contains(t, read(t, "../../.github/workflows/nightly.yaml"), "make test-versions")
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/test/plane"
@@ -59,6 +60,7 @@ const (
 func NewWorld(ctx context.Context, p *plane.Plane) (*World, error) {
 	config := p.Config()
 	config.UserAgent = "harness"
+	config.WarningHandler = rest.NoWarnings{} // of versions that are deprecated; tests ask for them on purpose
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)

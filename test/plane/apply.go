@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/gorizond/capi-vip-allocator/test/plane/internal/manifest"
 )
@@ -157,7 +158,7 @@ func createCRD(ctx context.Context, client dynamic.Interface, crd *unstructured.
 	crds := client.Resource(crdResource())
 	_, err := crds.Create(ctx, crd, metav1.CreateOptions{FieldManager: applyManager})
 	if apierrors.IsAlreadyExists(err) {
-		_, err = crds.Apply(ctx, crd.GetName(), crd, metav1.ApplyOptions{FieldManager: applyManager, Force: true})
+		return replaceCRD(ctx, crds, crd)
 	}
 	if err != nil {
 		return fmt.Errorf("install CRD %s: %w", crd.GetName(), err)
@@ -166,6 +167,25 @@ func createCRD(ctx context.Context, client dynamic.Interface, crd *unstructured.
 		return err
 	}
 	return waitServed(ctx, client.Resource(storedResource(crd)))
+}
+
+// replaceCRD puts a CRD in the place of one that is there, with the versions that it has and no others. What is stored may
+// need a program to convert it that does not run yet, so nobody waits until it can be listed.
+func replaceCRD(ctx context.Context, crds dynamic.ResourceInterface, crd *unstructured.Unstructured) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		current, err := crds.Get(ctx, crd.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		replacement := crd.DeepCopy()
+		replacement.SetResourceVersion(current.GetResourceVersion())
+		_, err = crds.Update(ctx, replacement, metav1.UpdateOptions{FieldManager: applyManager})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replace CRD %s: %w", crd.GetName(), err)
+	}
+	return waitEstablished(ctx, crds, crd.GetName())
 }
 
 // waitServed waits in short steps until the kind of a new CRD can be listed from the watch cache: an

@@ -29,7 +29,7 @@ type binaries struct {
 	released map[Component]string
 }
 
-// Build builds what is missing for the given stacks, all of them when none is given, kubectl, and the providers that the
+// Build builds what is missing for the given stacks, the ends when none is given, kubectl, and the providers that the
 // options ask for, and reports progress to log. Start does the same for its own stack, without kubectl.
 func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	options, err := options.complete()
@@ -37,7 +37,7 @@ func Build(ctx context.Context, options Options, stacks ...Stack) error {
 		return err
 	}
 	if len(stacks) == 0 {
-		stacks = Stacks()
+		stacks = Ends()
 	}
 	for _, stack := range stacks {
 		options.Stack = stack
@@ -98,9 +98,8 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	capi := &source{group: capiGroup, names: []string{build.CAPI}, label: "Cluster API "}
 	ipam := &source{group: ipamGroup, names: []string{build.IPAM}, label: "the IPAM provider "}
 	sources := []*source{capi, ipam}
-	if missing := result.takePrebuilt(options.AssetsDir, options.Log); len(missing) > 0 {
-		sources = slices.Insert(sources, 0, &source{group: build.Kubernetes(), names: missing, label: "Kubernetes "})
-	}
+	missing := result.takePrebuilt(options.AssetsDir, options.Log)
+	sources = append(options.Kubernetes.sources(missing), sources...)
 	if err := buildAll(ctx, builder, sources); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// Stack to run; empty is StackCurrent.
 	Stack Stack
+	// Kubernetes is the version of the API server; empty is the environment's PLANE_KUBERNETES, else KubernetesCurrent.
+	Kubernetes Kubernetes
 	// Dir holds data, logs, certificates and kubeconfigs; empty is a temporary directory.
 	Dir string
 	// KeepDir leaves Dir behind on Stop.
@@ -42,7 +44,7 @@ type Options struct {
 	Args map[Component][]string
 
 	// AssetsDir has prebuilt programs (etcd, kube-apiserver, kube-controller-manager) which are used
-	// instead of building; empty is the environment's KUBEBUILDER_ASSETS.
+	// instead of building; empty is the environment's KUBEBUILDER_ASSETS for KubernetesCurrent, and none for others.
 	AssetsDir string
 	// CacheDir keeps built programs; empty is in the user's cache directory.
 	CacheDir string
@@ -57,10 +59,16 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	o.Stack = stack
+	if o.Kubernetes == "" {
+		o.Kubernetes = Kubernetes(os.Getenv(KubernetesVariable))
+	}
+	if o.Kubernetes, err = ParseKubernetes(string(o.Kubernetes)); err != nil {
+		return o, err
+	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	if o.AssetsDir == "" {
+	if o.AssetsDir == "" && o.Kubernetes == KubernetesCurrent { // nobody says of which version they are
 		o.AssetsDir = os.Getenv(assetsVariable)
 	}
 	for _, name := range slices.Concat(o.Without, o.Stopped) {

@@ -30,7 +30,9 @@ type Plane struct {
 	admin     *rest.Config
 	runners   map[Component]runner
 	fake      *fakeRunner
-	audit     *Audit
+	// addNeighbours makes the runners of Cluster API and the IPAM provider, for the programs that there are then.
+	addNeighbours func()
+	audit         *Audit
 
 	// logMu guards Options.Log, which several starts and the fake provider write to at once.
 	logMu    sync.Mutex

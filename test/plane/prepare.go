@@ -88,13 +88,16 @@ func (p *Plane) makeRunners() error {
 			return err
 		}
 	}
+	p.addNeighbours = func() {
+		p.addProcess(CAPI, p.capiArgs(kubeconfigs[CAPI]), p.serves(p.ports.capiHealth, p.ports.capiWebhook))
+		p.addProcess(IPAM, p.ipamArgs(kubeconfigs[IPAM]), p.serves(p.ports.ipamHealth, p.ports.ipamWebhook))
+	}
 
 	p.addProcess(Etcd, p.etcdArgs(), httpReady(http.DefaultClient, "http://"+address(p.ports.etcdClient)+"/health"))
 	p.addProcess(APIServer, p.apiServerArgs(), httpReady(admin, p.admin.Host+"/readyz"))
 	p.addProcess(ControllerManager, p.controllerManagerArgs(kubeconfigs[ControllerManager]),
 		httpReady(admin, "https://"+address(p.ports.controllerManager)+"/healthz"))
-	p.addProcess(CAPI, p.capiArgs(kubeconfigs[CAPI]), p.serves(p.ports.capiHealth, p.ports.capiWebhook))
-	p.addProcess(IPAM, p.ipamArgs(kubeconfigs[IPAM]), p.serves(p.ports.ipamHealth, p.ports.ipamWebhook))
+	p.addNeighbours()
 	p.addProviders()
 
 	config, err := p.ConfigFor(Identity{User: "plane-fake-provider", Groups: []string{mastersGroup}})

@@ -20,13 +20,21 @@ const (
 	StackOldest Stack = "capi-v1.10"
 	// StackV1Beta2 is StackCurrent without v1beta1, which Cluster API 1.16 stops serving.
 	StackV1Beta2 Stack = "capi-v1.14-v1beta2"
+	// StackV112 is Cluster API 1.12, which Rancher 2.14 ships.
+	StackV112 Stack = "capi-v1.12"
+	// StackV113 is Cluster API 1.13, which Rancher 2.15 ships.
+	StackV113 Stack = "capi-v1.13"
 )
 
 // StackVariable is the environment variable that chooses the stack of a test run.
 const StackVariable = "PLANE_STACK"
 
 // Stacks lists all stacks.
-func Stacks() []Stack { return []Stack{StackCurrent, StackOldest, StackV1Beta2} }
+func Stacks() []Stack { return []Stack{StackCurrent, StackOldest, StackV1Beta2, StackV113, StackV112} }
+
+// Ends lists the stacks at both ends of what is supported: those that every change is tested on. The others are built only
+// when they are asked for.
+func Ends() []Stack { return []Stack{StackCurrent, StackOldest} }
 
 // StackFromEnv reads the stack of a test run from the environment; the default is StackCurrent.
 func StackFromEnv() (Stack, error) { return ParseStack(os.Getenv(StackVariable)) }
@@ -64,10 +72,21 @@ func (s Stack) unserved() string {
 
 // groups are the nested modules that Cluster API and the IPAM provider of the stack are built from.
 func (s Stack) groups() (capi, ipam build.Group) {
-	if s == StackOldest {
-		return build.ClusterAPI("capi-v1.10", "sigs.k8s.io/cluster-api", "config"),
-			build.InClusterIPAM("ipam-v1.0")
+	capiName, ipamName := s.Modules()
+	mainPackage, manifests := "sigs.k8s.io/cluster-api", "config" // until 1.13
+	if s == StackCurrent || s == StackV1Beta2 {
+		mainPackage, manifests = "sigs.k8s.io/cluster-api/core", "core/config"
 	}
-	return build.ClusterAPI("capi-v1.14", "sigs.k8s.io/cluster-api/core", "core/config"),
-		build.InClusterIPAM("ipam-v1.1")
+	return build.ClusterAPI(capiName, mainPackage, manifests), build.InClusterIPAM(ipamName)
+}
+
+// Modules returns the directories of the nested modules that pin Cluster API and the IPAM provider of the stack.
+func (s Stack) Modules() (capi, ipam string) {
+	switch s {
+	case StackOldest:
+		return "capi-v1.10", "ipam-v1.0"
+	case StackV1Beta2:
+		return "capi-v1.14", "ipam-v1.1"
+	}
+	return string(s), "ipam-v1.1"
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/gorizond/capi-vip-allocator/test/plane/internal/build"
 	"github.com/gorizond/capi-vip-allocator/test/plane/internal/manifest"
 )
 
@@ -32,6 +33,47 @@ func TestParseStack(t *testing.T) {
 	stack, err = StackFromEnv()
 	require.NoError(t, err)
 	require.Equal(t, "v1beta1", stack.ClusterVersion())
+}
+
+func TestParseKubernetes(t *testing.T) {
+	for _, known := range KubernetesVersions() {
+		version, err := ParseKubernetes(string(known))
+		require.NoError(t, err)
+		require.Equal(t, known, version)
+	}
+	_, err := ParseKubernetes("v1.1")
+	require.ErrorContains(t, err, "choose one of [v1.37 ")
+
+	t.Setenv(KubernetesVariable, string(KubernetesV134))
+	t.Setenv(assetsVariable, t.TempDir())
+	options, err := Options{}.complete()
+	require.NoError(t, err)
+	require.Equal(t, KubernetesV134, options.Kubernetes)
+	require.Empty(t, options.AssetsDir, "prebuilt programs are of a version that nobody knows")
+	require.Equal(t, "kubernetes-v1.34", options.Kubernetes.group(build.APIServer).Name)
+	require.Equal(t, "kubernetes", options.Kubernetes.group(build.Etcd).Name)
+
+	options, err = Options{Kubernetes: KubernetesCurrent}.complete()
+	require.NoError(t, err)
+	require.Equal(t, KubernetesCurrent, options.Kubernetes, "the option counts before the environment")
+	require.NotEmpty(t, options.AssetsDir)
+}
+
+// Every stack and every version of Kubernetes is tested, on both ends with every change.
+func TestMatrix(t *testing.T) {
+	stacks, versions := map[Stack]bool{}, map[Kubernetes]bool{}
+	for i, c := range Matrix() {
+		stacks[c.Stack], versions[c.Kubernetes] = true, true
+		if i < len(Ends()) {
+			require.Equal(t, Combination{Ends()[i], KubernetesCurrent}, c)
+		}
+	}
+	for _, stack := range Stacks() {
+		require.True(t, stacks[stack], stack)
+	}
+	for _, version := range KubernetesVersions() {
+		require.True(t, versions[version], version)
+	}
 }
 
 func TestOptions(t *testing.T) {

@@ -31,7 +31,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newBuild(), newUp(), newDown(), newStatus())
+	command.AddCommand(newBuild(), newUp(), newDown(), newStatus(), newMatrix())
 	return command
 }
 
@@ -39,7 +39,7 @@ func newBuild() *cobra.Command {
 	var stack, list string
 	command := &cobra.Command{
 		Use:   "build",
-		Short: "Build what is missing of all stacks, or of one, and of real providers",
+		Short: "Build what is missing of the stacks that every change is tested on, or of one, and of real providers",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var stacks []plane.Stack
@@ -65,6 +65,24 @@ func newBuild() *cobra.Command {
 // addProvidersFlag adds the flag that asks for real providers.
 func addProvidersFlag(command *cobra.Command, list *string) {
 	command.Flags().StringVar(list, "providers", "", fmt.Sprintf("real providers beside the fake ones, separated by commas, of %v", plane.Providers()))
+}
+
+// newMatrix lists what is tested, each combination as the variables that choose it.
+func newMatrix() *cobra.Command {
+	return &cobra.Command{
+		Use:   "matrix",
+		Short: "List the combinations of versions that all tests are run on",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			for _, c := range plane.Matrix() {
+				if _, err := fmt.Fprintf(command.OutOrStdout(), "%s=%s %s=%s\n",
+					plane.StackVariable, c.Stack, plane.KubernetesVariable, c.Kubernetes); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 // addDirFlag adds the flag by which up, down and status find each other.

@@ -172,9 +172,9 @@ func TestGroupsArePinned(t *testing.T) {
 	builder, err := New("", t.TempDir(), &log)
 	require.NoError(t, err)
 	for _, group := range []Group{
-		Kubernetes(),
+		Kubernetes(), OtherKubernetes("kubernetes-v1.36"), OtherKubernetes("kubernetes-v1.34"),
 		Kubectl(),
-		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.10", "", ""),
+		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.13", "", ""), ClusterAPI("capi-v1.12", "", ""), ClusterAPI("capi-v1.10", "", ""),
 		InClusterIPAM("ipam-v1.1"), InClusterIPAM("ipam-v1.0"),
 		KubeadmProviders(), VSphereProvider(), VCenterSimulator(), RKE2Providers(),
 	} {

@@ -1,5 +1,7 @@
 package build
 
+import "slices"
+
 // Binary is one program of a group.
 type Binary struct {
 	// Name is the file name in the cache and in the output of the builder.
@@ -52,6 +54,15 @@ func Kubernetes() Group {
 			{Name: ControllerManager, Package: "k8s.io/kubernetes/cmd/kube-controller-manager"},
 		},
 	}
+}
+
+// OtherKubernetes is the API server and the controller manager of another version, from the nested module name; etcd is
+// that of Kubernetes.
+func OtherKubernetes(name string) Group {
+	group := Kubernetes()
+	group.Name = name
+	group.Binaries = slices.DeleteFunc(group.Binaries, func(b Binary) bool { return b.Name == Etcd })
+	return group
 }
 
 // Kubectl is the command line. It has a module of its own, so that the programs of the plane are not built anew with it.
