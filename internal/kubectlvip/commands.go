@@ -51,15 +51,20 @@ func (a *app) look(ctx context.Context, all bool) (world *live.World, scope stri
 func (a *app) newList() *cobra.Command {
 	var all, watch bool
 	command := &cobra.Command{
-		Use:   "list",
+		Use:   "list [CLUSTER...]",
 		Short: "List Clusters with the VIP of every role, its pool, and the state",
 		Long: `List Clusters with their ClusterClass, the address of every role, the pools that they come from, age and state.
 
 STATE is Ready, Pending (decided, not written yet), Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
-role has no VIP; kubectl vip explain says more about each.`,
-		Example: "  kubectl vip list -A\n  kubectl vip list -n demo -w",
-		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+role has no VIP; kubectl vip explain says more about each. Clusters are named by name or namespace/name. -o wide has their
+pools, claims and messages as well.`,
+		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeClusters,
+		RunE: func(command *cobra.Command, args []string) error {
+			if watch && len(args) > 0 {
+				return badInput(errors.New("--watch shows a whole namespace, or all; take the names away"))
+			}
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
@@ -68,13 +73,17 @@ role has no VIP; kubectl vip explain says more about each.`,
 				return a.watchList(command.Context(), world, scope)
 			}
 			facts := world.Facts()
-			clusters := view.List(facts, scope)
+			clusters, err := view.NamedClusters(view.NewAtlas(facts), scope, args)
 			a.note(facts.Limits)
+			if err != nil {
+				return badInput(err)
+			}
+			namespaces := scope == "" || slices.ContainsFunc(clusters, func(c view.Cluster) bool { return c.Namespace != scope })
 			if len(clusters) == 0 && a.forPeople() {
 				return a.nothing("Cluster", scope)
 			}
 			return a.print(map[string]any{"clusters": clusters}, func(out io.Writer, o *render.Options) error {
-				return render.List(out, clusters, scope == "", o)
+				return render.List(out, clusters, namespaces, o)
 			}, facts.Now)
 		},
 	}
@@ -86,25 +95,30 @@ role has no VIP; kubectl vip explain says more about each.`,
 func (a *app) newPools() *cobra.Command {
 	var all, addresses, drawn bool
 	command := &cobra.Command{
-		Use:   "pools",
+		Use:   "pools [POOL...]",
 		Short: "List pools with what they serve and how full they are",
 		Long: `List the global pools and those of the namespace with their ClusterClasses, roles, tier and priority, and how many of their
-addresses are in use. Pools that are not labelled for the allocator are listed too: they have no classes and roles.`,
-		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map",
-		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+addresses are in use. Pools that are not labelled for the allocator are listed too: they have no classes and roles. A pool
+is named by its name, or as it is printed: Kind/name, or with its namespace before it.`,
+		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map cp",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
 			}
 			facts := world.Facts()
-			pools := view.Pools(facts, scope, addresses)
+			atlas := view.NewAtlas(facts)
 			a.note(facts.Limits)
+			pools, err := view.NamedPools(view.PoolsOf(atlas, scope, addresses), args)
+			if err != nil {
+				return badInput(err)
+			}
 			if len(pools) == 0 && a.forPeople() {
 				return a.nothing("pool", scope)
 			}
 			if drawn {
-				maps := view.Maps(view.NewAtlas(facts), scope)
+				maps := view.MapsOf(atlas, pools)
 				return a.print(map[string]any{"maps": maps}, func(out io.Writer, o *render.Options) error {
 					return render.Maps(out, maps, o)
 				}, facts.Now)
@@ -127,7 +141,7 @@ func (a *app) newExplain() *cobra.Command {
 		Short: "Explain why a Cluster has its VIPs or has not, and what to do",
 		Long: `Explain a Cluster: for every role which pools were considered and why each was or was not taken, the claim, the address and
 the condition, what the operator does next, and what a person can do. It works when the operator is not running.`,
-		Example:           "  kubectl vip explain -n demo berlin",
+		Example:           "  kubectl vip explain -n demo berlin\n  kubectl vip explain demo/berlin",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -136,10 +150,13 @@ the condition, what the operator does next, and what a person can do. It works w
 				return err
 			}
 			facts := world.Facts()
-			name := args[0][strings.LastIndex(args[0], "/")+1:] // also as kubectl get -o name prints it
-			explanation, ok := view.Explain(facts, namespace, name)
+			named, err := view.NamedClusters(view.NewAtlas(facts), namespace, args)
+			if err != nil {
+				return badInput(fmt.Errorf("%w; kubectl vip list -A shows all", err))
+			}
+			explanation, ok := view.Explain(facts, named[0].Namespace, named[0].Name)
 			if !ok {
-				return badInput(fmt.Errorf("there is no Cluster %q in namespace %s; kubectl vip list -A shows all", name, namespace))
+				return badInput(fmt.Errorf("there is no Cluster %s/%s any more", named[0].Namespace, named[0].Name))
 			}
 			return a.print(&explanation, func(out io.Writer, o *render.Options) error {
 				return render.Explain(out, &explanation, o)

@@ -26,7 +26,7 @@ func (a *app) registerCompletions(command *cobra.Command) {
 
 // completeClusters offers the Clusters of the namespace.
 func (a *app) completeClusters(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
+	if len(args) > 0 && command.Name() == "explain" { // it takes one
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	namespace, err := a.namespace()

@@ -108,7 +108,11 @@ func (e *env) withOperator(t *testing.T) {
 	assert.Equal(t, "10.0.0.1", explained.Roles[0].Address, "the first is the network's")
 
 	list := e.vip(t, "list", "-A", "--no-headers").out
-	assert.Regexp(t, `(?m)^team +first +metal +Ready +10\.0\.0\.1 +10\.0\.1\.10 +cp,web +\d+s$`, list)
+	assert.Regexp(t, `(?m)^team +first +metal +Ready +10\.0\.0\.1 +10\.0\.1\.10 +\d+s$`, list)
+	assert.Regexp(t, `(?m)^team +first +.* cp,web +10\.0\.0\.1:6443 `, e.vip(t, "list", "team/first", "--no-headers", "-o", "wide").out)
+	assert.Contains(t, e.vip(t, "explain", "frist", "-n", team).err, "did you mean first?")
+	assert.Contains(t, e.vip(t, "explain", team+"/first").out, "The Cluster has its VIPs.")
+	assert.NotContains(t, e.vip(t, "pools", "cp").out, "web")
 	pools := decode[struct{ Pools []view.Pool }](t, e.vip(t, "pools", "--addresses", "-o", "json")).Pools
 	require.Len(t, pools, 3)
 	cp := pools[slices.IndexFunc(pools, func(p view.Pool) bool { return p.Name == "cp" })]

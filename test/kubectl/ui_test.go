@@ -3,7 +3,6 @@ package kubectl
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip"
@@ -31,23 +29,9 @@ type pages struct {
 // ui starts kubectl vip ui; it is stopped with the test.
 func (e *env) ui(t *testing.T) *pages {
 	t.Helper()
-	reader, writer := io.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan int, 1)
-	go func() {
-		code := kubectlvip.Run(ctx, []string{"ui", "--no-browser", "--kubeconfig=" + e.kubeconfig},
-			genericiooptions.IOStreams{In: strings.NewReader(""), Out: writer, ErrOut: t.Output()})
-		_ = writer.Close() // never fails
-		ended <- code
-	}()
-	t.Cleanup(func() {
-		cancel()
-		assert.Equal(t, kubectlvip.ExitFine, <-ended, "to be interrupted is how it ends")
-	})
-	line, err := bufio.NewReader(reader).ReadString('\n')
-	require.NoError(t, err, "the address is the first line")
-	address, err := url.Parse(strings.TrimSpace(line))
+	address, stop, err := harness.StartUI(e.kubeconfig, t.Output())
 	require.NoError(t, err)
+	t.Cleanup(func() { assert.Equal(t, kubectlvip.ExitFine, stop(), "to be interrupted is how it ends") })
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	p := &pages{&http.Client{Jar: jar}, address}

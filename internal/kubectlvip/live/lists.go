@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -119,8 +120,9 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 	}
 	var limits []string
 	w.unreadable = nil
-	for _, s := range sources {
-		objects, err := s.list(ctx)
+	read := listAll(ctx, sources)
+	for i, s := range sources {
+		objects, err := read[i].objects, read[i].err
 		if apierrors.IsForbidden(err) && s.optional && (w.scope != "" || !s.Namespaced) {
 			limits = append(limits, fmt.Sprintf("%s cannot be read (%s), so %s", s.Plural, shortly(err), s.unseen()))
 			w.unreadable = append(w.unreadable, s.Resource)
@@ -141,6 +143,23 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 	w.limits = append(slices.Clip(w.limits), limits...)
 	observeServed(store)
 	return store, nil
+}
+
+// listed is what came of listing one kind.
+type listed struct {
+	objects []any
+	err     error
+}
+
+// listAll lists all kinds at the same time: each answer takes a while, and none depends on another.
+func listAll(ctx context.Context, sources []source) []listed {
+	read := make([]listed, len(sources))
+	var group sync.WaitGroup
+	for i := range sources {
+		group.Go(func() { read[i].objects, read[i].err = sources[i].list(ctx) })
+	}
+	group.Wait()
+	return read
 }
 
 // unseen says what may be missed without the kind.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/charts"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
+
+// reviews is how many questions are asked at the same time.
+const reviews = 8
 
 // Permissions asks the API server whether the operator's service account may do what it has to: each rule of the chart,
 // in the namespaces that the operator looks at.
@@ -25,17 +29,24 @@ func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 	if err := yaml.UnmarshalStrict(charts.Rules, &rules); err != nil {
 		return nil, fmt.Errorf("read the rules of the chart: %w", err)
 	}
-	permissions := &view.Permissions{}
+	var asked []*authorizationv1.ResourceAttributes
 	for _, part := range []struct{ key, namespace string }{
 		{"watched", operator.WatchesNamespace}, {"cluster", ""}, {"own", operator.Namespace},
 	} {
-		for _, request := range requests(rules[part.key], part.namespace) {
+		asked = append(asked, requests(rules[part.key], part.namespace)...)
+	}
+	permissions := &view.Permissions{Permissions: make([]view.Permission, len(asked))}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(reviews)
+	for i, request := range asked {
+		group.Go(func() error {
 			allowed, err := w.allowed(ctx, operator, request)
-			if err != nil {
-				return &view.Permissions{Skipped: "the operator's permissions cannot be asked for (" + shortly(err) + " on SubjectAccessReviews)"}, nil
-			}
-			permissions.Permissions = append(permissions.Permissions, view.Permission{What: what(request), Allowed: allowed})
-		}
+			permissions.Permissions[i] = view.Permission{What: what(request), Allowed: allowed}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return &view.Permissions{Skipped: "the operator's permissions cannot be asked for (" + shortly(err) + " on SubjectAccessReviews)"}, nil
 	}
 	return permissions, nil
 }

@@ -25,9 +25,9 @@ func ListLines(clusters []view.Cluster, namespaces bool, o *Options) []string {
 	for _, role := range roles {
 		t.header = append(t.header, strings.ToUpper(role))
 	}
-	t.header = append(t.header, "POOLS", "AGE")
+	t.header = append(t.header, "AGE")
 	if o.Wide {
-		t.header = append(t.header, "ENDPOINT", "CLAIMS", "MESSAGE")
+		t.header = append(t.header, "POOLS", "ENDPOINT", "CLAIMS", "MESSAGE")
 	}
 	if namespaces {
 		t.header = append([]string{"NAMESPACE"}, t.header...)
@@ -73,9 +73,9 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 			messages = add(messages, role.Message)
 		}
 	}
-	row = append(row, orDash(strings.Join(pools, ",")), text(o.age(c.Created)))
+	row = append(row, text(o.age(c.Created)))
 	if o.Wide {
-		row = append(row, orDash(c.Endpoint), orDash(strings.Join(claims, ",")), orDash(strings.Join(messages, "; ")))
+		row = append(row, orDash(strings.Join(pools, ",")), orDash(c.Endpoint), orDash(strings.Join(claims, ",")), orDash(strings.Join(messages, "; ")))
 	}
 	return row
 }

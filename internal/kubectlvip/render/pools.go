@@ -13,9 +13,9 @@ import (
 // Pools prints pools as a table, and below it, if they are known, who uses which address.
 func Pools(out io.Writer, pools []view.Pool, o *Options) error {
 	p := &printer{out: out, o: o}
-	t := &table{header: []string{"POOL", "CLASSES", "ROLES", "TIER", "PRIO", "TOTAL", "USED", "FREE", "USE"}}
+	t := &table{header: []string{"POOL", "CLASSES", "ROLES", "TOTAL", "USED", "FREE", "USE"}}
 	if o.Wide {
-		t.header = append(t.header, "KIND", "NAMESPACES", "NOTES")
+		t.header = append(t.header, "TIER", "PRIO", "KIND", "NAMESPACES", "NOTES")
 	}
 	withAddresses := false
 	for i := range pools {
@@ -34,7 +34,7 @@ func poolRow(pool *view.Pool, o *Options) []cell {
 	if pool.Namespace != "" {
 		name = pool.Namespace + "/" + name
 	}
-	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ",")), orDash(pool.Tier), text(strconv.Itoa(pool.Priority))}
+	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ","))}
 	if c := pool.Capacity; c != nil {
 		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)), text(strconv.Itoa(c.Free)), bar(c, o))
 	} else {
@@ -50,7 +50,7 @@ func poolRow(pool *view.Pool, o *Options) []cell {
 	case len(pool.Namespaces) > 0:
 		namespaces = text(strings.Join(pool.Namespaces, ","))
 	}
-	return append(row, text(pool.Kind), namespaces, notes(pool))
+	return append(row, orDash(pool.Tier), text(strconv.Itoa(pool.Priority)), text(pool.Kind), namespaces, notes(pool))
 }
 
 // notes are what is unusual about a pool.

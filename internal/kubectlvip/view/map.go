@@ -132,8 +132,13 @@ func Map(a *Atlas, kind, namespace, name string, from, to netip.Addr) (PoolMap, 
 
 // Maps draws the pools of a namespace (all if it is empty) and the global ones, in the order of Pools.
 func Maps(a *Atlas, namespace string) []PoolMap {
+	return MapsOf(a, PoolsOf(a, namespace, false))
+}
+
+// MapsOf draws pools, in their order.
+func MapsOf(a *Atlas, pools []Pool) []PoolMap {
 	drawn := []PoolMap{}
-	for _, pool := range PoolsOf(a, namespace, false) {
+	for _, pool := range pools {
 		if m, ok := Map(a, pool.Kind, pool.Namespace, pool.Name, netip.Addr{}, netip.Addr{}); ok {
 			drawn = append(drawn, m)
 		}

@@ -1,0 +1,134 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// NotThereError says that something named on the command line does not exist, and what may have been meant.
+type NotThereError struct{ What, Name, Where, Meant string }
+
+// Error implements error.
+func (e *NotThereError) Error() string {
+	text := fmt.Sprintf("there is no %s %q %s", e.What, e.Name, e.Where)
+	if e.Meant != "" {
+		text += fmt.Sprintf("; did you mean %s?", e.Meant)
+	}
+	return text
+}
+
+// NamedClusters returns the Clusters that the arguments name, each once and in the order in which they are named; all of the
+// namespace, or of all namespaces if that is empty, if there are no arguments. A name is that of a Cluster of the namespace,
+// or namespace/name as a list prints it; cluster/name and cluster.cluster.x-k8s.io/name, as kubectl prints it, are a name too.
+func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, error) {
+	all := a.Clusters()
+	if len(arguments) == 0 {
+		return inNamespace(all, namespace), nil
+	}
+	named := []Cluster{}
+	for _, argument := range arguments {
+		found, err := clustersNamed(all, namespace, argument)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range found {
+			if !slices.ContainsFunc(named, func(other Cluster) bool { return other.Namespace == c.Namespace && other.Name == c.Name }) {
+				named = append(named, c)
+			}
+		}
+	}
+	return named, nil
+}
+
+func inNamespace(all []Cluster, namespace string) []Cluster {
+	clusters := []Cluster{}
+	for i := range all {
+		if namespace == "" || all[i].Namespace == namespace {
+			clusters = append(clusters, all[i])
+		}
+	}
+	return clusters
+}
+
+// clustersNamed finds what one argument names. Without a namespace there may be several of the name.
+func clustersNamed(all []Cluster, namespace, argument string) ([]Cluster, error) {
+	find := func(namespace, name string) (found []Cluster) {
+		for _, c := range inNamespace(all, namespace) {
+			if c.Name == name {
+				found = append(found, c)
+			}
+		}
+		return found
+	}
+	name := argument
+	if prefix, rest, ok := strings.Cut(argument, "/"); ok {
+		if found := find(prefix, rest); len(found) > 0 {
+			return found, nil
+		}
+		name = rest
+		if kind, _, _ := strings.Cut(prefix, "."); !slices.Contains([]string{"cluster", "clusters"}, strings.ToLower(kind)) {
+			namespace = prefix
+		}
+	}
+	if found := find(namespace, name); len(found) > 0 {
+		return found, nil
+	}
+	return nil, notThere(all, namespace, name)
+}
+
+// notThere says what may have been meant: a Cluster of the namespace that is nearly called so, else one of this very name
+// in another.
+func notThere(all []Cluster, namespace, name string) error {
+	e := &NotThereError{What: "Cluster", Name: name, Where: "in any namespace"}
+	var near, elsewhere []string
+	for i := range all {
+		switch c := &all[i]; {
+		case c.Name == name:
+			elsewhere = append(elsewhere, c.Namespace+"/"+c.Name)
+		case namespace == "" || c.Namespace == namespace:
+			near = append(near, c.Name)
+		}
+	}
+	if namespace != "" {
+		e.Where = "in namespace " + namespace
+	}
+	if meant, ok := names.Meant(name, near); ok {
+		e.Meant = meant
+	} else if len(elsewhere) > 0 {
+		e.Meant = elsewhere[0]
+	}
+	return e
+}
+
+// NamedPools returns those of the pools that the arguments name, in the order of the pools; all if there are no arguments. A
+// pool is named by its name, with its kind, its namespace or both before it: as it is printed anywhere.
+func NamedPools(pools []Pool, arguments []string) ([]Pool, error) {
+	if len(arguments) == 0 {
+		return pools, nil
+	}
+	for _, argument := range arguments {
+		if !slices.ContainsFunc(pools, func(p Pool) bool { return p.called(argument) }) {
+			e := &NotThereError{What: "pool", Name: argument, Where: "here; kubectl vip pools -A shows all"}
+			known := make([]string, len(pools))
+			for i := range pools {
+				known[i] = pools[i].Name
+			}
+			e.Meant, _ = names.Meant(argument, known)
+			return nil, e
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(pools), func(p Pool) bool { return !slices.ContainsFunc(arguments, p.called) }), nil
+}
+
+// called reports whether an argument names the pool.
+func (p Pool) called(argument string) bool {
+	for _, prefix := range []string{"", p.Kind + "/", p.Namespace + "/", p.Namespace + "/" + p.Kind + "/"} {
+		if argument == prefix+p.Name && prefix != "/" {
+			return true
+		}
+	}
+	return false
+}
