@@ -39,7 +39,7 @@ func shipped() []supported {
 		{"", "", "1.15 (December 2026)", "", "", "", "**expected**: nothing that is used changes"},
 		{
 			"", "", "1.16 (April 2027)", "", "", "",
-			fmt.Sprintf("**expected** without v1beta1, which is tested as `%s`; its clusterctl takes releases "+
+			fmt.Sprintf("**expected** without v1beta1, which is tested as %#q; its clusterctl takes releases "+
 				"[with the contract v1beta2](adr/0013-the-end-of-v1beta1.md) only", plane.StackV1Beta2),
 		},
 	}
@@ -88,7 +88,7 @@ func supportTable(t *testing.T) string {
 		says := row.says
 		if row.stack != "" {
 			capi, ipam := versions(t, row.stack)
-			says = fmt.Sprintf("**tested** as `%s`: Cluster API %s, IPAM provider %s, Kubernetes %s%s", row.stack, capi, ipam, kubernetesOf(t, row.stack), row.says)
+			says = fmt.Sprintf("**tested** as %#q: Cluster API %s, IPAM provider %s, Kubernetes %s%s", row.stack, capi, ipam, kubernetesOf(t, row.stack), row.says)
 		}
 		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s | %s |\n", cell(row.rancher), cell(row.turtles), row.capi, cell(row.ipam), cell(row.kubernetes), says)
 	}

@@ -87,6 +87,7 @@ func (s Stack) Modules() (capi, ipam string) {
 		return "capi-v1.10", "ipam-v1.0"
 	case StackV1Beta2:
 		return "capi-v1.14", "ipam-v1.1"
+	case StackCurrent, StackV113, StackV112:
 	}
 	return string(s), "ipam-v1.1"
 }
