@@ -15,7 +15,7 @@ import (
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, ReplaceClaim, DeleteClaim,
 // HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables, SetRecords,
-// DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// DeleteRecords, AddFinalizer, RemoveFinalizer and Probe, which is no write. Each prints itself in one line that says why.
 type Action interface {
 	fmt.Stringer
 

@@ -35,6 +35,7 @@ func (w *World) Facts() *view.Facts {
 			continue
 		}
 		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
+			snapshot.Probed = view.Probed(&snapshot)
 			f.Snapshots = append(f.Snapshots, snapshot)
 		}
 	}
