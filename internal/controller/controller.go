@@ -50,6 +50,9 @@ type Config struct {
 	// ReconcilePeriod is how often every Cluster is looked at again, and how soon a dead watch is noticed.
 	ReconcilePeriod time.Duration
 
+	// ProbeTimeout is how long a probe of an address waits for an answer.
+	ProbeTimeout time.Duration
+
 	// DrainTimeout is how long work under way may take to end when the run ends.
 	DrainTimeout time.Duration
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/apply"
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/probe"
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -35,6 +36,7 @@ type handler struct {
 	pace     *pace
 	refused  *refusals
 	unusable *unusable
+	probes   *probes
 	fair     *fair
 	report   *reporter
 	// outdated says when to decide again about Clusters whose writes came too late.
@@ -50,11 +52,13 @@ type handler struct {
 
 func newHandler(ctx context.Context, cfg Config, store *state.Store, writer *apply.Writer, enqueue func(string, string, time.Duration)) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	return &handler{
+	h := &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
 		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), fair: newFair(cfg.Workers), work: work, stop: stop,
 		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
 	}
+	h.probes = newProbes(cfg, probe.New(ctx, cfg.ProbeTimeout, probe.Limit), func(c types.NamespacedName) { enqueue(c.Namespace, c.Name, 0) })
+	return h
 }
 
 // onChange handles a Cluster that may have changed. Key is namespace/name; the object is nil if the Cluster is gone.
@@ -94,6 +98,7 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	cluster, snapshot, ok := h.store.Gather(key, h.memory(key, now), h.cfg.Settings, now)
 	if !ok {
 		h.unusable.forget(key)
+		h.probes.forget(key)
 		h.waiters.forget(key)
 		h.pace.forget(key)
 		h.refused.forget(key)
@@ -119,6 +124,10 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 		}
 		plan = vip.Decide(snapshot)
 	}
+	plan, wanted := plan.Split()
+	h.unusable.note(key, plan.Status)
+	h.probes.note(key, plan.Status, h.unusable.of(key))
+	h.probes.ask(key, wanted)
 	if plan.Empty() {
 		h.pace.settled(key, now)
 	} else if wait := h.pace.wait(key, keysOf(plan), now); wait > 0 {
@@ -135,13 +144,12 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
 	h.waiters.set(key, plan.Status)
-	h.unusable.note(key, plan.Status)
 	return h.next(key, plan.Status, err)
 }
 
 // memory returns what this process remembers of a Cluster.
 func (h *handler) memory(key types.NamespacedName, now time.Time) vip.Memory {
-	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.of(key, now), Unusable: h.unusable.of(key)}
+	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.of(key, now), Unusable: h.unusable.of(key), Probed: h.probes.of(key)}
 }
 
 // mayBeDone reports whether a write may have been carried out although its answer is missing.

@@ -35,12 +35,12 @@ func (u *unusable) note(cluster types.NamespacedName, status vip.Status) {
 	defer u.mu.Unlock()
 	for _, role := range status.Roles {
 		switch role.Phase {
-		case vip.PhaseContested:
+		case vip.PhaseContested, vip.PhaseInUse:
 			if u.clusters[cluster] == nil {
 				u.clusters[cluster] = map[string]netip.Addr{}
 			}
 			u.clusters[cluster][role.Role] = vip.ParseAddr(role.Address)
-		case vip.PhaseDeleting, vip.PhaseUnusable:
+		case vip.PhaseDeleting, vip.PhaseUnusable, vip.PhaseAnswering:
 		default:
 			delete(u.clusters[cluster], role.Role)
 		}

@@ -39,6 +39,10 @@ const (
 	// be for the pool to serve it.
 	Variables = Domain + "/variables"
 
+	// Probe is the annotation with a comma-separated list of TCP ports: before an address of the pool is first written, the
+	// operator tries to connect to them, and does not write it if somebody answers.
+	Probe = Domain + "/probe"
+
 	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
 	// path into an object variable.
 	HostVariable = Domain + "/host-variable"
@@ -121,6 +125,9 @@ const (
 	// from the endpoint in use.
 	ReasonAddressConflict = "AddressConflict"
 
+	// ReasonAddressInUse says that something answers on the allocated address that no Cluster accounts for.
+	ReasonAddressInUse = "AddressInUse"
+
 	// ReasonClaimConflict says that a claim of the needed name exists and is not this Cluster's.
 	ReasonClaimConflict = "ClaimConflict"
 
@@ -142,7 +149,7 @@ const (
 func IsReason(reason string) bool {
 	switch reason {
 	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound, ReasonPoolExhausted,
-		ReasonAddressConflict, ReasonClaimConflict, ReasonWaitingForTopology, ReasonWriteRefused, ReasonReleasing, ReasonReleased:
+		ReasonAddressConflict, ReasonAddressInUse, ReasonClaimConflict, ReasonWaitingForTopology, ReasonWriteRefused, ReasonReleasing, ReasonReleased:
 		return true
 	}
 	return false

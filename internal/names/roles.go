@@ -21,7 +21,7 @@ const (
 )
 
 // reserved are the keys of the domain that mean something else, so that no role can take their annotation.
-var reserved = []string{"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims"}
+var reserved = []string{"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims"}
 
 // ValidateRole says why role cannot be used, or returns nil. A role becomes part of an annotation key, of a claim's
 // name and of a condition's type, so it is a DNS label (RFC 1123) that starts with a letter.

@@ -275,6 +275,7 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 		API:             api,
 		Settings:        o.options.Settings(),
 		RetryInterval:   o.options.RetryInterval,
+		ProbeTimeout:    o.options.ProbeTimeout,
 		ReconcilePeriod: o.options.ReconcilePeriod,
 		DrainTimeout:    max(o.options.LeaderElection.LeaseDuration-o.options.LeaderElection.RenewDeadline-drainReserve, drainReserve),
 		Workers:         o.options.Concurrency,

@@ -25,6 +25,8 @@ const (
 	DefaultRetryInterval = 10 * time.Second
 	// DefaultReconcilePeriod is how often every Cluster is looked at although nothing seems to have changed.
 	DefaultReconcilePeriod = 30 * time.Second
+	// DefaultProbeTimeout is how long a probe of an address waits for an answer.
+	DefaultProbeTimeout = time.Second
 	// DefaultControlPlanePort is the API server port written beside a virtual IP, as kubeadm uses it.
 	DefaultControlPlanePort = vip.DefaultPort
 	// DefaultConcurrency is how many Clusters are worked on at once.
@@ -74,6 +76,8 @@ type Options struct {
 	RetryInterval time.Duration
 	// ReconcilePeriod is how often every Cluster is looked at anyway. Config file: reconcilePeriod.
 	ReconcilePeriod time.Duration
+	// ProbeTimeout is how long a probe of an address waits for an answer. Config file: probeTimeout.
+	ProbeTimeout time.Duration
 	// DefaultPort goes into an endpoint whose port is unset. Config file: defaultPort.
 	DefaultPort int32
 	// BaseDomain is the DNS domain below which Clusters are named; empty for none. Config file: baseDomain.
@@ -192,6 +196,7 @@ func New() *Options {
 	return &Options{
 		RetryInterval:      DefaultRetryInterval,
 		ReconcilePeriod:    DefaultReconcilePeriod,
+		ProbeTimeout:       DefaultProbeTimeout,
 		DefaultPort:        DefaultControlPlanePort,
 		DNSNames:           DefaultDNSNames(),
 		KubeAPIQPS:         DefaultKubeAPIQPS,

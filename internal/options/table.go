@@ -66,6 +66,13 @@ func (o *Options) fileSettings() []setting {
 			accepts: acceptsDuration(minReconcilePeriod, maxReconcilePeriod),
 		},
 		{
+			flag: "probe-timeout", key: "probeTimeout", text: scalar,
+			value:   o.durationValue("probe-timeout", &o.ProbeTimeout),
+			usage:   "How long an address that is probed before its first write may take to answer.",
+			wrong:   !between(o.ProbeTimeout, minProbeTimeout, maxProbeTimeout),
+			accepts: acceptsDuration(minProbeTimeout, maxProbeTimeout),
+		},
+		{
 			flag: "default-port", key: "defaultPort", text: scalar, value: o.int32Value("default-port", &o.DefaultPort),
 			usage:   "Port of the control-plane endpoint where a Cluster has none.",
 			wrong:   !between(o.DefaultPort, 1, maxPort),

@@ -16,6 +16,8 @@ import (
 // The bounds of values. They shut out slips (10ns, 10000h), not tastes.
 const (
 	minRetryInterval   = 100 * time.Millisecond
+	minProbeTimeout    = 50 * time.Millisecond
+	maxProbeTimeout    = 30 * time.Second
 	maxRetryInterval   = time.Hour
 	minReconcilePeriod = time.Second
 	maxReconcilePeriod = 24 * time.Hour

@@ -41,7 +41,7 @@ func TestOptionsValidate(t *testing.T) {
 		},
 		"if the file has keys that do not exist, should name them and those that do": {
 			file: "retryinterval: 10s\nport: 1\n", lines: 2,
-			wants: []string{`"retryinterval" is refused, accepted is one of the keys retryInterval, reconcilePeriod, defaultPort, baseDomain`, `"port"`},
+			wants: []string{`"retryinterval" is refused, accepted is one of the keys retryInterval, reconcilePeriod, probeTimeout, defaultPort, baseDomain`, `"port"`},
 		},
 		"if the renew deadline is not below the lease duration, should be refused": {
 			args: []string{"--leader-elect-renew-deadline=15s"}, lines: 1, wants: []string{"less than --leader-elect-lease-duration=15s"},

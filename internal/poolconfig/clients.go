@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -129,3 +130,42 @@ func parseVariable(entry string) (vip.Variable, error) {
 
 // maxVariable is how many bytes of a value are compared: of a longer text on a Cluster Trim keeps nothing.
 const maxVariable = validation.DNS1123SubdomainMaxLength
+
+// probe reads which ports are tried before an address is first written. It is all or nothing: whoever asks for it wants no
+// address to be written without.
+func (c *configuration) probe() {
+	text, ok := c.view.Annotations[names.Probe]
+	if !ok {
+		return
+	}
+	ports, err := parsePorts(text)
+	if err != nil {
+		c.closes(names.Probe, err)
+		return
+	}
+	c.pool.Probe = ports
+}
+
+// parsePorts reads a list of ports, each once and in order.
+func parsePorts(text string) ([]uint16, error) {
+	if len(text) > MaxPoolAnnotation {
+		return nil, errTooLong
+	}
+	entries, more := split(text, MaxPoolProbe)
+	if more {
+		return nil, fmt.Errorf("it has more than the %d ports that are tried", MaxPoolProbe)
+	}
+	var ports []uint16
+	for _, entry := range entries {
+		port, err := strconv.ParseUint(entry, 10, 16)
+		if err != nil || port == 0 {
+			return nil, fmt.Errorf("%q is no port; write numbers from 1 to 65535", vip.Cut(entry, maxEntry))
+		}
+		ports = append(ports, uint16(port))
+	}
+	if len(ports) == 0 {
+		return nil, errors.New("names no port; remove the annotation to have nothing tried")
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports), nil
+}

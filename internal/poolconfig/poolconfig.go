@@ -19,13 +19,14 @@ import (
 
 // What is read of one pool: whoever may write one could else make every decision that looks at it slow.
 const (
-	// MaxPoolClasses, MaxPoolRoles, MaxPoolNamespaces, MaxPoolClusters and MaxPoolVariables are how many entries of a list
-	// are read.
+	// MaxPoolClasses, MaxPoolRoles, MaxPoolNamespaces, MaxPoolClusters, MaxPoolVariables and MaxPoolProbe are how many
+	// entries of a list are read.
 	MaxPoolClasses    = 128
 	MaxPoolRoles      = 16
 	MaxPoolNamespaces = 256
 	MaxPoolClusters   = 256
 	MaxPoolVariables  = 16
+	MaxPoolProbe      = 8
 
 	// MaxPoolAnnotation is how many bytes an annotation may have to be read at all.
 	MaxPoolAnnotation = 32 << 10
@@ -60,6 +61,7 @@ func (k *Keys) Configure(pool *vip.Pool) {
 	c.namespaces()
 	c.clusters()
 	c.selectors()
+	c.probe()
 	pool.Closed = len(c.closing) > 0
 	pool.Problems = slices.Concat(c.closing, c.harmless)
 	if len(pool.Problems) > MaxProblems {

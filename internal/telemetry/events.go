@@ -73,6 +73,7 @@ func EventForChange(change vip.Change) (Event, bool) {
 func FailureFor(change vip.Change) (Failure, bool) {
 	failure, ok := map[string]Failure{
 		names.ReasonAddressConflict: FailureAddressConflict,
+		names.ReasonAddressInUse:    FailureAddressInUse,
 		names.ReasonClaimConflict:   FailureClaimConflict,
 		names.ReasonPoolExhausted:   FailurePoolExhausted,
 		names.ReasonPoolNotFound:    FailurePoolNotFound,

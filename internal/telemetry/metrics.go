@@ -27,9 +27,10 @@ const (
 	FailurePanic Failure = "panic"
 	// FailureOther is everything else.
 	FailureOther Failure = "other"
-	// FailureAddressConflict, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound are conditions that
-	// need somebody to act.
+	// FailureAddressConflict, FailureAddressInUse, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound are
+	// conditions that need somebody to act.
 	FailureAddressConflict Failure = "address_conflict"
+	FailureAddressInUse    Failure = "address_in_use"
 	FailureClaimConflict   Failure = "claim_conflict"
 	FailurePoolExhausted   Failure = "pool_exhausted"
 	FailurePoolNotFound    Failure = "pool_not_found"
@@ -44,6 +45,7 @@ type Metrics struct {
 	outdated    prometheus.Counter
 	deferred    prometheus.Counter
 	stalls      prometheus.Counter
+	probes      *prometheus.CounterVec
 	waits       prometheus.Histogram
 	leader      prometheus.Gauge
 	names       prometheus.Gauge
@@ -74,6 +76,9 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		stalls: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "capi_vip_watch_stalls_total", Help: "Watches found dead, or histories found to have run backwards, after which all caches were rebuilt.",
 		}),
+		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "capi_vip_probes_total", Help: "Addresses that were probed before their first write, by what came of it.",
+		}, []string{"result"}),
 		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "capi_vip_ip_wait_seconds", Help: "Seconds from the creation of a claim to the write of its address.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900},
@@ -90,7 +95,7 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		Name: "capi_vip_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	}, func() float64 { return 1 })
-	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.deferred, m.stalls, m.waits, m.leader, m.names, m.hooks, info)
+	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.deferred, m.stalls, m.probes, m.waits, m.leader, m.names, m.hooks, info)
 	lassometrics.MustRegisterWithWorkqueue(registry)
 	registerClientMetrics(registry)
 	return m
@@ -118,6 +123,9 @@ func (m *Metrics) Deferred() { m.deferred.Inc() }
 
 // Stalled counts a watch that was found dead.
 func (m *Metrics) Stalled() { m.stalls.Inc() }
+
+// Probed counts an address that was probed, by what came of it.
+func (m *Metrics) Probed(result string) { m.probes.WithLabelValues(result).Inc() }
 
 // Failed counts a failure.
 func (m *Metrics) Failed(reason Failure) { m.failures.WithLabelValues(string(reason)).Inc() }

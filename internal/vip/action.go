@@ -15,7 +15,8 @@ import (
 
 // Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim,
 // DeleteClaim, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables,
-// SetRecords, DeleteRecords, AddFinalizer and RemoveFinalizer. Each prints itself in one line that says why.
+// SetRecords, DeleteRecords, AddFinalizer, RemoveFinalizer and Probe, which is no write. Each prints itself in one line
+// that says why.
 type Action interface {
 	fmt.Stringer
 

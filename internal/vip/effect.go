@@ -45,7 +45,7 @@ func Effect(c *Cluster, action Action) {
 			name, path, _ := strings.Cut(value.Path, ".")
 			c.Variables = with(c.Variables, name, valueWith(c.Variables[name], path, value.Value))
 		}
-	case CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim, DeleteClaim, SetRecords, DeleteRecords:
+	case CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim, DeleteClaim, SetRecords, DeleteRecords, Probe:
 	}
 }
 

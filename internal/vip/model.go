@@ -56,6 +56,9 @@ type Memory struct {
 	// claim asks for them again as long as that is so and the pool offers them.
 	Unusable map[string]netip.Addr
 
+	// Probed is what came of the probes that decisions asked for, by address.
+	Probed map[netip.Addr]Probed
+
 	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.
 	Crowd int
 }
@@ -246,6 +249,9 @@ type Pool struct {
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
 	// for none.
 	HostVariable, PortVariable string
+
+	// Probe are the TCP ports to try before an address is first written, in order; empty for none.
+	Probe []uint16
 
 	// Capacity is what the provider last reported.
 	Capacity Capacity

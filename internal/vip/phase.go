@@ -26,6 +26,8 @@ const (
 	PhaseAnnounced Phase = "Announced"
 	// PhaseUnusable: there is no claim, and a new one may get again what somebody else uses.
 	PhaseUnusable Phase = "Unusable"
+	// PhaseAnswering: there is no claim, and a new one may get again what somebody answers on.
+	PhaseAnswering Phase = "Answering"
 	// PhaseUnclaimed: a pool serves the role, and there is no claim.
 	PhaseUnclaimed Phase = "Unclaimed"
 	// PhaseDeleting: the claim is being deleted.
@@ -54,6 +56,10 @@ const (
 	PhaseContested Phase = "Contested"
 	// PhaseMismatched: the endpoint in use is another than the claim's address.
 	PhaseMismatched Phase = "Mismatched"
+	// PhaseProbing: it is being found out whether somebody answers on the claim's address.
+	PhaseProbing Phase = "Probing"
+	// PhaseInUse: somebody answers on the claim's address, or nobody can tell.
+	PhaseInUse Phase = "InUse"
 	// PhaseBound: the claim's address is the role's VIP; it may have to be written yet.
 	PhaseBound Phase = "Bound"
 )
@@ -66,6 +72,7 @@ var do = map[Phase]func(*sight, *outcome){
 	PhaseKept:       (*sight).doKept,
 	PhaseAnnounced:  (*sight).doAnnounced,
 	PhaseUnusable:   (*sight).doUnusable,
+	PhaseAnswering:  (*sight).doAnswering,
 	PhaseUnclaimed:  (*sight).doUnclaimed,
 	PhaseDeleting:   (*sight).doDeleting,
 	PhaseFormer:     (*sight).doFormer,
@@ -80,6 +87,8 @@ var do = map[Phase]func(*sight, *outcome){
 	PhaseUnserved:   (*sight).doUnserved,
 	PhaseContested:  (*sight).doContested,
 	PhaseMismatched: (*sight).doMismatched,
+	PhaseProbing:    (*sight).doProbing,
+	PhaseInUse:      (*sight).doInUse,
 	PhaseBound:      (*sight).doBound,
 }
 
@@ -161,6 +170,8 @@ func (r *sight) phaseUnclaimed() Phase {
 		return PhaseAnnounced
 	case r.unusable() != nil:
 		return PhaseUnusable
+	case r.answered().IsValid():
+		return PhaseAnswering
 	}
 	return PhaseUnclaimed
 }
@@ -208,7 +219,7 @@ func (r *sight) phaseBound() Phase {
 	case r.endpointDiffers():
 		return PhaseMismatched
 	}
-	return PhaseBound
+	return r.phaseProbed()
 }
 
 // host returns the IP in the endpoint, for the control plane; of another role, or if the host is a name, the zero Addr.

@@ -55,6 +55,9 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 			pool.Roles = []string{cp, ingress}
 		}
 		restrict(&pool, pick)
+		if pick(4) == 0 {
+			pool.Probe = []uint16{22, 6443}
+		}
 		if slices.Contains(pool.Roles, cp) {
 			pool.HostVariable = variable
 		}
@@ -63,6 +66,9 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 			w.Change(state, "sets a grace period on", func(p *viptest.PoolState) { p.Grace = 5 * time.Second })
 		}
 		pools = append(pools, state)
+	}
+	if pick(2) == 0 {
+		w.Stranger(fmt.Sprintf("10.0.0.%d", 1+pick(8)), true)
 	}
 	for range 1 + pick(3) {
 		addRandomCluster(w, pick, true)
@@ -160,6 +166,9 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 				c.Endpoint = vip.Endpoint{Host: "by-hand.example.com", Port: 6443}
 			}
 		})
+	case n == 39:
+		w.Stranger(fmt.Sprintf("10.0.0.%d", 1+pick(8)), pick(2) == 0)
+		w.Again()
 	case n > 37:
 		w.Build(k)
 	case n > 35:
@@ -287,6 +296,25 @@ func TestStories(t *testing.T) {
 				w.Step(k)
 			}
 			w.AddCluster("tenant", "prod")
+			rest(t, w)
+		},
+		"stranger": func(w *viptest.World) {
+			pool := w.AddPool(viptest.Pool("cp", cp, func(p *vip.Pool) { p.Probe = []uint16{6443} }), "10.0.0.1", "10.0.0.2")
+			w.Stranger("10.0.0.1", true)
+			a := w.AddCluster("tenant", "a")
+			rest(t, w)
+			w.AddCluster("tenant", "b")
+			rest(t, w)
+			w.Crash()
+			rest(t, w)
+			w.Stranger("10.0.0.1", false)
+			w.Again()
+			rest(t, w)
+			w.Stranger("10.0.0.1", true) // which is the Cluster itself by now
+			w.Edit(a, "removes annotation control-plane of", annotation(cp, ""))
+			w.Crash()
+			rest(t, w)
+			w.Change(pool, "adds an address to", func(p *viptest.PoolState) { p.Range = append(p.Range, "10.0.0.3") })
 			rest(t, w)
 		},
 		"provided-late": func(w *viptest.World) {

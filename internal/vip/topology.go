@@ -118,7 +118,7 @@ func (r *sight) tooEarly(o *outcome) {
 
 // dropHold takes the hold away where no VIP is on its way into the templates.
 func (a *allocation) dropHold(o *outcome) {
-	onTheWay := []Phase{PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}
+	onTheWay := []Phase{PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound, PhaseMisplaced, PhaseProbing}
 	if o.Role != names.RoleControlPlane || a.cluster.Pause != PauseOwn || slices.Contains(onTheWay, o.Phase) {
 		return
 	}

@@ -81,7 +81,7 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	}
 	seconds := int(age/time.Second) / holdShare
 	switch role.Reason {
-	case names.ReasonPoolExhausted, names.ReasonAddressConflict, names.ReasonClaimConflict:
+	case names.ReasonPoolExhausted, names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict:
 		seconds = maxHold // somebody has to act
 	}
 	message := role.Message

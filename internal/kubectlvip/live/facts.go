@@ -66,6 +66,7 @@ func (w *World) snapshots(now time.Time) []vip.Snapshot {
 			return
 		}
 		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
+			snapshot.Probed = view.Probed(&snapshot)
 			gathered[i] = &snapshot
 		}
 	})

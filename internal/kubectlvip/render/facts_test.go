@@ -96,6 +96,14 @@ func explained() map[string]*view.Facts {
 				f.Pools = append(f.Pools, view.PoolFacts{Pool: viptest.Pool(fmt.Sprintf("spare-%d", i), "storage")})
 			}
 		}),
+		"address in use": func() *view.Facts {
+			s := viptest.Snapshot(viptest.WithPools(func(p *vip.Pool) { p.Probe = []uint16{6443} }), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"),
+				func(s *vip.Snapshot) {
+					s.Cluster.Conditions = []vip.Condition{{Type: names.ConditionType(names.RoleControlPlane), Reason: names.ReasonAddressInUse, Message: "in use"}}
+				})
+			s.Probed = view.Probed(&s)
+			return more(of(func(other *vip.Snapshot) { *other = s }))
+		}(),
 		"class does not exist": more(of(viptest.WithPools(), func(s *vip.Snapshot) {
 			s.ClusterClass, s.Cluster.Class.Name = nil, "bare-metl"
 		}), func(f *view.Facts) {

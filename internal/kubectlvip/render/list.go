@@ -118,7 +118,7 @@ func stateStyle(state string) style {
 	switch state {
 	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:
 		return green
-	case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound,
+	case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound,
 		view.StateOperatorNotRunning:
 		return red
 	case view.StateNoTopology, view.StateFiltered, view.StateGone:

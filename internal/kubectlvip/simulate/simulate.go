@@ -61,6 +61,10 @@ func Run(store *state.Store, manifest *capi.Cluster, settings vip.Settings, now 
 		outcome.Plan = vip.Decide(outcome.Snapshot)
 		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
 	}
+	if outcome.probe() {
+		outcome.Plan = vip.Decide(outcome.Snapshot)
+		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
+	}
 	for range rounds {
 		if !outcome.waitsForTemplates() {
 			break
@@ -70,6 +74,16 @@ func Run(store *state.Store, manifest *capi.Cluster, settings vip.Settings, now 
 		outcome.Actions = append(outcome.Actions, outcome.Plan.Actions...)
 	}
 	return outcome, nil
+}
+
+// probe takes the addresses that are to be probed for free, and reports whether there are any.
+func (o *Outcome) probe() bool {
+	_, probes := o.Plan.Split()
+	o.Snapshot.Probed = map[netip.Addr]vip.Probed{}
+	for _, probe := range probes {
+		o.Snapshot.Probed[probe.Address] = vip.Probed{Ports: probe.Ports, Free: true}
+	}
+	return len(probes) > 0
 }
 
 // merged returns the Cluster as it would be when the manifest is applied.

@@ -230,7 +230,7 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 			}
 			finding := Finding{Object: "Cluster " + s.Cluster.Key().String(), Message: role.Role + ": " + role.Reason + ": " + role.Message, Do: "kubectl vip explain -n " + s.Cluster.Namespace + " " + s.Cluster.Name}
 			switch role.Reason {
-			case names.ReasonAddressConflict, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonWriteRefused:
+			case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonWriteRefused:
 				finding.Severity = SeverityError
 			case names.ReasonPoolNotFound:
 				finding.Severity = SeverityWarning

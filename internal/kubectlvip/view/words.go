@@ -46,6 +46,10 @@ var advice = map[string]Advice{
 		Means: "The provider gave an address that cannot be written without breaking something, so nothing was written.",
 		Do:    []string{"Find pools that overlap and addresses that were typed by hand: kubectl vip check"},
 	},
+	names.ReasonAddressInUse: {
+		Means: "The pool asks for a probe before an address is first written, and something answered on this one. The claim keeps it, so that nobody gets it; it is tried again from time to time.",
+		Do:    []string{"Find out what answers: a machine with a fixed address, a DHCP range, another management cluster."},
+	},
 	names.ReasonClaimConflict: {
 		Means: "An IPAddressClaim of the name that this Cluster needs exists already and is not this Cluster's.",
 	},

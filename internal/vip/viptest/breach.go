@@ -14,7 +14,7 @@ import (
 )
 
 // Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster from
-// a pool that is not for its tenant, give up an address that a living Cluster needs, or say that a VIP is there which is
+// a pool that is not for its tenant, give up an address that a living Cluster needs, write one that was to be probed first, or say that a VIP is there which is
 // not. It says so in the words of the contract, without the code that decides.
 func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
@@ -44,6 +44,7 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 			found = append(found, fmt.Sprintf("%s: %s, but %s", s.Cluster.Key(), action, broken))
 		}
 	}
+	found = append(found, unprobed(s, plan)...)
 	return append(found, premature(s, plan)...)
 }
 

@@ -250,6 +250,8 @@ func brief(action vip.Action) string {
 		return fmt.Sprintf("variables %v", a.Values)
 	case vip.RecordClaim:
 		return "record " + a.Claim
+	case vip.Probe:
+		return fmt.Sprintf("probe %s on %v", a.Address, a.Ports)
 	case vip.SetRecords:
 		return fmt.Sprintf("records %v", a.Records)
 	case vip.DeleteRecords:

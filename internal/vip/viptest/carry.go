@@ -43,6 +43,8 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 	for _, action := range plan.Actions {
 		one := write{do: func() error { return w.act(f, action) }}
 		switch action.(type) {
+		case vip.Probe:
+			one.claimOf = vip.RoleOf(action)
 		case vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			results = append(results, action)
 			continue
@@ -94,6 +96,7 @@ func (w *World) Crash() {
 		w.logf("allocator: crashes")
 	}
 	clear(w.flights)
+	clear(w.probed)
 	w.startLate()
 }
 
@@ -108,6 +111,9 @@ func (w *World) live(f *flight) (*clusterState, error) {
 
 func (w *World) act(f *flight, action vip.Action) error {
 	switch a := action.(type) {
+	case vip.Probe:
+		w.probe(f.cluster.Key().String(), a)
+		return nil
 	case vip.AddFinalizer, vip.RemoveFinalizer:
 		state, err := w.live(f)
 		if err != nil || state.Deleting && a == (vip.AddFinalizer{}) {

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -115,14 +117,15 @@ func (w *World) seen() (map[string]*clusterState, map[string]*vip.Claim, map[str
 // checkTruth: an address that is written is that of the claim it is said to come from.
 func (w *World) checkTruth(state *clusterState, action vip.Action) {
 	var claimName, value string
+	var uid types.UID
 	switch a := action.(type) {
 	case vip.SetEndpoint:
-		claimName, value = a.Claim, a.Endpoint.Host
+		claimName, uid, value = a.Claim, a.ClaimUID, a.Endpoint.Host
 		if a.Completed {
 			return
 		}
 	case vip.SetAnnotation:
-		claimName, value = a.Claim, a.Value
+		claimName, uid, value = a.Claim, a.ClaimUID, a.Value
 		if a.Restored {
 			return
 		}
@@ -131,8 +134,8 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 		return
 	}
 	claim, ok := w.claims[key(state.Namespace, claimName)]
-	if !ok || claim.Owner == nil || claim.Owner.UID != state.UID {
-		return
+	if !ok || claim.Owner == nil || claim.Owner.UID != state.UID || claim.UID != uid {
+		return // it comes from a claim that somebody has deleted since, which a late watch did not tell; that heals
 	}
 	if address, ok := w.address[key(claim.Namespace, claim.Name)]; ok && !vip.SameAddr(address.Value, value) {
 		w.violation("wrong address: %s is written to Cluster %s, and its claim %s has %s", value, state.Key(), claimName, address.Value)

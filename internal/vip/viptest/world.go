@@ -42,6 +42,10 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
+	// strangers are the addresses on which somebody answers whom no Cluster accounts for, and probed what came of probes, by
+	// Cluster, as the allocator remembers it.
+	strangers map[string]bool
+	probed    map[string]map[netip.Addr]vip.Probed
 	// view is what the allocator sees while its watches lag; nil while it sees the world as it is.
 	view *view
 	ops  []operatorState
@@ -89,6 +93,7 @@ func NewWorld() *World {
 	return &World{
 		Now: Now, start: Now, Settings: vip.Settings{DefaultPort: DefaultPort}, Class: &vip.ClusterClass{},
 		clusters: map[string]*clusterState{}, claims: map[string]*vip.Claim{},
+		strangers: map[string]bool{}, probed: map[string]map[netip.Addr]vip.Probed{},
 		address: map[string]*addressState{}, order: map[types.UID]uint64{}, flights: map[string]*flight{},
 	}
 }
@@ -252,7 +257,10 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 	clusters, claims, addresses := w.seen()
 	c := clusters[k].Cluster
 	c.Conditions = slices.Clone(c.Conditions)
-	s := vip.Snapshot{Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, Memory: vip.Memory{Crowd: w.Crowd}, ClusterVersion: w.version}
+	s := vip.Snapshot{
+		Now: w.Now.Add(w.skew), Settings: w.Settings, Cluster: c, ClusterClass: w.Class, ClusterVersion: w.version,
+		Memory: vip.Memory{Crowd: w.Crowd, Probed: maps.Clone(w.probed[k])},
+	}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	wanted := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
 	for _, value := range c.VIPs {

@@ -101,4 +101,12 @@ networkPolicy: {enabled: true, apiServerPorts: [6443], metricsFrom: [{namespaceS
 		require.Len(t, policy.Spec.Egress, 2)
 		require.Equal(t, 6443, policy.Spec.Egress[1].Ports[0].Port.IntValue())
 	})
+	t.Run("if pools may have something probed, should let that out as well", func(t *testing.T) {
+		policy := get[networkingv1.NetworkPolicy](t, render(t, `
+networkPolicy: {enabled: true, probeTo: [{ipBlock: {cidr: 10.20.0.0/16}}]}
+`), "NetworkPolicy", "")
+		require.Len(t, policy.Spec.Egress, 3)
+		require.Empty(t, policy.Spec.Egress[2].Ports, "pools say which")
+		require.Equal(t, "10.20.0.0/16", policy.Spec.Egress[2].To[0].IPBlock.CIDR)
+	})
 }

@@ -1,0 +1,148 @@
+package controller
+
+import (
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/internal/probe"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
+)
+
+// longestProbePause is the longest pause between two probes of an address on which somebody answers.
+const longestProbePause = 5 * time.Minute
+
+// asker has an address probed beside the work of the caller.
+type asker interface {
+	Ask(namespace string, addr netip.Addr, ports []uint16, done func(result probe.Result, why string))
+}
+
+// probes has the addresses probed that decisions ask for, and remembers what came of it for as long as a role has the
+// address.
+type probes struct {
+	cfg    Config
+	prober asker
+	// wake has a Cluster decided about anew.
+	wake func(cluster types.NamespacedName)
+	now  func() time.Time
+
+	mu       sync.Mutex
+	clusters map[types.NamespacedName]map[netip.Addr]*probed
+}
+
+// probed is what is known of an address, if known.
+type probed struct {
+	vip.Probed
+	asked, known bool
+	// tries counts the probes in a row that did not find the address free; the next one is due then.
+	tries int
+	next  time.Time
+}
+
+func newProbes(cfg Config, prober asker, wake func(types.NamespacedName)) *probes {
+	return &probes{cfg: cfg, prober: prober, wake: wake, now: time.Now, clusters: map[types.NamespacedName]map[netip.Addr]*probed{}}
+}
+
+// of returns what is known of a Cluster's addresses.
+func (p *probes) of(cluster types.NamespacedName) map[netip.Addr]vip.Probed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var known map[netip.Addr]vip.Probed
+	for addr, one := range p.clusters[cluster] {
+		if !one.known {
+			continue
+		}
+		if known == nil {
+			known = map[netip.Addr]vip.Probed{}
+		}
+		answer := one.Probed
+		answer.Again = !one.Free && !one.asked && !p.now().Before(one.next)
+		known[addr] = answer
+	}
+	return known
+}
+
+// ask has addresses probed, each once at a time.
+func (p *probes) ask(cluster types.NamespacedName, wanted []vip.Probe) {
+	for _, want := range wanted {
+		if p.begin(cluster, want) {
+			p.prober.Ask(cluster.Namespace, want.Address, want.Ports, func(result probe.Result, why string) {
+				p.cfg.Metrics.Probed(string(result))
+				if p.answer(cluster, want, result, why) {
+					p.cfg.Logger.Info("probed an address", clusterAttr(cluster), slog.String("address", want.Address.String()),
+						slog.String("pool", want.Pool.String()), slog.String("result", string(result)), slog.String("why", why))
+					p.wake(cluster)
+				}
+			})
+		}
+	}
+}
+
+// begin notes that an address is about to be probed; false if it is being probed on these ports already.
+func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.clusters[cluster][want.Address]
+	if one == nil || !slices.Equal(one.Ports, want.Ports) {
+		if p.clusters[cluster] == nil {
+			p.clusters[cluster] = map[netip.Addr]*probed{}
+		}
+		one = &probed{Probed: vip.Probed{Ports: want.Ports}}
+		p.clusters[cluster][want.Address] = one
+	}
+	if one.asked {
+		return false
+	}
+	one.asked = true
+	return true
+}
+
+// answer takes in what came of a probe, and reports whether that is news. What nobody wants to know any more is dropped.
+func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result probe.Result, why string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.clusters[cluster][want.Address]
+	if one == nil || !slices.Equal(one.Ports, want.Ports) {
+		return false
+	}
+	before, known := one.Probed, one.known
+	one.Free, one.Failed, one.asked, one.known = result == probe.Free, "", false, true
+	if result == probe.Unknown {
+		one.Failed = why
+	}
+	pause := longestProbePause
+	if shift := one.tries; shift < 10 {
+		pause = min(p.cfg.RetryInterval<<shift, longestProbePause)
+	}
+	one.tries++
+	one.next = p.now().Add(pause)
+	return !known || before.Free != one.Free || before.Failed != one.Failed
+}
+
+// note drops what is known of addresses that no role of the Cluster has, nor may get again.
+func (p *probes) note(cluster types.NamespacedName, status vip.Status, unusable map[string]netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for addr := range p.clusters[cluster] {
+		has := func(role vip.RoleStatus) bool {
+			return vip.ParseAddr(role.Address) == addr || unusable[role.Role] == addr
+		}
+		if !slices.ContainsFunc(status.Roles, has) {
+			delete(p.clusters[cluster], addr)
+		}
+	}
+	if len(p.clusters[cluster]) == 0 {
+		delete(p.clusters, cluster)
+	}
+}
+
+// forget drops a Cluster that is gone.
+func (p *probes) forget(cluster types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.clusters, cluster)
+}

@@ -1,0 +1,165 @@
+package vip
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
+)
+
+// A pool may ask that nobody answers on an address before it is first written. The decision asks for a probe, and goes
+// on when it is told what came of it; until then the address is not written, and not when somebody answered.
+
+// Probe asks whether somebody answers on an address. It is no write: whoever carries the plan out has it done beside
+// its work, and gives what came of it to a later decision, as Memory.Probed.
+type Probe struct {
+	Role    string
+	Address netip.Addr
+	// Ports are the TCP ports to try.
+	Ports []uint16
+	Pool  PoolRef
+}
+
+// Probed is what came of the last probe of an address.
+type Probed struct {
+	// Ports are those that were tried.
+	Ports []uint16
+
+	// Free says that nobody answered.
+	Free bool
+
+	// Failed is why it cannot be told whether somebody would answer; empty if it can.
+	Failed string
+
+	// Again says that it is time for another probe.
+	Again bool
+}
+
+// Key implements Action.
+func (a Probe) Key() Key { return Key{"probe", a.Role, a.Address.String()} }
+
+func (Probe) action() {}
+
+func (a Probe) String() string {
+	return fmt.Sprintf("probe %s on %s: %s wants to know whether somebody answers", a.Address, portsText(a.Ports), a.Pool)
+}
+
+func portsText(ports []uint16) string {
+	texts := make([]string, len(ports))
+	for i, port := range ports {
+		texts[i] = strconv.Itoa(int(port))
+	}
+	if len(texts) == 1 {
+		return "port " + texts[0]
+	}
+	return "ports " + strings.Join(texts, ", ")
+}
+
+// Split returns the plan without its probes, and these.
+func (p Plan) Split() (writes Plan, probes []Probe) {
+	writes = p
+	writes.Actions = nil
+	for _, action := range p.Actions {
+		if probe, ok := action.(Probe); ok {
+			probes = append(probes, probe)
+			continue
+		}
+		writes.Actions = append(writes.Actions, action)
+	}
+	return writes, probes
+}
+
+// toProbe returns the ports to try before the claim's address is written; nil if the pool asks for none, or if the
+// Cluster carries the address or has carried it: then it is the Cluster that answers.
+func (r *sight) toProbe() []uint16 {
+	pool := r.poolOf(r.claim)
+	if pool == nil || len(pool.Probe) == 0 || !r.first() || r.inVariable() {
+		return nil
+	}
+	return pool.Probe
+}
+
+// inVariable reports whether the claim's address stands in a variable of the Cluster already.
+func (r *sight) inVariable() bool {
+	v := r.variablesOf(r)
+	return !v.missing && slices.ContainsFunc(v.values, func(value Value) bool { return same(value.Value, r.addr.String()) })
+}
+
+// probed returns what came of the probe of an address on the ports, and whether there was one.
+func (r *sight) probed(addr netip.Addr, ports []uint16) (Probed, bool) {
+	probed, ok := r.Probed[addr]
+	return probed, ok && slices.Equal(probed.Ports, ports)
+}
+
+// phaseProbed tells whether the address may be written as far as probes are concerned.
+func (r *sight) phaseProbed() Phase {
+	ports := r.toProbe()
+	if ports == nil {
+		return PhaseBound
+	}
+	switch probed, ok := r.probed(r.addr, ports); {
+	case !ok:
+		return PhaseProbing
+	case !probed.Free:
+		return PhaseInUse
+	}
+	return PhaseBound
+}
+
+// doProbing: the condition waits, since a probe takes a moment only. It stays what it is until then, also after a restart.
+func (r *sight) doProbing(o *outcome) {
+	r.keepHost(o)
+	o.Address = r.addr.String()
+	r.probe(o, r.addr, r.claim.Pool, r.toProbe())
+	o.waiting(names.ReasonWaitingForIPAddress, settle, "%s from %s is being probed before it is written", o.Address, r.claim.Pool)
+}
+
+// doInUse: the claim stays, so that nobody else is given the address, and the address is tried again from time to time.
+func (r *sight) doInUse(o *outcome) {
+	ports := r.toProbe()
+	probed, _ := r.probed(r.addr, ports)
+	o.Address = r.addr.String()
+	if probed.Again {
+		r.probe(o, r.addr, r.claim.Pool, ports)
+	}
+	if probed.Failed != "" {
+		o.conflict(names.ReasonAddressInUse,
+			"it cannot be told whether %s from %s is in use: %s; let the operator reach the address, or remove the annotation %s from the pool",
+			o.Address, r.claim.Pool, probed.Failed, names.Probe)
+		return
+	}
+	o.conflict(names.ReasonAddressInUse,
+		"%s from %s is in use: something that no Cluster here accounts for answers on it; free it there, or delete claim %s and add %s to excludedAddresses of %s; a new claim follows when both are done",
+		o.Address, r.claim.Pool, r.claim.Name, o.Address, r.claim.Pool)
+}
+
+func (r *sight) probe(o *outcome, addr netip.Addr, pool PoolRef, ports []uint16) {
+	o.claim = append(o.claim, Probe{Role: r.role, Address: addr, Ports: ports, Pool: pool})
+}
+
+// answered returns the address that the Cluster's last claim was given while somebody answered on it, and that a new
+// one may get again; the zero Addr if there is none, or if nobody answers any more.
+func (r *sight) answered() netip.Addr {
+	addr, ok := r.Unusable[r.role]
+	pool := r.choice.Pool
+	if !ok || !pool.Ranged || !pool.mayOffer(addr) || len(pool.Probe) == 0 {
+		return netip.Addr{}
+	}
+	if probed, ok := r.probed(addr, pool.Probe); !ok || probed.Free {
+		return netip.Addr{}
+	}
+	return addr
+}
+
+// doAnswering: a claim would get again what somebody answers on, until the pool stops offering it or nobody does.
+func (r *sight) doAnswering(o *outcome) {
+	pool, addr := r.choice.Pool, r.answered()
+	o.Pool, o.Address = pool.Ref, addr.String()
+	if probed, _ := r.probed(addr, pool.Probe); probed.Again {
+		r.probe(o, addr, pool.Ref, pool.Probe)
+	}
+	o.conflict(names.ReasonAddressInUse, "something answers on %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows", addr, pool.Ref)
+}
