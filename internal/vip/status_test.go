@@ -107,11 +107,13 @@ func TestMissingClass(t *testing.T) {
 			nil, names.ReasonPoolNotFound, "ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
 		},
 		"if a closed pool is for it, should not speak of that": {
-			[]viptest.Option{viptest.WithPool("cp", cp, func(p *vip.Pool) { p.Closed = true })}, names.ReasonPoolNotFound,
+			[]viptest.Option{viptest.WithPool("cp", cp, func(p *vip.Pool) { p.Closed = true })},
+			names.ReasonPoolNotFound,
 			"ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
 		},
 		"if an address is there, should say what it waits for": {
-			[]viptest.Option{viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20")}, names.ReasonWaitingForTopology,
+			[]viptest.Option{viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20")},
+			names.ReasonWaitingForTopology,
 			"10.0.0.10 is allocated; ClusterClass tenant/bare-metal does not exist, create it or correct the Cluster's spec.topology",
 		},
 	} {
