@@ -121,10 +121,9 @@ func (s *scope) place(object *unstructured.Unstructured) {
 	switch object.GetKind() {
 	case "VSphereClusterTemplate":
 		spec["server"], spec["thumbprint"] = v.Server, v.Thumbprint
-		delete(spec, "identityRef") // the provider has its credentials from a file
 	case "VSphereMachineTemplate":
 		maps.Copy(spec, map[string]any{
-			"server": v.Server, "thumbprint": v.Thumbprint, "datacenter": v.Datacenter, "datastore": v.Datastore,
+			"server": v.Server, "datacenter": v.Datacenter, "datastore": v.Datastore,
 			"folder": v.Folder, "resourcePool": v.ResourcePool, "template": v.Template,
 			"network": map[string]any{"devices": []any{map[string]any{"networkName": v.Network, "dhcp4": true}}},
 		})

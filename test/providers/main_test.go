@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +79,9 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	if s.vcenter, err = p.VCenter(); err != nil {
 		return err
 	}
+	if err := s.credentials(ctx); err != nil {
+		return err
+	}
 	if err := harness.Grant(ctx, p); err != nil {
 		return err
 	}
@@ -99,6 +104,22 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 		return errors.Join(err, s.operator.Kill())
 	}
 	return nil
+}
+
+// credentials applies those of the vCenter, as the page on vSphere says.
+func (s *stage) credentials(ctx context.Context) error {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "vsphere-rke2.md"))
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(string(page), "\n```yaml\n")
+	manifest, _, found := strings.Cut(rest, "\n```\n")
+	if !found || !strings.Contains(manifest, "kind: VSphereClusterIdentity") {
+		return errors.New("the page on vSphere does not begin with vCenter's credentials")
+	}
+	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password)
+	_, err = plane.ApplyYAML(ctx, s.Plane.Config(), own.Replace(manifest))
+	return err
 }
 
 // end ends operator and plane, and says what is wrong with all that happened on it; if tests have failed it shows the logs.
