@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +44,7 @@ func TestProbe(t *testing.T) {
 	probed := func(s *scope) (pool, address string, drop func()) {
 		address = strings.Replace(s.ip(10), "10.", "127.", 1)
 		port, drop := portOf(s.t, address)
-		pool = s.pool(controlPlane, 10, 10, annotated(names.Probe, fmt.Sprint(port)), func(p *harness.NewPool) { p.Addresses = []string{address} })
+		pool = s.pool(controlPlane, 10, 10, annotated(names.Probe, strconv.Itoa(port)), func(p *harness.NewPool) { p.Addresses = []string{address} })
 		return pool, address, drop
 	}
 	t.Run("if nobody answers, should write the address", func(t *testing.T) {

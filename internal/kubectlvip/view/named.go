@@ -110,15 +110,16 @@ func NamedPools(pools []Pool, arguments []string) ([]Pool, error) {
 		return pools, nil
 	}
 	for _, argument := range arguments {
-		if !slices.ContainsFunc(pools, func(p Pool) bool { return p.called(argument) }) {
-			e := &NotThereError{What: "pool", Name: argument, Where: "here; kubectl vip pools -A shows all"}
-			known := make([]string, len(pools))
-			for i := range pools {
-				known[i] = pools[i].Name
-			}
-			e.Meant, _ = names.Meant(argument, known)
-			return nil, e
+		if slices.ContainsFunc(pools, func(p Pool) bool { return p.called(argument) }) {
+			continue
 		}
+		e := &NotThereError{What: "pool", Name: argument, Where: "here; kubectl vip pools -A shows all"}
+		known := make([]string, len(pools))
+		for i := range pools {
+			known[i] = pools[i].Name
+		}
+		e.Meant, _ = names.Meant(argument, known)
+		return nil, e
 	}
 	return slices.DeleteFunc(slices.Clone(pools), func(p Pool) bool { return !slices.ContainsFunc(arguments, p.called) }), nil
 }
