@@ -9,6 +9,8 @@ import (
 )
 
 // Layout is what stands in the spec of a pool. The ranges of each field are in order and do not overlap.
+//
+// +kubebuilder:object:generate=false
 type Layout struct {
 	// Space is all that the pool names, and Offers the part of it that the provider hands out; see Pool.Ranges.
 	Space, Offers []vip.Range
