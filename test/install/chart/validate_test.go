@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorizond/capi-vip-allocator/internal/options"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
