@@ -105,14 +105,14 @@ func (s *scope) written(t *testing.T, times int) (version int) {
 // stopAll stops the plane. What is in this process, the fake provider, waits for the API server.
 func stopAll(t *testing.T, p *plane.Plane) {
 	t.Helper()
-	for _, component := range slices.Backward(plane.Components()) {
-		require.NoError(t, p.StopComponent(t.Context(), component), component)
+	for _, component := range slices.Backward(p.Status()) {
+		require.NoError(t, p.StopComponent(t.Context(), component.Name), component.Name)
 	}
 }
 
 func startAll(t *testing.T, p *plane.Plane) {
 	t.Helper()
-	for _, component := range plane.Components() {
-		require.NoError(t, p.StartComponent(t.Context(), component), component)
+	for _, component := range p.Status() {
+		require.NoError(t, p.StartComponent(t.Context(), component.Name), component.Name)
 	}
 }

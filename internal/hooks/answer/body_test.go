@@ -128,21 +128,30 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 // same.
 func TestLargeRequestsTogether(t *testing.T) {
 	server := hookServer(t)
-	var clients sync.WaitGroup
-	answers := make(chan int, 12)
-	for range cap(answers) {
-		clients.Go(func() { answers <- post(t, server, 9*mebibyte) })
+	together := func() map[int]int {
+		var clients sync.WaitGroup
+		answers := make(chan int, 12)
+		for range cap(answers) {
+			clients.Go(func() { answers <- post(t, server, 9*mebibyte) })
+		}
+		clients.Wait()
+		close(answers)
+		count := map[int]int{}
+		for status := range answers {
+			count[status]++
+		}
+		// A machine that is too busy to read them in time says so.
+		require.Equal(t, cap(answers), count[http.StatusOK]+count[http.StatusServiceUnavailable]+count[http.StatusRequestTimeout], "%v", count)
+		return count
 	}
-	clients.Wait()
-	close(answers)
-	count := map[int]int{}
-	for status := range answers {
-		count[status]++
+	// If each kept its part and waited for the rest, none would ever be answered; a busy machine has more than one try.
+	deadline := time.Now().Add(time.Minute)
+	for together()[http.StatusOK] == 0 {
+		require.True(t, time.Now().Before(deadline), "no request was answered")
 	}
-	assert.Positive(t, count[http.StatusOK], "%v", count)
-	// A machine that is too busy to read them in time says so.
-	assert.Equal(t, cap(answers), count[http.StatusOK]+count[http.StatusServiceUnavailable]+count[http.StatusRequestTimeout], "%v", count)
-	assert.Equal(t, http.StatusOK, post(t, server, 9*mebibyte), "one more, when there is room again")
+	for post(t, server, 9*mebibyte) != http.StatusOK {
+		require.True(t, time.Now().Before(deadline.Add(time.Minute)), "one more, when there is room again")
+	}
 }
 
 // A body that does not arrive is cut off long before Cluster API gives up, also when nobody needs its room.
