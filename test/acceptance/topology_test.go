@@ -220,7 +220,7 @@ func TestClassThatIsMissing(t *testing.T) {
 	}
 	s.cluster("prod", func(c *harness.NewCluster) { c.Class, c.Port = class, 9345 })
 	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), condition(ingress, names.ReasonWaitingForTopology))
-	require.Contains(t, cluster.Condition(controlPlane).Message, s.ip(10)+" is allocated; ClusterClass "+s.name+"/"+class+" is not there")
+	require.Contains(t, cluster.Condition(controlPlane).Message, s.ip(10)+" is allocated; ClusterClass "+s.name+"/"+class+" does not exist")
 	s.handled()
 	for _, write := range s.changes(0) {
 		require.True(t, write.Resource == "ipaddressclaims" || write.Subresource == "status", "%v would be refused", write)
