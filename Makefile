@@ -60,11 +60,11 @@ test-soak: ## Run the short form of soak
 
 .PHONY: test-plane
 test-plane: plane ## Run the tests on a control plane, of the current versions or of PLANE_STACK
-	$(FIXED) $(TEST) -count=1 -p 1 -timeout 30m $(ON_PLANE)
+	$(FIXED) $(TEST) -count=1 -p 1 -timeout 45m $(ON_PLANE)
 
 .PHONY: test-compat
 test-compat: plane ## Run the tests whose result depends on versions, on the oldest supported ones
-	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 30m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
+	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 45m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
 
 .PHONY: test-versions
 test-versions: ## Run the tests on the versions of PLANE_STACK=capi-v1.13 and PLANE_KUBERNETES=v1.36, which are built first
