@@ -49,11 +49,7 @@ func Maps(out io.Writer, maps []view.PoolMap, o *Options) error {
 }
 
 func drawMap(p *printer, m *view.PoolMap) {
-	name := m.Pool.Name
-	if m.Pool.Namespace != "" {
-		name = m.Pool.Namespace + "/" + name
-	}
-	p.line("%s  %s", p.o.paint(name, bold), m.Pool.Kind)
+	p.line("%s  %s", p.o.paint(m.Pool.Title(), bold), m.Pool.Kind)
 	if len(m.Counts) == 0 {
 		p.fold("  ", "The addresses of this pool are not known: it is of another provider, or names none.")
 		return

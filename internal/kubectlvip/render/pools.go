@@ -30,11 +30,7 @@ func Pools(out io.Writer, pools []view.Pool, o *Options) error {
 }
 
 func poolRow(pool *view.Pool, o *Options) []cell {
-	name := pool.Name
-	if pool.Namespace != "" {
-		name = pool.Namespace + "/" + name
-	}
-	row := []cell{text(name), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ","))}
+	row := []cell{text(pool.Title()), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ","))}
 	if c := pool.Capacity; c != nil {
 		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)), text(strconv.Itoa(c.Free)), bar(c, o))
 	} else {

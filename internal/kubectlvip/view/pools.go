@@ -40,6 +40,14 @@ type Pool struct {
 	Addresses []PoolAddress `json:"addresses,omitempty"`
 }
 
+// Title is the name of the pool as it is printed: with its namespace before it, if it has one.
+func (p Pool) Title() string {
+	if p.Namespace == "" {
+		return p.Name
+	}
+	return p.Namespace + "/" + p.Name
+}
+
 // Capacity counts the addresses of a pool.
 type Capacity struct {
 	Total      int `json:"total"`

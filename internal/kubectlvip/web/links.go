@@ -99,7 +99,6 @@ func functions() template.FuncMap {
 		"roleText":  roleText,
 		"poolID":    poolID,
 		"clusterID": clusterID,
-		"poolName":  poolName,
 		"cellID":    func(p view.Pool, address string) string { return poolID(p) + "-" + address },
 		"rows":      func(cells []view.MapCell) []view.MapRow { return view.Rows(cells, rowLength) },
 		"part": func(p *page, body any) *page {
@@ -121,13 +120,6 @@ func functions() template.FuncMap {
 			return template.CSS(text), err //nolint:gosec // it is embedded
 		},
 	}
-}
-
-func poolName(p view.Pool) string {
-	if p.Namespace == "" {
-		return p.Name
-	}
-	return p.Namespace + "/" + p.Name
 }
 
 func poolID(p view.Pool) string {

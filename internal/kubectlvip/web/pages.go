@@ -85,7 +85,7 @@ func Pool(out io.Writer, a *view.Atlas, q PoolQuery) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return true, pageOf(a.Facts(), pagePool, "Pool "+poolName(m.Pool), m).render(out, served)
+	return true, pageOf(a.Facts(), pagePool, "Pool "+m.Pool.Title(), m).render(out, served)
 }
 
 // pageLength is how many Clusters are on a page.
