@@ -66,6 +66,21 @@ func TestProbe(t *testing.T) {
 		drop()
 		s.sees("one", endpoint(address, 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	})
+	t.Run("if the claim is deleted and the address excluded, as the message says, should take the next", func(t *testing.T) {
+		s := ordinary(t)
+		loopback := func(host int) string { return strings.Replace(s.ip(host), "10.", "127.", 1) }
+		port, drop := portOf(t, loopback(11))
+		drop() // nobody answers there; on the address before it the connection is refused
+		pool := s.pool(controlPlane, 10, 11, annotated(names.Probe, strconv.Itoa(port)), func(p *harness.NewPool) {
+			p.Addresses = []string{loopback(10), loopback(11)}
+		})
+		s.cluster("one")
+		s.says("one", names.ReasonAddressInUse, "delete claim vip-cp-one and add "+loopback(10)+" to excludedAddresses")
+		s.deleteClaim("vip-cp-one")
+		s.says("one", names.ReasonAddressInUse, "still offers it; add it to excludedAddresses there, and a new claim follows")
+		s.exclude(pool, loopback(10))
+		s.sees("one", endpoint(loopback(11), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+	})
 	t.Run("if the Cluster has the address already, should heal it without a look", func(t *testing.T) {
 		s := ordinary(t)
 		_, address, drop := probed(s)
