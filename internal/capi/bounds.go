@@ -14,8 +14,8 @@ import (
 // What is read of one Cluster. Whoever may create Clusters chooses how large they are, and each decision about another
 // Cluster may have to look at them.
 const (
-	// longestText is how long the value of an annotation may be: an address and a gate are shorter than a host.
-	longestText = longestHost
+	// longestText is how long the value of an annotation may be: as long as all addresses of a role, with commas.
+	longestText = names.MostAddresses * len("0000:0000:0000:0000:0000:0000:0000:0000,")
 	// allValues is how long the values of all variables together may be.
 	allValues = 64 << 10
 )
@@ -82,12 +82,37 @@ func (c *Cluster) boundAnnotations() bool {
 			ours = append(ours, key)
 		}
 	}
-	if len(ours) <= vip.MostRoles {
-		return cut
+	if len(ours) > vip.MostRoles {
+		for _, last := range c.ranked(ours)[vip.MostRoles:] {
+			delete(c.Annotations, last.key)
+		}
+		cut = true
 	}
-	order := c.ranked(ours)
-	for _, last := range order[vip.MostRoles:] {
-		delete(c.Annotations, last.key)
+	return c.boundAddresses(ours) || cut
+}
+
+// boundAddresses leaves of annotations with several addresses as many as a Cluster may have, and of the others the first
+// address, from the annotation on that matters least.
+func (c *Cluster) boundAddresses(ours []string) bool {
+	further := func(key string) int {
+		if key == names.Claims || key == names.TopologyGate {
+			return 0
+		}
+		return strings.Count(c.Annotations[key], ",")
+	}
+	count := 0
+	for _, key := range ours {
+		count += further(key)
+	}
+	if count <= vip.MostSlots {
+		return false
+	}
+	count = 0
+	for _, one := range c.ranked(ours) {
+		if count += further(one.key); count > vip.MostSlots && further(one.key) > 0 {
+			first, _, _ := strings.Cut(c.Annotations[one.key], ",")
+			c.Annotations[one.key] = strings.Clone(first)
+		}
 	}
 	return true
 }

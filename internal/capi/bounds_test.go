@@ -51,7 +51,22 @@ func TestTrimBoundsACluster(t *testing.T) {
 	t.Run("if a value is long, should cut it, so that it is still seen", func(t *testing.T) {
 		key := names.Annotation(names.RoleIngress)
 		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{key: strings.Repeat("1", 1<<18)}}}
-		assert.Len(t, trimmed(t, c).Annotations[key], 253)
+		assert.Len(t, trimmed(t, c).Annotations[key], 640, "more than any annotation of ours has")
+		assert.True(t, c.Cut)
+	})
+	t.Run("if annotations list too many addresses, should leave the first of each that matters less", func(t *testing.T) {
+		list := strings.Repeat("10.0.0.1,", names.MostAddresses-1) + "10.0.0.2"
+		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{names.Annotation(names.RoleIngress): list}}}
+		for i := range vip.MostSlots/names.MostAddresses - 1 {
+			c.Annotations[names.Annotation(fmt.Sprintf("r%d", i))] = list
+		}
+		want := maps.Clone(c.Annotations)
+		assert.False(t, trimmed(t, c.DeepCopy()).Cut, "it may have as many as that")
+		for i := range 10 {
+			key := names.Annotation(fmt.Sprintf("z%d", i))
+			c.Annotations[key], want[key] = list, "10.0.0.1"
+		}
+		assert.Equal(t, want, trimmed(t, c).Annotations)
 		assert.True(t, c.Cut)
 	})
 	t.Run("if there are too many conditions, should keep those of the standard roles and the first by type", func(t *testing.T) {
@@ -95,7 +110,7 @@ func TestTrimBoundsACluster(t *testing.T) {
 func TestTrimBoundsTheSize(t *testing.T) {
 	text, err := json.Marshal(trimmed(t, crowded(func(int) string { return strings.Repeat("1", 1000) })))
 	require.NoError(t, err)
-	assert.Less(t, len(text), 32<<10)
+	assert.Less(t, len(text), 48<<10)
 }
 
 func BenchmarkTrimCrowded(b *testing.B) {

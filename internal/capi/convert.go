@@ -33,7 +33,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Topology:     c.topology(),
 		Variables:    c.Variables(),
 		VIPs:         c.VIPs(),
-		Written:      parseRecord(c.Annotations[names.Claims]),
+		Written:      c.Written(),
 		Conditions:   c.OwnConditions(),
 		WatchFilter:  c.Labels[names.WatchFilter],
 		Paused:       paused || ptr.Deref(c.Spec.Paused, false),
@@ -80,6 +80,9 @@ func (c *Cluster) VIPs() map[string]string {
 	}
 	return vips
 }
+
+// Written returns the UIDs of the claims that the VIPs on the Cluster were written from, by slot.
+func (c *Cluster) Written() map[string]types.UID { return parseRecord(c.Annotations[names.Claims]) }
 
 // conditions returns the metav1 conditions of the Cluster, wherever its version keeps them.
 func (c *Cluster) conditions() *[]metav1.Condition {

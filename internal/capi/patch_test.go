@@ -203,7 +203,7 @@ func TestBodies(t *testing.T) {
 		"hold-first":           body(bare.PatchResults(capi.Results{Finalizer: true, Hold: hold})),
 		"port":                 body(lone.PatchResults(capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}})),
 		"hold-port":            body(lone.PatchResults(capi.Results{Hold: &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
-		"record":               body(view.PatchResults(capi.Results{Records: []vip.RecordClaim{{Role: names.RoleIngress, ClaimUID: "uid-2"}}})),
+		"record":               body(view.PatchResults(capi.Results{Records: []vip.RecordClaim{{Role: names.RoleIngress, Slot: names.RoleIngress, ClaimUID: "uid-2"}}})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
 			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
 		})),

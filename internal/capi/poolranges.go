@@ -12,6 +12,9 @@ import (
 // Roles returns the valid roles that the pool serves, each once.
 func (p *Pool) Roles() []string { return poolconfig.Of(&p.ObjectMeta).Roles() }
 
+// PerCluster returns how many addresses a Cluster gets from the pool for a role.
+func (p *Pool) PerCluster(role string) int { return poolconfig.Of(&p.ObjectMeta).PerCluster(role) }
+
 // ClassKeys returns the names of the ClusterClasses the pool serves, for an index; see poolconfig.Keys.
 func (p *Pool) ClassKeys() []string { return poolconfig.Of(&p.ObjectMeta).ClassKeys() }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// longestRecord is how many bytes of the annotation with the record are read: more than as many roles as a Cluster may
-// have take (names.MaxRoles).
+// longestRecord is how many bytes of the annotation with the record are read: more than as many addresses as a Cluster may
+// have take (vip.MostSlots).
 const longestRecord = 16 << 10
 
-// parseRecord reads the annotation that says which claim the VIP of each role was written from: role=UID, separated by
+// parseRecord reads the annotation that says which claim the VIP of each slot was written from: slot=UID, separated by
 // commas. What cannot be understood is as if it were not there.
 func parseRecord(text string) map[string]types.UID {
 	if text == "" || len(text) > longestRecord {
@@ -22,9 +22,9 @@ func parseRecord(text string) map[string]types.UID {
 	}
 	record := map[string]types.UID{}
 	for entry := range strings.SplitSeq(text, ",") {
-		role, uid, ok := strings.Cut(entry, "=")
-		if ok && uid != "" && names.ValidateRole(role) == nil {
-			record[role] = types.UID(uid)
+		slot, uid, ok := strings.Cut(entry, "=")
+		if _, _, valid := names.ParseSlot(slot); ok && valid && uid != "" {
+			record[slot] = types.UID(uid)
 		}
 	}
 	return record
@@ -32,8 +32,8 @@ func parseRecord(text string) map[string]types.UID {
 
 func formatRecord(record map[string]types.UID) string {
 	entries := make([]string, 0, len(record))
-	for _, role := range slices.Sorted(maps.Keys(record)) {
-		entries = append(entries, role+"="+string(record[role]))
+	for _, slot := range slices.Sorted(maps.Keys(record)) {
+		entries = append(entries, slot+"="+string(record[slot]))
 	}
 	return strings.Join(entries, ",")
 }
@@ -43,7 +43,8 @@ func formatRecord(record map[string]types.UID) string {
 func (c *Cluster) recordWith(results Results) (string, bool) {
 	record := parseRecord(c.Annotations[names.Claims])
 	vips := c.VIPs()
-	maps.DeleteFunc(record, func(role string, _ types.UID) bool {
+	maps.DeleteFunc(record, func(slot string, _ types.UID) bool {
+		role, _, _ := names.ParseSlot(slot)
 		return vips[role] == "" && (role != names.RoleControlPlane || c.Spec.ControlPlaneEndpoint.Host == "")
 	})
 	if record == nil {
@@ -59,7 +60,7 @@ func (c *Cluster) recordWith(results Results) (string, bool) {
 		}
 	}
 	for _, claim := range results.Records {
-		record[claim.Role] = claim.ClaimUID
+		record[claim.Slot] = claim.ClaimUID
 	}
 	text := formatRecord(record)
 	return text, text != c.Annotations[names.Claims]

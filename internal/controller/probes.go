@@ -123,15 +123,15 @@ func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result pro
 	return !known || before.Free != one.Free || before.Failed != one.Failed
 }
 
-// note drops what is known of addresses that no role of the Cluster has, nor may get again.
+// note drops what is known of addresses that no slot of the Cluster has, nor may get again.
 func (p *probes) note(cluster types.NamespacedName, status vip.Status, unusable map[string]netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for addr := range p.clusters[cluster] {
-		has := func(role vip.RoleStatus) bool {
-			return vip.ParseAddr(role.Address) == addr || unusable[role.Role] == addr
+		has := func(slot vip.RoleStatus) bool {
+			return vip.ParseAddr(slot.Address) == addr || unusable[slot.Slot] == addr
 		}
-		if !slices.ContainsFunc(status.Roles, has) {
+		if !slices.ContainsFunc(status.Slots, has) {
 			delete(p.clusters[cluster], addr)
 		}
 	}

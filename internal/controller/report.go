@@ -140,6 +140,8 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 		case a.Role != names.RoleControlPlane:
 			r.cfg.Metrics.Allocated(a.Role, r.waited(snapshot, a.Claim))
 		}
+	case vip.RecordClaim: // one of several addresses; the role was counted with its first
+		r.forget(key, a.Claim)
 	case vip.DeleteClaim:
 		r.forget(key, a.Claim.Name)
 	case vip.RemoveFinalizer:

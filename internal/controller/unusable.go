@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// unusable remembers, for each Cluster and role, the address that its claim was last given while somebody else used it:
+// unusable remembers, for each Cluster and slot, the address that its claim was last given while somebody else used it:
 // once that claim is deleted, a new one would get the same address again, and the provider lets nobody exclude it
 // meanwhile.
 type unusable struct {
@@ -22,7 +22,7 @@ func newUnusable() *unusable {
 	return &unusable{clusters: map[types.NamespacedName]map[string]netip.Addr{}}
 }
 
-// of returns the addresses by role.
+// of returns the addresses by slot.
 func (u *unusable) of(cluster types.NamespacedName) map[string]netip.Addr {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -33,16 +33,16 @@ func (u *unusable) of(cluster types.NamespacedName) map[string]netip.Addr {
 func (u *unusable) note(cluster types.NamespacedName, status vip.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, role := range status.Roles {
-		switch role.Phase {
+	for _, slot := range status.Slots {
+		switch slot.Phase {
 		case vip.PhaseContested, vip.PhaseInUse:
 			if u.clusters[cluster] == nil {
 				u.clusters[cluster] = map[string]netip.Addr{}
 			}
-			u.clusters[cluster][role.Role] = vip.ParseAddr(role.Address)
+			u.clusters[cluster][slot.Slot] = vip.ParseAddr(slot.Address)
 		case vip.PhaseDeleting, vip.PhaseUnusable, vip.PhaseAnswering:
 		default:
-			delete(u.clusters[cluster], role.Role)
+			delete(u.clusters[cluster], slot.Slot)
 		}
 	}
 	if len(u.clusters[cluster]) == 0 {

@@ -42,15 +42,15 @@ func (w *waiters) set(cluster types.NamespacedName, status vip.Status) {
 	if underway {
 		w.underway++
 	}
-	for _, role := range status.Roles {
-		if role.Reason != names.ReasonAddressConflict || role.Address == "" {
+	for _, slot := range status.Slots {
+		if slot.Reason != names.ReasonAddressConflict || slot.Address == "" {
 			continue
 		}
-		if w.conflicts[role.Address] == nil {
-			w.conflicts[role.Address] = map[types.NamespacedName]struct{}{}
+		if w.conflicts[slot.Address] == nil {
+			w.conflicts[slot.Address] = map[types.NamespacedName]struct{}{}
 		}
-		w.conflicts[role.Address][cluster] = struct{}{}
-		w.addresses[cluster] = append(w.addresses[cluster], role.Address)
+		w.conflicts[slot.Address][cluster] = struct{}{}
+		w.addresses[cluster] = append(w.addresses[cluster], slot.Address)
 	}
 }
 

@@ -18,7 +18,7 @@ func key(name string) types.NamespacedName {
 func inConflict(addresses ...string) vip.Status {
 	status := vip.Status{Waiting: true}
 	for _, address := range addresses {
-		status.Roles = append(status.Roles, vip.RoleStatus{Reason: names.ReasonAddressConflict, Address: address})
+		status.Slots = append(status.Slots, vip.RoleStatus{Reason: names.ReasonAddressConflict, Address: address})
 	}
 	return status
 }
@@ -42,7 +42,7 @@ func TestWaiters(t *testing.T) {
 	w := newWaiters()
 	w.set(key("a"), inConflict("10.0.0.1"))
 	w.set(key("b"), inConflict("10.0.0.1", "10.0.0.2"))
-	w.set(key("c"), vip.Status{Waiting: true, Roles: []vip.RoleStatus{{Reason: names.ReasonPoolExhausted, Address: "10.0.0.1"}}})
+	w.set(key("c"), vip.Status{Waiting: true, Slots: []vip.RoleStatus{{Reason: names.ReasonPoolExhausted, Address: "10.0.0.1"}}})
 	w.set(key("d"), vip.Status{})
 
 	assert.ElementsMatch(t, []types.NamespacedName{key("a"), key("b")}, w.inConflict("10.0.0.1"), "only who is in conflict about it")

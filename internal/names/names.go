@@ -43,6 +43,10 @@ const (
 	// operator tries to connect to them, and does not write it if somebody answers.
 	Probe = Domain + "/probe"
 
+	// PerCluster is the annotation with the number of addresses that a Cluster gets from a pool for each role but the control
+	// plane: 1 to MostAddresses, default 1.
+	PerCluster = Domain + "/addresses-per-cluster"
+
 	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
 	// path into an object variable.
 	HostVariable = Domain + "/host-variable"
@@ -58,7 +62,7 @@ const (
 // that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
-// Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: role=UID,
+// Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: slot=UID,
 // separated by commas. It is written together with the VIP, and tells what the allocator wrote from what a copied
 // manifest brought along.
 const Claims = Domain + "/claims"

@@ -21,7 +21,7 @@ const (
 )
 
 // reserved are the keys of the domain that mean something else, so that no role can take their annotation.
-var reserved = []string{"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims"}
+var reserved = []string{"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "addresses-per-cluster", "host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims"}
 
 // ValidateRole says why role cannot be used, or returns nil. A role becomes part of an annotation key, of a claim's
 // name and of a condition's type, so it is a DNS label (RFC 1123) that starts with a letter.
@@ -93,20 +93,26 @@ const conditionSuffix = "VIPReady"
 // shortControlPlane stands for the role control-plane in claim names.
 const shortControlPlane = "cp"
 
-// ClaimName returns the name of the claim for a Cluster and a role: vip-cp-<cluster> for the control plane,
-// vip-<role>-<cluster> otherwise. A name that would exceed the limit of an object name, or that another role's name
-// would collide with (a role called "cp"), is shortened and made unique with a hash, always the same for the same input.
-func ClaimName(cluster, role string) string {
+// ClaimName returns the name of the claim for a Cluster and a slot: vip-cp-<cluster> for the control plane,
+// vip-<role>-<cluster> for the first address of another role, and vip-<number>-<role>-<cluster> for its further ones. No
+// role begins with a digit, so the further ones of a Cluster "prod" never meet the first one of a Cluster "prod-2". A
+// name that would exceed the limit of an object name, or that another role's name would collide with (a role called
+// "cp"), is shortened and made unique with a hash, always the same for the same input.
+func ClaimName(cluster, slot string) string {
+	role, number, further := strings.Cut(slot, slotSeparator)
 	short := role
 	if role == RoleControlPlane {
 		short = shortControlPlane
 	}
-	name := "vip-" + short + "-" + cluster
+	if further {
+		short = number + "-" + short
+	}
+	name := claimPrefix + short + "-" + cluster
 	if len(name) <= validation.DNS1123SubdomainMaxLength && role != shortControlPlane {
 		return name
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(role + "/" + cluster)) // a hash.Hash never returns an error
+	_, _ = h.Write([]byte(slot + "/" + cluster)) // a hash.Hash never returns an error
 	suffix := "-" + hex.EncodeToString(h.Sum(nil))
 	if limit := validation.DNS1123SubdomainMaxLength - len(suffix); len(name) > limit {
 		name = strings.TrimRight(name[:limit], "-.")

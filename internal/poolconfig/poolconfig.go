@@ -62,6 +62,7 @@ func (k *Keys) Configure(pool *vip.Pool) {
 	c.clusters()
 	c.selectors()
 	c.probe()
+	c.perCluster()
 	pool.Closed = len(c.closing) > 0
 	pool.Problems = slices.Concat(c.closing, c.harmless)
 	if len(pool.Problems) > MaxProblems {

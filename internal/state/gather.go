@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -57,8 +58,14 @@ func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
 	addresses := map[netip.Addr]bool{vip.ParseAddr(snapshot.Cluster.Endpoint.Host): true}
 	for role, value := range snapshot.Cluster.VIPs {
 		served := func(pool vip.Pool) bool { return slices.Contains(pool.Roles, role) }
-		if snapshot.ClaimFor(role) != nil || slices.ContainsFunc(snapshot.Pools, served) {
-			addresses[vip.ParseAddr(value)] = true
+		claimed := func(claim vip.Claim) bool {
+			_, _, ok := names.SlotOfClaim(claim.Name, snapshot.Cluster.Name, role)
+			return ok
+		}
+		if slices.ContainsFunc(snapshot.Claims, claimed) || slices.ContainsFunc(snapshot.Pools, served) {
+			for _, addr := range vip.Addrs(role, value) {
+				addresses[addr] = true
+			}
 		}
 	}
 	for i := range snapshot.Addresses {
@@ -182,11 +189,17 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	add(names.ClaimName(cluster.Name, names.RoleIngress))
 	for _, pool := range pools {
 		for _, role := range pool.Roles() {
-			add(names.ClaimName(cluster.Name, role))
+			for number := range pool.PerCluster(role) {
+				add(names.ClaimName(cluster.Name, names.Slot(role, number+1)))
+			}
 		}
 	}
-	for role := range cluster.VIPs() { // its claim may be owned by nobody, and no pool may serve the role any more
+	// A claim may be owned by nobody, and no pool may serve its role any more.
+	for role := range cluster.VIPs() {
 		add(names.ClaimName(cluster.Name, role))
+	}
+	for slot := range cluster.Written() {
+		add(names.ClaimName(cluster.Name, slot))
 	}
 	var further []string
 	for _, claim := range lookup[*capi.Claim](s.Claims, byOwner, string(cluster.UID)) {
@@ -233,11 +246,12 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReade
 		if other.UID == cluster.UID || released(other) {
 			continue
 		}
-		byRole, serves := reader.poolsFor(other), chooser(other)
+		byRole, gives := reader.poolsFor(other), chooser(other)
 		for _, rival := range carried(other, func(a netip.Addr) bool { return a == addr }) {
 			role, annotation := names.RoleOfAnnotation(rival.Field)
 			pools := byRole[role]
-			if seen[rival] || annotation && (len(pools) == 0 || s.bound(other, role, now) || !serves(pools, role)) {
+			awaited := func() int { return gives(pools, role) }
+			if seen[rival] || annotation && (len(pools) == 0 || s.settled(other, role, awaited, now)) {
 				continue
 			}
 			seen[rival] = true
@@ -269,9 +283,20 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// bound reports whether a Cluster has a claim for a role that an IPAddress answers.
-func (s *Store) bound(cluster *capi.Cluster, role string, now time.Time) bool {
-	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, role), now)
+// settled reports whether no claim of a Cluster is about to back or to overwrite what it carries for a role: each of the
+// addresses has one that an IPAddress answers, or those that have none are more than it awaits.
+func (s *Store) settled(cluster *capi.Cluster, role string, awaited func() int, now time.Time) bool {
+	for i := range vip.Addrs(role, cluster.Annotations[names.Annotation(role)]) {
+		if !s.bound(cluster, names.Slot(role, i+1), now) {
+			return awaited() <= i
+		}
+	}
+	return true
+}
+
+// bound reports whether a Cluster has a claim for a slot that an IPAddress answers.
+func (s *Store) bound(cluster *capi.Cluster, slot string, now time.Time) bool {
+	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, slot), now)
 	return ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != ""
 }
 
@@ -295,12 +320,14 @@ func carried(cluster *capi.Cluster, is func(netip.Addr) bool) []vip.Rival {
 		return rivals
 	}
 	for key, value := range cluster.Annotations {
-		addr := vip.ParseAddr(value)
-		if !is(addr) {
-			continue
-		}
-		if _, ok := names.RoleOfAnnotation(key); ok {
-			add(addr, key)
+		role := strings.TrimPrefix(key, names.Domain+"/")
+		for _, addr := range vip.Addrs(role, value) {
+			if !is(addr) {
+				continue
+			}
+			if _, ok := names.RoleOfAnnotation(key); ok {
+				add(addr, key)
+			}
 		}
 	}
 	return rivals

@@ -22,16 +22,20 @@ func newPoolReader(store *Store) *poolReader {
 	return &poolReader{store: store, read: map[*capi.Pool]vip.Pool{}, markets: map[market]map[string][]vip.Pool{}}
 }
 
-// chooser returns what tells whether one of some pools serves a Cluster in a role.
-func chooser(cluster *capi.Cluster) func(pools []vip.Pool, role string) bool {
+// chooser returns what tells how many addresses some pools give to a Cluster for a role; 0 if none of them serves it.
+func chooser(cluster *capi.Cluster) func(pools []vip.Pool, role string) int {
 	var choose func([]vip.Pool, string) vip.Choice
-	return func(pools []vip.Pool, role string) bool {
+	return func(pools []vip.Pool, role string) int {
 		if choose == nil {
 			choose = vip.Chooser(&vip.Cluster{
 				Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables(),
 			})
 		}
-		return choose(pools, role).Pool != nil
+		choice := choose(pools, role)
+		if choice.Pool == nil {
+			return 0
+		}
+		return choice.PerCluster()
 	}
 }
 

@@ -31,13 +31,13 @@ func EventFor(action vip.Action) (Event, bool) {
 		case a.Restored && a.Claim == "":
 			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from the endpoint in use", names.Annotation(a.Role), a.Value)
 		case a.Restored:
-			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from claim %s", names.Annotation(a.Role), a.Value, a.Claim)
+			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from %s", names.Annotation(a.Role), a.Value, vip.ClaimsText(a.Claim, a.Further))
 		case a.Role == names.RoleControlPlane:
 			return Event{}, false // it comes with the endpoint
 		case a.Role == names.RoleIngress:
-			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by claim %s", names.Annotation(a.Role), a.Value, a.Pool, a.Claim)
+			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by %s", names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
 		}
-		return normal(names.EventVIPAllocated, "annotation %s=%s set, from %s by claim %s", names.Annotation(a.Role), a.Value, a.Pool, a.Claim)
+		return normal(names.EventVIPAllocated, "annotation %s=%s set, from %s by %s", names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
 	case vip.RemoveFinalizer:
 		if len(a.Released) > 0 {
 			return normal(names.EventVIPReleased, "%s released", strings.Join(a.Released, ", "))

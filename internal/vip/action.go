@@ -128,20 +128,23 @@ type Value struct {
 type SetAnnotation struct {
 	Role, Value string
 
-	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to.
+	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to. Of several
+	// addresses they are those of the first, and Further is how many claims more there are.
 	Claim    string
 	ClaimUID types.UID
 	Pool     PoolRef
+	Further  int
 
 	// Restored says that the annotation was there before and somebody removed or changed it.
 	Restored bool
 }
 
 // RecordClaim records the claim that a VIP on the Cluster comes from, where that is not on record: after an upgrade
-// from a version without such a record, or a move or a restore, which give claims new UIDs.
+// from a version without such a record, or a move or a restore, which give claims new UIDs; and for the further ones of
+// several addresses that are written together.
 type RecordClaim struct {
-	Role, Claim string
-	ClaimUID    types.UID
+	Role, Slot, Claim string
+	ClaimUID          types.UID
 }
 
 // Key says what an action does, whatever the reason: actions with the same key are the same write.
@@ -286,7 +289,18 @@ func (a SetAnnotation) String() string {
 	if a.Claim == "" {
 		return fmt.Sprintf("%s annotation %s=%s: the endpoint is in use, and no claim is bound to it", verb, a.Role, a.Value)
 	}
+	if a.Further > 0 {
+		return fmt.Sprintf("%s annotation %s=%s: %s are bound", verb, a.Role, a.Value, ClaimsText(a.Claim, a.Further))
+	}
 	return fmt.Sprintf("%s annotation %s=%s: claim %s is bound", verb, a.Role, a.Value, a.Claim)
+}
+
+// ClaimsText names a claim and how many others there are, for people.
+func ClaimsText(claim string, further int) string {
+	if further == 0 {
+		return "claim " + claim
+	}
+	return fmt.Sprintf("claim %s and %d more", claim, further)
 }
 
 func (a RecordClaim) String() string {
@@ -328,7 +342,9 @@ func (p Plan) Addresses() []netip.Addr {
 		case SetEndpoint:
 			add(a.Endpoint.Host)
 		case SetAnnotation:
-			add(a.Value)
+			for _, addr := range Addrs(a.Role, a.Value) {
+				add(addr.String())
+			}
 		case SetVariables:
 			for _, value := range a.Values {
 				if text, ok := value.Value.(string); ok {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	netutils "k8s.io/utils/net"
+
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
 // ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none. One with a zone is none: it
@@ -23,6 +25,24 @@ func ParseAddr(s string) netip.Addr {
 		return netip.Addr{}
 	}
 	return addr.Unmap()
+}
+
+// Addrs returns the addresses in the annotation of a role, in order: several for any role but the control plane, with
+// commas between them. What is no address is left out, and of more than a role may have the first are read.
+func Addrs(role, value string) []netip.Addr {
+	if role == names.RoleControlPlane || !strings.Contains(value, ",") {
+		if addr := ParseAddr(value); addr.IsValid() {
+			return []netip.Addr{addr}
+		}
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, text := range strings.SplitN(value, ",", names.MostAddresses+1) {
+		if addr := ParseAddr(text); addr.IsValid() {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
 }
 
 // SameAddr reports whether two strings are the same IP address.

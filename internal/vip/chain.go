@@ -11,9 +11,10 @@ import (
 // Whose an address is, a chain of UIDs says: the IPAddress is owned by the claim, and the claim by the Cluster. A name
 // proves nothing, because what is gone had it too, and neither does what a copied manifest brings along (ADR 11).
 
-// ClaimFor returns the claim at the name of a role's claim, whoever owns it, or nil.
-func (s *Snapshot) ClaimFor(role string) *Claim {
-	name := names.ClaimName(s.Cluster.Name, role)
+// ClaimFor returns the claim at the name of a slot's claim, whoever owns it, or nil. The slot of a role's first address
+// is the role.
+func (s *Snapshot) ClaimFor(slot string) *Claim {
+	name := names.ClaimName(s.Cluster.Name, slot)
 	for i := range s.Claims {
 		if claim := &s.Claims[i]; claim.Name == name && claim.Namespace == s.Cluster.Namespace {
 			return claim
@@ -57,25 +58,30 @@ func (a *allocation) boundTo(claim *Claim) netip.Addr {
 	return ParseAddr(address.Value)
 }
 
-// wrote reports whether it is on record that the role's VIP was written from this very claim. A claim never changes its
-// address, so it is the one that the Cluster has had since. One that lost its owner in a restore kept its UID.
-func (a *allocation) wrote(claim *Claim, role string) bool {
-	return (a.owns(claim) || claim.Owner == nil) && a.cluster.Written[role] == claim.UID
+// wrote reports whether it is on record that the VIP of a slot was written from this very claim. A claim never changes
+// its address, so it is the one that the Cluster has had since. One that lost its owner in a restore kept its UID.
+func (a *allocation) wrote(claim *Claim, slot string) bool {
+	return (a.owns(claim) || claim.Owner == nil) && a.cluster.Written[slot] == claim.UID
 }
 
 // lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the
 // Cluster's before a restore.
 func (a *allocation) lost(claim *Claim, role string) bool {
 	bound := a.boundTo(claim)
-	return claim.Owner == nil && bound.IsValid() && bound == ParseAddr(a.carried(role))
+	return claim.Owner == nil && a.carries(role, bound)
 }
 
-// carried returns the address that the Cluster carries for a role, whoever put it there.
+// carried returns what the Cluster carries for a role, whoever put it there.
 func (a *allocation) carried(role string) string {
 	if role == names.RoleControlPlane && a.cluster.Endpoint.Host != "" {
 		return a.cluster.Endpoint.Host
 	}
 	return a.cluster.VIPs[role]
+}
+
+// carries reports whether the Cluster carries an address for a role, whoever put it there.
+func (a *allocation) carries(role string, addr netip.Addr) bool {
+	return addr.IsValid() && slices.Contains(Addrs(role, a.carried(role)), addr)
 }
 
 // CarriedIn returns where a Cluster with an endpoint's host and annotations carries an address as the VIP of a role:
@@ -84,7 +90,7 @@ func CarriedIn(role, host string, vips map[string]string, addr netip.Addr) strin
 	switch {
 	case role == names.RoleControlPlane && ParseAddr(host) == addr:
 		return EndpointField
-	case ParseAddr(vips[role]) == addr:
+	case slices.Contains(Addrs(role, vips[role]), addr):
 		return names.Annotation(role)
 	}
 	return ""

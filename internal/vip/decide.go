@@ -37,9 +37,12 @@ func newAllocation(s *Snapshot) *allocation {
 	return &allocation{Snapshot: s, cluster: &s.Cluster, subject: &subject{Cluster: &s.Cluster}}
 }
 
-// outcome is what was decided for one role.
+// outcome is what was decided for one role, or for one of several addresses of it.
 type outcome struct {
 	RoleStatus
+
+	// parts are those of a role with several addresses; nil of any other.
+	parts []RoleStatus
 
 	// claim and value hold the actions on the claim, and those that write the VIP to the Cluster.
 	claim, value []Action
@@ -73,22 +76,26 @@ func (o *outcome) warn(reason, format string, args ...any) {
 
 func allocate(s *Snapshot) Plan {
 	a := newAllocation(s)
-	roles := a.roles()
-	outcomes := make([]outcome, len(roles))
-	for i, role := range roles {
-		outcomes[i] = a.decide(role)
+	var slots []outcome
+	var tooMany []Warning
+	for _, role := range a.roles() {
+		slots = append(slots, a.decide(role, len(slots), &tooMany)...)
 	}
-	a.controlPlaneFirst(outcomes)
-	for i := range outcomes {
-		a.dropHold(&outcomes[i])
-		a.refused(&outcomes[i])
-		a.renew(&outcomes[i])
-		a.keepPort(&outcomes[i])
+	a.controlPlaneFirst(slots)
+	a.together(slots)
+	for i := range slots {
+		a.dropHold(&slots[i])
+		a.refused(&slots[i])
+		a.renew(&slots[i])
+		a.keepPort(&slots[i])
 	}
+	outcomes := a.combine(slots)
 	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }) {
 		outcomes = a.onlyMissingEndpoint(outcomes)
 	}
-	return a.plan(outcomes)
+	plan := a.plan(outcomes)
+	plan.Warnings = append(plan.Warnings, tooMany[:min(len(tooMany), 1)]...)
+	return plan
 }
 
 // onlyMissingEndpoint reduces the outcomes of a Cluster that no pool serves in any role to the one thing worth saying
@@ -118,7 +125,7 @@ func (a *allocation) roles() []string {
 	for i := range a.Claims {
 		claim := &a.Claims[i]
 		// A label that somebody changed by hand does not make the claim another role's: its name says whose it is.
-		if (a.owns(claim) || a.lost(claim, claim.Role)) && claim.Name == names.ClaimName(a.cluster.Name, claim.Role) {
+		if (a.owns(claim) || a.lost(claim, claim.Role)) && a.slotOf(claim) != "" {
 			add(claim.Role)
 		}
 	}
@@ -126,11 +133,23 @@ func (a *allocation) roles() []string {
 	return roles
 }
 
-// decide takes the decision for one role: it finds the phase the role is in, and does what that phase asks for.
-func (a *allocation) decide(role string) outcome {
-	r := a.look(role)
-	o := outcome{RoleStatus: RoleStatus{Role: role, Phase: r.phase()}}
-	o.holds = r.choice.Pool != nil || a.cluster.Held && a.carried(role) != ""
+// decide takes the decision for each address of a role, of a Cluster with so many for others.
+func (a *allocation) decide(role string, others int, tooMany *[]Warning) []outcome {
+	r := sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role)}
+	slots := a.bounded(r.slots(), others, tooMany)
+	r.several = len(slots) > 1
+	outcomes := make([]outcome, len(slots))
+	for i, slot := range slots {
+		outcomes[i] = r.at(slot).decide()
+	}
+	return outcomes
+}
+
+// decide finds the phase that an address of a role is in, and does what that phase asks for.
+func (r *sight) decide() outcome {
+	role := r.role
+	o := outcome{RoleStatus: RoleStatus{Role: role, Slot: r.slot, Phase: r.phase()}}
+	o.holds = r.choice.Pool != nil || r.cluster.Held && r.carried(role) != ""
 	if r.claim != nil {
 		o.Claim, o.Pool = r.claim.Name, r.claim.Pool
 		o.holds = o.holds || r.mine

@@ -53,9 +53,9 @@ type Holder struct {
 // Record is a DNS name and the address it stands for.
 type Record struct{ Name, Type, Target string }
 
-// Compare orders records by name and type.
+// Compare orders records by name, type and target.
 func (r Record) Compare(other Record) int {
-	return cmp.Or(cmp.Compare(r.Name, other.Name), cmp.Compare(r.Type, other.Type))
+	return cmp.Or(cmp.Compare(r.Name, other.Name), cmp.Compare(r.Type, other.Type), cmp.Compare(r.Target, other.Target))
 }
 
 // Name returns the DNS name of a role of a Cluster, or "" if roles of this kind get none. It fails if what the pattern
@@ -104,21 +104,14 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		o := &outcomes[i]
 		name, err := a.Settings.DNS.Name(o.Role, a.cluster)
 		carried := a.carriedOrRestored(o)
-		record := newRecord(name, carried)
-		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
-		named := o.Ready && a.boundTo(a.ClaimFor(o.Role)) == carried || slices.Contains(a.DNS.Records, record)
 		switch {
-		case !carried.IsValid() || err == nil && name == "":
+		case len(carried) == 0 || err == nil && name == "":
 		case err != nil:
 			o.Message += "; it has no DNS name: " + err.Error()
 		case a.DNS.Foreign:
 			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
-		case named && a.taken(name):
-			o.nameTaken = true
-			o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes; "+
-				"create this Cluster under another name, or put {namespace} into the pattern of the names as a label of its own", name)
-		case named:
-			records = append(records, record)
+		default:
+			records = append(records, a.recordsOf(o, name, carried)...)
 		}
 	}
 	slices.SortFunc(records, Record.Compare)
@@ -131,15 +124,39 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 	return []Action{SetRecords{Records: records}}
 }
 
-// carriedOrRestored returns the VIP that the Cluster carries for a role, also where its annotation is being restored: a name that is in
-// use does not go and come back with it.
-func (a *allocation) carriedOrRestored(o *outcome) netip.Addr {
-	for _, action := range o.value {
-		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {
-			return ParseAddr(annotation.Value)
+// recordsOf returns the records of a role under its name.
+func (a *allocation) recordsOf(o *outcome, name string, carried []netip.Addr) []Record {
+	var records []Record
+	for _, addr := range carried {
+		record := newRecord(name, addr)
+		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
+		if o.Ready && a.backs(o, addr) || slices.Contains(a.DNS.Records, record) {
+			records = append(records, record)
 		}
 	}
-	return ParseAddr(a.cluster.VIPs[o.Role])
+	if len(records) > 0 && a.taken(name) {
+		o.nameTaken = true
+		o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes; "+
+			"create this Cluster under another name, or put {namespace} into the pattern of the names as a label of its own", name)
+		return nil
+	}
+	return records
+}
+
+// backs reports whether a claim of a role is bound to an address.
+func (a *allocation) backs(o *outcome, addr netip.Addr) bool {
+	return slices.ContainsFunc(o.slots(), func(s RoleStatus) bool { return a.boundTo(a.ClaimFor(s.Slot)) == addr })
+}
+
+// carriedOrRestored returns the VIPs that the Cluster carries for a role, also where its annotation is being restored: a name that is in
+// use does not go and come back with it.
+func (a *allocation) carriedOrRestored(o *outcome) []netip.Addr {
+	for _, action := range o.value {
+		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {
+			return Addrs(o.Role, annotation.Value)
+		}
+	}
+	return Addrs(o.Role, a.cluster.VIPs[o.Role])
 }
 
 // withdraw returns what takes the records of a Cluster away before its addresses go back.

@@ -38,7 +38,7 @@ func Effect(c *Cluster, action Action) {
 			c.record(a.Role, a.ClaimUID)
 		}
 	case RecordClaim:
-		c.record(a.Role, a.ClaimUID)
+		c.record(a.Slot, a.ClaimUID)
 	case SetVariables:
 		c.Held = true
 		for _, value := range a.Values {
@@ -49,9 +49,9 @@ func Effect(c *Cluster, action Action) {
 	}
 }
 
-func (c *Cluster) record(role string, claim types.UID) {
+func (c *Cluster) record(slot string, claim types.UID) {
 	if claim != "" {
-		c.Written = with(c.Written, role, claim)
+		c.Written = with(c.Written, slot, claim)
 	}
 }
 

@@ -52,7 +52,7 @@ type Memory struct {
 	// Refused is what the API server said lately against an action. The action is not tried again while that is here.
 	Refused map[Key]string
 
-	// Unusable are the addresses, by role, that the Cluster's claim was last given while somebody else used them. No new
+	// Unusable are the addresses, by slot, that the Cluster's claim was last given while somebody else used them. No new
 	// claim asks for them again as long as that is so and the pool offers them.
 	Unusable map[string]netip.Addr
 
@@ -110,10 +110,10 @@ type Cluster struct {
 	// Variables are the values of spec.topology.variables as JSON, by name; those that are too large to be a VIP are empty.
 	Variables map[string][]byte
 
-	// VIPs are the values of the allocator's annotations, by role.
+	// VIPs are the values of the allocator's annotations, by role: an address, or several with commas between them.
 	VIPs map[string]string
 
-	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by role. What a copied manifest
+	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by slot. What a copied manifest
 	// brings along names claims of another Cluster and means nothing (ADR 11).
 	Written map[string]types.UID
 
@@ -249,6 +249,9 @@ type Pool struct {
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
 	// for none.
 	HostVariable, PortVariable string
+
+	// PerCluster is how many addresses a Cluster gets for each role but the control plane; 0 stands for 1.
+	PerCluster int
 
 	// Probe are the TCP ports to try before an address is first written, in order; empty for none.
 	Probe []uint16

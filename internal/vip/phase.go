@@ -98,6 +98,10 @@ type sight struct {
 	role   string
 	choice Choice
 
+	// slot is which of the addresses of the role this is about, and several says that there is more than one.
+	slot    string
+	several bool
+
 	// claim is the one at the name of the role's claim, whoever owns it; nil if there is none.
 	claim *Claim
 
@@ -111,17 +115,25 @@ type sight struct {
 }
 
 func (a *allocation) look(role string) *sight {
-	r := &sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role), claim: a.ClaimFor(role)}
+	r := &sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role)}
+	return r.at(role)
+}
+
+// at fills in what there is to see of one address of the role.
+func (r *sight) at(slot string) *sight {
+	seen := *r
+	r = &seen
+	r.slot, r.claim = slot, r.ClaimFor(slot)
 	if r.claim == nil {
 		return r
 	}
-	if r.claim.Deleting && !a.owns(r.claim) && r.choice.Pool == nil {
+	if r.claim.Deleting && !r.owns(r.claim) && r.choice.Pool == nil {
 		r.claim = nil // the remains of a former Cluster, in the way of nothing
 		return r
 	}
 	r.adopt = r.adoption()
-	r.mine = a.owns(r.claim) || r.adopt != ""
-	if r.address = a.addressOf(r.claim); r.address != nil {
+	r.mine = r.owns(r.claim) || r.adopt != ""
+	if r.address = r.addressOf(r.claim); r.address != nil {
 		r.addr = ParseAddr(r.address.Value)
 	}
 	return r
@@ -262,7 +274,7 @@ func (r *sight) borrowed() *Rival {
 // unusable returns who keeps the address from being used that a new claim may get again; nil if nobody does, or if the
 // pool does not offer it any more.
 func (r *sight) unusable() *Rival {
-	addr, ok := r.Unusable[r.role]
+	addr, ok := r.Unusable[r.slot]
 	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {
 		return nil
 	}
@@ -288,7 +300,8 @@ func (r *sight) misnamed() *Address {
 
 // first reports whether the address of the claim was never written for the role, and is not what the Cluster carries.
 func (r *sight) first() bool {
-	return !r.wrote(r.claim, r.role) && r.host() != r.addr && ParseAddr(r.cluster.VIPs[r.role]) != r.addr && !r.cluster.inVariables(r.addr)
+	carried := slices.Contains(Addrs(r.role, r.cluster.VIPs[r.role]), r.addr) || r.cluster.inVariables(r.addr)
+	return !r.wrote(r.claim, r.slot) && r.host() != r.addr && !carried
 }
 
 // unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who
@@ -315,14 +328,14 @@ func (r *sight) endpointDiffers() bool {
 // Of two IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns.
 // Everybody who sees the later one sees both, so two operators cannot disagree.
 func (r *sight) contest() *Rival {
-	if r.wrote(r.claim, r.role) {
+	if r.wrote(r.claim, r.slot) {
 		return nil
 	}
 	if r.role != names.RoleControlPlane && SameAddr(r.cluster.Endpoint.Host, r.address.Value) {
 		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
 		return &Rival{Address: r.addr, Cluster: r.cluster.Key(), Field: EndpointField}
 	}
-	carried := ParseAddr(r.carried(r.role)) == r.addr || r.cluster.inVariables(r.addr)
+	carried := (r.carries(r.role, r.addr) || r.cluster.inVariables(r.addr)) && !r.ofAnotherSlot()
 	owned := r.address.ClaimUID != ""
 	return firstRival(r.Rivals, func(rival *Rival) bool {
 		switch {
@@ -336,6 +349,15 @@ func (r *sight) contest() *Rival {
 			return rival.Owned
 		}
 		return rival.Born.Before(r.address.Born)
+	})
+}
+
+// ofAnotherSlot reports whether the address was written from the claim of another slot of the role, as when a pool
+// overlaps itself.
+func (r *sight) ofAnotherSlot() bool {
+	return r.several && slices.ContainsFunc(r.Claims, func(claim Claim) bool {
+		slot := r.slotOf(&claim)
+		return claim.Role == r.role && slot != "" && slot != r.slot && r.wrote(&claim, slot) && r.boundTo(&claim) == r.addr
 	})
 }
 

@@ -89,6 +89,7 @@ func (a *allocation) status(outcomes []outcome) Status {
 			continue
 		}
 		status.Roles = append(status.Roles, o.RoleStatus)
+		status.Slots = append(status.Slots, o.slots()...)
 		status.Waiting = status.Waiting || o.holds && !o.Ready || o.nameTaken
 		trouble = trouble || o.trouble
 		if o.postponed || o.withheld > 0 {

@@ -143,7 +143,7 @@ func (r *sight) probe(o *outcome, addr netip.Addr, pool PoolRef, ports []uint16)
 // answered returns the address that the Cluster's last claim was given while somebody answered on it, and that a new
 // one may get again; the zero Addr if there is none, or if nobody answers any more.
 func (r *sight) answered() netip.Addr {
-	addr, ok := r.Unusable[r.role]
+	addr, ok := r.Unusable[r.slot]
 	pool := r.choice.Pool
 	if !ok || !pool.Ranged || !pool.mayOffer(addr) || len(pool.Probe) == 0 {
 		return netip.Addr{}

@@ -75,7 +75,7 @@ func (a *allocation) released() Status {
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
-		unwritten := a.carried(claim.Role) == "" && a.cluster.Written[claim.Role] == ""
+		unwritten := a.carried(claim.Role) == "" && a.cluster.Written[a.slotOf(claim)] == ""
 		return unwritten && !claim.Deleting && a.orphaned(claim)
 	}) {
 		plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
@@ -105,19 +105,23 @@ func (a *allocation) named(claim *Claim) bool {
 	for i := range a.Pools {
 		roles = append(roles, a.Pools[i].Roles...)
 	}
-	return slices.ContainsFunc(roles, func(role string) bool { return claim.Name == names.ClaimName(a.cluster.Name, role) })
+	return slices.ContainsFunc(roles, func(role string) bool {
+		_, _, ok := names.SlotOfClaim(claim.Name, a.cluster.Name, role)
+		return ok
+	})
 }
 
 // orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it lived.
 // The garbage collector leaves such claims of a Cluster that is deleted without its dependents (kubectl delete
 // --cascade=orphan), and nobody else would ever give their addresses back.
 func (a *allocation) orphaned(claim *Claim) bool {
-	if claim.Owner != nil || claim.Name != names.ClaimName(a.cluster.Name, claim.Role) {
+	if claim.Owner != nil || a.slotOf(claim) == "" {
 		return false
 	}
-	carried, bound := ParseAddr(a.carried(claim.Role)), a.boundTo(claim)
-	released := claim.Deleting && !bound.IsValid() // a provider may delete the address before it lets go of the claim
-	if carried.IsValid() && (bound == carried || released) {
+	bound := a.boundTo(claim)
+	// A provider may delete the address before it lets go of the claim.
+	released := claim.Deleting && !bound.IsValid() && len(Addrs(claim.Role, a.carried(claim.Role))) > 0
+	if released || a.carries(claim.Role, bound) {
 		return true
 	}
 	pool := a.poolOf(claim)
@@ -134,8 +138,8 @@ func (a *allocation) kept(claim *Claim) bool {
 // carriedVIPs returns the addresses the Cluster carries, in order. An annotation may hold anything else as well.
 func (a *allocation) carriedVIPs() []string {
 	var vips []string
-	for role, address := range a.cluster.VIPs {
-		if addr := ParseAddr(address); addr.IsValid() {
+	for role, value := range a.cluster.VIPs {
+		for _, addr := range Addrs(role, value) {
 			vips = append(vips, fmt.Sprintf("%s (%s)", addr, role))
 		}
 	}

@@ -71,7 +71,7 @@ func (r *sight) doUnusable(o *outcome) {
 func (r *sight) doUnclaimed(o *outcome) {
 	r.keepHost(o)
 	pool := r.choice.Pool.Ref
-	o.Pool, o.Claim = pool, names.ClaimName(r.cluster.Name, o.Role)
+	o.Pool, o.Claim = pool, names.ClaimName(r.cluster.Name, r.slot)
 	o.claim = append(o.claim, CreateClaim{Role: o.Role, Name: o.Claim, Pool: pool})
 	if r.choice.Exhausted {
 		o.waiting(names.ReasonPoolExhausted, r.withhold(r.Now), "%s", exhausted(r.choice))
@@ -253,7 +253,9 @@ func (r *sight) doBound(o *outcome) {
 	if r.Crowd >= storm && !r.saysAssigned(o.Role) {
 		o.withheld = r.withhold(r.address.Born.At)
 	}
-	r.write(o)
+	if !r.several { // see combine
+		r.write(o)
+	}
 }
 
 // saysAssigned reports whether the role's condition says already what it shall say.
@@ -273,7 +275,7 @@ func (r *sight) keepHost(o *outcome) {
 
 // write adds what is missing of the role's VIP on the Cluster.
 func (r *sight) write(o *outcome) {
-	a, claim, wrote := r.allocation, r.claim, r.wrote(r.claim, r.role)
+	a, claim, wrote := r.allocation, r.claim, r.wrote(r.claim, r.slot)
 	v := a.variablesOf(r)
 	if a.cluster.VIPs[o.Role] != o.Address {
 		o.value = append(o.value, SetAnnotation{
@@ -302,7 +304,7 @@ func (r *sight) write(o *outcome) {
 	}
 	recorded := contains[SetEndpoint](o.value) || o.Role != names.RoleControlPlane && contains[SetAnnotation](o.value)
 	if !wrote && o.Ready && !v.missing && !recorded {
-		o.value = append(o.value, RecordClaim{Role: o.Role, Claim: claim.Name, ClaimUID: claim.UID})
+		o.value = append(o.value, RecordClaim{Role: o.Role, Slot: r.slot, Claim: claim.Name, ClaimUID: claim.UID})
 	}
 }
 
@@ -316,12 +318,15 @@ func (r *sight) takenAway(o *outcome, v *variables) {
 	if v.missing {
 		what = append(what, "a variable")
 	}
-	if len(what) == 0 || !r.wrote(r.claim, r.role) {
-		return
+	if len(what) > 0 && r.wrote(r.claim, r.slot) {
+		r.warnTakenAway(o, strings.Join(what, " and "), o.Address)
 	}
+}
+
+func (a *allocation) warnTakenAway(o *outcome, what, address string) {
 	o.warn(names.EventVIPTakenAway,
 		"%s lost its VIP %s, which templates of ClusterClass %s are rendered with; it is written again, but machines may be replaced by what was rendered meanwhile: see in managedFields who changes it, and have that leave it alone",
-		strings.Join(what, " and "), o.Address, r.cluster.Class)
+		what, address, a.cluster.Class)
 }
 
 // writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for
@@ -349,15 +354,19 @@ func waitingFor(claim string, pool PoolRef) string {
 const namedPools = 10
 
 func exhausted(choice Choice) string {
+	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", poolsText(choice.Candidates))
+}
+
+func poolsText(candidates []*Pool) string {
 	var pools []string
-	for i, pool := range choice.Candidates {
+	for i, pool := range candidates {
 		if i == namedPools {
-			pools = append(pools, fmt.Sprintf("and %d more", len(choice.Candidates)-i))
+			pools = append(pools, fmt.Sprintf("and %d more", len(candidates)-i))
 			break
 		}
 		pools = append(pools, fmt.Sprintf("%s (%d addresses)", pool.Ref, pool.Capacity.Total))
 	}
-	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", strings.Join(pools, ", "))
+	return strings.Join(pools, ", ")
 }
 
 // controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane

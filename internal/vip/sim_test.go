@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
@@ -60,6 +61,9 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 		}
 		if slices.Contains(pool.Roles, cp) {
 			pool.HostVariable = variable
+		}
+		if pick(3) == 0 {
+			pool.PerCluster = 2 + pick(2)
 		}
 		state := w.AddPool(pool, addresses...)
 		if pick(4) == 0 {
@@ -176,10 +180,12 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 	case n > 31:
 		w.Render(k, n == 35)
 	case n == 30:
-		w.LoseClaim(k, []string{cp, ingress}[pick(2)])
+		w.LoseClaim(k, []string{cp, ingress, names.Slot(ingress, 2)}[pick(3)])
 	default:
 		pool := pools[pick(len(pools))]
-		switch pick(4) {
+		switch pick(5) {
+		case 4:
+			w.Change(pool, "says how many addresses Clusters get on", func(p *viptest.PoolState) { p.PerCluster = pick(4) })
 		case 3:
 			w.Change(pool, "says anew whom to serve on", func(p *viptest.PoolState) {
 				p.Classes, p.Clusters, p.Variables = []vip.Class{{Name: viptest.ClassName}}, nil, nil

@@ -14,6 +14,9 @@ type Status struct {
 	// Roles are the roles that are served or shall be, the control plane first.
 	Roles []RoleStatus
 
+	// Slots are the states of their single addresses: as many as Roles, unless a role has several addresses.
+	Slots []RoleStatus
+
 	// Conditions are all conditions of the allocator that the Cluster shall carry.
 	Conditions []Condition
 
@@ -31,9 +34,12 @@ type Status struct {
 	Waiting bool
 }
 
-// RoleStatus is the state of one role.
+// RoleStatus is the state of one role, or of one of its addresses.
 type RoleStatus struct {
 	Role string
+
+	// Slot is which of the addresses of the role this is about; of all of them, that of the one that says most.
+	Slot string
 
 	// Phase is the state that the decision found the role in.
 	Phase Phase
@@ -44,7 +50,7 @@ type RoleStatus struct {
 	// Reason and Message are those of the condition.
 	Reason, Message string
 
-	// Address is the VIP, as soon as it is known.
+	// Address is the VIP, as soon as it is known; of a role with several, all with commas between them once all are there.
 	Address string
 
 	// Claim and Pool are where it comes from; empty if there is no claim.

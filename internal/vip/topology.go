@@ -33,7 +33,7 @@ func (r *sight) held(o *outcome, v *variables) bool {
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false
 	}
-	if r.wrote(r.claim, o.Role) && len(o.value) == 0 && !v.missing && !v.foreign {
+	if r.wrote(r.claim, r.slot) && len(o.value) == 0 && !v.missing && !v.foreign {
 		return false // the machines have it, and the endpoint was lost since
 	}
 	if v.foreign {

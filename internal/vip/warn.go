@@ -3,6 +3,7 @@ package vip
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -78,10 +79,14 @@ func (a *allocation) endpointInRange() []Warning {
 // shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to somebody else, as when
 // a pool for machines overlaps one for VIPs. It names no other tenant.
 func (a *allocation) shared(role string) []Warning {
-	addr := ParseAddr(a.carried(role))
-	if !addr.IsValid() {
-		return nil
+	var warnings []Warning
+	for _, addr := range Addrs(role, a.carried(role)) {
+		warnings = append(warnings, a.sharedAddr(role, addr)...)
 	}
+	return warnings
+}
+
+func (a *allocation) sharedAddr(role string, addr netip.Addr) []Warning {
 	rival := firstRival(a.Rivals, func(r *Rival) bool {
 		return r.Address == addr && r.Claim.Name != "" && r.Cluster != a.cluster.Key() && !a.own(r.Claim)
 	})

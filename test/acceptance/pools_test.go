@@ -102,6 +102,12 @@ func TestPoolExamples(t *testing.T) {
 			s.served("one")
 			s.served("two")
 		},
+		"several-addresses.yaml": func(_ *testing.T, s *scope) {
+			s.example("several-addresses.yaml", "cluster-class: farm")
+			s.cluster("one")
+			s.sees("one", endpoint("10.94.0.10", 6443), condition("load-balancer", names.ReasonIPAddressAssigned))
+			s.several("one", "load-balancer", 4)
+		},
 		"public-and-internal-ingress.yaml": func(_ *testing.T, s *scope) {
 			s.example("public-and-internal-ingress.yaml", "cluster-class: web")
 			s.cluster("one")

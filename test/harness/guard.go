@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,13 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
 // Unguarded is the annotation of a Cluster that breaks an invariant on purpose, by the hand of its user.
 const Unguarded = "harness.gorizond.io/unguarded"
 
 // Guard watches over the invariants of all Clusters at every moment: no two carry one address, a host that is set stays
-// what it is, host and port come together, and a Cluster has at most one claim for a role.
+// what it is, host and port come together, and a Cluster has at most one claim for an address of a role.
 type Guard struct {
 	mu       sync.Mutex
 	holders  map[string]holder
@@ -57,7 +57,15 @@ type EarlyRelease struct{ Namespace, Claim string }
 
 type claimKey struct {
 	owner types.UID
-	role  string
+	slot  string
+}
+
+// slotOf returns which of the addresses of its role a claim is for; of a claim of another name its role.
+func slotOf(claim *Claim) string {
+	if slot, _, ok := names.SlotOfClaim(claim.GetName(), claim.ClusterName(), claim.Role()); ok {
+		return slot
+	}
+	return claim.Role()
 }
 
 // suspicion is two Clusters with one address. It is a breach, unless the next that is heard of the first shows that it had
@@ -150,7 +158,7 @@ func (g *Guard) changed(before, after *Cluster) {
 	seen := use{version: after.GetResourceVersion(), since: map[string]string{}}
 	maps.Copy(seen.since, g.inUse[after.GetUID()].since)
 	for key, value := range after.GetAnnotations() {
-		if role, ok := names.RoleOfAnnotation(key); ok && net.ParseIP(value) != nil {
+		if role, ok := names.RoleOfAnnotation(key); ok && len(vip.Addrs(role, value)) > 0 {
 			seen.since[role] = cmp.Or(seen.since[role], seen.version)
 		}
 	}
@@ -227,7 +235,7 @@ func (g *Guard) claimed(before, after *Claim) {
 	defer g.mu.Unlock()
 	g.seen++
 	if before != nil {
-		if key := (claimKey{before.Owner(), before.Role()}); g.claims[key] == before.GetName() {
+		if key := (claimKey{before.Owner(), slotOf(before)}); g.claims[key] == before.GetName() {
 			delete(g.claims, key)
 		}
 	}
@@ -237,9 +245,9 @@ func (g *Guard) claimed(before, after *Claim) {
 	if after.GetDeletionTimestamp() != nil && (before == nil || before.GetDeletionTimestamp() == nil) && after.Address() != "" {
 		g.releases = append(g.releases, release{EarlyRelease{after.GetNamespace(), after.GetName()}, after.Owner(), after.Role(), after.GetResourceVersion()})
 	}
-	key := claimKey{after.Owner(), after.Role()}
+	key := claimKey{after.Owner(), slotOf(after)}
 	if other, taken := g.claims[key]; taken && other != after.GetName() {
-		g.breach("claims %s and %s in %s are both of one Cluster and for role %q", other, after.GetName(), after.GetNamespace(), after.Role())
+		g.breach("claims %s and %s in %s are both of one Cluster and for %q", other, after.GetName(), after.GetNamespace(), key.slot)
 	}
 	g.claims[key] = after.GetName()
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -77,7 +78,9 @@ func (c *Cluster) Carried() []string {
 	add(c.Endpoint().Host)
 	for key, value := range c.GetAnnotations() {
 		if _, ok := names.RoleOfAnnotation(key); ok {
-			add(value)
+			for address := range strings.SplitSeq(value, ",") {
+				add(address)
+			}
 		}
 	}
 	return carried

@@ -36,8 +36,7 @@ func hookServer(t *testing.T) *httptest.Server {
 }
 
 // post sends a request as Cluster API does: at once.
-func post(t *testing.T, server *httptest.Server, size int) int {
-	t.Helper()
+func post(t assert.TestingT, server *httptest.Server, size int) int {
 	response, err := server.Client().Post(server.URL+generatePath, "application/json", strings.NewReader(strings.Repeat(" ", size-2)+"{}"))
 	if !assert.NoError(t, err) {
 		return 0
@@ -120,8 +119,11 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	// A busy machine answers them one after the other; the server's own patience with them is a minute.
-	require.Eventually(t, func() bool { return post(t, server, 9*mebibyte) == http.StatusOK }, 30*time.Second, 10*time.Millisecond)
+	// A busy machine answers them one after the other, and turns others away meanwhile; the server's own patience with them
+	// is a minute.
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Equal(c, http.StatusOK, post(c, server, 9*mebibyte))
+	}, 30*time.Second, 10*time.Millisecond)
 }
 
 // Requests that are too large together, each with a part that is of no use without the rest, end in answers all the

@@ -97,8 +97,11 @@ func explainRole(p *printer, role *view.RoleExplanation) {
 		}
 		p.fold(label, do)
 	}
-	if c := role.ClaimState; c != nil {
+	if c := role.ClaimState; c != nil && role.Claims == nil {
 		p.fold("  claim     ", claimLine(c, o))
+	}
+	for i := range role.Claims {
+		p.fold("  claim     ", claimLine(&role.Claims[i], o))
 	}
 	if c := role.Condition; c != nil {
 		stale := ""

@@ -96,6 +96,11 @@ func explained() map[string]*view.Facts {
 				f.Pools = append(f.Pools, view.PoolFacts{Pool: viptest.Pool(fmt.Sprintf("spare-%d", i), "storage")})
 			}
 		}),
+		"several addresses": more(of(viptest.WithPool("web", names.RoleIngress, func(p *vip.Pool) { p.PerCluster = 3 }),
+			viptest.WithBound(names.RoleIngress, "web", "10.0.0.20"), slot("ingress.2", "10.0.0.21"), slot("ingress.3", "10.0.0.22"), viptest.Carry)),
+		"several addresses, one in use": more(of(viptest.WithPool("web", names.RoleIngress, func(p *vip.Pool) { p.PerCluster = 2 }),
+			viptest.WithBound(names.RoleIngress, "web", "10.0.0.20"), slot("ingress.2", "10.0.0.21"),
+			viptest.WithHolder("10.0.0.21", "prod", names.Annotation(names.RoleIngress)))),
 		"address in use": func() *view.Facts {
 			s := viptest.Snapshot(viptest.WithPools(func(p *vip.Pool) { p.Probe = []uint16{6443} }), viptest.WithBound(names.RoleControlPlane, "cp", "10.0.0.10"),
 				func(s *vip.Snapshot) {
@@ -301,4 +306,9 @@ func planned() []view.ClusterPlan {
 		view.PlanOf(viptest.Snapshot(cluster(func(c *vip.Cluster) { c.Class = vip.Class{} })), false, nil, &operator),
 		view.PlanOf(viptest.Snapshot(viptest.WithPools(), cluster(func(c *vip.Cluster) { c.Paused = true })), false, nil, &operator),
 	}
+}
+
+// slot adds a bound claim for a further address of ingress.
+func slot(slot, address string) viptest.Option {
+	return viptest.WithBound(slot, "web", address, func(c *vip.Claim) { c.Role = names.RoleIngress })
 }

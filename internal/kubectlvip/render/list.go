@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -82,6 +83,12 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 
 // roleCell is the address of a role, or why there is none.
 func roleCell(role *view.Role, state string) cell {
+	first, others, several := strings.Cut(role.Address, ",")
+	if several { // all of them are in explain
+		short := *role
+		short.Address = fmt.Sprintf("%s +%d", first, 1+strings.Count(others, ","))
+		return roleCell(&short, state)
+	}
 	switch {
 	case state == view.StateOperatorNotRunning && !role.Ready && role.Reason == names.ReasonWaitingForIPAddress:
 		return cell{"<" + state + ">", stateStyle(state)} // that is what is waited for first

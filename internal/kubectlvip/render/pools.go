@@ -89,6 +89,9 @@ func clients(pool *view.Pool) []string {
 	if len(pool.Variables) > 0 {
 		list = append(list, "with "+named(pool.Variables))
 	}
+	if pool.PerCluster > 0 {
+		list = append(list, fmt.Sprintf("%d for each Cluster", pool.PerCluster))
+	}
 	return list
 }
 

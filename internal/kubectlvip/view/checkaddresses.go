@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,11 +77,20 @@ func (f *Facts) holders() map[netip.Addr]*holders {
 		if c.Deleting && !c.InUse {
 			continue // Cluster API has finished with it
 		}
-		for _, value := range append(slices.Collect(maps.Values(c.VIPs)), c.Endpoint.Host) {
-			of(value, "Cluster "+c.Key().String()).cluster(c.Key())
+		for _, addr := range carried(c) {
+			of(addr.String(), "Cluster "+c.Key().String()).cluster(c.Key())
 		}
 	}
 	return all
+}
+
+// carried returns the addresses that a Cluster carries.
+func carried(c *vip.Cluster) []netip.Addr {
+	addrs := vip.Addrs(names.RoleControlPlane, c.Endpoint.Host)
+	for role, value := range c.VIPs {
+		addrs = append(addrs, vip.Addrs(role, value)...)
+	}
+	return addrs
 }
 
 // checkOrphans finds claims of the allocator that keep an address for nobody.

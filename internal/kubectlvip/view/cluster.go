@@ -55,13 +55,16 @@ type Role struct {
 	// Reason and Message are those of the condition that the decision calls for now.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Address is the VIP as soon as it is known, written or not.
+	// Address is the VIP as soon as it is known, written or not; several with commas between them, once all are there.
 	Address string `json:"address,omitempty"`
 	// Pool is Kind/name of the pool and Claim the claim's name; empty if there is none.
 	Pool  string `json:"pool,omitempty"`
 	Claim string `json:"claim,omitempty"`
 	// Holder is who keeps the address from being the VIP, in whatever namespace that is.
 	Holder string `json:"holder,omitempty"`
+
+	// slot is the address of the role that all this speaks of.
+	slot string
 }
 
 // List returns the Clusters of a namespace, or all if it is empty.
@@ -116,7 +119,7 @@ func rolesOf(plan vip.Plan) []Role {
 	for i, status := range plan.Status.Roles {
 		roles[i] = Role{
 			Role: status.Role, Ready: status.Ready, Reason: status.Reason, Message: status.Message,
-			Address: status.Address, Claim: status.Claim,
+			Address: status.Address, Claim: status.Claim, slot: status.Slot,
 		}
 		if status.Pool.Name != "" {
 			roles[i].Pool = status.Pool.String()

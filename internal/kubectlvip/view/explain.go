@@ -48,7 +48,9 @@ type RoleExplanation struct {
 	// Idle says that nothing waits for the role, because no pool offers it.
 	Idle bool `json:"idle,omitempty"`
 
+	// ClaimState is the claim that all this speaks of, and Claims are all of a role with several addresses, in order.
 	ClaimState *ClaimState   `json:"claimState,omitempty"`
+	Claims     []ClaimState  `json:"claims,omitempty"`
 	Condition  *Condition    `json:"condition,omitempty"`
 	Pools      []PoolVerdict `json:"pools"`
 }
@@ -115,7 +117,7 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	e.Summary, e.Do = summary(&s, &e.Cluster, operator)
 	pools := f.poolsInSight(namespace)
 	for _, role := range e.Cluster.Roles {
-		explained := RoleExplanation{Role: role, ClaimState: claimState(&s, role.Role), Condition: conditionOf(&s, judged.plan, role.Role)}
+		explained := RoleExplanation{Role: role, ClaimState: claimState(&s, cmp.Or(role.slot, role.Role)), Claims: claimStates(&s, role.Role), Condition: conditionOf(&s, judged.plan, role.Role)}
 		if s.Cluster.Class.Name != "" && !s.Cluster.Deleting {
 			explained.Pools = verdicts(&s.Cluster, pools, role.Role)
 			explained.claimed()
@@ -277,8 +279,25 @@ func serving(verdict vip.Verdict) bool {
 	return slices.Contains([]vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}, verdict)
 }
 
-func claimState(s *vip.Snapshot, role string) *ClaimState {
-	claim := s.ClaimFor(role)
+// claimStates returns the claims of a role with several addresses, in order; nil of any other.
+func claimStates(s *vip.Snapshot, role string) []ClaimState {
+	var claims []ClaimState
+	for number := range names.MostAddresses {
+		if claim := claimState(s, names.Slot(role, number+1)); claim != nil {
+			claims = append(claims, *claim)
+		}
+		if role == names.RoleControlPlane {
+			break
+		}
+	}
+	if len(claims) < 2 {
+		return nil
+	}
+	return claims
+}
+
+func claimState(s *vip.Snapshot, slot string) *ClaimState {
+	claim := s.ClaimFor(slot)
 	if claim == nil {
 		return nil
 	}

@@ -29,6 +29,10 @@ type Pool struct {
 	Clusters []string `json:"clusters,omitempty"`
 	// Variables are the values that the variables of a Cluster must have, path=value.
 	Variables []string `json:"variables,omitempty"`
+	// PerCluster is how many addresses a Cluster gets for a role other than the control plane, if it is more than one.
+	PerCluster int `json:"addressesPerCluster,omitempty"`
+	// Probe are the ports that are tried before an address is first written.
+	Probe []uint16 `json:"probe,omitempty"`
 	// Capacity is nil where the provider has not reported it.
 	Capacity *Capacity `json:"capacity,omitempty"`
 	Paused   bool      `json:"paused,omitempty"`
@@ -107,7 +111,10 @@ func poolOf(facts *PoolFacts) Pool {
 	pool := Pool{
 		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
 		Tier: facts.BestTier().String(), Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
-		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems,
+		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems, Probe: facts.Probe,
+	}
+	if facts.PerCluster > 1 {
+		pool.PerCluster = facts.PerCluster
 	}
 	for _, cluster := range facts.Clusters {
 		pool.Clusters = append(pool.Clusters, cluster.String())

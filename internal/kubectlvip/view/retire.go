@@ -45,29 +45,35 @@ func Retire(f *Facts, namespace, class, role string) Retirement {
 		if namespace != "" && c.Namespace != namespace || class != "" && class != c.Class.Name && class != c.Class.String() || c.Deleting {
 			continue
 		}
-		retired, has := holding(s, role)
-		if !has {
+		retired := holding(s, role)
+		if len(retired) == 0 {
 			continue
 		}
 		if why := f.keeps(s, role); why != "" {
 			r.Kept = append(r.Kept, Kept{Namespace: c.Namespace, Name: c.Name, Why: why})
 			continue
 		}
-		r.Clusters = append(r.Clusters, retired)
+		r.Clusters = append(r.Clusters, retired...)
 	}
 	return r
 }
 
-// holding returns what a Cluster has of a role, and whether it has anything.
-func holding(s *vip.Snapshot, role string) (Retired, bool) {
-	retired := Retired{Namespace: s.Cluster.Namespace, Name: s.Cluster.Name}
-	if claim := s.ClaimFor(role); claim != nil && !claim.Deleting && !foreign(s, claim) {
-		retired.Claim, retired.Pool = claim.Name, claim.Pool.String()
+// holding returns what a Cluster has of a role: its annotation with the first claim, and each further claim.
+func holding(s *vip.Snapshot, role string) []Retired {
+	var all []Retired
+	for number := range names.MostAddresses {
+		retired := Retired{Namespace: s.Cluster.Namespace, Name: s.Cluster.Name}
+		if claim := s.ClaimFor(names.Slot(role, number+1)); claim != nil && !claim.Deleting && !foreign(s, claim) {
+			retired.Claim, retired.Pool = claim.Name, claim.Pool.String()
+		}
+		if address, carries := s.Cluster.VIPs[role]; carries && number == 0 {
+			retired.Annotation, retired.Address = names.Annotation(role), address
+		}
+		if retired.Claim != "" || retired.Annotation != "" {
+			all = append(all, retired)
+		}
 	}
-	if address, carries := s.Cluster.VIPs[role]; carries {
-		retired.Annotation, retired.Address = names.Annotation(role), address
-	}
-	return retired, retired.Claim != "" || retired.Annotation != ""
+	return all
 }
 
 // keeps says why a Cluster keeps what it has of a role; empty if it need not.

@@ -95,7 +95,7 @@ func adviceFor(s *vip.Snapshot, role *RoleExplanation, operator *Operator) Advic
 		}
 	case names.ReasonClaimConflict:
 		a.Do = []string{
-			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", ClaimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, role.Role.Role)),
+			fmt.Sprintf("See whose it is: kubectl get %s -n %s %s -o yaml", ClaimResource, s.Cluster.Namespace, names.ClaimName(s.Cluster.Name, cmp.Or(role.slot, role.Role.Role))),
 			"If nobody needs it, delete it; the operator then makes its own at once.",
 			protected,
 		}
@@ -108,7 +108,7 @@ func written(c *vip.Cluster, role *Role) bool {
 	if role.Role == names.RoleControlPlane && !vip.SameAddr(c.Endpoint.Host, role.Address) {
 		return false
 	}
-	return vip.SameAddr(c.VIPs[role.Role], role.Address)
+	return c.VIPs[role.Role] == role.Address || vip.SameAddr(c.VIPs[role.Role], role.Address)
 }
 
 // waiting says what is waited for.

@@ -45,7 +45,31 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		}
 	}
 	found = append(found, unprobed(s, plan)...)
+	found = append(found, partial(s, plan)...)
 	return append(found, premature(s, plan)...)
+}
+
+// partial returns the annotations that a plan would write with fewer addresses than the Cluster is to have, for the first
+// time: what is restored has all that was there.
+func partial(s *vip.Snapshot, plan vip.Plan) []string {
+	var found []string
+	for _, action := range plan.Actions {
+		a, ok := action.(vip.SetAnnotation)
+		if !ok || a.Restored || a.Role == names.RoleControlPlane {
+			continue
+		}
+		claims := 0
+		for i := range s.Claims {
+			if _, ok := slotOf(&s.Cluster, a.Role, &s.Claims[i]); ok && s.Claims[i].Owner != nil && s.Claims[i].Owner.UID == s.Cluster.UID {
+				claims++
+			}
+		}
+		choice := vip.Choose(&s.Cluster, s.Pools, a.Role)
+		if got := len(vip.Addrs(a.Role, a.Value)); choice.Pool != nil && got < choice.PerCluster() || got < claims {
+			found = append(found, fmt.Sprintf("%s: %s, and that is not all", s.Cluster.Key(), action))
+		}
+	}
+	return found
 }
 
 // premature returns the conditions that a plan would write before the Cluster has the VIP that they tell of. With variables
@@ -159,7 +183,7 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	switch {
 	case claim.Owner != nil:
 		return "the claim is somebody's"
-	case slices.ContainsFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == claim.Pool && open(&p, &s.Cluster) }), address != "" && (vip.SameAddr(s.Cluster.VIPs[role], address) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
+	case slices.ContainsFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == claim.Pool && open(&p, &s.Cluster) }), address != "" && (slices.Contains(vip.Addrs(role, s.Cluster.VIPs[role]), vip.ParseAddr(address)) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
 		return ""
 	}
 	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
@@ -171,7 +195,8 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 // address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
-	recorded := c.Written[role] != ""
+	slot, _ := slotOf(c, role, claim)
+	recorded := c.Written[slot] != ""
 	written := c.VIPs[role] != "" || role == names.RoleControlPlane && c.Endpoint.Host != ""
 	switch {
 	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
@@ -195,7 +220,8 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 // inUse reports whether the Cluster uses the address of a claim, or was given it.
 func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
 	c, address := &s.Cluster, addressOf(s, claim)
-	return c.Written[role] == claim.UID || vip.SameAddr(c.VIPs[role], address) || inVariable(c, address) ||
+	slot, _ := slotOf(c, role, claim)
+	return c.Written[slot] == claim.UID || slices.Contains(vip.Addrs(role, c.VIPs[role]), vip.ParseAddr(address)) || inVariable(c, address) ||
 		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
 }
 

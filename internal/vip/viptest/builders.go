@@ -212,7 +212,7 @@ func Write(c *vip.Cluster, action vip.Action) { vip.Effect(c, action) }
 
 // record notes the claim that the VIP of a role was written from.
 func record(c *vip.Cluster, role string, claim types.UID) {
-	vip.Effect(c, vip.RecordClaim{Role: role, ClaimUID: claim})
+	vip.Effect(c, vip.RecordClaim{Role: role, Slot: role, ClaimUID: claim})
 }
 
 // Brief renders the actions of a plan for comparison: what, without the why.

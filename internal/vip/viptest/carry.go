@@ -49,7 +49,7 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 			results = append(results, action)
 			continue
 		case vip.CreateClaim, vip.AdoptClaim, vip.RenewOwner, vip.ReplaceClaim, vip.DeleteClaim:
-			one.claimOf = vip.RoleOf(action)
+			one.claimOf, one.claim = vip.RoleOf(action), claimOf(action)
 		}
 		f.writes = append(f.writes, one)
 	}
@@ -60,6 +60,23 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 		f.writes = append(f.writes, write{do: func() error { return w.writeConditions(f, plan.Status.Conditions) }})
 	}
 	return f
+}
+
+// claimOf returns the name of the claim that an action is on.
+func claimOf(action vip.Action) string {
+	switch a := action.(type) {
+	case vip.CreateClaim:
+		return a.Name
+	case vip.AdoptClaim:
+		return a.Claim.Name
+	case vip.RenewOwner:
+		return a.Claim.Name
+	case vip.ReplaceClaim:
+		return a.Claim.Name
+	case vip.DeleteClaim:
+		return a.Claim.Name
+	}
+	return ""
 }
 
 // InFlight returns the keys of the Clusters whose plan is being carried out.
@@ -78,7 +95,7 @@ func (w *World) Step(k string) {
 	if err == nil && next.claimOf == "" {
 		w.overlay(k)
 	} else if err == nil {
-		w.overlayClaim(key(f.cluster.Namespace, names.ClaimName(f.cluster.Name, next.claimOf)))
+		w.overlayClaim(key(f.cluster.Namespace, next.claim))
 	}
 	if err != nil {
 		w.logf("api: a write for %s is refused", k)

@@ -3,6 +3,7 @@ package viptest
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -20,13 +21,13 @@ func (w *World) checkHolders() {
 			continue
 		}
 		held := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
-		for role, value := range c.VIPs {
-			claim := w.claims[key(c.Namespace, names.ClaimName(c.Name, role))]
-			if claim == nil || claim.Owner == nil || claim.Owner.UID != c.UID {
+		for _, claim := range w.claims {
+			if claim.Owner == nil || claim.Owner.UID != c.UID {
 				continue
 			}
-			if address := w.address[key(claim.Namespace, claim.Name)]; address != nil && vip.SameAddr(address.Value, value) {
-				held[vip.ParseAddr(value)] = true
+			address := w.address[key(claim.Namespace, claim.Name)]
+			if address != nil && slices.Contains(vip.Addrs(claim.Role, c.VIPs[claim.Role]), vip.ParseAddr(address.Value)) {
+				held[vip.ParseAddr(address.Value)] = true
 			}
 		}
 		delete(held, netip.Addr{})
@@ -39,19 +40,48 @@ func (w *World) checkHolders() {
 	}
 }
 
-// checkClaims: at most one claim for a Cluster and a role.
+// checkClaims: each claim of a Cluster is for one address of a role, and no two for the same.
 func (w *World) checkClaims() {
 	seen := map[string]string{}
 	for _, k := range sorted(w.claims) {
 		claim := w.claims[k]
-		if claim.Owner == nil {
+		cluster := w.owner(claim)
+		if cluster == nil {
 			continue
 		}
-		role := string(claim.Owner.UID) + " " + claim.Role
-		if other, ok := seen[role]; ok {
-			w.violation("claims %s and %s are both for %s", other, k, role)
+		slot, ok := slotOf(cluster, claim.Role, claim)
+		if !ok {
+			w.violation("claim %s is for no address of role %s of %s", k, claim.Role, cluster.Key())
 		}
-		seen[role] = k
+		slot = string(cluster.UID) + " " + slot
+		if other, ok := seen[slot]; ok {
+			w.violation("claims %s and %s are both for %s", other, k, slot)
+		}
+		seen[slot] = k
+	}
+}
+
+// checkAnnotations: at rest, where a role of a Cluster is said to have its addresses, its annotation has those of all its
+// claims, in the order of their numbers, each once.
+func (w *World) checkAnnotations(c *vip.Cluster) {
+	for role, value := range c.VIPs {
+		i := slices.IndexFunc(c.Conditions, func(x vip.Condition) bool { return x.Type == names.ConditionType(role) })
+		if i < 0 || c.Conditions[i].Reason != names.ReasonIPAddressAssigned || role == names.RoleControlPlane || c.Paused || c.Deleting {
+			continue
+		}
+		var want []string
+		for number := range names.MostAddresses {
+			claim := w.claims[key(c.Namespace, names.ClaimName(c.Name, names.Slot(role, number+1)))]
+			if claim != nil && claim.Owner != nil && claim.Owner.UID == c.UID {
+				want = append(want, w.address[key(claim.Namespace, claim.Name)].Value)
+				if c.Written[names.Slot(role, number+1)] != claim.UID {
+					w.violation("%s has no record of claim %s", c.Key(), claim.Name)
+				}
+			}
+		}
+		if text := strings.Join(want, ","); text != value || len(slices.Compact(slices.Sorted(slices.Values(want)))) != len(want) {
+			w.violation("%s has %s=%s, and its claims hold %s", c.Key(), role, value, text)
+		}
 	}
 }
 
@@ -75,7 +105,7 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	if cluster == nil || address == nil || cluster.Deleting && !cluster.InUse {
 		return
 	}
-	if vip.SameAddr(cluster.VIPs[claim.Role], address.Value) || inVariable(cluster, address.Value) ||
+	if slices.Contains(vip.Addrs(claim.Role, cluster.VIPs[claim.Role]), vip.ParseAddr(address.Value)) || inVariable(cluster, address.Value) ||
 		claim.Role == names.RoleControlPlane && vip.SameAddr(cluster.Endpoint.Host, address.Value) {
 		w.violation("claim %s is deleted while Cluster %s carries %s", claim.Name, cluster.Key(), address.Value)
 	}
@@ -140,6 +170,7 @@ func (w *World) CheckRest() {
 		if c.Deleting && !c.InUse && !c.Paused {
 			w.violation("%s hangs in deletion", k)
 		}
+		w.checkAnnotations(c)
 		for _, condition := range c.Conditions {
 			if condition.Reason == names.ReasonWaitingForIPAddress && !c.Paused {
 				w.violation("%s waits at rest: %s", k, condition.Message)

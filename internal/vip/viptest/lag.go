@@ -125,10 +125,10 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 			return
 		}
 	case vip.SetAnnotation:
-		claimName, uid, value = a.Claim, a.ClaimUID, a.Value
 		if a.Restored {
 			return
 		}
+		claimName, uid, value = a.Claim, a.ClaimUID, vip.Addrs(a.Role, a.Value)[0].String()
 	}
 	if claimName == "" {
 		return

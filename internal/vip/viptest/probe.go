@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -39,23 +40,28 @@ func (w *World) probe(k string, a vip.Probe) {
 // probe, and nobody found them free.
 func unprobed(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
-	for _, action := range plan.Actions {
-		value, claimName := "", ""
-		switch a := action.(type) {
-		case vip.SetEndpoint:
-			value, claimName = a.Endpoint.Host, a.Claim
-		case vip.SetAnnotation:
-			value, claimName = a.Value, a.Claim
-		}
-		i := slices.IndexFunc(s.Claims, func(c vip.Claim) bool { return c.Name == claimName })
-		if i < 0 || inUse(s, s.Claims[i].Role, &s.Claims[i]) {
-			continue
+	check := func(role string, addr netip.Addr) {
+		i := slices.IndexFunc(s.Claims, func(c vip.Claim) bool {
+			return c.Role == role && vip.ParseAddr(addressOf(s, &c)) == addr && c.Owner != nil && c.Owner.UID == s.Cluster.UID
+		})
+		if i < 0 || inUse(s, role, &s.Claims[i]) {
+			return
 		}
 		asks := slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
 			return p.Ref == s.Claims[i].Pool && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace) && len(p.Probe) > 0
 		})
-		if asks && !s.Probed[vip.ParseAddr(value)].Free {
-			found = append(found, fmt.Sprintf("%s: %s, and nobody found %s free", s.Cluster.Key(), action, value))
+		if asks && !s.Probed[addr].Free {
+			found = append(found, fmt.Sprintf("%s: %s is written for role %s, and nobody found it free", s.Cluster.Key(), addr, role))
+		}
+	}
+	for _, action := range plan.Actions {
+		switch a := action.(type) {
+		case vip.SetEndpoint:
+			check(names.RoleControlPlane, vip.ParseAddr(a.Endpoint.Host))
+		case vip.SetAnnotation:
+			for _, addr := range vip.Addrs(a.Role, a.Value) {
+				check(a.Role, addr)
+			}
 		}
 	}
 	return found

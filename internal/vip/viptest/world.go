@@ -84,8 +84,8 @@ type flight struct {
 
 // write is one write, to the claim of a role or to the Cluster.
 type write struct {
-	do      func() error
-	claimOf string
+	do             func() error
+	claimOf, claim string
 }
 
 // NewWorld returns an empty world.
@@ -205,12 +205,12 @@ func (w *World) Finish(k string) {
 }
 
 // LoseClaim deletes a claim by hand. What was decided for its Cluster on the sight of it is dropped.
-func (w *World) LoseClaim(k, role string) {
+func (w *World) LoseClaim(k, slot string) {
 	c := w.Cluster(k)
 	if c == nil {
 		return
 	}
-	if claim, ok := w.claims[key(c.Namespace, names.ClaimName(c.Name, role))]; ok && !claim.Deleting {
+	if claim, ok := w.claims[key(c.Namespace, names.ClaimName(c.Name, slot))]; ok && !claim.Deleting {
 		delete(w.flights, k)
 		for _, op := range w.ops {
 			delete(op.flights, k)
@@ -263,8 +263,10 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 	}
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	wanted := map[netip.Addr]bool{vip.ParseAddr(c.Endpoint.Host): true}
-	for _, value := range c.VIPs {
-		wanted[vip.ParseAddr(value)] = true
+	for role, value := range c.VIPs {
+		for _, addr := range vip.Addrs(role, value) {
+			wanted[addr] = true
+		}
 	}
 	for _, pool := range w.pools {
 		copied := pool.Pool
@@ -279,7 +281,7 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 	for _, name := range sorted(claims) {
 		claim := claims[name]
 		ours := claim.Owner != nil && claim.Owner.UID == c.UID
-		named := slices.ContainsFunc(roles, func(role string) bool { return claim.Name == names.ClaimName(c.Name, role) })
+		named := slices.ContainsFunc(roles, func(role string) bool { _, ok := slotOf(&c, role, claim); return ok })
 		if claim.Namespace == c.Namespace && (ours || named) {
 			s.Claims = append(s.Claims, *claim)
 			if address, ok := addresses[key(claim.Namespace, cmp.Or(claim.Address, claim.Name))]; ok {
@@ -332,12 +334,24 @@ func (w *World) rivals(c *vip.Cluster, addr netip.Addr) []vip.Rival {
 func (w *World) underway(c *vip.Cluster, field string) bool {
 	_, claims, _ := w.seen()
 	role, _ := names.RoleOfAnnotation(field)
-	claim := claims[key(c.Namespace, names.ClaimName(c.Name, role))]
 	pools := make([]vip.Pool, 0, len(w.pools))
 	for _, pool := range w.pools {
 		pools = append(pools, pool.Pool)
 	}
-	return (claim == nil || claim.Deleting || claim.Address == "") && vip.Choose(c, pools, role).Pool != nil
+	choice := vip.Choose(c, pools, role)
+	for i := range vip.Addrs(role, c.VIPs[role]) {
+		claim := claims[key(c.Namespace, names.ClaimName(c.Name, names.Slot(role, i+1)))]
+		if claim == nil || claim.Deleting || claim.Address == "" {
+			return choice.Pool != nil && choice.PerCluster() > i
+		}
+	}
+	return false
+}
+
+// slotOf returns the slot of a role that a claim is for by its name, and whether it is for one.
+func slotOf(c *vip.Cluster, role string, claim *vip.Claim) (string, bool) {
+	slot, _, ok := names.SlotOfClaim(claim.Name, c.Name, role)
+	return slot, ok
 }
 
 // ownerIn returns the Cluster that owns a claim and has not been released.
@@ -357,7 +371,7 @@ func carries(c *vip.Cluster, addr netip.Addr) []string {
 		fields = append(fields, vip.EndpointField)
 	}
 	for _, role := range sorted(c.VIPs) {
-		if vip.ParseAddr(c.VIPs[role]) == addr {
+		if slices.Contains(vip.Addrs(role, c.VIPs[role]), addr) {
 			fields = append(fields, names.Annotation(role))
 		}
 	}

@@ -52,6 +52,10 @@ func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseAll(rendered)
+}
+
+func parseAll(rendered map[string]string) (Objects, error) {
 	var objects Objects
 	for _, file := range slices.Sorted(maps.Keys(rendered)) {
 		if path.Ext(file) != ".yaml" {
@@ -80,7 +84,20 @@ func files(kubernetes, values, release, namespace string) (map[string]string, er
 	}
 	capabilities := common.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *version
-	loaded, err := loader.LoadDir(ChartDir())
+	return filesOf(ChartDir(), values, common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
+}
+
+// RenderExample renders a chart below examples with values given as YAML.
+func RenderExample(dir, values string) (Objects, error) {
+	rendered, err := filesOf(filepath.Join(Root(), "examples", dir), values, common.ReleaseOptions{Name: "example"}, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	return parseAll(rendered)
+}
+
+func filesOf(dir, values string, options common.ReleaseOptions, capabilities *common.Capabilities) (map[string]string, error) {
+	loaded, err := loader.LoadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)
 	}
@@ -88,8 +105,7 @@ func files(kubernetes, values, release, namespace string) (map[string]string, er
 	if err := yaml.UnmarshalStrict([]byte(values), &parsed); err != nil {
 		return nil, fmt.Errorf("read the values: %w", err)
 	}
-	complete, err := util.ToRenderValues(loaded, parsed,
-		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
+	complete, err := util.ToRenderValues(loaded, parsed, options, capabilities)
 	if err != nil {
 		return nil, err
 	}
