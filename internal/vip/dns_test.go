@@ -54,6 +54,13 @@ func TestDNS(t *testing.T) {
 		"if the names are there, should write nothing":    {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api)}},
 		"if one name is wrong, should write them anew":    {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, vip.Record{Name: api.Name, Type: "A", Target: "10.9.9.9"})}, want: []string{both}},
 		"if the VIP is IPv6, should write an AAAA record": {given: []viptest.Option{viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "fd00::10"), viptest.Carry, named}, want: []string{"records [{api.prod.example.com AAAA fd00::10}]"}},
+		"if a role has several addresses, should name all of them": {
+			given: []viptest.Option{
+				viptest.WithPool(lb, ingress, each(2)), viptest.WithBound(ingress, lb, "10.0.0.20"),
+				viptest.WithBound("ingress.2", lb, "10.0.0.9", func(c *vip.Claim) { c.Role = ingress }), viptest.Carry, named,
+			},
+			want: []string{"records [{*.prod.tenant.example.com A 10.0.0.20} {*.prod.tenant.example.com A 10.0.0.9}]"},
+		},
 		"if a role has no pattern, should leave it out":   {given: []viptest.Option{viptest.Served(), named, func(s *vip.Snapshot) { delete(s.Settings.DNS.Names, ingress) }}, want: []string{"records [{api.prod.example.com A 10.0.0.10}]"}},
 		"if the endpoint is not ours, should not name it": {given: []viptest.Option{viptest.WithPools(), named, viptest.With(host("10.0.0.99", 6443))}, want: []string{"create vip-ingress-prod from web"}},
 		"if a claim was lost, should keep the name":       {given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.Claims = s.Claims[1:] }}, want: []string{"create vip-cp-prod from cp"}},
