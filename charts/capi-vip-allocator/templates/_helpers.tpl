@@ -100,6 +100,7 @@ matchResources:
 {{- define "vip.config" -}}
 retryInterval: {{ .Values.controller.retryInterval | quote }}
 reconcilePeriod: {{ .Values.controller.reconcilePeriod | quote }}
+probeTimeout: {{ .Values.controller.probeTimeout | quote }}
 defaultPort: {{ .Values.defaults.port }}
 baseDomain: {{ .Values.defaults.baseDomain | quote }}
 {{- with .Values.defaults.dnsNames }}

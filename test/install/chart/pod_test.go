@@ -178,11 +178,11 @@ func TestArgs(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	const values = "controller: {retryInterval: 5s, reconcilePeriod: 1m30s}\ndefaults: {port: 8443, baseDomain: vip.example.com}"
+	const values = "controller: {retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s}\ndefaults: {port: 8443, baseDomain: vip.example.com}"
 	objects := render(t, values)
 	t.Run("if values are set, should be in the config file where the program looks for it", func(t *testing.T) {
 		config := get[corev1.ConfigMap](t, objects, "ConfigMap", "-config")
-		require.YAMLEq(t, "{retryInterval: 5s, reconcilePeriod: 1m30s, defaultPort: 8443, baseDomain: vip.example.com}", config.Data["config.yaml"])
+		require.YAMLEq(t, "{retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s, defaultPort: 8443, baseDomain: vip.example.com}", config.Data["config.yaml"])
 		pod := deployment(t, objects).Spec.Template.Spec
 		require.Equal(t, config.Name, pod.Volumes[0].ConfigMap.Name)
 		require.Equal(t, "/etc/capi-vip-allocator", manager(t, objects).VolumeMounts[0].MountPath)

@@ -135,6 +135,10 @@ func TestFormats(t *testing.T) {
 			"controller: {reconcilePeriod: 1d}",
 			`controller.reconcilePeriod: "1d" is refused, accepted is ` + duration,
 		},
+		"if a timeout has no unit": {
+			"controller: {probeTimeout: '1'}",
+			`controller.probeTimeout: "1" is refused, accepted is ` + duration,
+		},
 		"if a duration is negative": {
 			"controller: {reconcilePeriod: -1s}",
 			`controller.reconcilePeriod: "-1s" is refused, accepted is ` + duration,

@@ -65,6 +65,10 @@ func TestContradictions(t *testing.T) {
 			"controller: {reconcilePeriod: 500ms}",
 			"controller.reconcilePeriod is 500ms, and the operator accepts a duration from 1s to 24h",
 		},
+		"if a timeout is above what the operator accepts": {
+			"controller: {probeTimeout: 1m}",
+			"controller.probeTimeout is 1m, and the operator accepts a duration from 50ms to 30s",
+		},
 		"if an interval is above what the operator accepts": {
 			"controller: {retryInterval: 1h1s}",
 			"controller.retryInterval is 1h1s, and the operator accepts a duration from 100ms to 1h",
