@@ -15,8 +15,10 @@ import (
 // same.
 func TestRecordsOfSeveralAddresses(t *testing.T) {
 	records := []vip.Record{
-		{Name: "*.prod", Type: "A", Target: "10.0.0.20"}, {Name: "*.prod", Type: "A", Target: "10.0.0.21"},
-		{Name: "*.prod", Type: "AAAA", Target: "fd00::1"}, {Name: "api.prod", Type: "A", Target: "10.0.0.10"},
+		{Name: "*.prod", Type: "A", Target: "10.0.0.20"},
+		{Name: "*.prod", Type: "A", Target: "10.0.0.21"},
+		{Name: "*.prod", Type: "AAAA", Target: "fd00::1"},
+		{Name: "api.prod", Type: "A", Target: "10.0.0.10"},
 	}
 	cluster := &capi.Cluster{}
 	cluster.Name, cluster.UID = "prod", "uid"
