@@ -76,10 +76,11 @@ func (o *outcome) warn(reason, format string, args ...any) {
 
 func allocate(s *Snapshot) Plan {
 	a := newAllocation(s)
-	var slots []outcome
+	roles := a.roles()
+	slots := make([]outcome, 0, len(roles))
 	var tooMany []Warning
-	for _, role := range a.roles() {
-		slots = append(slots, a.decide(role, len(slots), &tooMany)...)
+	for _, role := range roles {
+		slots = a.decide(slots, role, &tooMany)
 	}
 	a.controlPlaneFirst(slots)
 	a.together(slots)
@@ -133,14 +134,13 @@ func (a *allocation) roles() []string {
 	return roles
 }
 
-// decide takes the decision for each address of a role, of a Cluster with so many for others.
-func (a *allocation) decide(role string, others int, tooMany *[]Warning) []outcome {
+// decide takes the decision for each address of a role, and adds them to those for other roles.
+func (a *allocation) decide(outcomes []outcome, role string, tooMany *[]Warning) []outcome {
 	r := sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role)}
-	slots := a.bounded(r.slots(), others, tooMany)
+	slots := a.bounded(r.slots(), len(outcomes), tooMany)
 	r.several = len(slots) > 1
-	outcomes := make([]outcome, len(slots))
-	for i, slot := range slots {
-		outcomes[i] = r.at(slot).decide()
+	for _, slot := range slots {
+		outcomes = append(outcomes, r.at(slot).decide())
 	}
 	return outcomes
 }

@@ -61,7 +61,7 @@ func (c Choice) PerCluster() int {
 	if len(c.Candidates) == 0 {
 		return 1
 	}
-	return max(c.Candidates[0].PerCluster, 1)
+	return min(max(c.Candidates[0].PerCluster, 1), names.MostAddresses)
 }
 
 // slotOf returns the slot of the claim's role that the claim's name is of, or "" if it is of none.
@@ -77,6 +77,9 @@ func (a *allocation) slotOf(claim *Claim) string {
 // no use, and keep others from theirs.
 func (a *allocation) together(slots []outcome) {
 	for role := range byRole(slots) {
+		if len(role) == 1 {
+			continue
+		}
 		var missing []*outcome
 		for i := range role {
 			if role[i].Phase == PhaseUnclaimed {
@@ -121,7 +124,7 @@ func byRole(slots []outcome) iter.Seq[[]outcome] {
 
 // combine makes one outcome for each role of those of its addresses.
 func (a *allocation) combine(slots []outcome) []outcome {
-	var outcomes []outcome
+	outcomes := slots[:0] // there are no more of them
 	for role := range byRole(slots) {
 		outcomes = append(outcomes, a.combined(role))
 	}
