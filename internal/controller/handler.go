@@ -32,13 +32,14 @@ type handler struct {
 	store    *state.Store
 	writer   *apply.Writer
 	enqueue  func(namespace, name string, after time.Duration)
-	waiters  *waiters
-	pace     *pace
-	refused  *refusals
-	unusable *unusable
+	memory   *memory
+	waiters  waiters
+	pace     pace
+	refused  refusals
+	unusable unusable
 	probes   *probes
-	fair     *fair
 	report   *reporter
+	fair     *fair
 	// outdated says when to decide again about Clusters whose writes came too late.
 	outdated workqueue.TypedRateLimiter[types.NamespacedName]
 
@@ -52,12 +53,14 @@ type handler struct {
 
 func newHandler(ctx context.Context, cfg Config, store *state.Store, writer *apply.Writer, enqueue func(string, string, time.Duration)) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m := newMemory()
 	h := &handler{
-		cfg: cfg, store: store, writer: writer, enqueue: enqueue, waiters: newWaiters(), pace: newPace(cfg.RetryInterval),
-		refused: newRefusals(cfg.RetryInterval), unusable: newUnusable(), report: newReporter(cfg), fair: newFair(cfg.Workers), work: work, stop: stop,
+		cfg: cfg, store: store, writer: writer, enqueue: enqueue, fair: newFair(cfg.Workers), work: work, stop: stop,
+		memory: m, waiters: waiters{m}, pace: pace{m, cfg.RetryInterval}, refused: refusals{m, cfg.RetryInterval},
+		unusable: unusable{m}, report: newReporter(m, cfg),
 		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
 	}
-	h.probes = newProbes(cfg, probe.New(ctx, cfg.ProbeTimeout, probe.Limit), func(c types.NamespacedName) { enqueue(c.Namespace, c.Name, 0) })
+	h.probes = newProbes(m, cfg, probe.New(ctx, cfg.ProbeTimeout, probe.Limit), func(c types.NamespacedName) { enqueue(c.Namespace, c.Name, 0) })
 	return h
 }
 
@@ -95,15 +98,10 @@ func (h *handler) leave(namespace string) {
 
 func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	now := time.Now()
-	cluster, snapshot, ok := h.store.Gather(key, h.memory(key, now), h.cfg.Settings, now)
+	cluster, snapshot, ok := h.store.Gather(key, h.remembered(key, now), h.cfg.Settings, now)
 	if !ok {
-		h.unusable.forget(key)
-		h.probes.forget(key)
-		h.waiters.forget(key)
-		h.pace.forget(key)
-		h.refused.forget(key)
+		h.memory.forget(key)
 		h.outdated.Forget(key)
-		h.report.gone(key)
 		return nil
 	}
 	plan := vip.Decide(snapshot)
@@ -119,14 +117,14 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 				release()
 			}
 		}()
-		if cluster, snapshot, ok = h.store.Gather(key, h.memory(key, now), h.cfg.Settings, now); !ok {
+		if cluster, snapshot, ok = h.store.Gather(key, h.remembered(key, now), h.cfg.Settings, now); !ok {
 			return nil
 		}
 		plan = vip.Decide(snapshot)
 	}
 	plan, wanted := plan.Split()
 	h.unusable.note(key, plan.Status)
-	h.probes.note(key, plan.Status, h.unusable.of(key))
+	h.probes.note(key, plan.Status)
 	h.probes.ask(key, wanted)
 	if plan.Empty() {
 		h.pace.settled(key, now)
@@ -147,9 +145,9 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	return h.next(key, plan.Status, err)
 }
 
-// memory returns what this process remembers of a Cluster.
-func (h *handler) memory(key types.NamespacedName, now time.Time) vip.Memory {
-	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.of(key, now), Unusable: h.unusable.of(key), Probed: h.probes.of(key)}
+// remembered returns what this process remembers of a Cluster, as a decision wants it.
+func (h *handler) remembered(key types.NamespacedName, now time.Time) vip.Memory {
+	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.said(key, now), Unusable: h.unusable.addresses(key), Probed: h.probes.known(key)}
 }
 
 // mayBeDone reports whether a write may have been carried out although its answer is missing.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -25,10 +24,9 @@ const sameInARow = 5
 // pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as fast
 // as the API server lets them, at the cost of all other Clusters.
 type pace struct {
+	*memory
+	// every is the time between two writes, once writesInARow are used up.
 	every time.Duration
-
-	mu   sync.Mutex
-	runs map[types.NamespacedName]*run
 }
 
 // run is the recent writes to a Cluster. One that has written nothing for long is forgotten.
@@ -40,11 +38,6 @@ type run struct {
 	warning *vip.Warning
 	// refused is the last write that the API server did not take.
 	refused []vip.Warning
-}
-
-// newPace returns a pace of one write in every, once writesInARow are used up.
-func newPace(every time.Duration) *pace {
-	return &pace{every: every, runs: map[types.NamespacedName]*run{}}
 }
 
 // keysOf returns what a plan would write.
@@ -65,13 +58,16 @@ func keysOf(plan vip.Plan) []vip.Key {
 
 // wait returns how long a Cluster has to wait for its next write; 0 if it need not. It waits if it was written to too
 // often, or if all that is to be written was written too often: what is new does not wait for what is contested.
-func (p *pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r, ok := p.runs[cluster]
-	if !ok {
-		return 0
-	}
+func (p pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time) (wait time.Duration) {
+	p.of(cluster, func(known *recollection) {
+		if known.run != nil {
+			wait = known.run.wait(keys, now, p.every)
+		}
+	})
+	return wait
+}
+
+func (r *run) wait(keys []vip.Key, now time.Time, every time.Duration) time.Duration {
 	missing, often := 1-r.limiter.TokensAt(now), writesInARow
 	if same := r.missing(keys, now); same > missing {
 		missing, often = same, sameInARow
@@ -82,9 +78,9 @@ func (p *pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time)
 	if r.warning == nil {
 		r.warning = &vip.Warning{Reason: names.EventWritesContested, Message: fmt.Sprintf(
 			"something keeps undoing what is written: %d writes in a row, from now on one in %s; look for who else changes it in the Cluster's managedFields",
-			often, p.every)}
+			often, every)}
 	}
-	return time.Duration(missing * float64(p.every))
+	return time.Duration(missing * float64(every))
 }
 
 // missing returns how much is missing until one of some writes may be repeated.
@@ -104,51 +100,43 @@ func (r *run) missing(keys []vip.Key, now time.Time) float64 {
 }
 
 // wrote takes note of a write to a Cluster. refused is what the API server said against it, if it did.
-func (p *pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.Warning, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r, ok := p.runs[cluster]
-	if !ok {
-		r = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow), same: map[vip.Key]*rate.Limiter{}}
-		p.runs[cluster] = r
-	}
-	r.limiter.AllowN(now, 1)
-	maps.DeleteFunc(r.same, func(_ vip.Key, limiter *rate.Limiter) bool { return limiter.TokensAt(now) >= sameInARow })
-	for _, key := range keys {
-		if r.same[key] == nil {
-			r.same[key] = rate.NewLimiter(rate.Every(p.every), sameInARow)
+func (p pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.Warning, now time.Time) {
+	p.of(cluster, func(known *recollection) {
+		if known.run == nil {
+			known.run = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow), same: map[vip.Key]*rate.Limiter{}}
 		}
-		r.same[key].AllowN(now, 1)
-	}
-	r.refused = refused
+		r := known.run
+		r.limiter.AllowN(now, 1)
+		maps.DeleteFunc(r.same, func(_ vip.Key, limiter *rate.Limiter) bool { return limiter.TokensAt(now) >= sameInARow })
+		for _, key := range keys {
+			if r.same[key] == nil {
+				r.same[key] = rate.NewLimiter(rate.Every(p.every), sameInARow)
+			}
+			r.same[key].AllowN(now, 1)
+		}
+		r.refused = refused
+	})
 }
 
 // warnings returns what there is to say of a Cluster that has to wait, or had to until not long ago.
-func (p *pace) warnings(cluster types.NamespacedName) []vip.Warning {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch r, ok := p.runs[cluster]; {
-	case !ok || r.warning == nil:
-		return nil
-	case len(r.refused) > 0:
-		return r.refused
-	default:
-		return []vip.Warning{*r.warning}
-	}
+func (p pace) warnings(cluster types.NamespacedName) (warnings []vip.Warning) {
+	p.of(cluster, func(known *recollection) {
+		switch r := known.run; {
+		case r == nil || r.warning == nil:
+		case len(r.refused) > 0:
+			warnings = r.refused
+		default:
+			warnings = []vip.Warning{*r.warning}
+		}
+	})
+	return warnings
 }
 
 // settled takes note that there is nothing to write to a Cluster.
-func (p *pace) settled(cluster types.NamespacedName, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r, ok := p.runs[cluster]; ok && r.limiter.TokensAt(now) >= writesInARow {
-		delete(p.runs, cluster)
-	}
-}
-
-// forget drops a Cluster that is gone.
-func (p *pace) forget(cluster types.NamespacedName) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.runs, cluster)
+func (p pace) settled(cluster types.NamespacedName, now time.Time) {
+	p.of(cluster, func(known *recollection) {
+		if known.run != nil && known.run.limiter.TokensAt(now) >= writesInARow {
+			known.run = nil
+		}
+	})
 }

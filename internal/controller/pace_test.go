@@ -16,8 +16,8 @@ func TestPace(t *testing.T) {
 	const every = 10 * time.Second
 	key, other := types.NamespacedName{Namespace: "ns", Name: "fought-over"}, types.NamespacedName{Namespace: "ns", Name: "other"}
 	begin := time.Unix(1e9, 0)
-	exhausted := func(refused ...vip.Warning) *pace {
-		p := newPace(every)
+	exhausted := func(refused ...vip.Warning) pace {
+		p := pace{newMemory(), every}
 		for range writesInARow {
 			require.Zero(t, p.wait(key, nil, begin))
 			p.wrote(key, nil, refused, begin)
@@ -54,11 +54,11 @@ func TestPace(t *testing.T) {
 		p.settled(key, begin.Add(every))
 		assert.Len(t, p.warnings(key), 1, "it may begin again")
 		p.settled(key, begin.Add(writesInARow*every))
-		assert.Empty(t, p.runs)
+		assert.Empty(t, p.records)
 	})
 	t.Run("if one write is repeated, should let it wait, and what is new with it not", func(t *testing.T) {
 		endpoint, ingress := vip.Key{Verb: "set endpoint"}, vip.Key{Verb: "set annotation", Role: "ingress"}
-		p := newPace(every)
+		p := pace{newMemory(), every}
 		for range sameInARow {
 			require.Zero(t, p.wait(key, []vip.Key{endpoint}, begin))
 			p.wrote(key, []vip.Key{endpoint}, nil, begin)
@@ -69,12 +69,12 @@ func TestPace(t *testing.T) {
 		assert.Zero(t, p.wait(key, []vip.Key{endpoint, ingress}, begin))
 		assert.Zero(t, p.wait(key, []vip.Key{endpoint}, begin.Add(every)))
 		p.wrote(key, []vip.Key{ingress}, nil, begin.Add(sameInARow*every))
-		assert.Len(t, p.runs[key].same, 1, "what is not repeated any more is forgotten")
+		assert.Len(t, p.records[key].run.same, 1, "what is not repeated any more is forgotten")
 	})
 	t.Run("if the Cluster is gone, should forget it", func(t *testing.T) {
 		p := exhausted()
 		p.forget(key)
-		assert.Empty(t, p.runs)
+		assert.Empty(t, p.records)
 	})
 	t.Run("if the clock jumps back, should not wait for it to come round again", func(t *testing.T) {
 		p := exhausted()

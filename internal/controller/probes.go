@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,14 +23,12 @@ type asker interface {
 // probes has the addresses probed that decisions ask for, and remembers what came of it for as long as a role has the
 // address.
 type probes struct {
+	*memory
 	cfg    Config
 	prober asker
 	// wake has a Cluster decided about anew.
 	wake func(cluster types.NamespacedName)
 	now  func() time.Time
-
-	mu       sync.Mutex
-	clusters map[types.NamespacedName]map[netip.Addr]*probed
 }
 
 // probed is what is known of an address, if known.
@@ -43,26 +40,25 @@ type probed struct {
 	next  time.Time
 }
 
-func newProbes(cfg Config, prober asker, wake func(types.NamespacedName)) *probes {
-	return &probes{cfg: cfg, prober: prober, wake: wake, now: time.Now, clusters: map[types.NamespacedName]map[netip.Addr]*probed{}}
+func newProbes(m *memory, cfg Config, prober asker, wake func(types.NamespacedName)) *probes {
+	return &probes{memory: m, cfg: cfg, prober: prober, wake: wake, now: time.Now}
 }
 
-// of returns what is known of a Cluster's addresses.
-func (p *probes) of(cluster types.NamespacedName) map[netip.Addr]vip.Probed {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var known map[netip.Addr]vip.Probed
-	for addr, one := range p.clusters[cluster] {
-		if !one.known {
-			continue
+// known returns what is known of a Cluster's addresses.
+func (p *probes) known(cluster types.NamespacedName) (known map[netip.Addr]vip.Probed) {
+	p.of(cluster, func(r *recollection) {
+		for addr, one := range r.probed {
+			if !one.known {
+				continue
+			}
+			if known == nil {
+				known = map[netip.Addr]vip.Probed{}
+			}
+			answer := one.Probed
+			answer.Again = !one.Free && !one.asked && !p.now().Before(one.next)
+			known[addr] = answer
 		}
-		if known == nil {
-			known = map[netip.Addr]vip.Probed{}
-		}
-		answer := one.Probed
-		answer.Again = !one.Free && !one.asked && !p.now().Before(one.next)
-		known[addr] = answer
-	}
+	})
 	return known
 }
 
@@ -83,66 +79,54 @@ func (p *probes) ask(cluster types.NamespacedName, wanted []vip.Probe) {
 }
 
 // begin notes that an address is about to be probed; false if it is being probed on these ports already.
-func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	one := p.clusters[cluster][want.Address]
-	if one == nil || !slices.Equal(one.Ports, want.Ports) {
-		if p.clusters[cluster] == nil {
-			p.clusters[cluster] = map[netip.Addr]*probed{}
+func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) (begins bool) {
+	p.of(cluster, func(r *recollection) {
+		one := r.probed[want.Address]
+		if one == nil || !slices.Equal(one.Ports, want.Ports) {
+			if r.probed == nil {
+				r.probed = map[netip.Addr]*probed{}
+			}
+			one = &probed{Probed: vip.Probed{Ports: want.Ports}}
+			r.probed[want.Address] = one
 		}
-		one = &probed{Probed: vip.Probed{Ports: want.Ports}}
-		p.clusters[cluster][want.Address] = one
-	}
-	if one.asked {
-		return false
-	}
-	one.asked = true
-	return true
+		begins, one.asked = !one.asked, true
+	})
+	return begins
 }
 
 // answer takes in what came of a probe, and reports whether that is news. What nobody wants to know any more is dropped.
-func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result probe.Result, why string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	one := p.clusters[cluster][want.Address]
-	if one == nil || !slices.Equal(one.Ports, want.Ports) {
-		return false
-	}
-	before, known := one.Probed, one.known
-	one.Free, one.Failed, one.asked, one.known = result == probe.Free, "", false, true
-	if result == probe.Unknown {
-		one.Failed = why
-	}
-	pause := longestProbePause
-	if shift := one.tries; shift < 10 {
-		pause = min(p.cfg.RetryInterval<<shift, longestProbePause)
-	}
-	one.tries++
-	one.next = p.now().Add(pause)
-	return !known || before.Free != one.Free || before.Failed != one.Failed
+func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result probe.Result, why string) (news bool) {
+	p.of(cluster, func(r *recollection) {
+		one := r.probed[want.Address]
+		if one == nil || !slices.Equal(one.Ports, want.Ports) {
+			return
+		}
+		before, known := one.Probed, one.known
+		one.Free, one.Failed, one.asked, one.known = result == probe.Free, "", false, true
+		if result == probe.Unknown {
+			one.Failed = why
+		}
+		pause := longestProbePause
+		if shift := one.tries; shift < 10 {
+			pause = min(p.cfg.RetryInterval<<shift, longestProbePause)
+		}
+		one.tries++
+		one.next = p.now().Add(pause)
+		news = !known || before.Free != one.Free || before.Failed != one.Failed
+	})
+	return news
 }
 
 // note drops what is known of addresses that no slot of the Cluster has, nor may get again.
-func (p *probes) note(cluster types.NamespacedName, status vip.Status, unusable map[string]netip.Addr) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for addr := range p.clusters[cluster] {
-		has := func(slot vip.RoleStatus) bool {
-			return vip.ParseAddr(slot.Address) == addr || unusable[slot.Slot] == addr
+func (p *probes) note(cluster types.NamespacedName, status vip.Status) {
+	p.of(cluster, func(r *recollection) {
+		for addr := range r.probed {
+			has := func(slot vip.RoleStatus) bool {
+				return vip.ParseAddr(slot.Address) == addr || r.unusable[slot.Slot] == addr
+			}
+			if !slices.ContainsFunc(status.Slots, has) {
+				delete(r.probed, addr)
+			}
 		}
-		if !slices.ContainsFunc(status.Slots, has) {
-			delete(p.clusters[cluster], addr)
-		}
-	}
-	if len(p.clusters[cluster]) == 0 {
-		delete(p.clusters, cluster)
-	}
-}
-
-// forget drops a Cluster that is gone.
-func (p *probes) forget(cluster types.NamespacedName) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.clusters, cluster)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,19 +22,14 @@ import (
 
 // reporter tells of what was done: logs, events and metrics.
 type reporter struct {
+	*memory
 	cfg Config
 	// started is when this process began, to the second: so much is known of the age of a Cluster.
 	started time.Time
-
-	mu sync.Mutex
-	// warned is what was last warned of, by Cluster.
-	warned map[types.NamespacedName]string
-	// asked is when this process created a claim, by Cluster and name. The claim's own timestamp has seconds only.
-	asked map[types.NamespacedName]map[string]time.Time
 }
 
-func newReporter(cfg Config) *reporter {
-	return &reporter{cfg: cfg, asked: map[types.NamespacedName]map[string]time.Time{}, warned: map[types.NamespacedName]string{}, started: time.Now().Truncate(time.Second)}
+func newReporter(m *memory, cfg Config) *reporter {
+	return &reporter{memory: m, cfg: cfg, started: time.Now().Truncate(time.Second)}
 }
 
 // done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
@@ -76,10 +70,13 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 	if len(warnings) == 0 {
 		text = ""
 	}
-	r.mu.Lock()
-	last, known := r.warned[key]
-	r.warned[key] = text
-	r.mu.Unlock()
+	last, known := "", false
+	r.of(key, func(m *recollection) {
+		if known = m.warned != nil; known {
+			last = *m.warned
+		}
+		m.warned = &text
+	})
 	if text == last {
 		return
 	}
@@ -90,14 +87,6 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 			r.event(cluster, telemetry.EventForWarning(warning))
 		}
 	}
-}
-
-// gone drops what is remembered of a Cluster.
-func (r *reporter) gone(key types.NamespacedName) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.warned, key)
-	delete(r.asked, key)
 }
 
 func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
@@ -141,9 +130,9 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 			r.cfg.Metrics.Allocated(a.Role, r.waited(snapshot, a.Claim))
 		}
 	case vip.RecordClaim: // one of several addresses; the role was counted with its first
-		r.forget(key, a.Claim)
+		r.answered(key, a.Claim)
 	case vip.DeleteClaim:
-		r.forget(key, a.Claim.Name)
+		r.answered(key, a.Claim.Name)
 	case vip.RemoveFinalizer:
 		if snapshot.Cluster.Deleting {
 			r.cfg.Metrics.Released()
@@ -153,7 +142,7 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 
 // waited returns the time since a claim was created, as exactly as it is known.
 func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
-	if asked, ok := r.forget(snapshot.Cluster.Key(), claim); ok {
+	if asked, ok := r.answered(snapshot.Cluster.Key(), claim); ok {
 		return time.Since(asked)
 	}
 	for i := range snapshot.Claims {
@@ -164,26 +153,23 @@ func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
 	return 0
 }
 
-// ask notes that a claim of a Cluster was created just now.
+// ask notes that a claim of a Cluster was created just now. The claim's own timestamp has seconds only.
 func (r *reporter) ask(cluster types.NamespacedName, claim string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.asked[cluster] == nil {
-		r.asked[cluster] = map[string]time.Time{}
-	}
-	r.asked[cluster][claim] = time.Now()
+	r.of(cluster, func(m *recollection) {
+		if m.asked == nil {
+			m.asked = map[string]time.Time{}
+		}
+		m.asked[claim] = time.Now()
+	})
 }
 
-// forget returns when a claim was created, if it is known, and drops that.
-func (r *reporter) forget(cluster types.NamespacedName, claim string) (time.Time, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	asked, ok := r.asked[cluster][claim]
-	delete(r.asked[cluster], claim)
-	if len(r.asked[cluster]) == 0 {
-		delete(r.asked, cluster)
-	}
-	return asked, ok
+// answered returns when a claim was created, if it is known, and drops that.
+func (r *reporter) answered(cluster types.NamespacedName, claim string) (asked time.Time, known bool) {
+	r.of(cluster, func(m *recollection) {
+		asked, known = m.asked[claim]
+		delete(m.asked, claim)
+	})
+	return asked, known
 }
 
 // attrsOf returns the claim, pool and address of an action as log fields.

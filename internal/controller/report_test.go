@@ -73,14 +73,13 @@ func TestRefused(t *testing.T) {
 
 // Claims that go without us, as when their Cluster is removed by force, are never waited for.
 func TestReporterForgetsWhatIsGone(t *testing.T) {
-	r := newReporter(Config{})
+	r := newReporter(newMemory(), Config{})
 	cluster := types.NamespacedName{Namespace: "ns", Name: "c"}
 	r.ask(cluster, "vip-cp-c")
 	r.ask(cluster, "vip-ingress-c")
-	_, known := r.forget(cluster, "vip-cp-c")
+	_, known := r.answered(cluster, "vip-cp-c")
 	assert.True(t, known)
 	r.warn(cluster, &vip.Cluster{}, nil)
-	r.gone(cluster)
-	assert.Empty(t, r.asked)
-	assert.Empty(t, r.warned)
+	r.forget(cluster)
+	assert.Empty(t, r.records)
 }

@@ -24,7 +24,7 @@ func inConflict(addresses ...string) vip.Status {
 }
 
 func TestCrowd(t *testing.T) {
-	w := newWaiters()
+	w := waiters{newMemory()}
 	underway := vip.Status{Waiting: true, Recheck: time.Second}
 	w.set(key("a"), underway)
 	w.set(key("a"), underway)
@@ -39,7 +39,7 @@ func TestCrowd(t *testing.T) {
 }
 
 func TestWaiters(t *testing.T) {
-	w := newWaiters()
+	w := waiters{newMemory()}
 	w.set(key("a"), inConflict("10.0.0.1"))
 	w.set(key("b"), inConflict("10.0.0.1", "10.0.0.2"))
 	w.set(key("c"), vip.Status{Waiting: true, Slots: []vip.RoleStatus{{Reason: names.ReasonPoolExhausted, Address: "10.0.0.1"}}})
@@ -56,7 +56,7 @@ func TestWaiters(t *testing.T) {
 	w.set(key("a"), vip.Status{})
 	w.forget(key("b"))
 	w.forget(key("c"))
-	assert.Empty(t, w.waiting)
 	assert.Empty(t, w.conflicts, "nothing is remembered of who does not wait")
-	assert.Empty(t, w.addresses)
+	assert.Empty(t, w.records)
+	assert.Zero(t, w.underway)
 }
