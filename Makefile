@@ -114,8 +114,8 @@ soak: ## Let 100,000 Clusters come and go and look for what they leave behind in
 .PHONY: lint
 lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
-	cd hack/release && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
-	cd test/install && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	@set -e; for module in hack/release test/install test/plane/binaries/vcenter; do echo "lint $$module"; cd $(CURDIR)/$$module; \
+		$(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...; done
 
 .PHONY: fmt
 fmt: ## Format the code
