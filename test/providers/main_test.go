@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
@@ -26,8 +29,28 @@ type stage struct {
 	operator *harness.Operator
 }
 
-// shared is what all tests but that of the hooks use side by side.
-var shared *stage
+// shared is what all tests use side by side that have no stage of their own. The first of them starts it.
+var shared common
+
+type common struct {
+	once  sync.Once
+	stage *stage
+	err   error
+}
+
+func (c *common) get(t *testing.T) *stage {
+	t.Helper()
+	c.once.Do(func() { c.stage, c.err = newStage(context.Background(), plane.Options{}) })
+	require.NoError(t, c.err)
+	return c.stage
+}
+
+func (c *common) end(failed bool) error {
+	if c.stage == nil {
+		return nil
+	}
+	return c.stage.end(failed)
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -35,37 +58,39 @@ func TestMain(m *testing.M) {
 		fmt.Println("the real providers need a real control plane: left out")
 		return
 	}
-	code, err := run(m)
-	if err != nil {
+	code := m.Run()
+	if err := errors.Join(shared.end(code != 0), harness.CleanBuilds()); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
 }
 
-func run(m *testing.M) (code int, err error) {
-	if shared, err = newStage(context.Background(), nil); err != nil {
-		return 1, err
-	}
-	code = m.Run()
-	return code, errors.Join(shared.end(code != 0), harness.CleanBuilds())
-}
-
-// newStage starts a plane and the operator on it. Feature gates are those of Cluster API; with RuntimeSDK the operator
-// serves hooks.
-func newStage(ctx context.Context, gates map[string]bool) (*stage, error) {
-	p, err := plane.Start(ctx, plane.Options{Providers: plane.Providers(), FeatureGates: gates, Log: os.Stderr})
+// newStage starts a plane with all providers and the operator on it. With the feature gate RuntimeSDK of Cluster API the
+// operator serves hooks.
+func newStage(ctx context.Context, options plane.Options) (*stage, error) {
+	options.Providers, options.Log = plane.Providers(), os.Stderr
+	p, err := plane.Start(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{}
-	if err := s.set(ctx, p, gates["RuntimeSDK"]); err != nil {
+	if err := s.set(ctx, p, options.FeatureGates["RuntimeSDK"]); err != nil {
 		if s.World != nil {
 			s.Close()
 		}
 		return nil, errors.Join(err, p.Stop())
 	}
 	return s, nil
+}
+
+// newStageFor is a stage for one test.
+func newStageFor(t *testing.T, options plane.Options) *stage {
+	t.Helper()
+	s, err := newStage(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.end(t.Failed())) })
+	return s
 }
 
 func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -10,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
@@ -25,36 +25,95 @@ const (
 	lateClusters = 20
 )
 
-// Many Clusters that are all there, with their infrastructure, before their pools: no machine is ever built without its VIP.
-// All virtual machines that ever were are looked at: one that is built wrong and replaced is one too many.
+// slowVCenter are arguments of a vCenter that makes all wait: provider vSphere looks after one Cluster at a time for as long
+// as its call takes, and machines come late.
+var slowVCenter = map[plane.Component][]string{plane.Simulator: {"--call-delay=200ms", "--machine-delay=10s"}}
+
+// Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines that
+// ever were are looked at: one that is built wrong and replaced is one too many.
+//
+// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, they come while it is
+// being provisioned: some Clusters have it before their VIP, and some after it.
 func TestManyLate(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv(lateVariable), strconv.Itoa(lateClusters)))
 	require.NoError(t, err, lateVariable)
-	each := max(1, count/len(flavors()))
-	require.LessOrEqual(t, each, 250, "a pool has so many addresses")
-	titles := slices.Sorted(maps.Keys(flavors()))
-	scopes := map[string]*scope{}
-	for i, title := range titles {
-		s := newScope(t, shared, flavors()[title], octetMany+i)
+	t.Run("fast infrastructure", func(t *testing.T) {
+		l := newLate(t, count, plane.Options{})
+		for _, s := range l.scopes {
+			for i := range l.each {
+				s.sees(clusterName(i), provisioned, reason(names.ReasonPoolNotFound))
+			}
+		}
+		l.haveVIPs()
+	})
+	t.Run("slow infrastructure", func(t *testing.T) {
+		l := newLate(t, count, plane.Options{Args: slowVCenter})
+		l.scopes[0].eventually("a quarter has its infrastructure", func() error {
+			if some := l.provisioned(); some < len(l.scopes)*l.each/4 {
+				return fmt.Errorf("%d have", some)
+			}
+			return nil
+		})
+		require.Less(t, l.haveVIPs(), len(l.scopes)*l.each, "all infrastructure was there before the pools: it is not slow")
+	})
+}
+
+// late are Clusters of all flavors, on a plane of their own, before their pools.
+type late struct {
+	t      *testing.T
+	scopes []*scope
+	titles []string
+	// each is how many Clusters a scope has.
+	each int
+}
+
+// newLate makes the Clusters of all flavors in turn.
+func newLate(t *testing.T, count int, options plane.Options) *late {
+	t.Helper()
+	l := &late{t: t, titles: slices.Sorted(maps.Keys(flavors())), each: max(1, count/len(flavors()))}
+	require.LessOrEqual(t, l.each, 250, "a pool has so many addresses")
+	on := newStageFor(t, options)
+	for i, title := range l.titles {
+		s := newScope(t, on, flavors()[title], octetMany+i)
 		s.patience *= time.Duration(1 + count/lateClusters)
-		scopes[title] = s
-		for i := range each {
+		l.scopes = append(l.scopes, s)
+	}
+	for i := range l.each {
+		for _, s := range l.scopes {
 			s.cluster(clusterName(i), nil)
 		}
 	}
-	for _, s := range scopes {
-		for i := range each {
-			s.sees(clusterName(i), provisioned, reason(names.ReasonPoolNotFound))
+	return l
+}
+
+// provisioned is how many Clusters have their infrastructure.
+func (l *late) provisioned() (count int) {
+	for _, s := range l.scopes {
+		for i := range l.each {
+			if c := s.Cluster(s.name, clusterName(i)); c != nil && infrastructureProvisioned(c) {
+				count++
+			}
 		}
-		require.Empty(t, s.machinesOf(), "no machine without an endpoint")
 	}
+	return count
+}
+
+// haveVIPs makes the pools, checks all machines, and returns how many Clusters had their infrastructure before the pools.
+func (l *late) haveVIPs() int {
+	l.t.Helper()
+	for _, s := range l.scopes {
+		require.Empty(l.t, s.machinesOf(), "no machine without an endpoint")
+	}
+	before := l.provisioned()
 	begin := time.Now()
-	for _, s := range scopes {
-		s.pool(each)
+	for _, s := range l.scopes {
+		s.pool(l.each)
 	}
-	for _, title := range titles {
-		t.Logf("%s: %s", title, scopes[title].allHaveVIPs(each, begin))
+	l.t.Logf("%d of %d Clusters had their infrastructure when the pools came", before, len(l.scopes)*l.each)
+	for i, title := range l.titles {
+		l.t.Logf("%s: %s", title, l.scopes[i].allHaveVIPs(l.each, begin))
 	}
+	return before
 }
 
 func clusterName(i int) string { return fmt.Sprintf("c%03d", i) }
@@ -69,36 +128,53 @@ func (s *scope) machinesOf() map[string]string {
 	return clusters
 }
 
-// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and tells how long after the pool they came.
+// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and tells how long after the pool endpoints
+// and machines came.
 func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	s.t.Helper()
 	vips := map[string]string{}
+	var ready, cloned []time.Duration
 	for i := range count {
-		vips[clusterName(i)] = s.sees(clusterName(i), reason(names.ReasonIPAddressAssigned)).Endpoint().Host
+		c := s.sees(clusterName(i), reason(names.ReasonIPAddressAssigned))
+		vips[c.GetName()] = c.Endpoint().Host
+		ready = append(ready, c.Condition(names.RoleControlPlane).LastTransitionTime.Sub(begin))
 	}
-	var took []time.Duration
-	s.eventually("all virtual machines run", func() error {
-		clusters := s.machinesOf()
-		all, err := s.Plane.Machines(s.t.Context())
-		if err != nil {
-			return err
+	clusters, all := s.allRun(count)
+	require.Len(s.t, all, count, "one for each Cluster, and none twice")
+	for i := range all {
+		userData, err := all[i].UserData()
+		require.NoError(s.t, err)
+		s.startsWith(all[i].Name, userData, vips[clusters[all[i].Name]])
+		cloned = append(cloned, all[i].Cloned.Sub(begin))
+	}
+	require.False(s.t, s.t.Failed(), "a machine was built without its VIP")
+	return fmt.Sprintf("%d virtual machines, none without its VIP; after the pool came the VIPs, %s, and the machines, %s",
+		count, spread(ready), spread(cloned))
+}
+
+// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by their names.
+// It looks once a second only: the list holds what all of them start with.
+func (s *scope) allRun(count int) (clusters map[string]string, all []plane.VirtualMachine) {
+	s.t.Helper()
+	var last string
+	err := wait.PollUntilContextTimeout(s.t.Context(), time.Second, s.patience, true, func(ctx context.Context) (bool, error) {
+		var err error
+		if all, err = s.Plane.Machines(ctx); err != nil {
+			return false, err
 		}
+		clusters = s.machinesOf()
 		all = slices.DeleteFunc(all, func(vm plane.VirtualMachine) bool { return clusters[vm.Name] == "" })
-		if len(all) < count || slices.ContainsFunc(all, func(vm plane.VirtualMachine) bool { return vm.Power != "poweredOn" }) {
-			return fmt.Errorf("%d of %d are there, or not all run: %w", len(all), count, harness.ErrNotYet)
-		}
-		require.Len(s.t, all, count, "one for each Cluster, and none twice")
-		took = nil
-		for i := range all {
-			userData, err := all[i].UserData()
-			require.NoError(s.t, err)
-			s.startsWith(all[i].Name, userData, vips[clusters[all[i].Name]])
-			took = append(took, all[i].Cloned.Sub(begin))
-		}
-		return nil
+		off := slices.IndexFunc(all, func(vm plane.VirtualMachine) bool { return vm.Power != "poweredOn" })
+		last = fmt.Sprintf("%d of %d are there; the first of them that does not run: %d", len(all), count, off)
+		return len(all) >= count && off < 0, nil
 	})
-	slices.Sort(took)
-	assert.False(s.t, s.t.Failed(), "a machine was built without its VIP")
-	return fmt.Sprintf("%d Clusters, none built a machine without its VIP; the pool was there %.1f s before the first virtual machine, %.1f s before the median, %.1f s before the last",
-		count, took[0].Seconds(), took[len(took)/2].Seconds(), took[len(took)-1].Seconds())
+	require.NoError(s.t, err, last)
+	return clusters, all
+}
+
+// spread says when the first, half and the last of something came.
+func spread(all []time.Duration) string {
+	slices.Sort(all)
+	return fmt.Sprintf("the first after %.1f s, half of them after %.1f s, the last after %.1f s",
+		all[0].Seconds(), all[len(all)/2].Seconds(), all[len(all)-1].Seconds())
 }

@@ -148,12 +148,17 @@ func hasEndpoint(host string) func(*harness.Cluster) error {
 
 // provisioned checks that Cluster API knows the infrastructure, and has the control plane object.
 func provisioned(c *harness.Cluster) error {
-	done, _, _ := unstructured.NestedBool(c.Object, "status", "initialization", "infrastructureProvisioned")
+	done := infrastructureProvisioned(c)
 	controlPlane, _, _ := unstructured.NestedString(c.Object, "spec", "controlPlaneRef", "name")
 	if !done || controlPlane == "" {
 		return fmt.Errorf("infrastructure provisioned: %t, control plane: %q; %v", done, controlPlane, c.Conditions())
 	}
 	return nil
+}
+
+func infrastructureProvisioned(c *harness.Cluster) bool {
+	done, _, _ := unstructured.NestedBool(c.Object, "status", "initialization", "infrastructureProvisioned")
+	return done
 }
 
 func (s *scope) in(resource schema.GroupVersionResource) dynamic.ResourceInterface {
