@@ -24,6 +24,7 @@ const (
 	octetExample
 	octetMany
 	octetHooks
+	octetTurtles
 )
 
 // eachFlavor runs a test for all flavors side by side.
