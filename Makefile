@@ -86,7 +86,7 @@ chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUN
 .PHONY: test-providers
 test-providers: ## Go from pools to bootstrap data with the real kubeadm, RKE2 and vSphere providers; PROVIDERS_LATE=20 Clusters come late
 	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm,vsphere,rke2
-	$(GO) test -count=1 -v -timeout 60m ./test/providers
+	$(GO) test -count=1 -v -timeout 100m ./test/providers
 
 FUZZTIME ?= 1m
 .PHONY: fuzz
