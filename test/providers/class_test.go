@@ -130,6 +130,7 @@ func (s *scope) place(object *unstructured.Unstructured) {
 	switch object.GetKind() {
 	case "VSphereClusterTemplate":
 		spec["server"], spec["thumbprint"] = v.Server, v.Thumbprint
+		spec["identityRef"] = map[string]any{"kind": "VSphereClusterIdentity", "name": s.credentials}
 	case "VSphereMachineTemplate":
 		maps.Copy(spec, map[string]any{
 			"server": v.Server, "datacenter": v.Datacenter, "datastore": v.Datastore,

@@ -18,6 +18,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
+// credentials is what the vCenter's are called on the page on vSphere and in the examples.
+const credentials = "vsphere"
+
 // patience is how long anything may take, on a machine that is busy with other things.
 const patience = 3 * time.Minute
 
@@ -104,7 +107,7 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	if s.vcenter, err = p.VCenter(); err != nil {
 		return err
 	}
-	if err := s.credentials(ctx); err != nil {
+	if err := s.credentials(ctx, credentials); err != nil {
 		return err
 	}
 	if err := harness.Grant(ctx, p); err != nil {
@@ -131,8 +134,8 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	return nil
 }
 
-// credentials applies those of the vCenter, as the page on vSphere says.
-func (s *stage) credentials(ctx context.Context) error {
+// credentials applies those of the vCenter, as the page on vSphere says, by a name.
+func (s *stage) credentials(ctx context.Context, name string) error {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "vsphere-rke2.md"))
 	if err != nil {
 		return err
@@ -142,7 +145,8 @@ func (s *stage) credentials(ctx context.Context) error {
 	if !found || !strings.Contains(manifest, "kind: VSphereClusterIdentity") {
 		return errors.New("the page on vSphere does not begin with vCenter's credentials")
 	}
-	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password)
+	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password,
+		": "+credentials+"\n", ": "+name+"\n")
 	_, err = plane.ApplyYAML(ctx, s.Plane.Config(), own.Replace(manifest))
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
+	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
@@ -29,26 +30,29 @@ const (
 // as its call takes, and machines come late.
 var slowVCenter = map[plane.Component][]string{plane.Simulator: {"--call-delay=200ms", "--machine-delay=10s"}}
 
+// lateCredentials are what the infrastructure of slow Clusters waits for.
+const lateCredentials = "late"
+
 // Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines that
 // ever were are looked at: one that is built wrong and replaced is one too many.
 //
-// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, they come while it is
-// being provisioned: some Clusters have it before their VIP, and some after it.
+// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, the credentials of the
+// vCenter come last, and the pools when a quarter of the Clusters has its infrastructure: others get theirs in the moment in
+// which something is written to them, or when provider vSphere tries again.
 func TestManyLate(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv(lateVariable), strconv.Itoa(lateClusters)))
 	require.NoError(t, err, lateVariable)
 	t.Run("fast infrastructure", func(t *testing.T) {
-		l := newLate(t, count, plane.Options{})
-		for _, s := range l.scopes {
-			for i := range l.each {
-				s.sees(clusterName(i), provisioned, reason(names.ReasonPoolNotFound))
-			}
-		}
+		l := newLate(t, count, plane.Options{}, credentials)
+		l.all(provisioned, reason(names.ReasonPoolNotFound))
 		l.haveVIPs()
 	})
 	t.Run("slow infrastructure", func(t *testing.T) {
-		l := newLate(t, count, plane.Options{Args: slowVCenter})
-		l.scopes[0].eventually("a quarter has its infrastructure", func() error {
+		l := newLate(t, count, plane.Options{Args: slowVCenter}, lateCredentials)
+		l.all(hasInfrastructure)
+		first := l.scopes[0]
+		require.NoError(t, first.stage.credentials(t.Context(), lateCredentials))
+		first.eventually("a quarter has its infrastructure", func() error {
 			if some := l.provisioned(); some < len(l.scopes)*l.each/4 {
 				return fmt.Errorf("%d have", some)
 			}
@@ -68,13 +72,15 @@ type late struct {
 }
 
 // newLate makes the Clusters of all flavors in turn.
-func newLate(t *testing.T, count int, options plane.Options) *late {
+func newLate(t *testing.T, count int, options plane.Options, credentials string) *late {
 	t.Helper()
 	l := &late{t: t, titles: slices.Sorted(maps.Keys(flavors())), each: max(1, count/len(flavors()))}
 	require.LessOrEqual(t, l.each, 250, "a pool has so many addresses")
 	on := newStageFor(t, options)
 	for i, title := range l.titles {
-		s := newScope(t, on, flavors()[title], octetMany+i)
+		s := emptyScope(t, on, flavors()[title], octetMany+i)
+		s.credentials = credentials
+		s.create(s.class()...)
 		s.patience *= time.Duration(1 + count/lateClusters)
 		l.scopes = append(l.scopes, s)
 	}
@@ -84,6 +90,24 @@ func newLate(t *testing.T, count int, options plane.Options) *late {
 		}
 	}
 	return l
+}
+
+// all waits until all Clusters are as the checks want them.
+func (l *late) all(checks ...func(*harness.Cluster) error) {
+	l.t.Helper()
+	for _, s := range l.scopes {
+		for i := range l.each {
+			s.sees(clusterName(i), checks...)
+		}
+	}
+}
+
+// hasInfrastructure checks that a Cluster has an object for its infrastructure, whatever that is up to.
+func hasInfrastructure(c *harness.Cluster) error {
+	if name, _, _ := unstructured.NestedString(c.Object, "spec", "infrastructureRef", "name"); name == "" {
+		return harness.ErrNotYet
+	}
+	return nil
 }
 
 // provisioned is how many Clusters have their infrastructure.
@@ -113,6 +137,9 @@ func (l *late) haveVIPs() int {
 	for i, title := range l.titles {
 		l.t.Logf("%s: %s", title, l.scopes[i].allHaveVIPs(l.each, begin))
 	}
+	ever, err := l.scopes[0].Plane.Machines(l.t.Context())
+	require.NoError(l.t, err)
+	require.Len(l.t, ever, len(l.scopes)*l.each, "virtual machines that ever were: one for each Cluster")
 	return before
 }
 
@@ -133,11 +160,16 @@ func (s *scope) machinesOf() map[string]string {
 func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	s.t.Helper()
 	vips := map[string]string{}
-	var ready, cloned []time.Duration
+	var ready, infrastructure, cloned []time.Duration
+	later := 0
 	for i := range count {
-		c := s.sees(clusterName(i), reason(names.ReasonIPAddressAssigned))
+		c := s.sees(clusterName(i), reason(names.ReasonIPAddressAssigned), provisioned)
 		vips[c.GetName()] = c.Endpoint().Host
-		ready = append(ready, c.Condition(names.RoleControlPlane).LastTransitionTime.Sub(begin))
+		ready = append(ready, since(begin, c, names.ConditionType(names.RoleControlPlane)))
+		infrastructure = append(infrastructure, since(begin, c, "InfrastructureReady"))
+		if infrastructure[i] > ready[i] {
+			later++
+		}
 	}
 	clusters, all := s.allRun(count)
 	require.Len(s.t, all, count, "one for each Cluster, and none twice")
@@ -148,8 +180,18 @@ func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 		cloned = append(cloned, all[i].Cloned.Sub(begin))
 	}
 	require.False(s.t, s.t.Failed(), "a machine was built without its VIP")
-	return fmt.Sprintf("%d virtual machines, none without its VIP; after the pool came the VIPs, %s, and the machines, %s",
-		count, spread(ready), spread(cloned))
+	return fmt.Sprintf("%d virtual machines, none without its VIP; seconds after the pool came "+
+		"infrastructure: %s (%d times after the VIP); VIPs: %s; machines: %s", count, spread(infrastructure), later, spread(ready), spread(cloned))
+}
+
+// since is how long after something a condition of a Cluster became what it is.
+func since(begin time.Time, c *harness.Cluster, condition string) time.Duration {
+	for _, entry := range c.Conditions() {
+		if entry.Type == condition {
+			return entry.LastTransitionTime.Sub(begin)
+		}
+	}
+	return 0
 }
 
 // allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by their names.
@@ -172,9 +214,9 @@ func (s *scope) allRun(count int) (clusters map[string]string, all []plane.Virtu
 	return clusters, all
 }
 
-// spread says when the first, half and the last of something came.
+// spread says when the first, half and the last of something came, in seconds.
 func spread(all []time.Duration) string {
 	slices.Sort(all)
-	return fmt.Sprintf("the first after %.1f s, half of them after %.1f s, the last after %.1f s",
+	return fmt.Sprintf("first %.0f, half %.0f, last %.0f",
 		all[0].Seconds(), all[len(all)/2].Seconds(), all[len(all)-1].Seconds())
 }

@@ -36,7 +36,9 @@ type scope struct {
 	t *testing.T
 	// name is that of the namespace, and className that of the class.
 	name, className string
-	third           int
+	// credentials are those that the class names.
+	credentials string
+	third       int
 	// patience is how long anything may take.
 	patience time.Duration
 }
@@ -53,7 +55,7 @@ func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 func emptyScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
 	name := fmt.Sprintf("n%d", third)
-	s := &scope{stage: on, flavor: f, t: t, name: name, className: name, third: third, patience: patience}
+	s := &scope{stage: on, flavor: f, t: t, name: name, className: name, credentials: credentials, third: third, patience: patience}
 	require.NoError(t, on.CreateNamespace(t.Context(), s.name))
 	return s
 }

@@ -19,11 +19,11 @@ const turtlesVariable = "TURTLES_CLASSES"
 
 // The classes that Rancher Turtles publishes for vSphere, as they are: the way of the VIP to the machine, and back.
 func TestTurtlesClasses(t *testing.T) {
+	t.Parallel()
 	directory := os.Getenv(turtlesVariable)
 	if directory == "" {
 		t.Skip("set " + turtlesVariable + " to examples/clusterclasses of a checkout of rancher/turtles")
 	}
-	t.Parallel()
 	for i, f := range []flavor{{example: "vsphere-kubeadm", way: byVariable}, {example: "vsphere-rke2", way: byVariable}} {
 		t.Run(f.example, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +54,7 @@ func (s *scope) turtlesVariables(cluster *unstructured.Unstructured) {
 	require.NoError(s.t, err)
 	v := s.vcenter
 	for name, value := range map[string]string{
-		"sshKey": "ssh-ed25519 AAAA", "vSphereClusterIdentityName": "vsphere", "vSphereTLSThumbprint": v.Thumbprint,
+		"sshKey": "ssh-ed25519 AAAA", "vSphereClusterIdentityName": s.credentials, "vSphereTLSThumbprint": v.Thumbprint,
 		"vSphereServer": v.Server, "vSphereDataCenter": v.Datacenter, "vSphereDataStore": v.Datastore, "vSphereFolder": v.Folder,
 		"vSphereResourcePool": v.ResourcePool, "vSphereNetwork": v.Network, "vSphereTemplate": v.Template,
 	} {
