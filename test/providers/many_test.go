@@ -30,35 +30,37 @@ const (
 // as its call takes, and machines come late.
 var slowVCenter = map[plane.Component][]string{plane.Simulator: {"--call-delay=200ms", "--machine-delay=10s"}}
 
-// lateCredentials are what the infrastructure of slow Clusters waits for.
-const lateCredentials = "late"
+// Credentials that the infrastructure of slow Clusters waits for.
+const (
+	lateCredentials = "late"
+	lastCredentials = "last"
+)
 
 // Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines that
 // ever were are looked at: one that is built wrong and replaced is one too many.
 //
-// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, the credentials of the
-// vCenter come last, and the pools when a quarter of the Clusters has its infrastructure: others get theirs in the moment in
-// which something is written to them, or when provider vSphere tries again.
+// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, half of the Clusters
+// wait for credentials of the vCenter that come a moment before the pools, and half for some that come while endpoints are
+// being written. When they are there, infrastructure is provisioned in the moment in which something is written to the
+// Cluster, or when provider vSphere tries again.
 func TestManyLate(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv(lateVariable), strconv.Itoa(lateClusters)))
 	require.NoError(t, err, lateVariable)
 	t.Run("fast infrastructure", func(t *testing.T) {
 		l := newLate(t, count, plane.Options{}, credentials)
 		l.all(provisioned, reason(names.ReasonPoolNotFound))
-		l.haveVIPs()
+		l.haveVIPs(l.pools())
 	})
 	t.Run("slow infrastructure", func(t *testing.T) {
-		l := newLate(t, count, plane.Options{Args: slowVCenter}, lateCredentials)
+		l := newLate(t, count, plane.Options{Args: slowVCenter}, lateCredentials, lastCredentials)
 		l.all(hasInfrastructure)
-		first := l.scopes[0]
-		require.NoError(t, first.stage.credentials(t.Context(), lateCredentials))
-		first.eventually("a quarter has its infrastructure", func() error {
-			if some := l.provisioned(); some < len(l.scopes)*l.each/4 {
-				return fmt.Errorf("%d have", some)
-			}
-			return nil
-		})
-		require.Less(t, l.haveVIPs(), len(l.scopes)*l.each, "all infrastructure was there before the pools: it is not slow")
+		l.provide(lateCredentials)
+		l.quarter(lateCredentials, infrastructureProvisioned)
+		begin := l.pools()
+		l.quarter(lastCredentials, func(c *harness.Cluster) bool { return c.Endpoint().Host != "" })
+		require.Zero(t, l.count(lastCredentials, infrastructureProvisioned), "the infrastructure did not wait")
+		l.provide(lastCredentials)
+		l.haveVIPs(begin)
 	})
 }
 
@@ -71,18 +73,20 @@ type late struct {
 	each int
 }
 
-// newLate makes the Clusters of all flavors in turn.
-func newLate(t *testing.T, count int, options plane.Options, credentials string) *late {
+// newLate makes the Clusters in turn, for each flavor with each of the credentials.
+func newLate(t *testing.T, count int, options plane.Options, credentials ...string) *late {
 	t.Helper()
-	l := &late{t: t, titles: slices.Sorted(maps.Keys(flavors())), each: max(1, count/len(flavors()))}
+	l := &late{t: t, each: max(1, count/len(flavors())/len(credentials))}
 	require.LessOrEqual(t, l.each, 250, "a pool has so many addresses")
 	on := newStageFor(t, options)
-	for i, title := range l.titles {
-		s := emptyScope(t, on, flavors()[title], octetMany+i)
-		s.credentials = credentials
-		s.create(s.class()...)
-		s.patience *= time.Duration(1 + count/lateClusters)
-		l.scopes = append(l.scopes, s)
+	for _, title := range slices.Sorted(maps.Keys(flavors())) {
+		for _, name := range credentials {
+			s := emptyScope(t, on, flavors()[title], octetMany+len(l.scopes))
+			s.credentials = name
+			s.create(s.class()...)
+			s.patience *= time.Duration(1 + count/lateClusters)
+			l.scopes, l.titles = append(l.scopes, s), append(l.titles, title+", credentials "+name)
+		}
 	}
 	for i := range l.each {
 		for _, s := range l.scopes {
@@ -90,6 +94,36 @@ func newLate(t *testing.T, count int, options plane.Options, credentials string)
 		}
 	}
 	return l
+}
+
+// provide has the credentials come.
+func (l *late) provide(credentials string) {
+	l.t.Helper()
+	require.NoError(l.t, l.scopes[0].stage.credentials(l.t.Context(), credentials))
+}
+
+// quarter waits until a quarter of the Clusters with these credentials are as wanted.
+func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
+	l.t.Helper()
+	all := l.count(credentials, func(*harness.Cluster) bool { return true })
+	l.scopes[0].eventually("a quarter of those with credentials "+credentials, func() error {
+		if some := l.count(credentials, is); 4*some < all {
+			return fmt.Errorf("%d of %d", some, all)
+		}
+		return nil
+	})
+}
+
+// count is how many Clusters with these credentials are as wanted.
+func (l *late) count(credentials string, is func(*harness.Cluster) bool) (count int) {
+	for _, s := range l.scopes {
+		for i := range l.each {
+			if c := s.Cluster(s.name, clusterName(i)); s.credentials == credentials && c != nil && is(c) {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // all waits until all Clusters are as the checks want them.
@@ -110,37 +144,28 @@ func hasInfrastructure(c *harness.Cluster) error {
 	return nil
 }
 
-// provisioned is how many Clusters have their infrastructure.
-func (l *late) provisioned() (count int) {
-	for _, s := range l.scopes {
-		for i := range l.each {
-			if c := s.Cluster(s.name, clusterName(i)); c != nil && infrastructureProvisioned(c) {
-				count++
-			}
-		}
-	}
-	return count
-}
-
-// haveVIPs makes the pools, checks all machines, and returns how many Clusters had their infrastructure before the pools.
-func (l *late) haveVIPs() int {
+// pools makes the pools, and returns when it did.
+func (l *late) pools() time.Time {
 	l.t.Helper()
 	for _, s := range l.scopes {
 		require.Empty(l.t, s.machinesOf(), "no machine without an endpoint")
 	}
-	before := l.provisioned()
 	begin := time.Now()
 	for _, s := range l.scopes {
 		s.pool(l.each)
 	}
-	l.t.Logf("%d of %d Clusters had their infrastructure when the pools came", before, len(l.scopes)*l.each)
+	return begin
+}
+
+// haveVIPs waits for all machines, checks them, and logs how long after the pools they came.
+func (l *late) haveVIPs(begin time.Time) {
+	l.t.Helper()
 	for i, title := range l.titles {
 		l.t.Logf("%s: %s", title, l.scopes[i].allHaveVIPs(l.each, begin))
 	}
 	ever, err := l.scopes[0].Plane.Machines(l.t.Context())
 	require.NoError(l.t, err)
 	require.Len(l.t, ever, len(l.scopes)*l.each, "virtual machines that ever were: one for each Cluster")
-	return before
 }
 
 func clusterName(i int) string { return fmt.Sprintf("c%03d", i) }
