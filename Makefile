@@ -86,7 +86,7 @@ chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUN
 .PHONY: test-providers
 test-providers: ## Go from pools to bootstrap data with the real kubeadm, RKE2 and vSphere providers; PROVIDERS_LATE=20 Clusters come late
 	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm,vsphere,rke2
-	$(GO) test -count=1 -v -timeout 60m ./test/providers
+	$(GO) test -count=1 -v -timeout 100m ./test/providers
 
 FUZZTIME ?= 1m
 .PHONY: fuzz
@@ -114,8 +114,8 @@ soak: ## Let 100,000 Clusters come and go and look for what they leave behind in
 .PHONY: lint
 lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
-	cd hack/release && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
-	cd test/install && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	@set -e; for module in hack/release test/install test/plane/binaries/vcenter; do echo "lint $$module"; cd $(CURDIR)/$$module; \
+		$(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...; done
 
 .PHONY: fmt
 fmt: ## Format the code

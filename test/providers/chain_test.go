@@ -24,6 +24,7 @@ const (
 	octetExample
 	octetMany
 	octetHooks
+	octetTurtles
 )
 
 // eachFlavor runs a test for all flavors side by side.
@@ -35,7 +36,7 @@ func eachFlavor(t *testing.T, octet int, test func(*scope)) {
 		octet++
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(newScope(t, shared, f, third))
+			test(newScope(t, shared.get(t), f, third))
 		})
 	}
 }
@@ -154,7 +155,7 @@ func TestExamples(t *testing.T) {
 	for i, f := range []flavor{{example: "vsphere-kubeadm"}, {example: "vsphere-rke2", way: byVariable}} {
 		t.Run(f.example, func(t *testing.T) {
 			t.Parallel()
-			s := emptyScope(t, shared, f, octetExample+i)
+			s := emptyScope(t, shared.get(t), f, octetExample+i)
 			s.create(s.adapt("clusterclass.yaml")...)
 			s.pool(5)
 			objects := s.adapt("cluster.yaml")

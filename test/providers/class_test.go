@@ -93,20 +93,29 @@ func (f flavor) version() string {
 // namespace and with the class called like it.
 func (s *scope) adapt(file string) []*unstructured.Unstructured {
 	s.t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "clusterclass", s.example, file))
-	require.NoError(s.t, err)
-	var objects []*unstructured.Unstructured
-	for document := range strings.SplitSeq(string(text), "\n---\n") {
-		object := &unstructured.Unstructured{}
-		require.NoError(s.t, yaml.Unmarshal([]byte(document), &object.Object), file)
+	objects := s.documents(filepath.Join("..", "..", "examples", "clusterclass", s.example, file))
+	for _, object := range objects {
 		rewritten(object.Object, func(text string) string {
 			if text == s.example {
 				return s.name
 			}
 			return text
 		})
-		object.SetNamespace(s.name)
 		s.place(object)
+	}
+	return objects
+}
+
+// documents are the objects of a file as they are, in the scope's namespace.
+func (s *scope) documents(path string) []*unstructured.Unstructured {
+	s.t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(s.t, err)
+	var objects []*unstructured.Unstructured
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		object := &unstructured.Unstructured{}
+		require.NoError(s.t, yaml.Unmarshal([]byte(document), &object.Object), path)
+		object.SetNamespace(s.name)
 		objects = append(objects, object)
 	}
 	return objects
@@ -121,6 +130,7 @@ func (s *scope) place(object *unstructured.Unstructured) {
 	switch object.GetKind() {
 	case "VSphereClusterTemplate":
 		spec["server"], spec["thumbprint"] = v.Server, v.Thumbprint
+		spec["identityRef"] = map[string]any{"kind": "VSphereClusterIdentity", "name": s.credentials}
 	case "VSphereMachineTemplate":
 		maps.Copy(spec, map[string]any{
 			"server": v.Server, "datacenter": v.Datacenter, "datastore": v.Datastore,

@@ -9,13 +9,12 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
 // The third way: the hooks write the VIP. They concern all Clusters, so they have a plane of their own.
 func TestHooks(t *testing.T) {
-	on, err := newStage(t.Context(), map[string]bool{"RuntimeSDK": true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, on.end(t.Failed())) })
+	on := newStageFor(t, plane.Options{FeatureGates: map[string]bool{"RuntimeSDK": true}})
 	require.NoError(t, on.Await(t.Context(), func() error {
 		config, err := on.ExtensionConfigs().Get(t.Context(), names.ExtensionName, metav1.GetOptions{})
 		if err != nil {

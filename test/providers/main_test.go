@@ -8,12 +8,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
+
+// credentials is what the vCenter's are called on the page on vSphere and in the examples.
+const credentials = "vsphere"
 
 // patience is how long anything may take, on a machine that is busy with other things.
 const patience = 3 * time.Minute
@@ -26,8 +32,28 @@ type stage struct {
 	operator *harness.Operator
 }
 
-// shared is what all tests but that of the hooks use side by side.
-var shared *stage
+// shared is what all tests use side by side that have no stage of their own. The first of them starts it.
+var shared common
+
+type common struct {
+	once  sync.Once
+	stage *stage
+	err   error
+}
+
+func (c *common) get(t *testing.T) *stage {
+	t.Helper()
+	c.once.Do(func() { c.stage, c.err = newStage(context.Background(), plane.Options{}) })
+	require.NoError(t, c.err)
+	return c.stage
+}
+
+func (c *common) end(failed bool) error {
+	if c.stage == nil {
+		return nil
+	}
+	return c.stage.end(failed)
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -35,37 +61,39 @@ func TestMain(m *testing.M) {
 		fmt.Println("the real providers need a real control plane: left out")
 		return
 	}
-	code, err := run(m)
-	if err != nil {
+	code := m.Run()
+	if err := errors.Join(shared.end(code != 0), harness.CleanBuilds()); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
 }
 
-func run(m *testing.M) (code int, err error) {
-	if shared, err = newStage(context.Background(), nil); err != nil {
-		return 1, err
-	}
-	code = m.Run()
-	return code, errors.Join(shared.end(code != 0), harness.CleanBuilds())
-}
-
-// newStage starts a plane and the operator on it. Feature gates are those of Cluster API; with RuntimeSDK the operator
-// serves hooks.
-func newStage(ctx context.Context, gates map[string]bool) (*stage, error) {
-	p, err := plane.Start(ctx, plane.Options{Providers: plane.Providers(), FeatureGates: gates, Log: os.Stderr})
+// newStage starts a plane with all providers and the operator on it. With the feature gate RuntimeSDK of Cluster API the
+// operator serves hooks.
+func newStage(ctx context.Context, options plane.Options) (*stage, error) {
+	options.Providers, options.Log = plane.Providers(), os.Stderr
+	p, err := plane.Start(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{}
-	if err := s.set(ctx, p, gates["RuntimeSDK"]); err != nil {
+	if err := s.set(ctx, p, options.FeatureGates["RuntimeSDK"]); err != nil {
 		if s.World != nil {
 			s.Close()
 		}
 		return nil, errors.Join(err, p.Stop())
 	}
 	return s, nil
+}
+
+// newStageFor is a stage for one test.
+func newStageFor(t *testing.T, options plane.Options) *stage {
+	t.Helper()
+	s, err := newStage(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.end(t.Failed())) })
+	return s
 }
 
 func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
@@ -79,7 +107,7 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	if s.vcenter, err = p.VCenter(); err != nil {
 		return err
 	}
-	if err := s.credentials(ctx); err != nil {
+	if err := s.credentials(ctx, credentials); err != nil {
 		return err
 	}
 	if err := harness.Grant(ctx, p); err != nil {
@@ -106,8 +134,8 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	return nil
 }
 
-// credentials applies those of the vCenter, as the page on vSphere says.
-func (s *stage) credentials(ctx context.Context) error {
+// credentials applies those of the vCenter, as the page on vSphere says, by a name.
+func (s *stage) credentials(ctx context.Context, name string) error {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "vsphere-rke2.md"))
 	if err != nil {
 		return err
@@ -117,7 +145,8 @@ func (s *stage) credentials(ctx context.Context) error {
 	if !found || !strings.Contains(manifest, "kind: VSphereClusterIdentity") {
 		return errors.New("the page on vSphere does not begin with vCenter's credentials")
 	}
-	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password)
+	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password,
+		": "+credentials+"\n", ": "+name+"\n")
 	_, err = plane.ApplyYAML(ctx, s.Plane.Config(), own.Replace(manifest))
 	return err
 }

@@ -28,13 +28,17 @@ var (
 	machines        = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "machines"}
 )
 
-// scope is a namespace with the class of a flavor, which is called like the namespace, and the addresses of its pool.
+// scope is a namespace with the class of a flavor, which is called like the namespace if nothing else is said, and the
+// addresses of its pool.
 type scope struct {
 	*stage
 	flavor
-	t     *testing.T
-	name  string
-	third int
+	t *testing.T
+	// name is that of the namespace, and className that of the class.
+	name, className string
+	// credentials are those that the class names.
+	credentials string
+	third       int
 	// patience is how long anything may take.
 	patience time.Duration
 }
@@ -50,7 +54,8 @@ func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 // emptyScope makes the namespace alone.
 func emptyScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
-	s := &scope{stage: on, flavor: f, t: t, name: fmt.Sprintf("n%d", third), third: third, patience: patience}
+	name := fmt.Sprintf("n%d", third)
+	s := &scope{stage: on, flavor: f, t: t, name: name, className: name, credentials: credentials, third: third, patience: patience}
 	require.NoError(t, on.CreateNamespace(t.Context(), s.name))
 	return s
 }
@@ -69,7 +74,7 @@ func (s *scope) ip(last int) string { return fmt.Sprintf("10.90.%d.%d", s.third,
 func (s *scope) pool(addresses int) {
 	s.t.Helper()
 	pool := harness.NewPool{
-		Name: s.name, Class: s.name, Role: names.RoleControlPlane, Addresses: []string{s.ip(1) + "-" + s.ip(addresses)},
+		Name: s.name, Class: s.className, Role: names.RoleControlPlane, Addresses: []string{s.ip(1) + "-" + s.ip(addresses)},
 	}
 	if s.way == byVariable {
 		pool.Annotations = map[string]string{names.HostVariable: hostVariable, names.PortVariable: portVariable}
@@ -82,7 +87,7 @@ func (s *scope) pool(addresses int) {
 func (s *scope) cluster(name string, change func(*unstructured.Unstructured)) {
 	s.t.Helper()
 	topology := map[string]any{
-		"classRef": map[string]any{"name": s.name}, "version": s.version(), "controlPlane": map[string]any{"replicas": int64(1)},
+		"classRef": map[string]any{"name": s.className}, "version": s.version(), "controlPlane": map[string]any{"replicas": int64(1)},
 	}
 	if s.way == byVariable {
 		topology["variables"] = []any{
@@ -148,12 +153,17 @@ func hasEndpoint(host string) func(*harness.Cluster) error {
 
 // provisioned checks that Cluster API knows the infrastructure, and has the control plane object.
 func provisioned(c *harness.Cluster) error {
-	done, _, _ := unstructured.NestedBool(c.Object, "status", "initialization", "infrastructureProvisioned")
+	done := infrastructureProvisioned(c)
 	controlPlane, _, _ := unstructured.NestedString(c.Object, "spec", "controlPlaneRef", "name")
 	if !done || controlPlane == "" {
 		return fmt.Errorf("infrastructure provisioned: %t, control plane: %q; %v", done, controlPlane, c.Conditions())
 	}
 	return nil
+}
+
+func infrastructureProvisioned(c *harness.Cluster) bool {
+	done, _, _ := unstructured.NestedBool(c.Object, "status", "initialization", "infrastructureProvisioned")
+	return done
 }
 
 func (s *scope) in(resource schema.GroupVersionResource) dynamic.ResourceInterface {

@@ -34,6 +34,7 @@ func run() error {
 	certificate := flag.String("certificate", "", "file with the certificate of the vCenter")
 	key := flag.String("key", "", "file with its key")
 	template := flag.String("template", "template", "name of the template")
+	slow := addDelays(flag.CommandLine)
 	flag.Parse()
 
 	pair, err := tls.LoadX509KeyPair(*certificate, *key)
@@ -42,6 +43,7 @@ func run() error {
 	}
 	model := simulator.VPX()
 	model.Host, model.Machine = 0, 1
+	slow.set(model)
 	if err := model.Create(); err != nil {
 		return fmt.Errorf("create the inventory: %w", err)
 	}

@@ -17,7 +17,7 @@ type source struct {
 
 // CloneVMTask overrides that of the simulator.
 func (s *source) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) soap.HasFault {
-	task := simulator.CreateTask(s, "cloneVm", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+	task := simulator.CreateTask(s, cloneTask, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
 		inner, ok := s.VirtualMachine.CloneVMTask(ctx, req).(*methods.CloneVM_TaskBody)
 		if !ok || inner.Res == nil {
 			return nil, &types.SystemError{}
