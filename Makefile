@@ -76,8 +76,8 @@ test-matrix: ## Run the tests on all combinations of versions, or on those with 
 	hack/test-matrix.sh $(ONLY)
 
 .PHONY: test-upgrade
-test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, among 50 Clusters that live
-	ACCEPTANCE_UPGRADE=1 $(TEST) -count=1 -timeout 60m -run TestUpgradeInPlace ./test/acceptance
+test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, among 50 Clusters that live; prints figures
+	ACCEPTANCE_UPGRADE=1 $(GO) test -count=1 -v -timeout 60m -run TestUpgradeInPlace ./test/acceptance
 
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures
