@@ -63,8 +63,8 @@ test-plane: plane ## Run the tests on a control plane, of the current versions o
 	$(FIXED) $(TEST) -count=1 -p 1 -timeout 45m $(ON_PLANE)
 
 .PHONY: test-compat
-test-compat: plane ## Run the tests whose result depends on versions, on the oldest supported ones
-	PLANE_STACK=capi-v1.10 $(TEST) -count=1 -p 1 -timeout 45m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
+test-compat: plane ## Run the tests whose result depends on versions, on the oldest supported ones or on PLANE_STACK and PLANE_KUBERNETES
+	PLANE_STACK=$(or $(PLANE_STACK),capi-v1.10) $(TEST) -count=1 -p 1 -timeout 45m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
 
 .PHONY: test-versions
 test-versions: ## Run the tests on the versions of PLANE_STACK=capi-v1.13 and PLANE_KUBERNETES=v1.36, which are built first
@@ -76,8 +76,8 @@ test-matrix: ## Run the tests on all combinations of versions, or on those with 
 	hack/test-matrix.sh $(ONLY)
 
 .PHONY: test-upgrade
-test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, among 50 Clusters that live
-	ACCEPTANCE_UPGRADE=1 $(TEST) -count=1 -timeout 60m -run TestUpgradeInPlace ./test/acceptance
+test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, and the operator, among 50 Clusters; prints figures
+	ACCEPTANCE_UPGRADE=1 $(GO) test -count=1 -v -timeout 60m -run TestUpgrade ./test/acceptance
 
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures

@@ -21,6 +21,10 @@ image: ## Make the image of all platforms in dist/, without registry or daemon
 push: ## Push the image of all platforms to its registry, or to REPOSITORY, with the credentials of docker login
 	$(RELEASE) -version $(VERSION) push
 
+.PHONY: push-manifests
+push-manifests: ## Push the manifests as an artifact for fetchConfig.oci, beside the image of the registry or of REPOSITORY
+	$(RELEASE) -version $(VERSION) push-manifests
+
 .PHONY: release
 release: ## Make a release in dist/: make release VERSION=v1.0.0
 	$(RELEASE) -version $(VERSION) all

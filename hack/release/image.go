@@ -82,7 +82,7 @@ func (r *release) index(ctx context.Context) (v1.ImageIndex, error) {
 
 func (r *release) annotations() map[string]string {
 	return map[string]string{
-		"org.opencontainers.image.title":    project,
+		titleKey:                            project,
 		"org.opencontainers.image.source":   "https://github.com/gorizond/" + project,
 		"org.opencontainers.image.licenses": "Apache-2.0",
 		"org.opencontainers.image.version":  r.version,

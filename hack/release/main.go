@@ -39,7 +39,7 @@ func (r *release) path(parts ...string) string {
 	return filepath.Join(append([]string{r.out}, parts...)...)
 }
 
-var errUsage = errors.New("usage: release [flags] all|image|chart|manifests|plugin|push|values; see --help")
+var errUsage = errors.New("usage: release [flags] all|image|chart|manifests|plugin|push|push-manifests|values; see --help")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -103,12 +103,13 @@ func (r *release) check(date string) error {
 
 func (r *release) do(ctx context.Context, what string) error {
 	steps := map[string][]func(context.Context) error{
-		"manifests": {r.manifests, r.metadata},
-		"chart":     {r.chart},
-		"image":     {r.image},
-		"push":      {r.image, r.push},
-		"plugin":    {r.plugin, r.krew},
-		"all":       {r.clean, r.manifests, r.metadata, r.chart, r.image, r.plugin, r.krew, r.sbom, r.sums},
+		"manifests":      {r.manifests, r.metadata},
+		"chart":          {r.chart},
+		"image":          {r.image},
+		"push":           {r.image, r.push},
+		"push-manifests": {r.pushManifests},
+		"plugin":         {r.plugin, r.krew},
+		"all":            {r.clean, r.manifests, r.metadata, r.chart, r.image, r.plugin, r.krew, r.sbom, r.sums},
 	}
 	for _, step := range steps[what] {
 		if err := step(ctx); err != nil {

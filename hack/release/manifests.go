@@ -34,21 +34,9 @@ var errVariable = errors.New("the manifests hold ${...}, which clusterctl would 
 // manifests renders the chart with its defaults into one file for kubectl, clusterctl and the Cluster API operator. The
 // second name is the one that clusterctl looks for.
 func (r *release) manifests(context.Context) error {
-	loaded, err := r.loadChart()
+	content, err := r.components()
 	if err != nil {
 		return err
-	}
-	objects, err := renderChart(loaded, namespace)
-	if err != nil {
-		return err
-	}
-	objects = append([]map[string]any{namespaceObject(loaded)}, objects...)
-	content, err := encode(objects)
-	if err != nil {
-		return err
-	}
-	if bytes.Contains(content, []byte("${")) {
-		return errVariable
 	}
 	for _, file := range []string{project + ".yaml", "addon-components.yaml"} {
 		if err := r.write(file, content); err != nil {
@@ -56,6 +44,23 @@ func (r *release) manifests(context.Context) error {
 		}
 	}
 	return r.turtles(content)
+}
+
+// components is that one file.
+func (r *release) components() ([]byte, error) {
+	loaded, err := r.loadChart()
+	if err != nil {
+		return nil, err
+	}
+	objects, err := renderChart(loaded, namespace)
+	if err != nil {
+		return nil, err
+	}
+	content, err := encode(append([]map[string]any{namespaceObject(loaded)}, objects...))
+	if err == nil && bytes.Contains(content, []byte("${")) {
+		err = errVariable
+	}
+	return content, err
 }
 
 // loadChart loads the chart of the sources as that of this release, with its image.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -23,10 +24,15 @@ func (r *release) push(ctx context.Context) error {
 	if err := remote.WriteIndex(reference, index, remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("push %s: %w", reference, err)
 	}
-	digest, err := index.Digest()
+	return r.pushed(reference, index, "image.digest")
+}
+
+// pushed tells of what was pushed, and writes its digest to a file.
+func (r *release) pushed(reference name.Reference, what interface{ Digest() (v1.Hash, error) }, file string) error {
+	digest, err := what.Digest()
 	if err != nil {
-		return fmt.Errorf("digest the image: %w", err)
+		return fmt.Errorf("digest %s: %w", reference, err)
 	}
 	say("pushed %s@%s", reference, digest)
-	return r.write("image.digest", []byte(digest.String()+"\n"))
+	return r.write(file, []byte(digest.String()+"\n"))
 }

@@ -37,22 +37,55 @@ func BuildOperator(ctx context.Context, race bool) (string, error) {
 	// A name of its own: other processes may build from other sources at the same time.
 	dir := filepath.Join(cache, "capi-vip-allocator", "operator", fmt.Sprintf("%x", os.Getpid()))
 	path := filepath.Join(dir, "capi-vip-allocator")
-	args, cgo := []string{"build", "-o", path}, "CGO_ENABLED=0"
 	if race {
 		path += "-race"
-		args, cgo = []string{"build", "-race", "-o", path}, "CGO_ENABLED=1"
 	}
-	build := exec.CommandContext(ctx, "go", append(args, "./cmd/capi-vip-allocator")...)
-	build.Dir = root
-	build.Env = append(os.Environ(), cgo)
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the operator: %w\n%s", err, output)
+	if err := buildOperator(ctx, root, path, race); err != nil {
+		return "", err
 	}
 	if builds.done == nil {
 		builds.done = map[bool]string{}
 	}
 	builds.done[race] = path
 	return path, nil
+}
+
+func buildOperator(ctx context.Context, root, path string, race bool) error {
+	args, cgo := []string{"build", "-o", path}, "CGO_ENABLED=0"
+	if race {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	return command(ctx, root, append(os.Environ(), cgo), "go", append(args, "./cmd/capi-vip-allocator")...)
+}
+
+// BuildOperatorOf builds the operator of another commit of this repository, with the modules that the commit names, below
+// a directory that is there already, and returns the path of the program.
+func BuildOperatorOf(ctx context.Context, commit, dir string) (string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	archive, sources, path := filepath.Join(dir, "sources.tar"), filepath.Join(dir, "sources"), filepath.Join(dir, "capi-vip-allocator")
+	if err := command(ctx, root, nil, "git", "archive", "--output="+archive, commit); err != nil {
+		return "", fmt.Errorf("get the sources of %s, which a shallow clone does not have: %w", commit, err)
+	}
+	if err := os.Mkdir(sources, 0o755); err != nil {
+		return "", fmt.Errorf("make a directory for the sources of %s: %w", commit, err)
+	}
+	if err := command(ctx, sources, nil, "tar", "--extract", "--file="+archive); err != nil {
+		return "", err
+	}
+	return path, buildOperator(ctx, sources, path, false)
+}
+
+// command runs a program, and says what it printed if it fails.
+func command(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	run := exec.CommandContext(ctx, name, args...)
+	run.Dir, run.Env = dir, env
+	if output, err := run.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, args[0], err, output)
+	}
+	return nil
 }
 
 // CleanBuilds removes what BuildOperator has built.

@@ -106,10 +106,12 @@ func TestClusterctl(t *testing.T) {
 		works(t, "clusterctl-one", 67)
 		endPod(t, pod)
 	})
-	t.Run("if upgraded, should run the new release", func(t *testing.T) {
+	t.Run("if upgraded, should be the new release, with its roles, and nothing of the old one", func(t *testing.T) {
+		plan := clusterctl.run(t, "upgrade", "plan", "--config", repository(t, first, second))
+		require.Regexp(t, `addon-capi-vip-allocator\s.*\s`+first+`\s+`+second, plan)
 		output := clusterctl.run(t, "upgrade", "apply", "--config", repository(t, first, second), "--addon", namespace+"/capi-vip-allocator:"+second, "--wait-providers")
 		t.Log(strings.TrimSpace(output))
-		require.Contains(t, deployed(t, namespace).Spec.Template.Spec.Containers[0].Image, second)
+		isUpgraded(t, namespace, leftByDesign, "Provider/addon-capi-vip-allocator")
 		pod := runPod(t, second, namespace)
 		works(t, "clusterctl-two", 68)
 		endPod(t, pod)

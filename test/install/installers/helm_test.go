@@ -37,6 +37,10 @@ func TestHelm(t *testing.T) {
 		require.Contains(t, output, "/controller/retryInterval")
 		require.Contains(t, helm.run(t, "status", "capi-vip-allocator", "--namespace", namespace), "deployed")
 	})
+	t.Run("if upgraded, should be the new release, with its roles, and nothing of the old one", func(t *testing.T) {
+		helm.run(t, "upgrade", "capi-vip-allocator", chart(second), "--namespace", namespace, "--wait", "--timeout", "2m", "--reset-then-reuse-values")
+		isUpgraded(t, namespace, leftByDesign, "Secret/sh.helm.release.v1.capi-vip-allocator.v1", "Secret/sh.helm.release.v1.capi-vip-allocator.v2")
+	})
 	t.Run("if upgraded with other values, should roll the pods and use them", func(t *testing.T) {
 		before := annotation(t, namespace)
 		helm.run(t, "upgrade", "capi-vip-allocator", chart(second), "--namespace", namespace, "--wait", "--timeout", "2m",
@@ -60,5 +64,6 @@ func TestHelm(t *testing.T) {
 	t.Run("if uninstalled, should leave the Lease of the leader election only", func(t *testing.T) {
 		helm.run(t, "uninstall", "capi-vip-allocator", "--namespace", namespace, "--wait", "--timeout", "2m")
 		require.Equal(t, []string{leftByDesign, "Namespace/capi-vip-allocator-system"}, left(t, namespace))
+		removeNamespace(t, namespace)
 	})
 }

@@ -17,15 +17,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/kubelet"
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// The two releases that are installed and upgraded to.
 const (
-	first  = "v1.0.0"
-	second = "v1.0.1"
 	// patience is how long anything may take: long enough for a machine that is busy with other things.
 	patience = 2 * time.Minute
 )
@@ -35,6 +31,8 @@ var suite struct {
 	plane *plane.Plane
 	world *harness.World
 	dist  string
+	// sources says what makes each release.
+	sources map[string]source
 }
 
 func TestMain(m *testing.M) {
@@ -69,10 +67,8 @@ func start() error {
 	if suite.dist, err = os.MkdirTemp("", "dist-"); err != nil {
 		return err
 	}
-	for _, version := range []string{first, second} {
-		if err := makeRelease(ctx, version); err != nil {
-			return err
-		}
+	if err := makeReleases(ctx); err != nil {
+		return err
 	}
 	options := plane.Options{Log: os.Stderr, Args: map[plane.Component][]string{
 		// As on OpenShift: who blocks the deletion of an object must be allowed to finalize it.
@@ -84,27 +80,6 @@ func start() error {
 	go func() { _ = kubelet.ReportAvailable(context.Background(), suite.plane.Config()) }()
 	suite.world, err = harness.NewWorld(ctx, suite.plane)
 	return err
-}
-
-// makeRelease makes the manifests, the chart and the image of a version, for this machine only.
-func makeRelease(ctx context.Context, version string) error {
-	tool := filepath.Join(suite.dist, "release")
-	if _, err := os.Stat(tool); err != nil {
-		build := exec.CommandContext(ctx, "go", "build", "-o", tool, ".")
-		build.Dir = filepath.Join(helm.Root(), "hack", "release")
-		if output, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build the release tool: %w\n%s", err, output)
-		}
-	}
-	for _, part := range []string{"manifests", "chart", "image"} {
-		command := exec.CommandContext(ctx, tool, "-root", helm.Root(), "-out", filepath.Join(suite.dist, version), "-version", version,
-			"-commit", strings.Repeat("0", 40), "-date", "2026-01-02T03:04:05Z", "-platforms", hostPlatform(), part)
-		command.Stderr = os.Stderr
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("make the %s of %s: %w", part, version, err)
-		}
-	}
-	return nil
 }
 
 // dist is the path of a file of a release.
@@ -127,6 +102,11 @@ func newInstaller(t *testing.T, program programs.Program) installer {
 	t.Helper()
 	path, err := programs.Path(t.Context(), program)
 	require.NoError(t, err)
+	return newInstallerAt(t, path)
+}
+
+func newInstallerAt(t *testing.T, path string) installer {
+	t.Helper()
 	kubeconfig, err := suite.plane.Kubeconfig(plane.Admin())
 	require.NoError(t, err)
 	home := t.TempDir()

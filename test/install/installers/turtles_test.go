@@ -2,12 +2,10 @@ package installers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +65,10 @@ func TestTurtles(t *testing.T) {
 	require.NoError(t, suite.world.CreateNamespace(t.Context(), turtlesNamespace))
 	createRelease(t, first)
 	createRelease(t, second)
-	provider := exampleProvider(t)
+	provider := exampleProvider(t, "air-gapped.yaml")
+	manager, err := helm.Parse(everyFlag)
+	require.NoError(t, err)
+	require.NoError(t, unstructured.SetNestedField(provider.Object, manager[0].Object, "spec", "manager"))
 
 	t.Run("if the provider is created, should install it with every flag, and it works", func(t *testing.T) {
 		_, err := providers(t).Create(t.Context(), provider, metav1.CreateOptions{})
@@ -82,12 +83,14 @@ func TestTurtles(t *testing.T) {
 		require.Contains(t, left(t, turtlesNamespace), "Lease/turtles-lease")
 		endPod(t, pod)
 	})
-	t.Run("if upgraded, should run the second release", func(t *testing.T) {
+	t.Run("if upgraded, should be the second release, with its roles, and as little of the first as can be", func(t *testing.T) {
 		patch := fmt.Sprintf(`{"spec":{"version":"%[1]s","fetchConfig":{"selector":{"matchLabels":{"provider.cluster.x-k8s.io/version":"%[1]s"}}},
-			"deployment":{"containers":[{"name":"manager","imageUrl":"registry.example.com/vip:%[1]s"}]}}}`, second)
+			"deployment":{"containers":[{"name":"manager","imageUrl":"registry.example.com/gorizond/capi-vip-allocator:%[1]s"}]}}}`, second)
 		_, err := providers(t).Patch(t.Context(), "capi-vip-allocator", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		require.NoError(t, err)
 		waitInstalled(t, second)
+		isUpgraded(t, turtlesNamespace, append(keptByOperator(), "Lease/turtles-lease",
+			"ConfigMap/capi-vip-allocator-"+first, "ConfigMap/capi-vip-allocator-"+second)...)
 		pod := runPod(t, second, turtlesNamespace)
 		o := newTeamAgain(t, "turtles-one")
 		o.served("two")
@@ -95,23 +98,7 @@ func TestTurtles(t *testing.T) {
 		endPod(t, pod)
 	})
 	t.Run("if deleted, should leave the Lease and what was there before", func(t *testing.T) {
-		require.NoError(t, providers(t).Delete(t.Context(), "capi-vip-allocator", metav1.DeleteOptions{}))
-		eventually(t, func(ctx context.Context) error {
-			if _, err := providers(t).Get(ctx, "capi-vip-allocator", metav1.GetOptions{}); err == nil {
-				return errors.New("the provider is still there")
-			}
-			return nil
-		})
-		// What the operator itself does not delete has it as its owner, and goes by the garbage collector.
-		want := []string{"ConfigMap/capi-vip-allocator-" + first, "ConfigMap/capi-vip-allocator-" + second, "Lease/turtles-lease", "Namespace/capi-vip-allocator-system"}
-		eventually(t, func(context.Context) error {
-			if found := left(t, turtlesNamespace); !slices.Equal(want, found) {
-				return fmt.Errorf("left are %v", found)
-			}
-			return nil
-		})
-		removeNamespace(t, turtlesNamespace)
-		require.Empty(t, left(t, turtlesNamespace))
+		deleteProvider(t, "ConfigMap/capi-vip-allocator-"+first, "ConfigMap/capi-vip-allocator-"+second, "Lease/turtles-lease", "Namespace/capi-vip-allocator-system")
 	})
 }
 
@@ -148,11 +135,7 @@ func providers(t *testing.T) dynamic.ResourceInterface {
 func startCAPIOperator(t *testing.T) {
 	t.Helper()
 	program := newInstaller(t, programs.CAPIOperate)
-	list := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api-operator")
-	list.Dir = filepath.Join(helm.Root(), "test", "install", "programs", "cluster-api-operator")
-	dir, err := list.Output()
-	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(operatorKinds(t), "*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
@@ -177,17 +160,31 @@ func startCAPIOperator(t *testing.T) {
 	})
 }
 
-// installStandInCore has the operator install a CoreProvider of one ConfigMap: it installs no other provider before, and
-// Cluster API core itself runs as a process of the plane.
+// operatorKinds is the directory of the CRDs of the Cluster API operator.
+func operatorKinds(t *testing.T) string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api-operator")
+	list.Dir = filepath.Join(helm.Root(), "test", "install", "programs", "cluster-api-operator")
+	dir, err := list.Output()
+	require.NoError(t, err)
+	return filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases")
+}
+
+// installStandInCore has the operator install a CoreProvider of one ConfigMap, unless another test did: it installs no other
+// provider before, and Cluster API core itself runs as a process of the plane.
 func installStandInCore(t *testing.T) {
 	t.Helper()
+	cores := resource(t, "coreproviders", coreNamespace)
+	if _, err := cores.Get(t.Context(), "cluster-api", metav1.GetOptions{}); err == nil {
+		return
+	}
 	require.NoError(t, suite.world.CreateNamespace(t.Context(), coreNamespace))
 	putRelease(t, coreNamespace, "cluster-api", "v1.14.2", coreComponents, coreMetadata)
 	core := newProvider("CoreProvider", coreNamespace, "cluster-api", map[string]any{
 		"version":     "v1.14.2",
 		"fetchConfig": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"provider.cluster.x-k8s.io/name": "cluster-api"}}},
 	})
-	_, err := resource(t, "coreproviders", coreNamespace).Create(t.Context(), core, metav1.CreateOptions{})
+	_, err := cores.Create(t.Context(), core, metav1.CreateOptions{})
 	require.NoError(t, err)
 }
 
@@ -215,10 +212,10 @@ func putRelease(t *testing.T, namespace, name, version, components, metadata str
 	require.NoError(t, err)
 }
 
-// exampleProvider is the air-gapped example as the AddonProvider that Turtles makes of it, with every flag.
-func exampleProvider(t *testing.T) *unstructured.Unstructured {
+// exampleProvider is an example as the AddonProvider that Turtles makes of it.
+func exampleProvider(t *testing.T, file string) *unstructured.Unstructured {
 	t.Helper()
-	objects, err := helm.Parse(read(t, filepath.Join(helm.Root(), "examples", "turtles", "air-gapped.yaml")))
+	objects, err := helm.Parse(read(t, filepath.Join(helm.Root(), "examples", "turtles", file)))
 	require.NoError(t, err)
 	example := objects.Find("CAPIProvider", "capi-vip-allocator")
 	require.NotNil(t, example)
@@ -228,9 +225,6 @@ func exampleProvider(t *testing.T) *unstructured.Unstructured {
 	require.Equal(t, "addon", spec["type"])
 	delete(spec, "type")
 	delete(spec, "name")
-	manager, err := helm.Parse(everyFlag)
-	require.NoError(t, err)
-	spec["manager"] = manager[0].Object
 	return newProvider("AddonProvider", turtlesNamespace, "capi-vip-allocator", spec)
 }
 
