@@ -98,6 +98,18 @@ test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their
 	$(TEST) -count=1 ./test/docs
 	$(TEST) -count=1 -timeout 20m ./test/docs/commands $(if $(UPDATE),-update)
 
+UI_TEST := cd test/ui && BROWSER_REQUIRED=1 $(GO) test -count=1 -timeout 20m
+
+.PHONY: test-ui
+test-ui: plane ## Look at the pages of kubectl vip ui in Chromium, which is installed if need be; keeps pictures in dist/screenshots
+	hack/install-chromium.sh
+	SCREENSHOTS=$(CURDIR)/dist/screenshots && export SCREENSHOTS && $(UI_TEST) ./...
+
+.PHONY: screenshots
+screenshots: plane ## Take the pictures of the pages that the documentation shows anew
+	hack/install-chromium.sh
+	PICTURES=$(CURDIR)/docs/images && export PICTURES && $(UI_TEST) -run '^TestUI$$' .
+
 .PHONY: bench
 bench: build plane ## Measure; prints figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
@@ -116,6 +128,7 @@ lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
 	cd hack/release && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
 	cd test/install && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
+	cd test/ui && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...
 
 .PHONY: fmt
 fmt: ## Format the code
