@@ -98,6 +98,18 @@ test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their
 	$(TEST) -count=1 ./test/docs
 	$(TEST) -count=1 -timeout 20m ./test/docs/commands $(if $(UPDATE),-update)
 
+UI_TEST := cd test/ui && BROWSER_REQUIRED=1 $(GO) test -count=1 -timeout 20m
+
+.PHONY: test-ui
+test-ui: plane ## Look at the pages of kubectl vip ui in Chromium, which is installed if need be; keeps pictures in dist/screenshots
+	hack/install-chromium.sh
+	SCREENSHOTS=$(CURDIR)/dist/screenshots && export SCREENSHOTS && $(UI_TEST) ./...
+
+.PHONY: screenshots
+screenshots: plane ## Take the pictures of the pages that the documentation shows anew
+	hack/install-chromium.sh
+	PICTURES=$(CURDIR)/docs/images && export PICTURES && $(UI_TEST) -run '^TestUI$$' .
+
 .PHONY: bench
 bench: build plane ## Measure; prints figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
@@ -114,7 +126,7 @@ soak: ## Let 100,000 Clusters come and go and look for what they leave behind in
 .PHONY: lint
 lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
-	@set -e; for module in hack/release test/install test/plane/binaries/vcenter; do echo "lint $$module"; cd $(CURDIR)/$$module; \
+	@set -e; for module in hack/release test/install test/ui test/plane/binaries/vcenter; do echo "lint $$module"; cd $(CURDIR)/$$module; \
 		$(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...; done
 
 .PHONY: fmt

@@ -15,7 +15,7 @@ if ! diff -u "$scratch/zz_generated.deepcopy.go" internal/capi/zz_generated.deep
 fi
 
 echo "go.mod"
-for module in . hack/release test/install test/plane/binaries/vcenter; do
+for module in . hack/release test/install test/ui test/plane/binaries/vcenter; do
   if ! (cd "$module" && go mod tidy -diff); then
     echo "$module/go.mod is not tidy: run 'go mod tidy' there" >&2
     exit 1

@@ -58,19 +58,13 @@ func (a *app) newList() *cobra.Command {
 STATE is Ready, Pending (decided, not written yet), Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
 role has no VIP; kubectl vip explain says more about each. Clusters are named by name or namespace/name. -o wide has their
 pools, claims and messages as well.`,
-		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin",
+		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin -w",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
-			if watch && len(args) > 0 {
-				return badInput(errors.New("--watch shows a whole namespace, or all; take the names away"))
-			}
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
-			}
-			if watch {
-				return a.watchList(command.Context(), world, scope)
 			}
 			facts := world.Facts()
 			clusters, err := view.NamedClusters(view.NewAtlas(facts), scope, args)
@@ -79,6 +73,13 @@ pools, claims and messages as well.`,
 				return badInput(err)
 			}
 			namespaces := scope == "" || slices.ContainsFunc(clusters, func(c view.Cluster) bool { return c.Namespace != scope })
+			if watch {
+				w := watched{namespaces: namespaces, clusters: func(f *view.Facts) []view.Cluster { return view.List(f, scope) }}
+				if len(args) > 0 {
+					w.clusters = func(f *view.Facts) []view.Cluster { return view.Among(view.List(f, ""), clusters) }
+				}
+				return a.watchList(command.Context(), world, w)
+			}
 			if len(clusters) == 0 && a.forPeople() {
 				return a.nothing("Cluster", scope)
 			}
@@ -100,8 +101,9 @@ func (a *app) newPools() *cobra.Command {
 		Long: `List the global pools and those of the namespace with their ClusterClasses, roles, tier and priority, and how many of their
 addresses are in use. Pools that are not labelled for the allocator are listed too: they have no classes and roles. A pool
 is named by its name, or as it is printed: Kind/name, or with its namespace before it.`,
-		Example: "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map cp",
-		Args:    cobra.ArbitraryArgs,
+		Example:           "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map cp",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completePools,
 		RunE: func(command *cobra.Command, args []string) error {
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {

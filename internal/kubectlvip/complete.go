@@ -36,6 +36,15 @@ func (a *app) completeClusters(command *cobra.Command, args []string, _ string) 
 	return a.offer(func(reader *live.Reader) ([]string, error) { return reader.ClusterNames(command.Context(), namespace) })
 }
 
+// completePools offers the global pools and those of the namespace.
+func (a *app) completePools(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	namespace, err := a.namespace()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return a.offer(func(reader *live.Reader) ([]string, error) { return reader.PoolNames(command.Context(), namespace) })
+}
+
 // offer asks the cluster for names.
 func (a *app) offer(names func(*live.Reader) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	reader, err := a.reader()

@@ -3,6 +3,8 @@ package kubectlvip
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,7 +18,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/resource"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
@@ -44,12 +48,11 @@ func TestRefuses(t *testing.T) {
 		"if the flag is not known":             {"", []string{"list", "--al"}, ExitBadInput, "unknown flag: --al"},
 		"if the output is not known":           {"", []string{"list", "-o", "xml"}, ExitBadInput, `--output="xml" is not one of table, wide, json, yaml`},
 		"if there is an argument too many":     {"", []string{"check", "berlin"}, ExitBadInput, "see kubectl vip check --help"},
-		"if named Clusters shall be watched":   {"", []string{"list", "berlin", "-w", nobody}, ExitBadInput, "take the names away"},
 		"if no Cluster is named":               {"", []string{"explain"}, ExitBadInput, "accepts 1 arg(s), received 0"},
 		"if the severity is not known":         {"", []string{"check", "--fail-on=info"}, ExitBadInput, `--fail-on="info" is not one of error, warning, never`},
 		"if no manifest is named":              {"", []string{"plan"}, ExitBadInput, "-f FILE"},
-		"if the manifest does not exist":       {"", []string{"plan", "-f", "/nowhere.yaml"}, ExitBadInput, "/nowhere.yaml"},
-		"if the manifest is not YAML":          {"a: [", []string{"plan", "-f", "-"}, ExitBadInput, "not YAML or JSON"},
+		"if the manifest does not exist":       {"", []string{"plan", "-f", "/no,where.yaml"}, ExitBadInput, `"/no,where.yaml" does not exist`},
+		"if the manifest is not YAML":          {"a: [", []string{"plan", "-f", "-"}, ExitBadInput, "error parsing standard input"},
 		"if the manifest has no Cluster":       {"kind: Pod\napiVersion: v1\n", []string{"plan", "-f", "-"}, ExitBadInput, "there is no Cluster of cluster.x-k8s.io in it"},
 		"if the Cluster has no name":           {"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster}", []string{"plan", "-f", "-"}, ExitBadInput, "no metadata.name"},
 		"if a field is of another type":        {"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster, spec: {topology: 1}}", []string{"plan", "-f", "-"}, ExitBadInput, "cannot be understood"},
@@ -170,6 +173,47 @@ func TestIsUTF8(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, test.want, isUTF8(func(key string) string { return test.env[key] }))
+		})
+	}
+}
+
+// TestManifests: manifests are read from where kubectl reads them.
+func TestManifests(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		require.NoError(t, errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)))
+	}
+	cluster := func(name string) string {
+		return "{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster, metadata: {name: " + name + "}}"
+	}
+	write("a.yaml", "---\n"+cluster("a")+"\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s}}\n---\n"+cluster("b")+"\n")
+	write("list.json", `{"apiVersion": "v1", "kind": "List", "items": [
+		{"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": "Cluster", "metadata": {"name": "c", "namespace": "other"}}]}`)
+	write("notes.txt", "not a manifest: [")
+	write("deep/d.yaml", cluster("d"))
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	for name, test := range map[string]struct {
+		from resource.FilenameOptions
+		want []string
+	}{
+		"if it is a file, should read its Clusters":            {resource.FilenameOptions{Filenames: []string{dir + "/a.yaml"}}, []string{"team/a", "team/b"}},
+		"if it is a directory, should read its manifests":      {resource.FilenameOptions{Filenames: []string{dir}}, []string{"team/a", "team/b", "other/c"}},
+		"if it shall go deeper, should read those below too":   {resource.FilenameOptions{Filenames: []string{dir}, Recursive: true}, []string{"team/a", "team/b", "team/d", "other/c"}},
+		"if it is an address, should read what is there":       {resource.FilenameOptions{Filenames: []string{server.URL + "/deep/d.yaml"}}, []string{"team/d"}},
+		"if it is standard input and a file, should read both": {resource.FilenameOptions{Filenames: []string{"-", dir + "/deep/d.yaml"}}, []string{"team/in", "team/d"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{IOStreams: genericiooptions.IOStreams{In: strings.NewReader(cluster("in"))}, cluster: genericclioptions.NewConfigFlags(false)}
+			clusters, err := a.readManifests(&test.from, "team")
+			require.NoError(t, err)
+			var found []string
+			for _, c := range clusters {
+				found = append(found, c.Namespace+"/"+c.Name)
+			}
+			assert.Equal(t, test.want, found)
 		})
 	}
 }

@@ -2,16 +2,18 @@ package kubectlvip
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/cli-runtime/pkg/resource"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
@@ -22,30 +24,32 @@ import (
 )
 
 func (a *app) newPlan() *cobra.Command {
-	var file string
+	var from resource.FilenameOptions
 	command := &cobra.Command{
 		Use:   "plan -f FILE",
 		Short: "Show what would be allocated for a Cluster, without writing",
 		Long: `Show what would be allocated for the Clusters of a manifest if they were created now: pools, claims, addresses and the writes
 of the operator. Addresses are those that the in-cluster IPAM provider would give next, the lowest free ones; they are
-reserved by nothing. Objects of other kinds in the file are passed over. Nothing is written.
+reserved by nothing. Files, directories and URLs are read as by kubectl; objects of other kinds are passed over. Nothing is
+written.
 
 The exit code is 1 if a Cluster would not get all its VIPs.`,
-		Example: "  kubectl vip plan -f cluster.yaml\n  clusterctl generate cluster berlin | kubectl vip plan -f -",
+		Example: "  kubectl vip plan -f cluster.yaml\n  kubectl vip plan -R -f clusters/\n  clusterctl generate cluster berlin | kubectl vip plan -f -",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			_, namespace, err := a.scope(false)
 			if err != nil {
 				return err
 			}
-			manifests, err := a.readManifests(file, namespace)
+			manifests, err := a.readManifests(&from, namespace)
 			if err != nil {
 				return err
 			}
 			return a.plan(command, namespace, manifests)
 		},
 	}
-	command.Flags().StringVarP(&file, "filename", "f", "", "File with the manifest of one or more Clusters; - reads standard input.")
+	command.Flags().StringArrayVarP(&from.Filenames, "filename", "f", nil, "File, directory or URL with the manifests of Clusters; - reads standard input. Can be given several times.")
+	command.Flags().BoolVarP(&from.Recursive, "recursive", "R", false, "Go into the directories below those of -f.")
 	_ = command.MarkFlagFilename("filename", "yaml", "yml", "json") // the flag is there
 	return command
 }
@@ -82,23 +86,44 @@ func plansOf(world *live.World, manifests []*capi.Cluster, now time.Time) ([]vie
 	return plans, nil
 }
 
-// readManifests returns the Clusters of a file, in the namespace that they name or in the given one.
-func (a *app) readManifests(file, namespace string) ([]*capi.Cluster, error) {
-	if file == "" {
+// readManifests returns the Clusters of files, of directories and of what addresses lead to, as kubectl reads them, in the
+// namespace that they name or in the given one.
+func (a *app) readManifests(from *resource.FilenameOptions, namespace string) ([]*capi.Cluster, error) {
+	if len(from.Filenames) == 0 {
 		return nil, badInput(errors.New("which manifest? name it with -f FILE; -f - reads standard input"))
 	}
-	in := a.In
-	if file != "-" {
-		opened, err := os.Open(file)
-		if err != nil {
-			return nil, badInput(err)
+	builder := resource.NewBuilder(a.cluster).Unstructured().Local().Flatten()
+	files := resource.FilenameOptions{Recursive: from.Recursive}
+	for _, name := range from.Filenames {
+		if name == "-" {
+			builder.Stream(a.In, "standard input")
+		} else {
+			files.Filenames = append(files.Filenames, name)
 		}
-		defer func() { _ = opened.Close() }() // it was only read
-		in = opened
 	}
-	clusters, err := clustersIn(in, namespace)
+	var clusters []*capi.Cluster
+	err := builder.FilenameParam(false, &files).Do().Visit(func(info *resource.Info, err error) error {
+		if err != nil {
+			return err
+		}
+		document, err := json.Marshal(info.Object)
+		if err != nil {
+			return fmt.Errorf("%s: %w", info.Source, err)
+		}
+		cluster, err := decodeCluster(document)
+		if err != nil {
+			return fmt.Errorf("%s: %w", info.Source, err)
+		}
+		if cluster != nil {
+			clusters = append(clusters, cluster)
+		}
+		return nil
+	})
+	if err == nil {
+		clusters, err = placed(clusters, namespace)
+	}
 	if err != nil {
-		return nil, badInput(fmt.Errorf("%s: %w", file, err))
+		return nil, badInput(fmt.Errorf("%s: %w", strings.Join(from.Filenames, ", "), err))
 	}
 	return clusters, nil
 }
@@ -109,6 +134,11 @@ func clustersIn(in io.Reader, namespace string) ([]*capi.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	return placed(clusters, namespace)
+}
+
+// placed puts Clusters that name no namespace into the given one. It is an error if there are none.
+func placed(clusters []*capi.Cluster, namespace string) ([]*capi.Cluster, error) {
 	if len(clusters) == 0 {
 		return nil, fmt.Errorf("there is no Cluster of %s in it", capi.ClusterGroup)
 	}

@@ -18,14 +18,19 @@ import (
 // refresh is how often the ages in a table are brought up to date.
 const refresh = 10 * time.Second
 
+// watched is what a list that goes on shows: Clusters, and whether their namespaces are told.
+type watched struct {
+	clusters   func(*view.Facts) []view.Cluster
+	namespaces bool
+}
+
 // watchList shows the list and every change until ctx ends: on a terminal as a table that changes in place, elsewhere as
 // the rows that have changed, as kubectl does.
-func (a *app) watchList(ctx context.Context, world *live.World, namespace string) error {
-	show := a.changesOnly(namespace)
+func (a *app) watchList(ctx context.Context, world *live.World, w watched) error {
+	show := a.changesOnly(w)
 	if _, _, ok := a.terminal(); ok && a.forPeople() {
-		show = a.inPlace(namespace)
+		show = a.inPlace(w)
 	}
-	a.note(world.Facts().Limits)
 	err := world.Watch(ctx, refresh, func() error { return show(world.Facts()) })
 	if err != nil && ctx.Err() == nil {
 		return noCluster(err)
@@ -34,10 +39,10 @@ func (a *app) watchList(ctx context.Context, world *live.World, namespace string
 }
 
 // inPlace returns what draws the whole table over the one before. What is below the end of the screen is left out.
-func (a *app) inPlace(namespace string) func(*view.Facts) error {
+func (a *app) inPlace(w watched) func(*view.Facts) error {
 	drawn := 0
 	return func(f *view.Facts) error {
-		lines := render.ListLines(view.List(f, namespace), namespace == "", a.options(f.Now))
+		lines := render.ListLines(w.clusters(f), w.namespaces, a.options(f.Now))
 		if _, height, _ := a.terminal(); height > 2 && len(lines) > height-1 {
 			hidden := len(lines) - height + 2
 			lines = append(slices.Clip(lines[:height-2]), fmt.Sprintf("... and %d more", hidden))
@@ -64,11 +69,11 @@ func redraw(out io.Writer, lines []string, drawn *int) error {
 
 // changesOnly returns what prints the Clusters that have changed since the last call: all at first, and those that are
 // gone in the state that says so.
-func (a *app) changesOnly(namespace string) func(*view.Facts) error {
+func (a *app) changesOnly(w watched) func(*view.Facts) error {
 	known := map[types.NamespacedName]view.Cluster{}
 	first := true
 	return func(f *view.Facts) error {
-		changed := changes(known, view.List(f, namespace))
+		changed := changes(known, w.clusters(f))
 		headers := a.noHeaders || !first
 		if len(changed) == 0 {
 			return nil
@@ -84,7 +89,7 @@ func (a *app) changesOnly(namespace string) func(*view.Facts) error {
 		}
 		o := a.options(f.Now)
 		o.NoHeaders = headers
-		return render.List(a.Out, changed, namespace == "", o)
+		return render.List(a.Out, changed, w.namespaces, o)
 	}
 }
 

@@ -159,8 +159,11 @@ func (e *env) fromHandToPool(t *testing.T) {
 func (e *env) watches(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var out, errOut syncBuffer
-	ended := make(chan int, 1)
+	var out, errOut, named syncBuffer
+	ended := make(chan int, 2)
+	go func() {
+		ended <- kubectlvip.Run(ctx, []string{"list", team + "/first", "-w", "--kubeconfig=" + e.kubeconfig}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &named, ErrOut: &errOut})
+	}()
 	go func() {
 		ended <- kubectlvip.Run(ctx, []string{"list", "-A", "-w", "--kubeconfig=" + e.kubeconfig}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut})
 	}()
@@ -177,12 +180,20 @@ func (e *env) watches(t *testing.T) {
 		})
 	}
 	shows("first", view.StateReady)
+	e.await(t, func() error {
+		if !strings.Contains(named.String(), "first") {
+			return harness.ErrNotYet
+		}
+		return nil
+	})
 	require.NoError(t, e.Create(ctx, harness.NewCluster{Namespace: team, Name: "third", Class: "metal"}))
 	shows("third", view.StateReady)
 	require.NoError(t, harness.Delete(ctx, e.Clusters(team), "third"))
 	shows("third", view.StateGone)
 	assert.Equal(t, 1, strings.Count(out.String(), "NAMESPACE"), "the header stands once")
+	assert.NotContains(t, named.String(), "third")
 	cancel()
+	assert.Zero(t, <-ended, "to be told to end is no error")
 	assert.Zero(t, <-ended, "to be told to end is no error")
 	assert.Empty(t, errOut.String())
 }

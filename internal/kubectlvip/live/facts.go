@@ -16,15 +16,15 @@ import (
 
 // OperatorFor returns the operator that a Cluster is the business of, or the first.
 func (w *World) OperatorFor(cluster *capi.Cluster) *view.Operator {
-	return view.OperatorFor(w.Operators, cluster.Namespace, cluster.Labels[names.WatchFilter])
+	return view.OperatorFor(w.operators(), cluster.Namespace, cluster.Labels[names.WatchFilter])
 }
 
 // Facts returns what was read in the terms of package view, as of now.
 func (w *World) Facts() *view.Facts {
-	now := w.reader.now()
+	now, operators := w.reader.now(), w.operators()
 	f := &view.Facts{
-		Now: now, Operator: w.Operators[0], Also: w.Operators[1:], Platform: w.platform, Limits: w.limits,
-		PoolsKnown: w.poolsKnown(),
+		Now: now, Operator: operators[0], Also: operators[1:], Platform: w.platform, Limits: w.limits,
+		PoolsKnown: w.poolsKnown(), LostSince: w.pulse.since(),
 	}
 	if w.Store == nil {
 		return f
@@ -83,7 +83,7 @@ func (w *World) snapshots(now time.Time) []vip.Snapshot {
 // poolsKnown reports whether all kinds of pools that the operator may choose from were read.
 func (w *World) poolsKnown() bool {
 	return !slices.ContainsFunc(w.unreadable, func(r capi.Resource) bool { return r != w.API.ClusterClasses() }) &&
-		!slices.ContainsFunc(w.Operators, func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown })
+		!slices.ContainsFunc(w.operators(), func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown })
 }
 
 func keyOf(namespace, name string) types.NamespacedName {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,8 +71,10 @@ func newReader(config *rest.Config) (*Reader, error) {
 type World struct {
 	API   capi.API
 	Store *state.Store
-	// Operators are the operator's installations, at least one.
+	// Operators are the operator's installations when the world was read, at least one.
 	Operators []view.Operator
+	// latest are they while the world is watched.
+	latest *atomic.Pointer[[]view.Operator]
 
 	reader   *Reader
 	platform view.Platform
@@ -80,6 +83,8 @@ type World struct {
 	scope string
 	// unreadable are the kinds that could not be read.
 	unreadable []capi.Resource
+	// pulse says whether the API server is there while the world is watched.
+	pulse *pulse
 }
 
 // Read reads the cluster once. Everything is read in all namespaces, because conflicts reach across them; where that is
@@ -110,7 +115,7 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	w := &World{reader: r}
+	w := &World{reader: r, pulse: &pulse{}, latest: &atomic.Pointer[[]view.Operator]{}}
 	// The first request says whether there is a cluster at all.
 	server, err := client.ServerVersion()
 	if err != nil {
@@ -144,6 +149,16 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	return limits
 }
 
+// operators are the operator's installations, as of the last time that somebody looked.
+func (w *World) operators() []view.Operator {
+	if w.latest != nil {
+		if latest := w.latest.Load(); latest != nil {
+			return *latest
+		}
+	}
+	return w.Operators
+}
+
 // Missing are the kinds that are not served; without them there is nothing to say about Clusters.
 func (w *World) Missing() []string { return w.platform.Missing }
 
@@ -163,6 +178,33 @@ func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, 
 		return nil, err
 	}
 	return namesOf(ctx, r.metadata.Resource(api.Cluster.WithResource(api.Clusters().Plural)).Namespace(namespace))
+}
+
+// PoolNames returns the names of the provider's pools: of the global ones, and of those in the namespace.
+func (r *Reader) PoolNames(ctx context.Context, namespace string) ([]string, error) {
+	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	api, _, err := (&discovery.Finder{Discovery: client}).Find()
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, kind := range []capi.Resource{api.GlobalPools(), api.NamespacedPools()} {
+		objects := r.metadata.Resource(kind.GroupVersion().WithResource(kind.Plural))
+		var list []string
+		if kind.Namespaced {
+			list, err = namesOf(ctx, objects.Namespace(namespace))
+		} else {
+			list, err = namesOf(ctx, objects)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, list...)
+	}
+	return found, nil
 }
 
 func namesOf(ctx context.Context, objects metadata.ResourceInterface) ([]string, error) {

@@ -45,6 +45,9 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 		return err
 	}
 	w.Store = store
+	asking := time.NewTicker(beat)
+	defer asking.Stop()
+	go w.pulse.run(ctx, asking.C, w.reader.ask, func() { ring(bell) })
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	for {
@@ -55,6 +58,10 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			if w.pulse.since().IsZero() { // else what was found before is more than nothing
+				operators, _ := w.reader.findOperators(ctx)
+				w.latest.Store(&operators)
+			}
 		case <-bell:
 			gather(ctx, bell)
 		}
@@ -64,24 +71,18 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 var errNotFilled = errors.New("interrupted before everything was read")
 
 // start runs the caches, waits until they are filled, and returns what rings when one changes.
-func start(ctx context.Context, sources []source, store *state.Store) (<-chan struct{}, error) {
+func start(ctx context.Context, sources []source, store *state.Store) (chan struct{}, error) {
 	bell := make(chan struct{}, 1)
-	ring := func() {
-		select {
-		case bell <- struct{}{}:
-		default:
-		}
-	}
 	for _, s := range sources {
 		_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: func(object any) {
 				if address, ok := object.(*capi.Address); ok {
 					store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
 				}
-				ring()
+				ring(bell)
 			},
-			UpdateFunc: func(_, _ any) { ring() },
-			DeleteFunc: func(any) { ring() },
+			UpdateFunc: func(_, _ any) { ring(bell) },
+			DeleteFunc: func(any) { ring(bell) },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("watch %s: %w", s.Plural, err)
@@ -92,6 +93,14 @@ func start(ctx context.Context, sources []source, store *state.Store) (<-chan st
 		}
 	}
 	return bell, nil
+}
+
+// ring says that something has changed.
+func ring(bell chan<- struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default: // it rings already
+	}
 }
 
 // gather waits for more changes for a moment, so that they are told together.

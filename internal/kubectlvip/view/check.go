@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
@@ -93,7 +94,7 @@ func checks() []check {
 		{"orphaned-claim", "every claim of the allocator belongs to a Cluster that exists", checkOrphans},
 		{"orphaned-address", "every IPAddress belongs to a claim that exists", checkOrphanedAddresses},
 		{"hold", "no control plane is paused for a VIP for ever", checkHolds},
-		{"cluster", "no Cluster waits for a VIP that it cannot get", checkClusters},
+		{"cluster", "no Cluster waits for a VIP that it cannot get, or waits for long", checkClusters},
 	}
 }
 
@@ -235,12 +236,29 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 			case names.ReasonPoolNotFound:
 				finding.Severity = SeverityWarning
 			default:
-				continue // it waits, and may be served in a moment
+				waited := f.Now.Sub(waitsSince(&s.Cluster, role.Role))
+				if waited < soon {
+					continue // it may be served in a moment
+				}
+				finding.Severity, finding.Message = SeverityWarning, role.Role+": "+role.Reason+" for "+Age(waited)+": "+role.Message
 			}
 			found = append(found, finding)
 		}
 	}
 	return found
+}
+
+// soon is how long a Cluster may wait before it is worth a word.
+const soon = 2 * time.Minute
+
+// waitsSince returns since when a role has no VIP: since its condition says so, else since there is the Cluster.
+func waitsSince(c *vip.Cluster, role string) time.Time {
+	for _, condition := range c.Conditions {
+		if condition.Type == names.ConditionType(role) && !condition.True {
+			return condition.Since
+		}
+	}
+	return c.Created
 }
 
 func checkManualHosts(f *Facts, _ *Permissions) []Finding {

@@ -2,7 +2,9 @@ package view_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -171,4 +173,33 @@ func TestListOfReleased(t *testing.T) {
 
 	f.Snapshots[0].Claims, f.Snapshots[0].Cluster.InUse = nil, true
 	assert.NotEmpty(t, view.List(&f, "")[0].Roles, "its machines may still answer")
+}
+
+// TestCheckOfWaiting: who waits for long is worth a word, who came just now is not.
+func TestCheckOfWaiting(t *testing.T) {
+	for name, test := range map[string]struct {
+		since time.Duration
+		want  []string
+	}{
+		"if it waits for a moment, should say nothing":     {time.Minute, nil},
+		"if it waits for long, should say for how long":    {10 * time.Minute, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 10m: "}},
+		"if nothing says since when, should go by its age": {0, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 60m: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := viptest.Snapshot(viptest.WithPools(), viptest.WithClaim(names.RoleControlPlane, "cp"))
+			if test.since > 0 {
+				s.Cluster.Conditions = []vip.Condition{{Type: names.ConditionType(names.RoleControlPlane), Since: viptest.Ago(test.since)}}
+			}
+			var found []string
+			for _, finding := range view.Check(&view.Facts{Now: viptest.Now, Snapshots: []vip.Snapshot{s}}, &view.Permissions{}).Findings {
+				if finding.Check == "cluster" && strings.Contains(finding.Message, names.RoleControlPlane) {
+					found = append(found, string(finding.Severity)+" "+finding.Object, finding.Message)
+				}
+			}
+			require.Len(t, found, len(test.want))
+			for i, want := range test.want {
+				assert.Contains(t, found[i], want)
+			}
+		})
+	}
 }

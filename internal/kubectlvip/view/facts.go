@@ -17,6 +17,8 @@ import (
 type Facts struct {
 	// Now is the moment.
 	Now time.Time
+	// LostSince is when the API server was last heard of, if it does not answer any more: the facts are of then.
+	LostSince time.Time
 
 	// Snapshots are what the decision about each Cluster rests on, by namespace and name.
 	Snapshots []vip.Snapshot

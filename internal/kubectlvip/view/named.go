@@ -43,6 +43,13 @@ func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, e
 	return named, nil
 }
 
+// Among returns those Clusters whose names are among the wanted.
+func Among(all, wanted []Cluster) []Cluster {
+	return slices.DeleteFunc(slices.Clone(all), func(c Cluster) bool {
+		return !slices.ContainsFunc(wanted, func(w Cluster) bool { return w.Namespace == c.Namespace && w.Name == c.Name })
+	})
+}
+
 func inNamespace(all []Cluster, namespace string) []Cluster {
 	clusters := []Cluster{}
 	for i := range all {

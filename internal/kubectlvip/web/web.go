@@ -45,9 +45,11 @@ type page struct {
 	// Name is that of the template, and Title what the browser shows.
 	Name, Title string
 	Now         time.Time
-	Operator    view.Operator
-	Platform    view.Platform
-	Limits      []string
+	// LostSince is when what is shown was so, if the API server does not answer any more.
+	LostSince time.Time
+	Operator  view.Operator
+	Platform  view.Platform
+	Limits    []string
 	// Live says that the page is drawn anew when something changes.
 	Live bool
 	// Body is what the page is about.
@@ -56,7 +58,7 @@ type page struct {
 
 func pageOf(f *view.Facts, name, title string, body any) *page {
 	return &page{
-		Name: name, Title: title, Now: f.Now, Operator: f.Operator, Platform: f.Platform, Limits: f.Limits, Live: name != pagePlan && name != pageReport, Body: body,
+		Name: name, Title: title, Now: f.Now, LostSince: f.LostSince, Operator: f.Operator, Platform: f.Platform, Limits: f.Limits, Live: name != pagePlan && name != pageReport, Body: body,
 	}
 }
 

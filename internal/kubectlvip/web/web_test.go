@@ -130,6 +130,22 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestLost: a page says how old it is when there is nothing newer to show.
+func TestLost(t *testing.T) {
+	a := atlas()
+	const says = "The API server does not answer."
+	for name, page := range pages(a) {
+		assert.NotContains(t, rendered(t, page), says, name)
+	}
+	a.Facts().LostSince = viptest.Ago(90 * time.Second)
+	for name, page := range pages(a) {
+		if text := rendered(t, page); name != "problem" && name != "report" {
+			assert.Contains(t, text, says+" What is shown is of 2026-03-01 11:58:30 UTC, 90s ago.", name)
+			assert.NotContains(t, text, "As of ", name)
+		}
+	}
+}
+
 func TestPoolPage(t *testing.T) {
 	text := rendered(t, pages(atlas())["pool"])
 	assert.Contains(t, text, `title="10.0.0.10: held, Cluster tenant/prod, role control-plane, claim tenant/vip-cp-prod`)
