@@ -5,19 +5,20 @@ import _ "embed"
 
 // Rules are all permissions of the operator, as YAML: lists of PolicyRules below the keys watched (namespaced kinds, in
 // every namespace that is watched), cluster (kinds outside of namespaces), diagnostics (for protected metrics), own (in
-// the operator's own namespace), extension and extensionOwn (the same for the runtime hooks) and metricsReader (not the operator's: what a scraper needs).
+// the operator's own namespace), extension and extensionOwn (the same for the runtime hooks) and metricsReader (not the
+// operator's: what a scraper needs).
 //
 //go:embed capi-vip-allocator/files/rbac.yaml
 var Rules []byte
 
-// Protection is the spec of the ValidatingAdmissionPolicy that keeps claims, as YAML. OPERATOR in it stands for the user
-// name of the operator's service account.
+// Protection is the spec of the ValidatingAdmissionPolicy that keeps claims, as YAML. OPERATOR in it stands for the
+// user name of the operator's service account.
 //
 //go:embed capi-vip-allocator/files/protection.yaml
 var Protection string
 
-// Placeholder is the spec of the MutatingAdmissionPolicy that fills in a variable, as YAML. CLASS, NAMESPACE, VARIABLE and
-// VALUE in it stand for JSON.
+// Placeholder is the spec of the MutatingAdmissionPolicy that fills in a variable, as YAML. CLASS, NAMESPACE, VARIABLE
+// and VALUE in it stand for JSON.
 //
 //go:embed capi-vip-allocator/files/placeholder.yaml
 var Placeholder string

@@ -23,8 +23,8 @@ const (
 	titleKey      = "org.opencontainers.image.title"
 )
 
-// pushManifests puts the manifests into the registry as an artifact that a provider's fetchConfig.oci takes, beside the image
-// and under the same version, and writes its digest to manifests.digest for those who sign it.
+// pushManifests puts the manifests into the registry as an artifact that a provider's fetchConfig.oci takes, beside the
+// image and under the same version, and writes its digest to manifests.digest for those who sign it.
 func (r *release) pushManifests(ctx context.Context) error {
 	content, err := r.components()
 	if err != nil {

@@ -25,8 +25,8 @@ const user = "65532:65532"
 // imageFile is the name of the image's archive.
 func (r *release) imageFile() string { return fmt.Sprintf("%s_%s_image.tar", project, r.version) }
 
-// image makes the image for all platforms from nothing but the program and the licence, without a registry and without a
-// daemon, and writes it as an archive in the format of the OCI.
+// image makes the image for all platforms from nothing but the program and the licence, without a registry and without
+// a daemon, and writes it as an archive in the format of the OCI.
 func (r *release) image(ctx context.Context) error {
 	index, err := r.index(ctx)
 	if err != nil {

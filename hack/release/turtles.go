@@ -11,8 +11,8 @@ import (
 
 var errExample = errors.New("examples/turtles/air-gapped.yaml is not as it was")
 
-// turtles writes what one `kubectl apply` installs where Rancher Turtles runs: the release in a ConfigMap, and the example
-// of a CAPIProvider that selects it, with the image of this release.
+// turtles writes what one `kubectl apply` installs where Rancher Turtles runs: the release in a ConfigMap, and the
+// example of a CAPIProvider that selects it, with the image of this release.
 func (r *release) turtles(components []byte) error {
 	metadata, err := r.metadataContent()
 	if err != nil {

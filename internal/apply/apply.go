@@ -73,10 +73,10 @@ func (a Applied) err() error {
 
 // Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
 //
-// Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that lives,
-// a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of their
-// own, end it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions of a
-// plan tell of what it writes: where something failed, those of the next decision are written, which knows of it.
+// Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that
+// lives, a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of
+// their own, end it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions
+// of a plan tell of what it writes: where something failed, those of the next decision are written, which knows of it.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
 	lives := cluster.DeletionTimestamp == nil
 	s := arrange(plan.Actions, lives)

@@ -91,8 +91,8 @@ func (c *Cluster) boundAnnotations() bool {
 	return c.boundAddresses(ours) || cut
 }
 
-// boundAddresses leaves of annotations with several addresses as many as a Cluster may have, and of the others the first
-// address, from the annotation on that matters least.
+// boundAddresses leaves of annotations with several addresses as many as a Cluster may have, and of the others the
+// first address, from the annotation on that matters least.
 func (c *Cluster) boundAddresses(ours []string) bool {
 	further := func(key string) int {
 		if key == names.Claims || key == names.TopologyGate {

@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Decoding gives every object texts of its own and slices and maps with room to grow. In a cache nothing grows, and most texts
-// are the same in thousands of objects; without both, ten thousand Clusters take half as much memory.
+// Decoding gives every object texts of its own and slices and maps with room to grow. In a cache nothing grows, and
+// most texts are the same in thousands of objects; without both, ten thousand Clusters take half as much memory.
 
 // shared returns a text that is kept once for all who have it.
 func shared(text string) string {

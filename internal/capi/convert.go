@@ -108,8 +108,8 @@ func (s *ClusterStatus) place(i int) int {
 	return s.Places[i]
 }
 
-// own reports whether a condition is the allocator's. The type alone does not say so: another controller may report on a
-// VIP too.
+// own reports whether a condition is the allocator's. The type alone does not say so: another controller may report on
+// a VIP too.
 func own(condition metav1.Condition) bool {
 	return names.IsConditionType(condition.Type) && names.IsReason(condition.Reason)
 }

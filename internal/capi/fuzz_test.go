@@ -51,8 +51,9 @@ func FuzzClusterView(f *testing.F) {
 	})
 }
 
-// FuzzClaimAndAddress: whatever a claim and the IPAddress that it names look like, nothing is written to a Cluster but an IP
-// address in its canonical form, nothing is dropped that is read, and a condition stays one that Cluster API accepts.
+// FuzzClaimAndAddress: whatever a claim and the IPAddress that it names look like, nothing is written to a Cluster but
+// an IP address in its canonical form, nothing is dropped that is read, and a condition stays one that Cluster API
+// accepts.
 func FuzzClaimAndAddress(f *testing.F) {
 	const meta = `{"metadata":{"namespace":"tenant","name":"vip-cp-prod","uid":"c","labels":{"vip.capi.gorizond.io/role":"control-plane"},"ownerReferences":[{"kind":"Cluster","name":"prod","uid":"uid-of-prod","controller":true}]},`
 	f.Add([]byte(meta+`"spec":{"poolRef":{"apiGroup":"ipam.cluster.x-k8s.io","kind":"GlobalInClusterIPPool","name":"p"}},"status":{"addressRef":{"name":"a"}}}`),

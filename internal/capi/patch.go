@@ -227,8 +227,9 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 }
 
 // NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
-// spec.clusterName and the label, so that it minds a paused Cluster. For pools of the in-cluster provider it brings that
-// provider's finalizer along: a claim without it is put at the end of the queue again as soon as it has one (ADR 10).
+// spec.clusterName and the label, so that it minds a paused Cluster. For pools of the in-cluster provider it brings
+// that provider's finalizer along: a claim without it is put at the end of the queue again as soon as it has one (ADR
+// 10).
 func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
 	return &Claim{
 		TypeMeta: typeMeta(api.Claims()),
@@ -264,8 +265,8 @@ func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 	return apply(typeMeta(api.Claims()), &meta, metadata, nil)
 }
 
-// PatchOwner returns the JSON patch that has the claim name the Cluster that owns it at the version in use, or nil if it
-// does, or if another one owns it. It is refused if the ownerReference is not where it was, or says something else.
+// PatchOwner returns the JSON patch that has the claim name the Cluster that owns it at the version in use, or nil if
+// it does, or if another one owns it. It is refused if the ownerReference is not where it was, or says something else.
 func (c *Claim) PatchOwner(api API, cluster types.UID) ([]byte, error) {
 	owner := c.owner()
 	if owner == nil || owner.UID != cluster || owner.APIVersion == api.Cluster.String() {

@@ -18,9 +18,9 @@ func (p *Pool) PerCluster(role string) int { return poolconfig.Of(&p.ObjectMeta)
 // ClassKeys returns the names of the ClusterClasses the pool serves, for an index; see poolconfig.Keys.
 func (p *Pool) ClassKeys() []string { return poolconfig.Of(&p.ObjectMeta).ClassKeys() }
 
-// Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as the in-cluster
-// provider does it, the first and (IPv4) last address of the subnet. Entries that cannot be understood are left out; the
-// provider's webhook refuses them.
+// Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as the
+// in-cluster provider does it, the first and (IPv4) last address of the subnet. Entries that cannot be understood are
+// left out; the provider's webhook refuses them.
 func (p *Pool) Ranges() []vip.Range {
 	var set netipx.IPSetBuilder
 	for _, entry := range p.Spec.Addresses {
@@ -45,8 +45,8 @@ func (p *Pool) Ranges() []vip.Range {
 	return ranges
 }
 
-// removeReserved removes the network and broadcast address (IPv4) or the anycast address (IPv6) of the subnet of the lowest
-// address, unless the pool gives them away too.
+// removeReserved removes the network and broadcast address (IPv4) or the anycast address (IPv6) of the subnet of the
+// lowest address, unless the pool gives them away too.
 func (p *Pool) removeReserved(set *netipx.IPSetBuilder) {
 	all, err := set.IPSet() // the builder stays usable
 	if err != nil || len(all.Ranges()) == 0 || p.Spec.Prefix == 0 || p.Spec.AllocateReservedIPAddresses {

@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// longestRecord is how many bytes of the annotation with the record are read: more than as many addresses as a Cluster may
-// have take (vip.MostSlots).
+// longestRecord is how many bytes of the annotation with the record are read: more than as many addresses as a Cluster
+// may have take (vip.MostSlots).
 const longestRecord = 16 << 10
 
 // parseRecord reads the annotation that says which claim the VIP of each slot was written from: slot=UID, separated by

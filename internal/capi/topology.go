@@ -52,7 +52,8 @@ func (c *Cluster) Variables() map[string][]byte {
 }
 
 const (
-	// largestValue is how long a variable's value may be, as JSON, to be kept as it is: host and port with what may surround them.
+	// largestValue is how long a variable's value may be, as JSON, to be kept as it is: host and port with what may
+	// surround them.
 	largestValue = 512
 	// largestObject is how long one may be without what cannot be a host or a port.
 	largestObject = 8 << 10
@@ -60,7 +61,8 @@ const (
 	longestHost = 253
 )
 
-// trimValue drops from a variable's value what cannot hold a VIP: of an object lists and long texts, else all that is large.
+// trimValue drops from a variable's value what cannot hold a VIP: of an object lists and long texts, else all that is
+// large.
 func trimValue(raw []byte) []byte {
 	if len(raw) <= largestValue {
 		return raw
@@ -140,8 +142,8 @@ func (c *ClusterClass) Snapshot() *vip.ClusterClass {
 	return &vip.ClusterClass{ReadsVIP: uses.ReadsVIP, Variables: uses.Variables}
 }
 
-// uses finds out what a class does with VIPs. That patches mention one of our annotations, or a handler of our extension,
-// is enough: what a template makes of it, nobody can tell from outside.
+// uses finds out what a class does with VIPs. That patches mention one of our annotations, or a handler of our
+// extension, is enough: what a template makes of it, nobody can tell from outside.
 func (c *ClusterClass) uses() ClassUses {
 	annotation, handler := []byte(names.Domain+"/"), []byte("."+names.ExtensionName+`"`)
 	uses := ClassUses{ReadsVIP: slices.ContainsFunc(c.Spec.Patches, func(patch json.RawMessage) bool {
@@ -172,8 +174,8 @@ const (
 	mostPaths   = 4096
 )
 
-// flatten adds a schema and the schemas of its properties to types by dotted path. Where there are too many, the first in
-// the order of the alphabet are known.
+// flatten adds a schema and the schemas of its properties to types by dotted path. Where there are too many, the first
+// in the order of the alphabet are known.
 func flatten(types map[string]string, path string, schema Schema) {
 	if _, known := types[path]; len(path) > longestPath || !known && len(types) >= mostPaths {
 		return

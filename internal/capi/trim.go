@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 )
 
-// PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and makes views of those that come as
-// metadata only. A view in a cache knows its kind, which the API server leaves out in lists.
+// PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and makes views of those that come
+// as metadata only. A view in a cache knows its kind, which the API server leaves out in lists.
 func PoolTrimmer(resource Resource) func(any) (any, error) {
 	return func(object any) (any, error) {
 		if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
@@ -27,7 +27,8 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 
 // Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
 // is most of their size. It is a cache transform: it takes any object, trims the views among them in place, and never
-// fails; what it trims again stays as it is, since a list that comes as a watch is transformed twice. Nil and empty annotations stay what they are, because patches depend on the difference.
+// fails; what it trims again stays as it is, since a list that comes as a watch is transformed twice. Nil and empty
+// annotations stay what they are, because patches depend on the difference.
 func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:

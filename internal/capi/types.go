@@ -191,10 +191,10 @@ type PoolReference struct {
 	Name     string `json:"name"`
 }
 
-// ClaimStatus is the view of a claim's status. The conditions that a provider sets, if any, are in one of four places: it
-// writes the older or the newer form of them, and each version of the API keeps both. Those of the newer form are in
-// Conditions with v1beta2 and in V1Beta2 with v1beta1; those of the older form in Deprecated with v1beta2 and in Conditions
-// with v1beta1. The fields in use are the same in both forms.
+// ClaimStatus is the view of a claim's status. The conditions that a provider sets, if any, are in one of four places:
+// it writes the older or the newer form of them, and each version of the API keeps both. Those of the newer form are in
+// Conditions with v1beta2 and in V1Beta2 with v1beta1; those of the older form in Deprecated with v1beta2 and in
+// Conditions with v1beta1. The fields in use are the same in both forms.
 type ClaimStatus struct {
 	AddressRef NameReference      `json:"addressRef,omitempty"`
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

@@ -53,8 +53,8 @@ var (
 // cannot be read nothing is kept.
 //
 // A serving certificate is replaced a month before its end. An authority is followed by another one a year before its
-// end; the new one is in the bundle from then on, signs from a day later, and the old one stays in until it has ended. So
-// whatever clients have of the last day's bundles verifies whatever servers have of the last day's certificates.
+// end; the new one is in the bundle from then on, signs from a day later, and the old one stays in until it has ended.
+// So whatever clients have of the last day's bundles verifies whatever servers have of the last day's certificates.
 func Renew(data map[string][]byte, commonName string, hosts []string, now time.Time) (map[string][]byte, bool, error) {
 	authorities, err := parseAuthorities(data)
 	if err != nil {

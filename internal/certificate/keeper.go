@@ -76,8 +76,8 @@ func (s *Keeper) Bundle() []byte {
 	return s.data[BundleKey]
 }
 
-// Keep looks at the source every period until ctx ends: a new certificate is in use everywhere within this time. What was
-// loaded stays in use while the source fails.
+// Keep looks at the source every period until ctx ends: a new certificate is in use everywhere within this time. What
+// was loaded stays in use while the source fails.
 func (s *Keeper) Keep(ctx context.Context, period time.Duration) {
 	said := ""
 	for {

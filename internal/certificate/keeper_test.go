@@ -17,7 +17,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/certificate/certificatetest"
 )
 
-// A server takes up the files of --webhook-cert-dir, and new ones without a restart; what cannot be used changes nothing.
+// A server takes up the files of --webhook-cert-dir, and new ones without a restart; what cannot be used changes
+// nothing.
 func TestKeeperFromDirectory(t *testing.T) {
 	dir := t.TempDir()
 	serving := certificate.NewKeeper(certificate.Directory(dir), "test", slog.New(slog.DiscardHandler))

@@ -77,8 +77,8 @@ type Config struct {
 	outage <-chan struct{}
 }
 
-// namespaceOf returns where a kind is watched; empty means everywhere. Classes are, because a Cluster's may be in another
-// namespace.
+// namespaceOf returns where a kind is watched; empty means everywhere. Classes are, because a Cluster's may be in
+// another namespace.
 func (c *Config) namespaceOf(resource capi.Resource) string {
 	if !resource.Namespaced || resource == c.API.ClusterClasses() {
 		return ""

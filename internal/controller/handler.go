@@ -163,7 +163,8 @@ func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
 	return h.pace.warnings(key)
 }
 
-// next sees to it that the Cluster is looked at again when something is to be expected. An error that it returns does so too.
+// next sees to it that the Cluster is looked at again when something is to be expected. An error that it returns does
+// so too.
 func (h *handler) next(key types.NamespacedName, status vip.Status, err error) error {
 	switch {
 	case errors.Is(err, apply.ErrOutdated):
@@ -185,8 +186,8 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 	return nil
 }
 
-// refused returns the warnings of writes that the API server does not take, and will not take however often they are tried.
-// A write that came too late is none of these, though the API server may call it invalid as well.
+// refused returns the warnings of writes that the API server does not take, and will not take however often they are
+// tried. A write that came too late is none of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
 	if several, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, apply.ErrOutdated) {
 		var warnings []vip.Warning

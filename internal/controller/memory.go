@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// memory is what this process remembers of Clusters, one recollection of each. It makes the work calmer and never decides
-// whose an address is: it is lost with the process.
+// memory is what this process remembers of Clusters, one recollection of each. It makes the work calmer and never
+// decides whose an address is: it is lost with the process.
 type memory struct {
 	mu      sync.Mutex
 	records map[types.NamespacedName]*recollection

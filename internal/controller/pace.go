@@ -13,16 +13,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes, from the
-// first claim to the release. Only somebody who keeps undoing what was written makes it more.
+// writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes, from
+// the first claim to the release. Only somebody who keeps undoing what was written makes it more.
 const writesInARow = 30
 
 // sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so
 // again, and each time providers see a Cluster that changes.
 const sameInARow = 5
 
-// pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as fast
-// as the API server lets them, at the cost of all other Clusters.
+// pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as
+// fast as the API server lets them, at the cost of all other Clusters.
 type pace struct {
 	*memory
 	// every is the time between two writes, once writesInARow are used up.

@@ -94,7 +94,8 @@ func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) (begins boo
 	return begins
 }
 
-// answer takes in what came of a probe, and reports whether that is news. What nobody wants to know any more is dropped.
+// answer takes in what came of a probe, and reports whether that is news. What nobody wants to know any more is
+// dropped.
 func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result probe.Result, why string) (news bool) {
 	p.of(cluster, func(r *recollection) {
 		one := r.probed[want.Address]

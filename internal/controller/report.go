@@ -62,8 +62,8 @@ func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan v
 	}
 }
 
-// warn reports warnings, each when it first appears. Of a Cluster that was there before this process, the first one goes
-// to the log only: a restart is no news.
+// warn reports warnings, each when it first appears. Of a Cluster that was there before this process, the first one
+// goes to the log only: a restart is no news.
 func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings []vip.Warning) {
 	slices.SortFunc(warnings, func(a, b vip.Warning) int { return cmp.Compare(a.Message, b.Message) })
 	text := fmt.Sprint(warnings)

@@ -47,7 +47,8 @@ type Reviewers struct {
 	Access authorizationclient.SubjectAccessReviewInterface
 }
 
-// NewReviewers makes Reviewers with a rate limit of their own, so that scrapes and controllers do not wait for each other.
+// NewReviewers makes Reviewers with a rate limit of their own, so that scrapes and controllers do not wait for each
+// other.
 func NewReviewers(config *rest.Config) (Reviewers, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil

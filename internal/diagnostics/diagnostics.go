@@ -1,5 +1,5 @@
-// Package diagnostics has the servers that say how the operator is: probes, metrics and profiles, and what every server of it
-// has in common.
+// Package diagnostics has the servers that say how the operator is: probes, metrics and profiles, and what every server
+// of it has in common.
 package diagnostics
 
 import (

@@ -51,7 +51,8 @@ func (h *Health) AddReadyCheck(name string, check Check) {
 }
 
 // Handler answers /healthz (also as /livez, its newer name in Kubernetes) and /readyz with a line for each check, as
-// Kubernetes' components do, and status 200 or 503. The reasons of failures stand in the log only: probes are open to anyone.
+// Kubernetes' components do, and status 200 or 503. The reasons of failures stand in the log only: probes are open to
+// anyone.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	live := h.handle("healthz", func() []*namedCheck { return h.live })

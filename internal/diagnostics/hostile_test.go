@@ -24,7 +24,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// quick is the patience of servers under test: short for a test, and long enough for a client that behaves on a busy machine.
+// quick is the patience of servers under test: short for a test, and long enough for a client that behaves on a busy
+// machine.
 const quick = time.Second
 
 // target is one of the operator's servers, with a request that it answers.
@@ -99,7 +100,8 @@ func (s target) answers(t *testing.T) {
 	assert.Equal(t, s.status, s.ask(t, s.connect(t), "Connection: close\r\n"))
 }
 
-// ask sends a request with more headers and returns the status of the answer, or 0 if the connection is closed without one.
+// ask sends a request with more headers and returns the status of the answer, or 0 if the connection is closed without
+// one.
 func (s target) ask(t *testing.T, connection net.Conn, headers string) int {
 	t.Helper()
 	_, err := fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", s.method, s.path, headers)

@@ -54,8 +54,8 @@ type Spec struct {
 	Logger     *slog.Logger
 }
 
-// Listen binds a server. One that is switched off is not bound and has nothing to serve, but can be used all the same. An
-// address that cannot be bound is an error that says what to do.
+// Listen binds a server. One that is switched off is not bound and has nothing to serve, but can be used all the same.
+// An address that cannot be bound is an error that says what to do.
 func Listen(ctx context.Context, spec Spec) (*Server, error) {
 	server := &Server{name: spec.Name, logger: spec.Logger.With("server", spec.Name)}
 	if options.IsOff(spec.Address) {

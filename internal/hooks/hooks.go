@@ -1,5 +1,5 @@
-// Package hooks is the runtime extension of Cluster API as a server: it shows a certificate, registers itself with Cluster
-// API, and keeps the caches that package answer answers from.
+// Package hooks is the runtime extension of Cluster API as a server: it shows a certificate, registers itself with
+// Cluster API, and keeps the caches that package answer answers from.
 package hooks
 
 import (
@@ -44,16 +44,16 @@ type Config struct {
 	Options *options.Options
 	// REST is how to reach the API server.
 	REST *rest.Config
-	// Read fills caches, gives them to keep while they are filled, and nil while they are not, until ctx ends or others are
-	// needed, which is no error.
+	// Read fills caches, gives them to keep while they are filled, and nil while they are not, until ctx ends or others
+	// are needed, which is no error.
 	Read    func(ctx context.Context, keep func(*state.Store)) error
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
 
-// Hooks is the runtime extension of one replica. All replicas answer, since Cluster API's requests go to any of them, each
-// from caches of its own, whether it leads or not: an answer depends on nothing that a change of leaders interrupts. Only
-// the leader writes the ExtensionConfig.
+// Hooks is the runtime extension of one replica. All replicas answer, since Cluster API's requests go to any of them,
+// each from caches of its own, whether it leads or not: an answer depends on nothing that a change of leaders
+// interrupts. Only the leader writes the ExtensionConfig.
 type Hooks struct {
 	Config
 
@@ -98,8 +98,8 @@ func (h *Hooks) Ready() error {
 	return nil
 }
 
-// AnswersAnyway reports whether this replica has waited for its caches as long as an answer may depend on them. Behind a
-// Service without any replica, Cluster API would wait for every call, and not start again; see answer.BenefitOfDoubt.
+// AnswersAnyway reports whether this replica has waited for its caches as long as an answer may depend on them. Behind
+// a Service without any replica, Cluster API would wait for every call, and not start again; see answer.BenefitOfDoubt.
 func (h *Hooks) AnswersAnyway() bool { return time.Since(h.started) > answer.BenefitOfDoubt }
 
 // keep takes the caches over, or that there are none.

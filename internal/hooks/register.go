@@ -113,8 +113,8 @@ func newClients(config *rest.Config, ownerName string) (*clients, error) {
 	return &clients{core: core, dynamic: others, discovery: finder, ownerName: ownerName}, nil
 }
 
-// owner refers to the ClusterRole with which all that the runtime extension has made goes: an uninstall removes it, and the
-// garbage collector what it owns, when the operator itself has lost its pods and its permissions already.
+// owner refers to the ClusterRole with which all that the runtime extension has made goes: an uninstall removes it, and
+// the garbage collector what it owns, when the operator itself has lost its pods and its permissions already.
 func (c *clients) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 	role, err := c.dynamic.Resource(clusterRoles).Get(ctx, c.ownerName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -142,8 +142,8 @@ type registrar struct {
 	served schema.GroupVersion
 }
 
-// run registers the extension with Cluster API, keeps it registered until ctx ends, and takes it away then if the operator
-// is on its way out.
+// run registers the extension with Cluster API, keeps it registered until ctx ends, and takes it away then if the
+// operator is on its way out.
 func (r *registrar) run(ctx context.Context, period time.Duration) {
 	said, filled := "", r.filled
 	for ctx.Err() == nil {
@@ -267,8 +267,9 @@ func (r *registrar) leave(ctx context.Context) error {
 	return err
 }
 
-// isUninstalled reports whether the operator's Deployment is gone, going or has no replicas. Without the permission to look,
-// which an uninstall takes away too, it counts as gone. Outside of a pod there is no Deployment and no replica to come.
+// isUninstalled reports whether the operator's Deployment is gone, going or has no replicas. Without the permission to
+// look, which an uninstall takes away too, it counts as gone. Outside of a pod there is no Deployment and no replica to
+// come.
 func (r *registrar) isUninstalled(ctx context.Context) (bool, error) {
 	if r.place.namespace == "" {
 		return true, nil

@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// secretSource keeps a certificate of the operator's own making in a Secret, which all replicas share. Whoever comes first
-// makes it, and whoever sees first that it is time renews it.
+// secretSource keeps a certificate of the operator's own making in a Secret, which all replicas share. Whoever comes
+// first makes it, and whoever sees first that it is time renews it.
 type secretSource struct {
 	secrets corev1client.SecretInterface
 	hosts   []string

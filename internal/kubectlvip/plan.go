@@ -86,8 +86,8 @@ func plansOf(world *live.World, manifests []*capi.Cluster, now time.Time) ([]vie
 	return plans, nil
 }
 
-// readManifests returns the Clusters of files, of directories and of what addresses lead to, as kubectl reads them, in the
-// namespace that they name or in the given one.
+// readManifests returns the Clusters of files, of directories and of what addresses lead to, as kubectl reads them, in
+// the namespace that they name or in the given one.
 func (a *app) readManifests(from *resource.FilenameOptions, namespace string) ([]*capi.Cluster, error) {
 	if len(from.Filenames) == 0 {
 		return nil, badInput(errors.New("which manifest? name it with -f FILE; -f - reads standard input"))

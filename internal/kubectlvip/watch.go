@@ -24,8 +24,8 @@ type watched struct {
 	namespaces bool
 }
 
-// watchList shows the list and every change until ctx ends: on a terminal as a table that changes in place, elsewhere as
-// the rows that have changed, as kubectl does.
+// watchList shows the list and every change until ctx ends: on a terminal as a table that changes in place, elsewhere
+// as the rows that have changed, as kubectl does.
 func (a *app) watchList(ctx context.Context, world *live.World, w watched) error {
 	show := a.changesOnly(w)
 	if _, _, ok := a.terminal(); ok && a.forPeople() {
@@ -51,7 +51,8 @@ func (a *app) inPlace(w watched) func(*view.Facts) error {
 	}
 }
 
-// redraw writes lines over those drawn before. Long lines are cut by the terminal, so that the number of lines stays known.
+// redraw writes lines over those drawn before. Long lines are cut by the terminal, so that the number of lines stays
+// known.
 func redraw(out io.Writer, lines []string, drawn *int) error {
 	var text strings.Builder
 	text.WriteString("\x1b[?7l")

@@ -10,14 +10,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens. From 8
-// client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the runtime
-// hooks, and whatever people put into the variables of Clusters.
+// deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens.
+// From 8 client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the
+// runtime hooks, and whatever people put into the variables of Clusters.
 const deepest = slog.Level(-7)
 
-// New returns the logger of the program: it writes lines of the given format to w, from the given level up.
-// No level is below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format means JSON.
-// It changes nothing global: see RouteLibraries.
+// New returns the logger of the program: it writes lines of the given format to w, from the given level up. No level is
+// below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format
+// means JSON. It changes nothing global: see RouteLibraries.
 func New(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
 	handling := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
 	if format == options.LogText {

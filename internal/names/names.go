@@ -35,20 +35,20 @@ const (
 	// namespace/*.
 	Clusters = Domain + "/clusters"
 
-	// Variables is the annotation with a comma-separated list of path=value: what the variables of a Cluster's topology must
-	// be for the pool to serve it.
+	// Variables is the annotation with a comma-separated list of path=value: what the variables of a Cluster's topology
+	// must be for the pool to serve it.
 	Variables = Domain + "/variables"
 
-	// Probe is the annotation with a comma-separated list of TCP ports: before an address of the pool is first written, the
-	// operator tries to connect to them, and does not write it if somebody answers.
+	// Probe is the annotation with a comma-separated list of TCP ports: before an address of the pool is first written,
+	// the operator tries to connect to them, and does not write it if somebody answers.
 	Probe = Domain + "/probe"
 
-	// PerCluster is the annotation with the number of addresses that a Cluster gets from a pool for each role but the control
-	// plane: 1 to MostAddresses, default 1.
+	// PerCluster is the annotation with the number of addresses that a Cluster gets from a pool for each role but the
+	// control plane: 1 to MostAddresses, default 1.
 	PerCluster = Domain + "/addresses-per-cluster"
 
-	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a dotted
-	// path into an object variable.
+	// HostVariable is the annotation with the ClusterClass variable that receives the address of a pool: a name, or a
+	// dotted path into an object variable.
 	HostVariable = Domain + "/host-variable"
 
 	// PortVariable is likewise the annotation with the variable that receives the port of the control plane endpoint.
@@ -58,8 +58,9 @@ const (
 	SeeAnnotation = "true"
 )
 
-// TopologyGate is the annotation on a Cluster whose endpoint is held back until its VIP is in the templates: the generation
-// that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint had without a host.
+// TopologyGate is the annotation on a Cluster whose endpoint is held back until its VIP is in the templates: the
+// generation that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint
+// had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
 // Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: slot=UID,
@@ -67,16 +68,16 @@ const TopologyGate = Domain + "/topology-gate"
 // manifest brought along.
 const Claims = Domain + "/claims"
 
-// ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this one, with
-// a dot between them.
+// ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this
+// one, with a dot between them.
 const ExtensionName = "capi-vip-allocator"
 
 // VariableManager is the name under which the variables of a role appear in managedFields. Each role has its own: a
 // server-side apply takes away what its manager applied before and leaves out now.
 func VariableManager(role string) string { return FieldManager + "-" + role }
 
-// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anybody delete it, who may.
-// The operator itself does not read it.
+// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anybody delete it, who
+// may. The operator itself does not read it.
 const AllowDeletion = Domain + "/allow-deletion"
 
 // ReleaseFinalizer is held on Clusters that hold or await a VIP, until their claims are gone.
@@ -104,8 +105,8 @@ const (
 	DeleteForMove = "clusterctl.cluster.x-k8s.io/delete-for-move"
 )
 
-// ReleaseAddress is the finalizer that the in-cluster IPAM provider holds on a claim until the address is back in the pool,
-// from sigs.k8s.io/cluster-api-ipam-provider-in-cluster/pkg/ipamutil.
+// ReleaseAddress is the finalizer that the in-cluster IPAM provider holds on a claim until the address is back in the
+// pool, from sigs.k8s.io/cluster-api-ipam-provider-in-cluster/pkg/ipamutil.
 const ReleaseAddress = "ipam.cluster.x-k8s.io/ReleaseAddress"
 
 // Condition reasons. A condition of the allocator is True only with one of the first two.
@@ -174,8 +175,8 @@ const (
 	// have been rendered without it.
 	EventVIPTakenAway = "VIPTakenAway"
 
-	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody gave
-	// it another value, or its schema wants another type.
+	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody
+	// gave it another value, or its schema wants another type.
 	EventVariableNotWritten = "VariableNotWritten"
 
 	// EventAddressShared is the warning on a Cluster whose VIP or endpoint was assigned to somebody else as well.

@@ -38,8 +38,8 @@ func ValidateRole(role string) error {
 // DNSEndpointName returns the name of the object that holds the DNS records of a Cluster, in its namespace.
 func DNSEndpointName(cluster string) string { return ClaimName(cluster, "dns") }
 
-// ValidateDNSName says why name cannot be a DNS name, or returns nil: labels of a-z, 0-9 and - with 63 characters each and
-// 253 in all (RFC 1035), the first of which may be a star.
+// ValidateDNSName says why name cannot be a DNS name, or returns nil: labels of a-z, 0-9 and - with 63 characters each
+// and 253 in all (RFC 1035), the first of which may be a star.
 func ValidateDNSName(name string) error {
 	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
 		if len(validation.IsDNS1123Label(label)) > 0 {
@@ -94,9 +94,9 @@ const conditionSuffix = "VIPReady"
 const shortControlPlane = "cp"
 
 // ClaimName returns the name of the claim for a Cluster and a slot: vip-cp-<cluster> for the control plane,
-// vip-<role>-<cluster> for the first address of another role, and vip-<number>-<role>-<cluster> for its further ones. No
-// role begins with a digit, so the further ones of a Cluster "prod" never meet the first one of a Cluster "prod-2". A
-// name that would exceed the limit of an object name, or that another role's name would collide with (a role called
+// vip-<role>-<cluster> for the first address of another role, and vip-<number>-<role>-<cluster> for its further ones.
+// No role begins with a digit, so the further ones of a Cluster "prod" never meet the first one of a Cluster "prod-2".
+// A name that would exceed the limit of an object name, or that another role's name would collide with (a role called
 // "cp"), is shortened and made unique with a hash, always the same for the same input.
 func ClaimName(cluster, slot string) string {
 	role, number, further := strings.Cut(slot, slotSeparator)

@@ -13,8 +13,8 @@ const (
 	claimPrefix   = "vip-"
 )
 
-// Slot names one of the addresses of a role, counted from 1: the first by the role itself, and the others by the role, a
-// dot and the number. A role has no dots.
+// Slot names one of the addresses of a role, counted from 1: the first by the role itself, and the others by the role,
+// a dot and the number. A role has no dots.
 func Slot(role string, number int) string {
 	if number <= 1 {
 		return role

@@ -8,10 +8,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// How much may be allocated before garbage is collected, beside what lives on. Nearly all of a large heap is caches that live
-// on, and a settled operator allocates little: less room than the 100 % that Go gives saves a third of the memory with ten
-// thousand Clusters and costs next to no CPU. A small heap gets more than that, since a few megabytes are nothing and a storm
-// would collect them all the time. Go lets a heap grow to 4 MiB times the percentage in any case, so that has a limit too.
+// How much may be allocated before garbage is collected, beside what lives on. Nearly all of a large heap is caches
+// that live on, and a settled operator allocates little: less room than the 100 % that Go gives saves a third of the
+// memory with ten thousand Clusters and costs next to no CPU. A small heap gets more than that, since a few megabytes
+// are nothing and a storm would collect them all the time. Go lets a heap grow to 4 MiB times the percentage in any
+// case, so that has a limit too.
 const (
 	gcRoom       = 16 << 20
 	gcMinPercent = 20
@@ -47,7 +48,8 @@ func (c *collector) adjust() {
 	}
 }
 
-// percentFor returns the GC percentage for a heap of which so many bytes live on; none are known to before the first collection.
+// percentFor returns the GC percentage for a heap of which so many bytes live on; none are known to before the first
+// collection.
 func percentFor(live uint64) int {
 	return int(min(max(gcMinPercent, gcRoom*100/max(live, 1)), gcMaxPercent))
 }

@@ -168,8 +168,8 @@ func (o *operator) run(ctx context.Context, servers []*diagnostics.Server) error
 	return err
 }
 
-// linger answers the hooks until the cluster's proxies have stopped sending to this replica. A call that is refused counts as
-// answered to Cluster API where the hook is one that may fail, and then a Cluster is created without its VIP.
+// linger answers the hooks until the cluster's proxies have stopped sending to this replica. A call that is refused
+// counts as answered to Cluster API where the hook is one that may fail, and then a Cluster is created without its VIP.
 func (o *operator) linger(ctx context.Context) {
 	o.logger.Info("answering runtime hooks a while longer", slog.Duration("time", hooksLinger))
 	select {
@@ -241,8 +241,8 @@ func (o *operator) read(ctx context.Context, keep func(*state.Store)) error {
 	return err
 }
 
-// whileServed finds out which APIs are served, waits for them if it must, and runs something with them until others are or
-// ctx ends.
+// whileServed finds out which APIs are served, waits for them if it must, and runs something with them until others are
+// or ctx ends.
 func (o *operator) whileServed(ctx context.Context, run func(context.Context, controller.Config) error) error {
 	// A connection of its own for every run: if the one before ended because a watch was dead, all connections of that
 	// time may be.

@@ -18,9 +18,9 @@ import (
 var ErrNoCluster = errors.New("no API server is known")
 
 // RESTConfig builds the configuration of the API client from --kubeconfig, else $KUBECONFIG, else the pod's service
-// account, with the rate limits of the options, the user agent capi-vip-allocator/VERSION and no compression. There is no
-// fallback to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go to
-// warnings. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
+// account, with the rate limits of the options, the user agent capi-vip-allocator/VERSION and no compression. There is
+// no fallback to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go
+// to warnings. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
 func (o *Options) RESTConfig(warnings rest.WarningHandler) (*rest.Config, error) {
 	config, err := o.loadRESTConfig()
 	if err != nil {

@@ -31,7 +31,8 @@ const (
 	DefaultControlPlanePort = vip.DefaultPort
 	// DefaultConcurrency is how many Clusters are worked on at once.
 	DefaultConcurrency = 10
-	// DefaultKubeAPIQPS is the sustained request rate; client-go's own default of 5 would throttle a storm of new Clusters.
+	// DefaultKubeAPIQPS is the sustained request rate; client-go's own default of 5 would throttle a storm of new
+	// Clusters.
 	DefaultKubeAPIQPS float32 = 200
 	// DefaultKubeAPIBurst is how far the request rate may be exceeded for a moment.
 	DefaultKubeAPIBurst = 400
@@ -99,7 +100,8 @@ type Options struct {
 	KubeAPIBurst int
 	// Namespace restricts the operator to the Clusters of one namespace; empty means all.
 	Namespace string
-	// WatchFilter restricts the operator to Clusters with this value of the label cluster.x-k8s.io/watch-filter; empty means all.
+	// WatchFilter restricts the operator to Clusters with this value of the label cluster.x-k8s.io/watch-filter; empty
+	// means all.
 	WatchFilter string
 	// Concurrency is how many Clusters are worked on at once.
 	Concurrency int
@@ -284,7 +286,8 @@ func (o *Options) completeAliases() {
 	}
 }
 
-// splitLeaderElectionID understands NAMESPACE/NAME, which is what cluster-api-operator writes into --leader-election-id.
+// splitLeaderElectionID understands NAMESPACE/NAME, which is what cluster-api-operator writes into
+// --leader-election-id.
 func (o *Options) splitLeaderElectionID() {
 	namespace, name, found := strings.Cut(o.leaderElectionID, "/")
 	if !found {

@@ -14,8 +14,8 @@ import (
 // Roles returns the valid roles that the pool serves, each once.
 func (k *Keys) Roles() []string { return k.roles(func(error) {}) }
 
-// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; of a pool that
-// serves all, vip.AnyClass alone.
+// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; of a pool
+// that serves all, vip.AnyClass alone.
 func (k *Keys) ClassKeys() []string {
 	var keys []string
 	known := map[string]bool{}

@@ -33,8 +33,8 @@ const (
 )
 
 const (
-	// MaxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may hold
-	// 256 KiB of them, and an event is to be read.
+	// MaxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may
+	// hold 256 KiB of them, and an event is to be read.
 	MaxProblems = 6
 	maxProblem  = 160
 
@@ -48,9 +48,9 @@ type Keys metav1.ObjectMeta
 // Of returns those of a pool.
 func Of(pool *metav1.ObjectMeta) *Keys { return (*Keys)(pool) }
 
-// Configure puts into pool what the labels and annotations that configure the allocator say. What is wrong is left out and
-// said in pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving it
-// out could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
+// Configure puts into pool what the labels and annotations that configure the allocator say. What is wrong is left out
+// and said in pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where
+// leaving it out could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
 func (k *Keys) Configure(pool *vip.Pool) {
 	c := &configuration{view: k, pool: pool}
 	c.keys(k.Labels, "label", names.PoolLabels)

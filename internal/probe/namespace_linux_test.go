@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests below run in network namespaces of their own: the test program runs itself anew, once as the one that probes and
-// once as a machine at the other end of a wire.
+// The tests below run in network namespaces of their own: the test program runs itself anew, once as the one that
+// probes and once as a machine at the other end of a wire.
 const (
 	partOf  = "PROBE_TEST_PART"
 	prober  = "prober"
@@ -66,8 +66,8 @@ func TestTryInNamespaces(t *testing.T) {
 	require.Contains(t, string(output), "--- PASS: TestTryInNamespaces/", "%s", output)
 }
 
-// wire are the commands that give the end of the prober its addresses and ways: to one address nobody on the wire answers
-// for, to one whose machine is gone, and to some that routers know nothing of, or let nobody through to.
+// wire are the commands that give the end of the prober its addresses and ways: to one address nobody on the wire
+// answers for, to one whose machine is gone, and to some that routers know nothing of, or let nobody through to.
 const wire = `link add here type veth peer name there
 link set lo up
 address add 10.99.0.1/24 dev here

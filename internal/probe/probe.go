@@ -100,8 +100,8 @@ func (p *Prober) next() func() {
 	return queue[0]
 }
 
-// Try connects to all ports of an address at once and tells what came of it, and why if it is Unknown. A connection that
-// is refused is an answer as well: somebody has the address.
+// Try connects to all ports of an address at once and tells what came of it, and why if it is Unknown. A connection
+// that is refused is an answer as well: somebody has the address.
 func Try(ctx context.Context, timeout time.Duration, addr netip.Addr, ports []uint16) (Result, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

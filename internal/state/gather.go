@@ -116,8 +116,8 @@ func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
-// classOf returns what the Cluster's class does with VIPs: nothing, if not all classes could be read and it is not among
-// those, and nil if it does not exist.
+// classOf returns what the Cluster's class does with VIPs: nothing, if not all classes could be read and it is not
+// among those, and nil if it does not exist.
 func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
 	class := cluster.Class()
 	object, ok, err := s.ClusterClasses.GetStore().GetByKey(class.String())
@@ -170,12 +170,12 @@ func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	return pools
 }
 
-// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims may
-// have any number of them name the Cluster as their owner.
+// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims
+// may have any number of them name the Cluster as their owner.
 const mostFurtherClaims = vip.MostRoles
 
-// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it owns
-// the first by name, each once.
+// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it
+// owns the first by name, each once.
 func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Time) []*capi.Claim {
 	known := sets.New[string]()
 	keys := make([]string, 0, 4)
@@ -220,8 +220,8 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	return claims
 }
 
-// addressOf returns the IPAddress that a claim names, else the one of the claim's own name, which the in-cluster provider
-// makes before it tells the claim; or nil.
+// addressOf returns the IPAddress that a claim names, else the one of the claim's own name, which the in-cluster
+// provider makes before it tells the claim; or nil.
 func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 	name := cmp.Or(claim.Status.AddressRef.Name, claim.Name)
 	object, ok, err := s.Addresses.GetStore().GetByKey(claim.Namespace + "/" + name)
@@ -283,8 +283,8 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// settled reports whether no claim of a Cluster is about to back or to overwrite what it carries for a role: each of the
-// addresses has one that an IPAddress answers, or those that have none are more than it awaits.
+// settled reports whether no claim of a Cluster is about to back or to overwrite what it carries for a role: each of
+// the addresses has one that an IPAddress answers, or those that have none are more than it awaits.
 func (s *Store) settled(cluster *capi.Cluster, role string, awaited func() int, now time.Time) bool {
 	for i := range vip.Addrs(role, cluster.Annotations[names.Annotation(role)]) {
 		if !s.bound(cluster, names.Slot(role, i+1), now) {

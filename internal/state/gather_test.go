@@ -29,7 +29,8 @@ func crowded(tb testing.TB, class string) *Store {
 	return crowdedWith(tb, class, crowd, 1, func(n int) string { return fmt.Sprintf("10.0.0.%d", 1+n) })
 }
 
-// crowdedWith is crowded with so many Clusters, of which each has the n-th annotation name an address, and so many pools.
+// crowdedWith is crowded with so many Clusters, of which each has the n-th annotation name an address, and so many
+// pools.
 func crowdedWith(tb testing.TB, class string, clusters, pools int, address func(n int) string) *Store {
 	tb.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}

@@ -42,8 +42,8 @@ func newOverlay[T view](store cache.Store) *overlay[T] {
 	return &overlay[T]{cache: store, written: map[string]entry[T]{}}
 }
 
-// record takes in the answer to a write; mayBeNew says that the write may have made the object. The answer to any other write
-// may come after the object is gone, and then says nothing any more.
+// record takes in the answer to a write; mayBeNew says that the write may have made the object. The answer to any other
+// write may come after the object is gone, and then says nothing any more.
 func (o *overlay[T]) record(object T, mayBeNew bool, now time.Time) {
 	key := keyOf(object)
 	o.mu.Lock()

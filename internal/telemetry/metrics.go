@@ -101,8 +101,8 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 	return m
 }
 
-// Allocated counts a VIP that was written for the first time. waited is the time since its claim was created; it counts as
-// none where the clocks say that the claim is still to be.
+// Allocated counts a VIP that was written for the first time. waited is the time since its claim was created; it counts
+// as none where the clocks say that the claim is still to be.
 func (m *Metrics) Allocated(role string, waited time.Duration) {
 	m.allocations.WithLabelValues(role).Inc()
 	m.waits.Observe(max(waited, 0).Seconds())

@@ -262,8 +262,8 @@ func TestClaimInTheWayOfNothing(t *testing.T) {
 	}.run(t)
 }
 
-// What tells that an endpoint is ours must outlast the condition that says so, or the next decision takes it for somebody
-// else's (found by CHAOS_SEED=4146445625).
+// What tells that an endpoint is ours must outlast the condition that says so, or the next decision takes it for
+// somebody else's (found by CHAOS_SEED=4146445625).
 func TestHostThatIsOursStaysOurs(t *testing.T) {
 	changed := options(viptest.Served(), viptest.With(annotation(cp, "by-hand")))
 	noPool := func(s *vip.Snapshot) {

@@ -93,8 +93,8 @@ func below(name, wildcard string) bool {
 	return ok && strings.HasSuffix(name, domain)
 }
 
-// dns returns what brings the records of the Cluster in line with the VIPs it carries. What keeps a VIP from having a name
-// is said in the message of its role.
+// dns returns what brings the records of the Cluster in line with the VIPs it carries. What keeps a VIP from having a
+// name is said in the message of its role.
 func (a *allocation) dns(outcomes []outcome) []Action {
 	if a.Settings.DNS.BaseDomain == "" || !a.DNS.Served {
 		return nil
@@ -148,8 +148,8 @@ func (a *allocation) backs(o *outcome, addr netip.Addr) bool {
 	return slices.ContainsFunc(o.slots(), func(s RoleStatus) bool { return a.boundTo(a.ClaimFor(s.Slot)) == addr })
 }
 
-// carriedOrRestored returns the VIPs that the Cluster carries for a role, also where its annotation is being restored: a name that is in
-// use does not go and come back with it.
+// carriedOrRestored returns the VIPs that the Cluster carries for a role, also where its annotation is being restored:
+// a name that is in use does not go and come back with it.
 func (a *allocation) carriedOrRestored(o *outcome) []netip.Addr {
 	for _, action := range o.value {
 		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {

@@ -162,8 +162,8 @@ func TestConflictWithTheEndpointSaysBoth(t *testing.T) {
 	assert.Contains(t, message, "10.0.0.10")
 }
 
-// A port without a host is the user's wish for the endpoint to come, and Cluster API takes it away once the infrastructure
-// is there.
+// A port without a host is the user's wish for the endpoint to come, and Cluster API takes it away once the
+// infrastructure is there.
 func TestPortWithoutHost(t *testing.T) {
 	cpPool := viptest.WithPool("cp", cp)
 	lone := viptest.With(host("", 9345))

@@ -107,7 +107,8 @@ type Cluster struct {
 	// Topology is what the topology controller has rendered.
 	Topology Topology
 
-	// Variables are the values of spec.topology.variables as JSON, by name; those that are too large to be a VIP are empty.
+	// Variables are the values of spec.topology.variables as JSON, by name; those that are too large to be a VIP are
+	// empty.
 	Variables map[string][]byte
 
 	// VIPs are the values of the allocator's annotations, by role: an address, or several with commas between them.
@@ -246,8 +247,8 @@ type Pool struct {
 	// Variables are values that the variables of the Cluster's topology must have, all of them.
 	Variables []Variable
 
-	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port; empty
-	// for none.
+	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port;
+	// empty for none.
 	HostVariable, PortVariable string
 
 	// PerCluster is how many addresses a Cluster gets for each role but the control plane; 0 stands for 1.
@@ -265,8 +266,8 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of the Cluster
-	// does not come from its claim; Ranged says that they are.
+	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of the
+	// Cluster does not come from its claim; Ranged says that they are.
 	Offers []Range
 	Ranged bool
 
@@ -277,8 +278,8 @@ type Pool struct {
 	// to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
 
-	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may be any, and the
-	// pool may be more specific than it looks.
+	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may be
+	// any, and the pool may be more specific than it looks.
 	Unread bool
 
 	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.

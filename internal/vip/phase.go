@@ -243,9 +243,9 @@ func (r *sight) host() netip.Addr {
 }
 
 // provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it
-// is on record that we wrote one, or if our claim is bound to it, or to what our annotation or a variable says. The last
-// case is a host that was set by hand after we had written another: that may be in use, so it stays claimed.
-// While it is not known what the claim is bound to, the host may be ours.
+// is on record that we wrote one, or if our claim is bound to it, or to what our annotation or a variable says. The
+// last case is a host that was set by hand after we had written another: that may be in use, so it stays claimed. While
+// it is not known what the claim is bound to, the host may be ours.
 func (r *sight) provided() bool {
 	host, annotation := r.cluster.Endpoint.Host, r.cluster.VIPs[names.RoleControlPlane]
 	if r.role != names.RoleControlPlane || host == "" || SameAddr(host, annotation) || r.cluster.Written[r.role] != "" {

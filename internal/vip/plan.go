@@ -40,8 +40,9 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	return plan
 }
 
-// postpone takes from the outcomes what is not to be written now. Variables come first and by themselves, those of one role
-// at a time. Annotations go with the endpoint, in one write, if that is about to come; what was there before does not wait.
+// postpone takes from the outcomes what is not to be written now. Variables come first and by themselves, those of one
+// role at a time. Annotations go with the endpoint, in one write, if that is about to come; what was there before does
+// not wait.
 func postpone(outcomes []outcome) {
 	variables := slices.IndexFunc(outcomes, func(o outcome) bool { return contains[SetVariables](o.value) })
 	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
@@ -70,8 +71,9 @@ func contains[Kind Action](actions []Action) bool {
 	return slices.ContainsFunc(actions, func(action Action) bool { _, ok := action.(Kind); return ok })
 }
 
-// carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first other
-// write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees to that.
+// carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first
+// other write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees
+// to that.
 func (a *allocation) carriesAny(outcomes []outcome) bool {
 	return slices.ContainsFunc(outcomes, func(o outcome) bool {
 		return o.holds && o.Phase != PhaseProvided && o.Phase != PhaseBorrowed && a.carried(o.Role) != ""

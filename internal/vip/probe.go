@@ -109,7 +109,8 @@ func (r *sight) phaseProbed() Phase {
 	return PhaseBound
 }
 
-// doProbing: the condition waits, since a probe takes a moment only. It stays what it is until then, also after a restart.
+// doProbing: the condition waits, since a probe takes a moment only. It stays what it is until then, also after a
+// restart.
 func (r *sight) doProbing(o *outcome) {
 	r.keepHost(o)
 	o.Address = r.addr.String()

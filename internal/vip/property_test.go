@@ -52,8 +52,8 @@ func TestEverythingIsReturned(t *testing.T) {
 	})
 }
 
-// Whatever version Clusters are served at, and whenever that changes: claims name their owners at it when all is at rest,
-// and nothing is written then.
+// Whatever version Clusters are served at, and whenever that changes: claims name their owners at it when all is at
+// rest, and nothing is written then.
 func TestOwnersAreRenewed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)

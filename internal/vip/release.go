@@ -70,8 +70,8 @@ func (a *allocation) released() Status {
 	return status.withConditions(a.cluster, nil, a.Now)
 }
 
-// releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it, but for
-// those that it was told to leave behind; nobody can answer on their addresses.
+// releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it,
+// but for those that it was told to leave behind; nobody can answer on their addresses.
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
@@ -94,9 +94,9 @@ func (a *allocation) claimsWhere(is func(*Claim) bool) []Claim {
 	return claims
 }
 
-// named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the Cluster
-// owns, because somebody wants it to go with it, is for the garbage collector, when the Cluster is gone. The role label may
-// have been changed by hand.
+// named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the
+// Cluster owns, because somebody wants it to go with it, is for the garbage collector, when the Cluster is gone. The
+// role label may have been changed by hand.
 func (a *allocation) named(claim *Claim) bool {
 	roles := []string{claim.Role, names.RoleControlPlane, names.RoleIngress}
 	for role := range a.cluster.VIPs {
@@ -111,8 +111,8 @@ func (a *allocation) named(claim *Claim) bool {
 	})
 }
 
-// orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it lived.
-// The garbage collector leaves such claims of a Cluster that is deleted without its dependents (kubectl delete
+// orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it
+// lived. The garbage collector leaves such claims of a Cluster that is deleted without its dependents (kubectl delete
 // --cascade=orphan), and nobody else would ever give their addresses back.
 func (a *allocation) orphaned(claim *Claim) bool {
 	if claim.Owner != nil || a.slotOf(claim) == "" {
@@ -147,9 +147,9 @@ func (a *allocation) carriedVIPs() []string {
 	return vips
 }
 
-// releasingMessage is the message of a condition until the VIP is back in its pool, and slowRelease is when a provider that
-// was asked for it deserves a word: later than it takes for the claims of a hundred Clusters that go at once, since a word is
-// a write.
+// releasingMessage is the message of a condition until the VIP is back in its pool, and slowRelease is when a provider
+// that was asked for it deserves a word: later than it takes for the claims of a hundred Clusters that go at once,
+// since a word is a write.
 const (
 	releasingMessage = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
 	slowRelease      = 30 * time.Second

@@ -3,8 +3,8 @@ package vip
 import "github.com/gorizond/capi-vip-allocator/internal/names"
 
 // renew has the claim of a role name the Cluster at the version in use. An ownerReference keeps the apiVersion of its
-// creation, and the garbage collector cannot look an owner up at a version that is served no more: it would neither take
-// the claim away with its Cluster nor tell anybody. A claim that is being written or deleted anyway is left alone.
+// creation, and the garbage collector cannot look an owner up at a version that is served no more: it would neither
+// take the claim away with its Cluster nor tell anybody. A claim that is being written or deleted anyway is left alone.
 func (a *allocation) renew(o *outcome) {
 	claim := a.ClaimFor(o.Slot)
 	if claim == nil || len(o.claim) > 0 || !a.misnames(claim) {

@@ -10,8 +10,8 @@ import (
 )
 
 // A pool may give a Cluster several addresses for a role. Each has a slot: a claim, a phase, and what that phase asks
-// for, as the one address of any other role has. What the role as a whole gets of it is put together here: one condition,
-// and one annotation with all addresses in the order of the slots, once all of them are there.
+// for, as the one address of any other role has. What the role as a whole gets of it is put together here: one
+// condition, and one annotation with all addresses in the order of the slots, once all of them are there.
 
 // MostSlots is how many addresses a Cluster gets for roles that have several: what is on record of them has to be read.
 const MostSlots = 128
@@ -29,8 +29,8 @@ func (a *allocation) bounded(slots []string, others int, o *[]Warning) []string 
 	return slots[:most]
 }
 
-// slots returns those of the addresses of the role that are needed, or that the Cluster has claims for: what a pool gives
-// less of later is not taken away.
+// slots returns those of the addresses of the role that are needed, or that the Cluster has claims for: what a pool
+// gives less of later is not taken away.
 func (r *sight) slots() []string {
 	if r.role == names.RoleControlPlane {
 		return []string{r.role}
@@ -73,8 +73,8 @@ func (a *allocation) slotOf(claim *Claim) string {
 	return slot
 }
 
-// together holds the claims for several addresses of a role back until there is room for all of them: some of them are of
-// no use, and keep others from theirs.
+// together holds the claims for several addresses of a role back until there is room for all of them: some of them are
+// of no use, and keep others from theirs.
 func (a *allocation) together(slots []outcome) {
 	for role := range byRole(slots) {
 		if len(role) == 1 {

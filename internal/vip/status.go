@@ -88,8 +88,8 @@ func (o *outcome) waiting(reason string, withheld time.Duration, format string, 
 	o.Ready, o.Reason, o.Message, o.withheld = false, reason, fmt.Sprintf(format, args...), withheld
 }
 
-// MaxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and whoever
-// reads it has enough long before; what others wrote, such as a provider about its trouble, may be longer.
+// MaxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and
+// whoever reads it has enough long before; what others wrote, such as a provider about its trouble, may be longer.
 const MaxMessage = 4096
 
 // Cut returns a text of at most limit bytes, with dots at its end where something is missing.

@@ -27,8 +27,8 @@ func one[T any](pick pick, of ...T) T { return of[pick(len(of))] }
 
 func rarely(pick pick) bool { return pick(8) == 0 }
 
-// anySnapshot returns a snapshot such as no world need ever come to: any pools, and at the names of the Cluster's claims
-// claims of any owner on any pool in any state. Pools of two namespaces may have the same name.
+// anySnapshot returns a snapshot such as no world need ever come to: any pools, and at the names of the Cluster's
+// claims claims of any owner on any pool in any state. Pools of two namespaces may have the same name.
 func anySnapshot(pick pick) vip.Snapshot {
 	s := viptest.Snapshot(viptest.With(func(c *vip.Cluster) { anyCluster(c, pick) }))
 	refs := []vip.PoolRef{viptest.GlobalRef("gone"), viptest.LocalRef("gone")}
@@ -132,8 +132,8 @@ func anyClaim(c *vip.Claim, pick pick, refs []vip.PoolRef) {
 	}
 }
 
-// Whatever there is: no claim is created, adopted or replaced onto a pool that is not for the Cluster's namespace, and no
-// claim with an address that a living Cluster needs is given up or moved.
+// Whatever there is: no claim is created, adopted or replaced onto a pool that is not for the Cluster's namespace, and
+// no claim with an address that a living Cluster needs is given up or moved.
 func TestNoPlanBreaksTenancyOrGivesUpWhatIsNeeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for range manySnapshots {
@@ -153,8 +153,8 @@ func TestAnySnapshotInAnyOrderGivesTheSamePlan(t *testing.T) {
 	})
 }
 
-// What a Cluster holds it keeps, whatever becomes of the pools: relabelled, for other classes, roles and tenants, of other
-// rank, emptied, deleted, gone, or outdone by better ones.
+// What a Cluster holds it keeps, whatever becomes of the pools: relabelled, for other classes, roles and tenants, of
+// other rank, emptied, deleted, gone, or outdone by better ones.
 func TestBoundClaimsStayWhateverBecomesOfPools(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)

@@ -50,7 +50,8 @@ func (p *Pool) BestTier() Tier {
 	return p.tier(named, func(entry Class) bool { return entry.Name != AnyClass })
 }
 
-// tier is the table of tiers: named says that the pool names the Cluster, and ofClass which of its entries name its class.
+// tier is the table of tiers: named says that the pool names the Cluster, and ofClass which of its entries name its
+// class.
 func (p *Pool) tier(named bool, ofClass func(Class) bool) Tier {
 	switch {
 	case named:

@@ -8,12 +8,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as soon
-// as the endpoint is valid and the infrastructure is there, and a machine that is built from a template without the VIP
-// never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API may copy
-// it to the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the control
-// plane object is paused through the topology (the hold); it is let go when the topology controller says that it has
-// rendered a generation that has everything (ADR 7).
+// A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as
+// soon as the endpoint is valid and the infrastructure is there, and a machine that is built from a template without
+// the VIP never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API
+// may copy it to the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the
+// control plane object is paused through the topology (the hold); it is let go when the topology controller says that
+// it has rendered a generation that has everything (ADR 7).
 
 // Pause says whether the topology of a Cluster pauses the control plane object.
 type Pause int
@@ -130,8 +130,8 @@ func (a *allocation) waitingForRelease() string {
 		a.cluster.Class, a.topologySaid())
 }
 
-// keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it away
-// at any time.
+// keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it
+// away at any time.
 func (a *allocation) keepPort(o *outcome) {
 	port, gate := a.cluster.Endpoint.Port, a.cluster.Gate
 	if o.Role != names.RoleControlPlane || !o.holds || a.cluster.Endpoint.Host != "" || port == 0 || port == gate.Port ||
@@ -147,8 +147,8 @@ func (a *allocation) rendersVIP(v *variables) bool {
 	return a.ClusterClass != nil && (a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.foreign)
 }
 
-// classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written to
-// the Cluster, but for its status, and takes seconds for it.
+// classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written
+// to the Cluster, but for its status, and takes seconds for it.
 func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && a.ClusterClass == nil }
 
 func (a *allocation) waitingForTopology(address string) string {

@@ -83,8 +83,8 @@ func (p *Pool) variablesFor(role string) (host, port string) {
 	return p.HostVariable, ""
 }
 
-// expect adds a value to those that are wanted, in the type that the class declares; nothing if the class does not declare
-// the variable. It returns the value that somebody else gave to it, or nil.
+// expect adds a value to those that are wanted, in the type that the class declares; nothing if the class does not
+// declare the variable. It returns the value that somebody else gave to it, or nil.
 func (a *allocation) expect(v *variables, path, want string) any {
 	declared, ok := a.ClusterClass.Variables[path]
 	if path == "" || !ok {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 )
 
-// TestClocksOfOthers: timestamps that others wrote lie years ahead or back. A Lease of a leader that is gone is taken over
-// all the same, and conditions neither stop the operator nor drive it.
+// TestClocksOfOthers: timestamps that others wrote lie years ahead or back. A Lease of a leader that is gone is taken
+// over all the same, and conditions neither stop the operator nor drive it.
 func TestClocksOfOthers(t *testing.T) {
 	const mostWrites = 20
 	e := onPlane(t)

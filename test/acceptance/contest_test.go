@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 )
 
-// often does something again and again, so many times a second, until the test or the returned function ends it. That one
-// returns how often it was done.
+// often does something again and again, so many times a second, until the test or the returned function ends it. That
+// one returns how often it was done.
 func often(t *testing.T, aSecond int, do func(ctx context.Context, n int) error) (end func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -57,8 +57,8 @@ func (s *scope) awaitTicks(what string, times func() int, want int) {
 	})
 }
 
-// TestEditedAllTheTime: a Cluster that somebody edits fifty times a second is served, nothing of what either side writes is
-// lost, and others are not held up.
+// TestEditedAllTheTime: a Cluster that somebody edits fifty times a second is served, nothing of what either side
+// writes is lost, and others are not held up.
 func TestEditedAllTheTime(t *testing.T) {
 	const aSecond, mostWrites = 50, 30
 	e := onPlane(t)
@@ -113,8 +113,8 @@ func number(text string) (n int) {
 	return n
 }
 
-// TestFoughtOver: whoever removes the annotations of a Cluster twenty times a second gets them back, but not twenty times a
-// second, and others are not held up.
+// TestFoughtOver: whoever removes the annotations of a Cluster twenty times a second gets them back, but not twenty
+// times a second, and others are not held up.
 func TestFoughtOver(t *testing.T) {
 	const aSecond, inARow = 20, 12
 	e := onPlane(t)

@@ -56,9 +56,9 @@ spec:
 `
 
 // exampleProvider is an IPAM provider with pool kinds of its own, which keeps Cluster API's IPAM contract: it answers
-// claims with IPAddresses, protects what it has given, takes back what is released, and says in a claim's Ready condition
-// how it fares. Pools in namespaces are those of a provider written against v1beta1 with conditions of the older form, as
-// most are; the global ones are those of a provider that writes the newer form.
+// claims with IPAddresses, protects what it has given, takes back what is released, and says in a claim's Ready
+// condition how it fares. Pools in namespaces are those of a provider written against v1beta1 with conditions of the
+// older form, as most are; the global ones are those of a provider that writes the newer form.
 type exampleProvider struct {
 	*env
 	quiet    dynamic.Interface // without the warnings that v1beta1 is deprecated

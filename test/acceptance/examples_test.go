@@ -27,7 +27,8 @@ import (
 
 const classExamples = "../../examples/clusterclass"
 
-// classExample is a directory of examples/clusterclass, which has pools, a class, and a Cluster named like the directory.
+// classExample is a directory of examples/clusterclass, which has pools, a class, and a Cluster named like the
+// directory.
 type classExample struct {
 	// providers are the files of testdata/providers with the kinds.
 	providers []string
@@ -126,7 +127,8 @@ func (s *scope) tryClass(name string, example classExample) {
 	assert.Equal(s.t, "eth0", environment["vip_interface"])
 }
 
-// provisions plays an infrastructure provider that is done before there is an address, and waits until Cluster API knows.
+// provisions plays an infrastructure provider that is done before there is an address, and waits until Cluster API
+// knows.
 func (s *scope) provisions(name string, resource schema.GroupVersionResource) {
 	s.t.Helper()
 	s.eventually("the infrastructure of "+name, func() error {
@@ -174,8 +176,8 @@ func TestFleetExample(t *testing.T) {
 	assert.Equal(t, s.ip(20), render(s.served("prod")))
 }
 
-// apply applies a file as it stands, in the test's namespace and at the versions that the stack serves, and returns what
-// the server made of it.
+// apply applies a file as it stands, in the test's namespace and at the versions that the stack serves, and returns
+// what the server made of it.
 func (s *scope) apply(file string) []*unstructured.Unstructured {
 	s.t.Helper()
 	text, err := os.ReadFile(file)
@@ -233,7 +235,8 @@ func endpointOf(object *unstructured.Unstructured) harness.Endpoint {
 	return (&harness.Cluster{Unstructured: object}).Endpoint()
 }
 
-// kubeVIP returns the environment of kube-vip from a control plane object's files; nil if its manifest is not there or is no Pod.
+// kubeVIP returns the environment of kube-vip from a control plane object's files; nil if its manifest is not there or
+// is no Pod.
 func kubeVIP(object *unstructured.Unstructured, path []string) map[string]string {
 	files, _, _ := unstructured.NestedSlice(object.Object, path...)
 	for _, entry := range files {

@@ -13,8 +13,8 @@ import (
 // mostWrites is more than the operator writes in the life of a Cluster.
 const mostWrites = 30
 
-// TestCrashPoints kills the operator in the middle of every write of a Cluster's life, before the API server has seen it and
-// after, and lets another go on: nothing is lost, leaked or there twice.
+// TestCrashPoints kills the operator in the middle of every write of a Cluster's life, before the API server has seen
+// it and after, and lets another go on: nothing is lost, leaked or there twice.
 func TestCrashPoints(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
@@ -35,8 +35,8 @@ func TestCrashPoints(t *testing.T) {
 	t.Cleanup(s.end) // with that one
 }
 
-// crash lives through a Cluster's life with an operator that dies at a write, and another after that. It reports whether
-// there was such a write.
+// crash lives through a Cluster's life with an operator that dies at a write, and another after that. It reports
+// whether there was such a write.
 func (s *scope) crash(name string, ofClass func(*harness.NewCluster), at int, after bool) bool {
 	s.t.Helper()
 	proxy, err := harness.NewWriteProxy(s.t.Context(), s.Plane, harness.User, at, after)
@@ -106,8 +106,8 @@ func (s *scope) orDead(proxy *harness.WriteProxy, dead *bool, die func() error, 
 	})
 }
 
-// TestTwoOperators lets two work at once, as when a Lease is ignored: no address twice, no claim twice, and in the end both
-// have nothing left to write.
+// TestTwoOperators lets two work at once, as when a Lease is ignored: no address twice, no claim twice, and in the end
+// both have nothing left to write.
 func TestTwoOperators(t *testing.T) {
 	const clusters = 40
 	e := onPlane(t)

@@ -22,8 +22,8 @@ import (
 // hookClusters is how many Clusters TestHooksUnderLoad creates; docs/performance.md speaks of 1,000.
 const hookClusters = "ACCEPTANCE_HOOK_CLUSTERS"
 
-// TestHooksUnderLoad creates many Clusters at once whose class names the hooks. Every one gets its VIP with the first write
-// of its InfraCluster, and the answers come in time although the machine has too much to do.
+// TestHooksUnderLoad creates many Clusters at once whose class names the hooks. Every one gets its VIP with the first
+// write of its InfraCluster, and the answers come in time although the machine has too much to do.
 func TestHooksUnderLoad(t *testing.T) {
 	clusters := 60
 	if text := os.Getenv(hookClusters); text != "" {
@@ -116,7 +116,8 @@ func quantile(family *dto.MetricFamily, label, value string, q float64) (count u
 	return count, bound
 }
 
-// logRuntimeSDK logs how long the calls took as Cluster API saw them, connections and the wait for its processor included.
+// logRuntimeSDK logs how long the calls took as Cluster API saw them, connections and the wait for its processor
+// included.
 func (s *scope) logRuntimeSDK() {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.Plane.CAPIMetricsURL(), http.NoBody)

@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// lower brings an object of Cluster API from v1beta2 to v1beta1, for a stack that serves nothing else: what an example uses
-// of it, no more.
+// lower brings an object of Cluster API from v1beta2 to v1beta1, for a stack that serves nothing else: what an example
+// uses of it, no more.
 func lower(object *unstructured.Unstructured) {
 	switch object.GetKind() {
 	case "CustomResourceDefinition":

@@ -78,8 +78,8 @@ func earlierOwner(cluster *harness.Cluster) map[string]any {
 // earlierCluster is a Cluster as v0.7.1 left it.
 type earlierCluster struct {
 	class string
-	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made, which nobody has adopted; half has a claim
-	// and no endpoint yet.
+	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made, which nobody has adopted; half has
+	// a claim and no endpoint yet.
 	optedOut, byHook, half bool
 }
 

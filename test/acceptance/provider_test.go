@@ -79,8 +79,8 @@ func TestWithoutProvider(t *testing.T) {
 	})
 }
 
-// TestWithoutInfrastructure is about what a Cluster has before its infrastructure is there: then Cluster API replaces an
-// endpoint that has a port and no host.
+// TestWithoutInfrastructure is about what a Cluster has before its infrastructure is there: then Cluster API replaces
+// an endpoint that has a port and no host.
 func TestWithoutInfrastructure(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))

@@ -71,8 +71,8 @@ func TestRestore(t *testing.T) {
 			}
 		}
 		s.restore(backup.objects)
-		// The garbage collector deletes the claims. Of the IPAddresses some stay, for their finalizer holds them until a claim of
-		// the name is there again.
+		// The garbage collector deletes the claims. Of the IPAddresses some stay, for their finalizer holds them until a
+		// claim of the name is there again.
 		s.eventually("each claim is made again", func() error {
 			for _, claim := range s.ClaimsIn(s.name) {
 				if owner := metav1.GetControllerOf(claim); owner == nil || owner.UID != s.get(claim.ClusterName()).GetUID() {
@@ -140,8 +140,8 @@ func (b backup) pools() (pools, rest []*unstructured.Unstructured) {
 	return pools, rest
 }
 
-// lose makes Clusters, one with a third role and one with a host of its own, backs everything up and lets it all go. None
-// has the lowest address of its pool: who allocates anew gets another.
+// lose makes Clusters, one with a third role and one with a host of its own, backs everything up and lets it all go.
+// None has the lowest address of its pool: who allocates anew gets another.
 func (s *scope) lose() backup {
 	s.t.Helper()
 	s.bothPools()

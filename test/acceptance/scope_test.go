@@ -70,8 +70,8 @@ func newScope(t *testing.T, e *env, operator *harness.Operator) *scope {
 	return s
 }
 
-// end deletes all that the test has made and fails it if anything stays. A test that starts its operator after the scope
-// asks for it earlier, as long as the operator runs.
+// end deletes all that the test has made and fails it if anything stays. A test that starts its operator after the
+// scope asks for it earlier, as long as the operator runs.
 func (s *scope) end() {
 	if s.ended {
 		return
@@ -184,8 +184,8 @@ func (s *scope) create(objects ...harness.Object) {
 	require.NoError(s.t, s.Create(s.t.Context(), objects...))
 }
 
-// pool creates a pool for the test's class and waits until the provider knows it. Its name begins with that of the test;
-// fields that matter may be set through change.
+// pool creates a pool for the test's class and waits until the provider knows it. Its name begins with that of the
+// test; fields that matter may be set through change.
 func (s *scope) pool(role string, first, last int, change ...func(*harness.NewPool)) string {
 	s.t.Helper()
 	pool := harness.NewPool{

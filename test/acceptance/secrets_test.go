@@ -19,8 +19,8 @@ import (
 // secretsInLog are tokens of service accounts, whole or as bytes in hexadecimal, keys, and the headers that carry them.
 var secretsInLog = regexp.MustCompile(`eyJ[\w-]{8,}\.|65 79 4a|PRIVATE KEY|LS0tLS1CRUdJTi|Bearer [^<]`)
 
-// TestNoSecretsInLogs: at the highest verbosity, with metrics for those who may and hooks with a certificate, the log holds
-// no token and no key, of ours or of others, and no value of a variable.
+// TestNoSecretsInLogs: at the highest verbosity, with metrics for those who may and hooks with a certificate, the log
+// holds no token and no key, of ours or of others, and no value of a variable.
 func TestNoSecretsInLogs(t *testing.T) {
 	const variable = "the-value-of-a-variable"
 	e := onPlane(t)

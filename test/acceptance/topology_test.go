@@ -43,8 +43,8 @@ func object(name, host, port string) map[string]any {
 	return variable
 }
 
-// reader creates a class that gets the VIP into its templates in one of the ways, and a pool for it. It returns what makes
-// Clusters of this class.
+// reader creates a class that gets the VIP into its templates in one of the ways, and a pool for it. It returns what
+// makes Clusters of this class.
 func (s *scope) reader(way string, first, last int) func(*harness.NewCluster) {
 	s.t.Helper()
 	reader := readers[way]
@@ -180,7 +180,8 @@ func TestVariables(t *testing.T) {
 	})
 }
 
-// strict creates pools of both roles for a class whose variable for the address of one of them takes none of its addresses.
+// strict creates pools of both roles for a class whose variable for the address of one of them takes none of its
+// addresses.
 func (s *scope) strict(role string) func(*harness.NewCluster) {
 	s.t.Helper()
 	class := s.name + "-strict"

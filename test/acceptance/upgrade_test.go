@@ -22,8 +22,8 @@ const (
 	upgraded = 50
 )
 
-// TestUpgradeInPlace upgrades Cluster API and the IPAM provider below an operator that runs, with Clusters that live: no VIP
-// changes, no claim is made or lost, conditions stay, healing and release go on, and writes are few.
+// TestUpgradeInPlace upgrades Cluster API and the IPAM provider below an operator that runs, with Clusters that live:
+// no VIP changes, no claim is made or lost, conditions stay, healing and release go on, and writes are few.
 func TestUpgradeInPlace(t *testing.T) {
 	if os.Getenv(upgradeVariable) == "" {
 		t.Skipf("takes long; set %s", upgradeVariable)
@@ -72,8 +72,8 @@ func upgrade(t *testing.T, path []plane.Stack) {
 	stop(t, operator)
 }
 
-// bothDeliveries creates Clusters of two classes, one that reads the VIP from an annotation and one that has a variable for
-// it, waits until they are served, and returns their names.
+// bothDeliveries creates Clusters of two classes, one that reads the VIP from an annotation and one that has a variable
+// for it, waits until they are served, and returns their names.
 func (s *scope) bothDeliveries(count int) []string {
 	s.t.Helper()
 	annotated, variable := s.name+"-annotation", s.name+"-variable"

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// TestEndOfV1Beta1 goes the way that ends with Cluster API 1.16: what an operator made where there was v1beta1 alone holds
-// when there is v1beta2, and when v1beta1 is gone.
+// TestEndOfV1Beta1 goes the way that ends with Cluster API 1.16: what an operator made where there was v1beta1 alone
+// holds when there is v1beta2, and when v1beta1 is gone.
 func TestEndOfV1Beta1(t *testing.T) {
 	e := onPlane(t)
 	if e.Plane.Stack() != plane.StackV1Beta2 {

@@ -71,8 +71,8 @@ func (b *bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
-// run takes all measurements. Runs with and without the operator take turns, so that both meet the same machine. With an
-// error it returns what was measured until then.
+// run takes all measurements. Runs with and without the operator take turns, so that both meet the same machine. With
+// an error it returns what was measured until then.
 func (b *bench) run(ctx context.Context) (*results, error) {
 	r := &results{options: b.options, machine: measure.DescribeMachine()}
 	storms := slices.Contains(b.options.only, partStorm)

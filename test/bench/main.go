@@ -1,6 +1,6 @@
 // Command bench measures the operator on a real control plane: against the floor, which is the same Clusters with
-// somebody who creates nothing but the claims, and against the targets of docs/performance.md. All figures come from one
-// plane on this machine; nothing leaves the loopback interface.
+// somebody who creates nothing but the claims, and against the targets of docs/performance.md. All figures come from
+// one plane on this machine; nothing leaves the loopback interface.
 package main
 
 import (

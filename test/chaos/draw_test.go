@@ -5,8 +5,8 @@ import "pgregory.net/rapid"
 // bits is how many coins are tossed for a number: enough for a list of a hundred things to be drawn from evenly.
 const bits = 16
 
-// between draws a number from first to last, each as likely as the other. rapid's own numbers are mostly small, which makes for
-// small examples, and here would do the first operations of the list over and over.
+// between draws a number from first to last, each as likely as the other. rapid's own numbers are mostly small, which
+// makes for small examples, and here would do the first operations of the list over and over.
 func between(rt *rapid.T, first, last int, label string) int {
 	number := 0
 	for _, coin := range rapid.SliceOfN(rapid.Bool(), bits, bits).Draw(rt, label) {

@@ -11,7 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// faults are what goes wrong beside the users' operations. What does not pass by itself lasts until all has to be quiet.
+// faults are what goes wrong beside the users' operations. What does not pass by itself lasts until all has to be
+// quiet.
 func faults() []operation {
 	fault := func(name string, weight int, do func(*chaos, context.Context) error) operation {
 		return operation{name: name, weight: weight, fault: true, do: func(c *chaos, _ *rapid.T) { c.disturb(name, do) }}

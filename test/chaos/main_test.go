@@ -44,8 +44,8 @@ type bounds struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// One case for each check. A case is not made smaller: it would have to be run again many times, and what the components
-	// do meanwhile would be something else each time.
+	// One case for each check. A case is not made smaller: it would have to be run again many times, and what the
+	// components do meanwhile would be something else each time.
 	for name, value := range map[string]string{
 		"rapid.checks": "1", "rapid.steps": strconv.Itoa(steps), "rapid.nofailfile": "true", "rapid.shrinktime": "0s",
 	} {
@@ -88,7 +88,8 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// testCase runs a case and reports how it ended. When it has failed rapid wants it to fail again and again; it does so at once.
+// testCase runs a case and reports how it ended. When it has failed rapid wants it to fail again and again; it does so
+// at once.
 func testCase(t *testing.T, s *stage, seed uint64) {
 	t.Helper()
 	var c *chaos

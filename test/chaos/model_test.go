@@ -8,8 +8,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// model is what was done so far, as far as it decides what can be done next and what has to be true. Nothing in it depends on
-// what the components made of it, so that a seed always gives the same operations.
+// model is what was done so far, as far as it decides what can be done next and what has to be true. Nothing in it
+// depends on what the components made of it, so that a seed always gives the same operations.
 type model struct {
 	clusters []*cluster
 	pools    []*pool
@@ -68,8 +68,8 @@ const (
 type pool struct {
 	name, namespace string
 	roles           []string
-	// wanted says that its labels shall name the class of the case, and serves that they do: the provider refuses all changes
-	// of a pool that some of its addresses in use are not of.
+	// wanted says that its labels shall name the class of the case, and serves that they do: the provider refuses all
+	// changes of a pool that some of its addresses in use are not of.
 	wanted, serves bool
 	// first and size are its addresses.
 	first, size int
@@ -133,8 +133,8 @@ func (m *model) quiet() {
 // stays says that a Cluster whose deletion was requested does not go.
 func (c *cluster) stays() bool { return c.paused || c.held }
 
-// serving returns the pools from which a role gets its addresses: those of the namespace if there are any, else the global
-// ones.
+// serving returns the pools from which a role gets its addresses: those of the namespace if there are any, else the
+// global ones.
 func (m *model) serving(role string) []*pool {
 	var global, own []*pool
 	for _, p := range m.pools {

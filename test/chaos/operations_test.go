@@ -261,7 +261,8 @@ func (c *chaos) unfinalize(_ *rapid.T, k *cluster) {
 	})
 }
 
-// setHost gives a Cluster a host if it has none. What it has a user does not change: nobody could tell that from a breach.
+// setHost gives a Cluster a host if it has none. What it has a user does not change: nobody could tell that from a
+// breach.
 func (c *chaos) setHost(_ *rapid.T, k *cluster) {
 	host := k.name + "-by-hand.example.com"
 	k.byHand = host

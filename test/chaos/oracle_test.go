@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/harness"
 )
 
-// asItHasToBe says what is not as the contract has it when all is quiet: each Cluster has what the pools can give it, or says
-// why not; nothing is there that nobody needs; and the pools count what is there.
+// asItHasToBe says what is not as the contract has it when all is quiet: each Cluster has what the pools can give it,
+// or says why not; nothing is there that nobody needs; and the pools count what is there.
 func (c *chaos) asItHasToBe() error {
 	for _, k := range c.clusters {
 		if err := c.clusterIsRight(k); err != nil {
@@ -136,9 +136,9 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 	return c.waits(claim, pools, said, controlPlane)
 }
 
-// lostByClusterAPI says that Cluster API cannot read its own objects of the Cluster. When a Cluster is
-// deleted while Cluster API makes them, and another of its name follows at once, Cluster API may write the references of the first
-// to the second, and the garbage collector takes what they name.
+// lostByClusterAPI says that Cluster API cannot read its own objects of the Cluster. When a Cluster is deleted while
+// Cluster API makes them, and another of its name follows at once, Cluster API may write the references of the first to
+// the second, and the garbage collector takes what they name.
 func lostByClusterAPI(cluster *harness.Cluster) bool {
 	return slices.ContainsFunc(cluster.Conditions(), func(condition metav1.Condition) bool {
 		return condition.Type == names.TopologyReconciled && condition.Status == metav1.ConditionFalse && strings.Contains(condition.Message, "not found")
@@ -313,8 +313,8 @@ func (c *chaos) heldByOther(cluster *harness.Cluster, claim *harness.Claim, valu
 	})
 }
 
-// reason is that of the condition of a role, or "" if there is none. A condition whose status does not go with its reason
-// counts as another.
+// reason is that of the condition of a role, or "" if there is none. A condition whose status does not go with its
+// reason counts as another.
 func reason(cluster *harness.Cluster, role string) string {
 	condition := cluster.Condition(role)
 	if condition == nil {

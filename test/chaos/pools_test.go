@@ -18,8 +18,8 @@ import (
 // largest is how many addresses a pool has at most: pools do not overlap by growing.
 const largest = 8
 
-// onPool makes an operation on one of the pools that are such. The provider's webhooks have to run for it, and Cluster API's for
-// claims.
+// onPool makes an operation on one of the pools that are such. The provider's webhooks have to run for it, and Cluster
+// API's for claims.
 func onPool(name string, weight int, such func(*pool) bool, do func(*chaos, *rapid.T, *pool)) operation {
 	choose := func(c *chaos) []*pool {
 		var chosen []*pool

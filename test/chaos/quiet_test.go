@@ -152,8 +152,8 @@ func (c *chaos) always(ctx context.Context) error {
 	return nil
 }
 
-// notEarly checks that no address went back before Cluster API had finished with its Cluster, unless a user or the garbage
-// collector has deleted a claim of the name too.
+// notEarly checks that no address went back before Cluster API had finished with its Cluster, unless a user or the
+// garbage collector has deleted a claim of the name too.
 func (c *chaos) notEarly(entries plane.Entries) error {
 	operator, others := map[string]bool{}, map[string]bool{}
 	for _, e := range entries.Writes() {

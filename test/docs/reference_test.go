@@ -150,8 +150,8 @@ func constantsByValue(t *testing.T) map[string]string {
 	return byValue
 }
 
-// constants returns the exported string constants of a package, with their values. It knows literals, and constants of the
-// same package with a literal behind them.
+// constants returns the exported string constants of a package, with their values. It knows literals, and constants of
+// the same package with a literal behind them.
 func constants(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -88,7 +88,8 @@ func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	assert.ElementsMatch(t, want, strings.Split(names, ", "))
 }
 
-// TestWhatIsLeftToTheNight: the tests that a change does not run on the oldest versions are there, and every night runs them.
+// TestWhatIsLeftToTheNight: the tests that a change does not run on the oldest versions are there, and every night runs
+// them.
 func TestWhatIsLeftToTheNight(t *testing.T) {
 	makefile := read(t, "../../Makefile")
 	_, list, found := strings.Cut(makefile, "SAME_ON_ALL :=")

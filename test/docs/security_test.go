@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/charts"
 )
 
-// TestPermissionsAreDocumented compares what docs/security.md says a stolen token can do with what the operator may: one line
-// for each rule, and none without.
+// TestPermissionsAreDocumented compares what docs/security.md says a stolen token can do with what the operator may:
+// one line for each rule, and none without.
 func TestPermissionsAreDocumented(t *testing.T) {
 	var rules map[string][]rbacv1.PolicyRule
 	require.NoError(t, yaml.UnmarshalStrict(charts.Rules, &rules))

@@ -25,8 +25,8 @@ type supported struct {
 	says  string
 }
 
-// shipped are the facts that nobody but their makers can tell (Rancher's and Turtles' charts, Cluster API's plan); they are
-// as of November 2026.
+// shipped are the facts that nobody but their makers can tell (Rancher's and Turtles' charts, Cluster API's plan); they
+// are as of November 2026.
 func shipped() []supported {
 	return []supported{
 		{"", "", "before 1.10", "", "", "", "**not**: templates cannot read a Cluster's annotations"},

@@ -24,8 +24,8 @@ const (
 	accounts = "system:serviceaccount:" + Namespace + ":"
 )
 
-// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own with a base
-// domain: just these, from the same file. Granting again is fine.
+// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own with a
+// base domain: just these, from the same file. Granting again is fine.
 func Grant(ctx context.Context, p *plane.Plane) error {
 	manifests, err := roles()
 	if err != nil {
@@ -88,8 +88,8 @@ func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...s
 	return nil
 }
 
-// Policy is the manifest of an admission policy of a kind, with its spec as YAML, and of the binding to everything. More
-// continues the flow map of the binding's spec.
+// Policy is the manifest of an admission policy of a kind, with its spec as YAML, and of the binding to everything.
+// More continues the flow map of the binding's spec.
 func Policy(kind, name, spec, more string) string {
 	return fmt.Sprintf(`
 apiVersion: admissionregistration.k8s.io/v1

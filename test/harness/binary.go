@@ -58,8 +58,8 @@ func buildOperator(ctx context.Context, root, path string, race bool) error {
 	return command(ctx, root, append(os.Environ(), cgo), "go", append(args, "./cmd/capi-vip-allocator")...)
 }
 
-// BuildOperatorOf builds the operator of another commit of this repository, with the modules that the commit names, below
-// a directory that is there already, and returns the path of the program.
+// BuildOperatorOf builds the operator of another commit of this repository, with the modules that the commit names,
+// below a directory that is there already, and returns the path of the program.
 func BuildOperatorOf(ctx context.Context, commit, dir string) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {

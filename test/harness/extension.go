@@ -29,8 +29,8 @@ func (w *World) ExtensionConfigs() dynamic.ResourceInterface {
 // Deployments is the resource of Deployment.
 var Deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
-// GrantExtension gives the accounts of the operator's namespace the roles that the chart adds for the runtime extension.
-// Granting again is fine.
+// GrantExtension gives the accounts of the operator's namespace the roles that the chart adds for the runtime
+// extension. Granting again is fine.
 func GrantExtension(ctx context.Context, p *plane.Plane) error {
 	var rules map[string][]rbacv1.PolicyRule
 	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(string(charts.Rules), "OWNER", names.ExtensionObjects)), &rules); err != nil {
@@ -75,8 +75,8 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serv
 	return nil
 }
 
-// ExtensionArgs are the arguments with which an operator serves runtime hooks on a free port of this machine, and the URL
-// of the hooks.
+// ExtensionArgs are the arguments with which an operator serves runtime hooks on a free port of this machine, and the
+// URL of the hooks.
 func ExtensionArgs(ctx context.Context) (args []string, url string, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

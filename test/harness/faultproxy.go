@@ -37,8 +37,9 @@ const (
 	FaultDelayed = "delayed"
 )
 
-// FaultProxy stands between an operator and the API server, and breaks what the operator may rely on no more than a network
-// keeps: that a request arrives, that it arrives once and soon, that its answer arrives, that a watch lives or ends.
+// FaultProxy stands between an operator and the API server, and breaks what the operator may rely on no more than a
+// network keeps: that a request arrives, that it arrives once and soon, that its answer arrives, that a watch lives or
+// ends.
 type FaultProxy struct {
 	*httpProxy
 
@@ -53,8 +54,8 @@ type FaultProxy struct {
 	lateKind string
 }
 
-// NewFaultProxy returns a proxy for the identity of an operator that passes everything on until it is told otherwise. The
-// seed fixes its dice. Close it when the operator is dead.
+// NewFaultProxy returns a proxy for the identity of an operator that passes everything on until it is told otherwise.
+// The seed fixes its dice. Close it when the operator is dead.
 func NewFaultProxy(ctx context.Context, p *plane.Plane, user string, seed uint64) (*FaultProxy, error) {
 	f := &FaultProxy{random: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}, streams: map[*stream]struct{}{}}
 	var err error
@@ -82,8 +83,8 @@ func (f *FaultProxy) Cut(cut bool) {
 // CutWatches ends all watches that are open and returns how many there were.
 func (f *FaultProxy) CutWatches() int { return f.each(func(s *stream) { s.end() }) }
 
-// StallWatches lets nothing more through on the watches that are open, without ending them: the operator sees silence. It
-// returns how many there were.
+// StallWatches lets nothing more through on the watches that are open, without ending them: the operator sees silence.
+// It returns how many there were.
 func (f *FaultProxy) StallWatches() int { return f.each(func(s *stream) { s.stall() }) }
 
 // Lag holds back what the watches of one kind, named by its plural, have to tell, and nothing else, until CatchUp: that
@@ -207,8 +208,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// carryOut has the API server carry a request out, whether or not the operator still waits for it, and tells nobody of the
-// answer.
+// carryOut has the API server carry a request out, whether or not the operator still waits for it, and tells nobody of
+// the answer.
 func (f *FaultProxy) carryOut(r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), waitDelay)
 	defer cancel()

@@ -68,9 +68,9 @@ func slotOf(claim *Claim) string {
 	return claim.Role()
 }
 
-// suspicion is two Clusters with one address. It is a breach, unless the next that is heard of the first shows that it had
-// given the address up before the other took it: a list tells of a change, and a queue by object may too, in another order than
-// that of the changes.
+// suspicion is two Clusters with one address. It is a breach, unless the next that is heard of the first shows that it
+// had given the address up before the other took it: a list tells of a change, and a queue by object may too, in
+// another order than that of the changes.
 type suspicion struct {
 	address string
 	holder  types.UID

@@ -31,8 +31,8 @@ type httpProxy struct {
 	server *http.Server
 }
 
-// newHTTPProxy begins to serve the requests of an operator's identity with a handler. Suffix tells its kubeconfig from those
-// of other proxies for the same identity.
+// newHTTPProxy begins to serve the requests of an operator's identity with a handler. Suffix tells its kubeconfig from
+// those of other proxies for the same identity.
 func newHTTPProxy(ctx context.Context, p *plane.Plane, user, suffix string, handler http.Handler) (*httpProxy, error) {
 	path, config, listener, err := between(ctx, p, user)
 	if err != nil {

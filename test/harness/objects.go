@@ -92,8 +92,8 @@ type NewClass struct {
 	Machines bool
 }
 
-// FromAnnotation is a patch that writes the VIP of the Cluster's annotation into its infrastructure and its control plane,
-// as soon as the annotation is there.
+// FromAnnotation is a patch that writes the VIP of the Cluster's annotation into its infrastructure and its control
+// plane, as soon as the annotation is there.
 func FromAnnotation(role string) map[string]any {
 	key := names.Annotation(role)
 	const annotations = ".builtin.cluster.metadata.annotations"
@@ -261,9 +261,9 @@ func (c NewCluster) topology(version string) map[string]any {
 	return topology
 }
 
-// NewClaim is an IPAddressClaim as somebody else than the allocator may make it. It has the provider's finalizer from the
-// beginning. Without one the API server deletes it at once even if the provider puts its finalizer on in the same moment and
-// then makes an IPAddress, which nobody takes back (ADR 10).
+// NewClaim is an IPAddressClaim as somebody else than the allocator may make it. It has the provider's finalizer from
+// the beginning. Without one the API server deletes it at once even if the provider puts its finalizer on in the same
+// moment and then makes an IPAddress, which nobody takes back (ADR 10).
 type NewClaim struct {
 	Namespace, Name string
 	// Pool is the name of a pool; of a namespaced one if Namespaced.

@@ -65,8 +65,8 @@ func NewProxy(ctx context.Context, p *plane.Plane, user string) (*Proxy, error) 
 	return proxy, nil
 }
 
-// between returns what a proxy for the identity of an operator begins with: the path of its kubeconfig and what that says,
-// and where the proxy listens.
+// between returns what a proxy for the identity of an operator begins with: the path of its kubeconfig and what that
+// says, and where the proxy listens.
 func between(ctx context.Context, p *plane.Plane, user string) (string, *clientcmdapi.Config, net.Listener, error) {
 	path, err := kubeconfig(ctx, p, user)
 	if err != nil {

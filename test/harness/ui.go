@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip"
 )
 
-// StartUI runs kubectl vip ui for the user of a kubeconfig. It returns the address that it prints, and what ends it as Ctrl-C
-// does and returns its exit code. What it says on stderr goes to log.
+// StartUI runs kubectl vip ui for the user of a kubeconfig. It returns the address that it prints, and what ends it as
+// Ctrl-C does and returns its exit code. What it says on stderr goes to log.
 func StartUI(kubeconfig string, log io.Writer) (address *url.URL, stop func() int, err error) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -33,7 +33,8 @@ func ReadUsage(pid int) (Usage, error) {
 		return Usage{}, fmt.Errorf("read the CPU time of a process: %w", err)
 	}
 	usage := Usage{RSS: kibibytes(string(status), "VmRSS:"), PeakRSS: kibibytes(string(status), "VmHWM:")}
-	// The name of the program is in parentheses and may hold anything; user and system time are the 12th and 13th after it.
+	// The name of the program is in parentheses and may hold anything; user and system time are the 12th and 13th after
+	// it.
 	const user, system = 11, 12
 	text := string(stat)
 	fields := strings.Fields(text[strings.LastIndex(text, ")")+1:])

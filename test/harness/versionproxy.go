@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// VersionProxy stands between an operator and the API server and hides a version of Cluster API's groups: what the operator
-// makes is then what it makes where Cluster API is too old for that version.
+// VersionProxy stands between an operator and the API server and hides a version of Cluster API's groups: what the
+// operator makes is then what it makes where Cluster API is too old for that version.
 type VersionProxy struct {
 	*httpProxy
 	reveals atomic.Bool

@@ -25,8 +25,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/plane"
 )
 
-// World is the objects on a plane: clients to change them, and a view of them that is kept up to date by watches, so that
-// waiting costs no requests and ends as soon as the API server tells.
+// World is the objects on a plane: clients to change them, and a view of them that is kept up to date by watches, so
+// that waiting costs no requests and ends as soon as the API server tells.
 type World struct {
 	Plane *plane.Plane
 	// Version is that of Cluster, claim and address.
@@ -269,7 +269,8 @@ func (w *World) Capacity(namespace, name string) (Capacity, bool) {
 	return Capacity{Total: number("total"), Used: number("used"), Free: number("free"), OutOfRange: number("outOfRange")}, found
 }
 
-// OnCluster has a function called for every change of a Cluster, one after the other; after is nil for one that is gone.
+// OnCluster has a function called for every change of a Cluster, one after the other; after is nil for one that is
+// gone.
 func (w *World) OnCluster(changed func(before, after *Cluster)) error {
 	wrap := func(object *unstructured.Unstructured) *Cluster {
 		if object == nil {
@@ -331,8 +332,8 @@ func (w *World) all(resource schema.GroupVersionResource, namespace string) []*u
 	return found
 }
 
-// Await waits until check returns nil. It calls check whenever a watch tells of a change, and now and then besides. When
-// ctx ends first it returns the last error of check.
+// Await waits until check returns nil. It calls check whenever a watch tells of a change, and now and then besides.
+// When ctx ends first it returns the last error of check.
 func (w *World) Await(ctx context.Context, check func() error) error {
 	for {
 		rung := w.bell.listen()
@@ -357,8 +358,8 @@ func (w *World) Events(ctx context.Context, namespace, cluster string) ([]corev1
 	return w.eventsOn(ctx, "Cluster", namespace, cluster)
 }
 
-// GlobalPoolEvents returns the events about a GlobalInClusterIPPool; as for all objects without a namespace, they are in
-// the namespace default.
+// GlobalPoolEvents returns the events about a GlobalInClusterIPPool; as for all objects without a namespace, they are
+// in the namespace default.
 func (w *World) GlobalPoolEvents(ctx context.Context, pool string) ([]corev1.Event, error) {
 	return w.eventsOn(ctx, "GlobalInClusterIPPool", metav1.NamespaceDefault, pool)
 }

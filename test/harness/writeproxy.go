@@ -24,9 +24,9 @@ type WriteProxy struct {
 	writes []string
 }
 
-// NewWriteProxy returns a proxy for the identity of an operator that stops the operator's at-th write, counted from 1: before
-// the API server sees it, or after the API server has done it and before the operator learns of it. Writes of events and
-// leases do not count. Close it when the operator is dead.
+// NewWriteProxy returns a proxy for the identity of an operator that stops the operator's at-th write, counted from 1:
+// before the API server sees it, or after the API server has done it and before the operator learns of it. Writes of
+// events and leases do not count. Close it when the operator is dead.
 func NewWriteProxy(ctx context.Context, p *plane.Plane, user string, at int, after bool) (*WriteProxy, error) {
 	w := &WriteProxy{Reached: make(chan struct{}), free: make(chan struct{}), at: at, after: after}
 	var err error

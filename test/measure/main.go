@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Main is the main function of a program: it reads the arguments and does what they ask for until an interrupt. It exits
-// with status 1 and one line after an error.
+// Main is the main function of a program: it reads the arguments and does what they ask for until an interrupt. It
+// exits with status 1 and one line after an error.
 func Main[Options any](program string, parse func(args []string) (Options, error), execute func(context.Context, Options) error) {
 	options, err := parse(os.Args[1:])
 	if errors.Is(err, pflag.ErrHelp) {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Section is a part of a report. Each row has one cell for what was measured, then the figures, and last perhaps the verdict.
+// Section is a part of a report. Each row has one cell for what was measured, then the figures, and last perhaps the
+// verdict.
 type Section struct {
 	Title string
 	Rows  [][]string

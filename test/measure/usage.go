@@ -31,7 +31,8 @@ type Meter struct {
 	begin       time.Time
 }
 
-// StartMeter begins to measure the processes of a plane, the operator unless it is nil, and this process under the name self.
+// StartMeter begins to measure the processes of a plane, the operator unless it is nil, and this process under the name
+// self.
 func StartMeter(p *plane.Plane, operator *harness.Operator, self string) *Meter {
 	m := &Meter{pids: map[string]int{self: os.Getpid()}, begin: time.Now()}
 	for _, component := range p.Status() {

@@ -169,8 +169,8 @@ func createCRD(ctx context.Context, client dynamic.Interface, crd *unstructured.
 	return waitServed(ctx, client.Resource(storedResource(crd)))
 }
 
-// replaceCRD puts a CRD in the place of one that is there, with the versions that it has and no others. What is stored may
-// need a program to convert it that does not run yet, so nobody waits until it can be listed.
+// replaceCRD puts a CRD in the place of one that is there, with the versions that it has and no others. What is stored
+// may need a program to convert it that does not run yet, so nobody waits until it can be listed.
 func replaceCRD(ctx context.Context, crds dynamic.ResourceInterface, crd *unstructured.Unstructured) error {
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		current, err := crds.Get(ctx, crd.GetName(), metav1.GetOptions{})

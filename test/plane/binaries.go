@@ -49,8 +49,8 @@ func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	return err
 }
 
-// Kubectl returns the path of kubectl, and builds it if that is needed. Of the options those count that say from where and
-// to where.
+// Kubectl returns the path of kubectl, and builds it if that is needed. Of the options those count that say from where
+// and to where.
 func Kubectl(ctx context.Context, options Options) (string, error) {
 	options, err := options.complete()
 	if err != nil {
@@ -118,8 +118,8 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	return result, nil
 }
 
-// buildAll builds what is missing, two groups beside each other: while one is linked, which takes one core, the other is
-// compiled.
+// buildAll builds what is missing, two groups beside each other: while one is linked, which takes one core, the other
+// is compiled.
 func buildAll(ctx context.Context, builder *build.Builder, sources []*source) error {
 	var missing []string
 	for _, s := range sources {
@@ -143,8 +143,8 @@ func buildAll(ctx context.Context, builder *build.Builder, sources []*source) er
 	return group.Wait()
 }
 
-// takePrebuilt takes the Kubernetes programs that are in the directory of assets, and returns the names of those that are
-// not.
+// takePrebuilt takes the Kubernetes programs that are in the directory of assets, and returns the names of those that
+// are not.
 func (b *binaries) takePrebuilt(assets string, log io.Writer) (missing []string) {
 	components := kubernetes()
 	for _, name := range slices.Sorted(maps.Keys(components)) {

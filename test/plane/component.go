@@ -33,8 +33,8 @@ const (
 	RKE2ControlPlane    Component = build.RKE2ControlPlane
 )
 
-// Components lists all components in the order in which they are started. Those of real providers are only in a plane that
-// was asked for them.
+// Components lists all components in the order in which they are started. Those of real providers are only in a plane
+// that was asked for them.
 func Components() []Component {
 	all := []Component{Etcd, APIServer, ControllerManager, CAPI, IPAM, FakeProvider}
 	for _, part := range parts() {

@@ -14,9 +14,9 @@ import (
 // clusterNameLabel is what Cluster API puts on every object of a Cluster.
 const clusterNameLabel = "cluster.x-k8s.io/cluster-name"
 
-// HoldDeletion makes the deletion of a Cluster wait until ReleaseDeletion: its infrastructure keeps a
-// finalizer, and Cluster API keeps its own on the Cluster. It waits until the Cluster owns its infrastructure: a Cluster
-// that is deleted before it knows of it would not wait.
+// HoldDeletion makes the deletion of a Cluster wait until ReleaseDeletion: its infrastructure keeps a finalizer, and
+// Cluster API keeps its own on the Cluster. It waits until the Cluster owns its infrastructure: a Cluster that is
+// deleted before it knows of it would not wait.
 func (p *Plane) HoldDeletion(ctx context.Context, namespace, cluster string) error {
 	return p.setHold(ctx, namespace, cluster, true)
 }

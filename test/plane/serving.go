@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// Serve has the API server serve the kinds of Cluster API core at a version, or serve them at it no more, as a release of
-// Cluster API does that drops it. It returns when that is so. Kinds that are stored at the version keep it, and so do
-// objects what they say of it: ownerReferences and managedFields.
+// Serve has the API server serve the kinds of Cluster API core at a version, or serve them at it no more, as a release
+// of Cluster API does that drops it. It returns when that is so. Kinds that are stored at the version keep it, and so
+// do objects what they say of it: ownerReferences and managedFields.
 func (p *Plane) Serve(ctx context.Context, version string, served bool) error {
 	client, err := dynamic.NewForConfig(p.admin)
 	if err != nil {

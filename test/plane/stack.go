@@ -32,8 +32,8 @@ const StackVariable = "PLANE_STACK"
 // Stacks lists all stacks.
 func Stacks() []Stack { return []Stack{StackCurrent, StackOldest, StackV1Beta2, StackV113, StackV112} }
 
-// Ends lists the stacks at both ends of what is supported: those that every change is tested on. The others are built only
-// when they are asked for.
+// Ends lists the stacks at both ends of what is supported: those that every change is tested on. The others are built
+// only when they are asked for.
 func Ends() []Stack { return []Stack{StackCurrent, StackOldest} }
 
 // StackFromEnv reads the stack of a test run from the environment; the default is StackCurrent.

@@ -10,8 +10,8 @@ import (
 )
 
 // Upgrade brings Cluster API and the IPAM provider to the versions of another stack in the order of clusterctl: the
-// programs end, their webhooks and roles go, CRDs are replaced, and the new programs start. All other objects stay. It must
-// not be called beside other methods.
+// programs end, their webhooks and roles go, CRDs are replaced, and the new programs start. All other objects stay. It
+// must not be called beside other methods.
 func (p *Plane) Upgrade(ctx context.Context, stack Stack) error {
 	options := p.options
 	options.Stack = stack

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// vSphereCredentials is where provider vSphere looks for the credentials of objects without an identity, in the directory
-// that it is started in.
+// vSphereCredentials is where provider vSphere looks for the credentials of objects without an identity, in the
+// directory that it is started in.
 const vSphereCredentials = "vsphere-credentials.yaml"
 
 // The vCenter's template, and how one logs in: with any name and password.

@@ -25,7 +25,8 @@ func writtenFiles(t *testing.T, userData string) []any {
 	return config.WriteFiles
 }
 
-// fileContent finds a file by its path, in a control plane object or in the configuration of cloud-init, and decodes it.
+// fileContent finds a file by its path, in a control plane object or in the configuration of cloud-init, and decodes
+// it.
 func fileContent(t *testing.T, files []any, is func(path string) bool) (string, bool) {
 	t.Helper()
 	for _, entry := range files {

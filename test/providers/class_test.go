@@ -21,7 +21,8 @@ const (
 	portVariable = "controlPlanePort"
 )
 
-// Templates of patches: fromAnnotation and fromVariable give the VIP, whenAnnotated is true while the annotation is there.
+// Templates of patches: fromAnnotation and fromVariable give the VIP, whenAnnotated is true while the annotation is
+// there.
 var (
 	vipAnnotation  = names.Annotation(names.RoleControlPlane)
 	fromAnnotation = `{{ index .builtin.cluster.metadata.annotations "` + vipAnnotation + `" }}`

@@ -69,8 +69,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newStage starts a plane with all providers and the operator on it. With the feature gate RuntimeSDK of Cluster API the
-// operator serves hooks.
+// newStage starts a plane with all providers and the operator on it. With the feature gate RuntimeSDK of Cluster API
+// the operator serves hooks.
 func newStage(ctx context.Context, options plane.Options) (*stage, error) {
 	options.Providers, options.Log = plane.Providers(), os.Stderr
 	p, err := plane.Start(ctx, options)
@@ -151,7 +151,8 @@ func (s *stage) credentials(ctx context.Context, name string) error {
 	return err
 }
 
-// end ends operator and plane, and says what is wrong with all that happened on it; if tests have failed it shows the logs.
+// end ends operator and plane, and says what is wrong with all that happened on it; if tests have failed it shows the
+// logs.
 func (s *stage) end(failed bool) error {
 	if failed {
 		fmt.Fprintln(os.Stderr, "the log of the operator ends with:\n"+s.operator.LogTail(40))

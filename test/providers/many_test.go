@@ -26,8 +26,8 @@ const (
 	lateClusters = 20
 )
 
-// slowVCenter are arguments of a vCenter that makes all wait: provider vSphere looks after one Cluster at a time for as long
-// as its call takes, and machines come late.
+// slowVCenter are arguments of a vCenter that makes all wait: provider vSphere looks after one Cluster at a time for as
+// long as its call takes, and machines come late.
 var slowVCenter = map[plane.Component][]string{plane.Simulator: {"--call-delay=200ms", "--machine-delay=10s"}}
 
 // Credentials that the infrastructure of slow Clusters waits for.
@@ -36,13 +36,13 @@ const (
 	lastCredentials = "last"
 )
 
-// Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines that
-// ever were are looked at: one that is built wrong and replaced is one too many.
+// Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines
+// that ever were are looked at: one that is built wrong and replaced is one too many.
 //
-// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, half of the Clusters
-// wait for credentials of the vCenter that come a moment before the pools, and half for some that come while endpoints are
-// being written. When they are there, infrastructure is provisioned in the moment in which something is written to the
-// Cluster, or when provider vSphere tries again.
+// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, half of the
+// Clusters wait for credentials of the vCenter that come a moment before the pools, and half for some that come while
+// endpoints are being written. When they are there, infrastructure is provisioned in the moment in which something is
+// written to the Cluster, or when provider vSphere tries again.
 func TestManyLate(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv(lateVariable), strconv.Itoa(lateClusters)))
 	require.NoError(t, err, lateVariable)
@@ -180,8 +180,8 @@ func (s *scope) machinesOf() map[string]string {
 	return clusters
 }
 
-// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and tells how long after the pool endpoints
-// and machines came.
+// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and tells how long after the pool
+// endpoints and machines came.
 func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	s.t.Helper()
 	vips := map[string]string{}
@@ -219,8 +219,8 @@ func since(begin time.Time, c *harness.Cluster, condition string) time.Duration 
 	return 0
 }
 
-// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by their names.
-// It looks once a second only: the list holds what all of them start with.
+// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by their
+// names. It looks once a second only: the list holds what all of them start with.
 func (s *scope) allRun(count int) (clusters map[string]string, all []plane.VirtualMachine) {
 	s.t.Helper()
 	var last string

@@ -269,7 +269,8 @@ func (s *scope) hasVIP(cluster, address string) {
 	assert.NotContains(s.t, c.GetAnnotations(), names.TopologyGate)
 }
 
-// startsWith checks what a machine of a name is built from: kube-vip, and the certificate's names in the configuration of kubeadm or RKE2.
+// startsWith checks what a machine of a name is built from: kube-vip, and the certificate's names in the configuration
+// of kubeadm or RKE2.
 func (s *scope) startsWith(name, bootstrap, address string) {
 	s.t.Helper()
 	files := writtenFiles(s.t, bootstrap)

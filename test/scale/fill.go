@@ -37,8 +37,8 @@ type tenant struct {
 
 func (t tenant) name() string { return fmt.Sprintf("tenant-%05d", t.number) }
 
-// address returns the address of one of the tenant's Clusters: each tenant has a network of its own, the lower half of it for
-// the control planes.
+// address returns the address of one of the tenant's Clusters: each tenant has a network of its own, the lower half of
+// it for the control planes.
 func (t tenant) address(role string, cluster int) string {
 	host := 1 + cluster
 	if role != names.RoleControlPlane {
@@ -165,8 +165,8 @@ func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 	return err
 }
 
-// instantiate creates an object from a template, in which each text is replaced by the one that follows it, writes its status,
-// and returns its UID.
+// instantiate creates an object from a template, in which each text is replaced by the one that follows it, writes its
+// status, and returns its UID.
 func (g *rig) instantiate(ctx context.Context, t template, namespace string, texts ...string) (string, error) {
 	path := fmt.Sprintf("/apis/%s/%s/namespaces/%s/%s", t.resource.Group, t.resource.Version, namespace, t.resource.Resource)
 	answer, err := g.raw.Post().AbsPath(path).SetHeader("Content-Type", "application/json").

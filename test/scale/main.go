@@ -1,9 +1,9 @@
-// Command scale measures the operator on a real control plane with up to ten thousand Clusters that are served already: what
-// it writes, computes and remembers while nothing happens, how it starts among them, how it serves one more, and whom a
-// changed pool wakes. All figures come from one plane on this machine; nothing leaves the loopback interface.
+// Command scale measures the operator on a real control plane with up to ten thousand Clusters that are served already:
+// what it writes, computes and remembers while nothing happens, how it starts among them, how it serves one more, and
+// whom a changed pool wakes. All figures come from one plane on this machine; nothing leaves the loopback interface.
 //
-// One Cluster is really served, by Cluster API, the IPAM provider and the operator. All others are copies of what became of
-// it, so they cannot differ from what is served; that the operator finds nothing to write is the proof.
+// One Cluster is really served, by Cluster API, the IPAM provider and the operator. All others are copies of what
+// became of it, so they cannot differ from what is served; that the operator finds nothing to write is the proof.
 package main
 
 import (

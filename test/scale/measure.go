@@ -116,7 +116,8 @@ const (
 	restWindow = 2 * time.Second
 )
 
-// rest waits until the operator has looked at Clusters so many times and looks at no more, and returns how often it has.
+// rest waits until the operator has looked at Clusters so many times and looks at no more, and returns how often it
+// has.
 func (g *rig) rest(ctx context.Context, operator *harness.Operator, times int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -153,8 +154,8 @@ func (g *rig) writes(ctx context.Context, since plane.Mark) (map[string]int, err
 	return ours.CountBy(plane.Entry.Request), nil
 }
 
-// others counts the writes of others since a mark to what the operator watches: Cluster API looks at its own Clusters now and
-// then, and may have something to say of them.
+// others counts the writes of others since a mark to what the operator watches: Cluster API looks at its own Clusters
+// now and then, and may have something to say of them.
 func (g *rig) others(ctx context.Context, since plane.Mark) (int, error) {
 	entries, err := g.plane.Audit().Since(ctx, since)
 	if err != nil {
@@ -239,7 +240,8 @@ func (g *rig) watch(ctx context.Context, operator *harness.Operator, f *figures,
 	}
 }
 
-// profile leaves profiles of the settled operator, if the user wants them: the CPU over one reconcile period, and the heap.
+// profile leaves profiles of the settled operator, if the user wants them: the CPU over one reconcile period, and the
+// heap.
 func (g *rig) profile(ctx context.Context, operator *harness.Operator, size int) error {
 	if g.options.profiles == "" {
 		return nil

@@ -73,7 +73,8 @@ func (g *rig) serveModel(ctx context.Context) error {
 	return operator.Kill()
 }
 
-// serve creates a Cluster in the model's namespace and waits until the operator and Cluster API have said that all is done.
+// serve creates a Cluster in the model's namespace and waits until the operator and Cluster API have said that all is
+// done.
 func (g *rig) serve(ctx context.Context, name string) error {
 	if err := g.create(ctx, harness.NewCluster{Namespace: modelTenant, Name: name, Class: modelTenant}); err != nil {
 		return err

@@ -53,8 +53,8 @@ type rig struct {
 	served int
 }
 
-// newRig starts a plane on which Cluster API and the IPAM provider look after the model's namespace only. So the copies, which
-// are elsewhere, stay as they are, while both go on to serve in that one namespace.
+// newRig starts a plane on which Cluster API and the IPAM provider look after the model's namespace only. So the
+// copies, which are elsewhere, stay as they are, while both go on to serve in that one namespace.
 func newRig(ctx context.Context, options *options) (_ *rig, err error) {
 	g := &rig{options: options, random: rand.New(rand.NewPCG(options.seed, 0))}
 	log := io.Discard
@@ -102,8 +102,8 @@ func (g *rig) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(g.options.progress, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
-// confineWebhooks has the webhooks of Cluster API and the IPAM provider called for the model's namespace only, as these two see
-// no other. Pools have no namespace: for them they are called as ever.
+// confineWebhooks has the webhooks of Cluster API and the IPAM provider called for the model's namespace only, as these
+// two see no other. Pools have no namespace: for them they are called as ever.
 func (g *rig) confineWebhooks(ctx context.Context) error {
 	selector := map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": modelTenant}}
 	for _, resource := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {

@@ -27,8 +27,8 @@ type template struct {
 	created, updated string
 }
 
-// newTemplate makes a template of an object as it was read. What the API server gives an object itself is left out, and its
-// generation, which is 1 in a copy, is corrected where the status speaks of it.
+// newTemplate makes a template of an object as it was read. What the API server gives an object itself is left out, and
+// its generation, which is 1 in a copy, is corrected where the status speaks of it.
 func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unstructured) (template, error) {
 	t := template{resource: resource}
 	copied := object.DeepCopy()
@@ -55,8 +55,8 @@ func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unst
 	return t, nil
 }
 
-// dateLater gives our conditions another time: the claims of a copy are made later than the model's, and a condition is never
-// older than the claim that it speaks of.
+// dateLater gives our conditions another time: the claims of a copy are made later than the model's, and a condition is
+// never older than the claim that it speaks of.
 func dateLater(value any, at string) {
 	switch value := value.(type) {
 	case map[string]any:

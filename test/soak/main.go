@@ -1,6 +1,7 @@
-// Command soak lets the operator live through the lives of a hundred thousand Clusters in minutes, against an API server in
-// memory and a stubbed IPAM provider, and looks whether anything of them stays behind: in its heap, among its goroutines, in
-// its metrics. The operator is the real program; what it remembers is measured from outside, by its own diagnostics.
+// Command soak lets the operator live through the lives of a hundred thousand Clusters in minutes, against an API
+// server in memory and a stubbed IPAM provider, and looks whether anything of them stays behind: in its heap, among its
+// goroutines, in its metrics. The operator is the real program; what it remembers is measured from outside, by its own
+// diagnostics.
 package main
 
 import (

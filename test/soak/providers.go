@@ -77,8 +77,8 @@ func object(version, kind, name string, spec map[string]any) map[string]any {
 	}
 }
 
-// clusterAPI takes Cluster API's finalizer off a Cluster whose deletion was requested, and collects what a Cluster that is gone
-// has left behind.
+// clusterAPI takes Cluster API's finalizer off a Cluster whose deletion was requested, and collects what a Cluster that
+// is gone has left behind.
 func (w *world) clusterAPI(kind watch.EventType, cluster *unstructured.Unstructured) {
 	key := types.NamespacedName{Namespace: cluster.GetNamespace(), Name: cluster.GetName()}
 	switch {

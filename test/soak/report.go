@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// mostForEach is how much the heap may grow with each Cluster that has come and gone, in bytes: less than the key of one in
-	// a map would take.
+	// mostForEach is how much the heap may grow with each Cluster that has come and gone, in bytes: less than the key of
+	// one in a map would take.
 	mostForEach = 40
 	// noise is by how much two measurements of one and the same heap may differ.
 	noise = 512 << 10
@@ -41,8 +41,8 @@ func (r *results) add(lived map[string]int, took time.Duration) {
 	r.took += took
 }
 
-// slope is by how many bytes the heap grows with each cycle: the median over the stretches between the samples. What every
-// Cluster leaves behind shows in all of them, a map or a history that once grows to its full size in one or two.
+// slope is by how many bytes the heap grows with each cycle: the median over the stretches between the samples. What
+// every Cluster leaves behind shows in all of them, a map or a history that once grows to its full size in one or two.
 func slope(samples []sample) float64 {
 	growth := make([]float64, 0, len(samples))
 	for i := range samples[1:] {

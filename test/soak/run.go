@@ -24,7 +24,8 @@ const (
 	restTimeout = 2 * time.Minute
 )
 
-// run lets Clusters come and go and looks at the operator now and then. With an error it returns what it saw until then.
+// run lets Clusters come and go and looks at the operator now and then. With an error it returns what it saw until
+// then.
 func run(ctx context.Context, options *options) (_ *results, err error) {
 	r := newResults()
 	dir, remove, err := tempDir()
@@ -97,8 +98,9 @@ func (s sample) String() string {
 		s.cycles, float64(s.heap)/(1<<20), float64(s.rss)/(1<<20), s.goroutines, s.series, s.files)
 }
 
-// settle measures again and again until the heap shrinks no more, and keeps the least that it saw: events are still being
-// sent when all else is done, and now and then the operator asks what is served. What has leaked is there each time.
+// settle measures again and again until the heap shrinks no more, and keeps the least that it saw: events are still
+// being sent when all else is done, and now and then the operator asks what is served. What has leaked is there each
+// time.
 func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
 	const step, shrinks, enough = 500 * time.Millisecond, 32 << 10, 4
 	ticker := time.NewTicker(step)

@@ -153,8 +153,8 @@ func (b *browser) awaits(text string, there bool) {
 	b.do(chromedp.Poll(condition, nil, chromedp.WithPollingTimeout(patience)))
 }
 
-// audited is what axe looks at: of a map and of a table the first rows. The others are made as they are, and axe looks for
-// all that is behind each text, which would take it minutes.
+// audited is what axe looks at: of a map and of a table the first rows. The others are made as they are, and axe looks
+// for all that is behind each text, which would take it minutes.
 const audited = `{include: [["html"]], exclude: [[".map .cells:nth-child(n + 9)"], ["tbody tr:nth-child(n + 9)"]]}`
 
 // audit looks for what keeps people from using the page, and keeps a picture of it.

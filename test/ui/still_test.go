@@ -34,8 +34,8 @@ func span(from, to string) vip.Range {
 	return vip.Range{From: netip.MustParseAddr(from), To: netip.MustParseAddr(to)}
 }
 
-// largest are the facts of a pool that is as large as one whose addresses are drawn one by one can be. Most are held, and
-// every state is met in the first rows.
+// largest are the facts of a pool that is as large as one whose addresses are drawn one by one can be. Most are held,
+// and every state is met in the first rows.
 func largest() *view.Facts {
 	pool := view.PoolFacts{
 		Pool:  viptest.Pool("cp", names.RoleControlPlane),

@@ -25,8 +25,8 @@ var cities = []string{
 	"munich", "potsdam", "rostock", "schwerin", "stuttgart", "ulm", "weimar", "wiesbaden",
 }
 
-// objects are what is there at first: pools of different sizes, one that overlaps another; Clusters that get their VIPs, one
-// that gets none, and one whose endpoint was typed in by hand.
+// objects are what is there at first: pools of different sizes, one that overlaps another; Clusters that get their
+// VIPs, one that gets none, and one whose endpoint was typed in by hand.
 func objects() []harness.Object {
 	list := []harness.Object{
 		harness.NewClass{Namespace: team, Name: "metal"},

@@ -68,9 +68,9 @@ func Handler(config Config) http.Handler {
 // handlers are those that Cluster API is told of.
 //
 // BeforeClusterCreate is called for every Cluster of the management cluster, whatever its class, so an operator that is
-// down must not keep them all from being created: without an answer the topology goes ahead. The other two are called for
-// classes that name them. Templates without the VIP would replace the machines of Clusters that have it, so without an
-// answer their topology waits.
+// down must not keep them all from being created: without an answer the topology goes ahead. The other two are called
+// for classes that name them. Templates without the VIP would replace the machines of Clusters that have it, so without
+// an answer their topology waits.
 func (e *extension) handlers() []handler {
 	return []handler{
 		{names.HandlerBeforeClusterCreate, hookBeforeClusterCreate, hooks.FailurePolicyIgnore, serve(e, hookBeforeClusterCreate, e.beforeClusterCreate)},

@@ -119,8 +119,8 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	// A busy machine answers them one after the other, and turns others away meanwhile; the server's own patience with them
-	// is a minute.
+	// A busy machine answers them one after the other, and turns others away meanwhile; the server's own patience with
+	// them is a minute.
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Equal(c, http.StatusOK, post(c, server, 9*mebibyte))
 	}, 30*time.Second, 10*time.Millisecond)

@@ -59,8 +59,8 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 	return holdOrRelease(&snapshot, age)
 }
 
-// usesVIP reports whether the class of a Cluster renders the VIP into a template: there is nothing to wait for otherwise. A
-// class that is not known may.
+// usesVIP reports whether the class of a Cluster renders the VIP into a template: there is nothing to wait for
+// otherwise. A class that is not known may.
 func usesVIP(snapshot *vip.Snapshot) bool {
 	class := snapshot.ClusterClass
 	if class == nil || class.ReadsVIP {
@@ -91,8 +91,9 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	return hold(int32(min(max(seconds, minHold), maxHold)), message)
 }
 
-// awaited returns the state of the control plane's VIP, and whether the Cluster is to have one. It is not if no pool serves
-// it, if somebody else provides the endpoint, or if it is none of the operator's business: paused, filtered or deleting.
+// awaited returns the state of the control plane's VIP, and whether the Cluster is to have one. It is not if no pool
+// serves it, if somebody else provides the endpoint, or if it is none of the operator's business: paused, filtered or
+// deleting.
 func awaited(snapshot *vip.Snapshot) (vip.RoleStatus, bool) {
 	if snapshot.Cluster.Deleting {
 		return vip.RoleStatus{}, false

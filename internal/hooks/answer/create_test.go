@@ -128,8 +128,8 @@ func TestBeforeClusterCreate(t *testing.T) {
 	}
 }
 
-// The Cluster in a request is v1beta1 up to Cluster API 1.12, and v1beta2 since. Fields of one that do not fit the types of
-// the other must not matter.
+// The Cluster in a request is v1beta1 up to Cluster API 1.12, and v1beta2 since. Fields of one that do not fit the
+// types of the other must not matter.
 func TestBeforeClusterCreateOfBothVersions(t *testing.T) {
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: "one", UID: "uid-one", CreationTimestamp: metav1.NewTime(now)}
 	clusters := map[string]any{

@@ -134,8 +134,8 @@ func change(item *hooks.GeneratePatchesRequestItem, apply func(*unstructured.Uns
 	return patch, nil
 }
 
-// writeEndpoint writes the endpoint to the template of an InfraCluster, whatever stands there: a class may have to carry a
-// placeholder.
+// writeEndpoint writes the endpoint to the template of an InfraCluster, whatever stands there: a class may have to
+// carry a placeholder.
 func writeEndpoint(template *unstructured.Unstructured, target endpoint) error {
 	path := field("controlPlaneEndpoint")
 	if err := unstructured.SetNestedField(template.Object, target.address.String(), append(path, "host")...); err != nil {

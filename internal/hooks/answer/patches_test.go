@@ -37,7 +37,8 @@ func requests(t testing.TB) map[string][]byte {
 }
 
 // TestGeneratePatches compares the answers with what stands in testdata/*.golden, the patches readable. A difference in
-// what kube-vip or a template gets is no detail: with it, an upgrade of the operator replaces all machines that have it.
+// what kube-vip or a template gets is no detail: with it, an upgrade of the operator replaces all machines that have
+// it.
 func TestGeneratePatches(t *testing.T) {
 	handler := answer.Handler(config(newWorld(t).Store))
 	for name, request := range requests(t) {

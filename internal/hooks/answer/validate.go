@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// validateTopology refuses a Cluster that needs a VIP for which there is no pool. It does not refuse one that has its VIP:
-// a pool that goes later must not stop the upkeep of Clusters that run. What it does not know it does not refuse.
+// validateTopology refuses a Cluster that needs a VIP for which there is no pool. It does not refuse one that has its
+// VIP: a pool that goes later must not stop the upkeep of Clusters that run. What it does not know it does not refuse.
 func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *hooks.ValidateTopologyResponse {
 	s, err := parseSettings(request.Settings)
 	if err != nil {
@@ -60,8 +60,8 @@ func missingPools(snapshot *vip.Snapshot, roles []string) error {
 	return nil
 }
 
-// missingPool returns the message about a role without a pool, or "". The status says nothing of the roles of a Cluster that
-// no pool serves at all but of its control plane, so for others the same choice is asked for again.
+// missingPool returns the message about a role without a pool, or "". The status says nothing of the roles of a Cluster
+// that no pool serves at all but of its control plane, so for others the same choice is asked for again.
 func missingPool(snapshot *vip.Snapshot, status vip.Status, role string) string {
 	for _, known := range status.Roles {
 		if known.Role == role {

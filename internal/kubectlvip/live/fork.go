@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
-// Fork returns a world that begins as this one is now and goes its own way: what is written into its store is seen by nobody
-// else, and nothing changes it from outside. It asks the cluster for nothing.
+// Fork returns a world that begins as this one is now and goes its own way: what is written into its store is seen by
+// nobody else, and nothing changes it from outside. It asks the cluster for nothing.
 func (w *World) Fork() (*World, error) {
 	fork := *w
 	_, informers, err := fork.sources(w.reader.config)

@@ -31,7 +31,8 @@ type source struct {
 	optional bool
 }
 
-// sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut watches.
+// sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut
+// watches.
 func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) {
 	informers := state.Informers{ClusterVersion: w.API.Cluster.String()}
 	var sources []source

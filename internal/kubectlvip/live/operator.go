@@ -24,9 +24,9 @@ const selector = "cluster.x-k8s.io/provider=addon-capi-vip-allocator"
 // container is the operator's in its pod; the name is the one that Cluster API's installers look for.
 const container = "manager"
 
-// findOperators finds out how the operator is set up and whether it runs, as far as it can be seen and may be read; of each
-// of its installations, or of one that nothing is known of. The kinds are the pool kinds of other providers that they are
-// configured for.
+// findOperators finds out how the operator is set up and whether it runs, as far as it can be seen and may be read; of
+// each of its installations, or of one that nothing is known of. The kinds are the pool kinds of other providers that
+// they are configured for.
 func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kinds []schema.GroupVersionKind) {
 	var denied string
 	deployments, err := r.core.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: selector})

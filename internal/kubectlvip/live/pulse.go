@@ -13,7 +13,8 @@ const (
 	silence = 5 * time.Second
 )
 
-// pulse knows since when an API server does not answer. Watches do not tell: a cache that cannot be filled keeps what it has.
+// pulse knows since when an API server does not answer. Watches do not tell: a cache that cannot be filled keeps what
+// it has.
 type pulse struct{ lost atomic.Pointer[time.Time] }
 
 // since is when the API server was last heard of; zero if it answers, or was never asked.

@@ -17,8 +17,8 @@ import (
 // together is how long changes are gathered before they are told: a new Cluster changes many objects at once.
 const together = 100 * time.Millisecond
 
-// Watch keeps the world up to date and calls changed once it is, then after every change and at least every period, until
-// ctx ends or changed returns an error. Changes that come together are told together.
+// Watch keeps the world up to date and calls changed once it is, then after every change and at least every period,
+// until ctx ends or changed returns an error. Changes that come together are told together.
 func (w *World) Watch(ctx context.Context, period time.Duration, changed func() error) error {
 	config := rest.CopyConfig(w.reader.config)
 	config.Timeout = 0 // that of single requests would cut every watch

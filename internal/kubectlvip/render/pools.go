@@ -112,7 +112,8 @@ const (
 	nearlyFull = 0.8
 )
 
-// bar draws how much of a pool is used, as in [####......] 40%. Whatever is used shows, and only a full pool looks full.
+// bar draws how much of a pool is used, as in [####......] 40%. Whatever is used shows, and only a full pool looks
+// full.
 func bar(c *view.Capacity, o *Options) cell {
 	if c.Total <= 0 {
 		return cell{"no addresses", red}

@@ -1,5 +1,5 @@
-// Package serve shows the pages of package web in the browser of whoever runs kubectl vip: on loopback only, to nobody who
-// does not know the token in the address.
+// Package serve shows the pages of package web in the browser of whoever runs kubectl vip: on loopback only, to nobody
+// who does not know the token in the address.
 package serve
 
 import (

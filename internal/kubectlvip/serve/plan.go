@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// plan answers what the Clusters of a manifest would get. It is the one request that is no GET, because manifests are too
-// large for an address, and it changes nothing.
+// plan answers what the Clusters of a manifest would get. It is the one request that is no GET, because manifests are
+// too large for an address, and it changes nothing.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxManifest)
 	manifest, err := manifestOf(r)

@@ -1,6 +1,6 @@
-// Package simulate lets the decision run for a Cluster that does not exist yet, on a store that was read once: the claims
-// of its plan are answered as the in-cluster IPAM provider would, and the decision is taken again. Nothing is written
-// anywhere but in the store in memory.
+// Package simulate lets the decision run for a Cluster that does not exist yet, on a store that was read once: the
+// claims of its plan are answered as the in-cluster IPAM provider would, and the decision is taken again. Nothing is
+// written anywhere but in the store in memory.
 package simulate
 
 import (
@@ -112,8 +112,8 @@ func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cl
 	return cluster, true
 }
 
-// answer puts a claim into the store, and the IPAddress that the in-cluster provider would give it: the lowest free one.
-// Of pools whose addresses are not known the claim stays without.
+// answer puts a claim into the store, and the IPAddress that the in-cluster provider would give it: the lowest free
+// one. Of pools whose addresses are not known the claim stays without.
 func answer(store *state.Store, cluster *capi.Cluster, create vip.CreateClaim, now time.Time) error {
 	pool, informer := findPool(store, create.Pool, cluster.Namespace)
 	ref := capi.PoolReference{APIGroup: create.Pool.Group, Kind: create.Pool.Kind, Name: create.Pool.Name}
@@ -178,7 +178,8 @@ func findPool(store *state.Store, ref vip.PoolRef, namespace string) (*capi.Pool
 	return nil, nil
 }
 
-// lowestFree returns the address that the in-cluster provider would give next (FindFreeAddress of its package poolutil).
+// lowestFree returns the address that the in-cluster provider would give next (FindFreeAddress of its package
+// poolutil).
 func lowestFree(store *state.Store, pool *capi.Pool) (netip.Addr, bool) {
 	if pool == nil {
 		return netip.Addr{}, false

@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// waitsForTemplates reports whether the endpoint is held back until the topology controller has rendered what the plan is
-// about to write.
+// waitsForTemplates reports whether the endpoint is held back until the topology controller has rendered what the plan
+// is about to write.
 func (o *Outcome) waitsForTemplates() bool {
 	if slices.ContainsFunc(o.Plan.Actions, func(a vip.Action) bool { _, ok := a.(vip.SetVariables); return ok }) {
 		return true

@@ -29,7 +29,8 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	// Check is the check that found it, one of CheckNames.
 	Check string `json:"check"`
-	// Object names what it is about, as Kind/name with the namespace before it; empty if it is about nothing in particular.
+	// Object names what it is about, as Kind/name with the namespace before it; empty if it is about nothing in
+	// particular.
 	Object  string `json:"object,omitempty"`
 	Message string `json:"message"`
 	// Do says what to do about it.

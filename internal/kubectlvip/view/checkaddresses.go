@@ -29,8 +29,8 @@ func (h *holders) cluster(key types.NamespacedName) {
 	}
 }
 
-// shared reports whether more than one has the address. A Cluster that carries what its own IPAddress assigns is one; so
-// is an address that somebody reserved by a claim for no Cluster and then typed into one.
+// shared reports whether more than one has the address. A Cluster that carries what its own IPAddress assigns is one;
+// so is an address that somebody reserved by a claim for no Cluster and then typed into one.
 func (h *holders) shared() bool { return h.addresses > 1 || len(h.clusters) > 1 }
 
 // checkDuplicates finds addresses that are assigned twice or that more than one Cluster has.
@@ -121,8 +121,8 @@ func checkOrphans(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// checkOrphanedAddresses finds IPAddresses whose claim is gone. The provider releases an address with its claim and never looks
-// at it again, so one that it missed stays taken for ever.
+// checkOrphanedAddresses finds IPAddresses whose claim is gone. The provider releases an address with its claim and
+// never looks at it again, so one that it missed stays taken for ever.
 func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	claims, all := f.claims(), f.holders()

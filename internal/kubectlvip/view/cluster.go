@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The states of a Cluster beside the reasons of the allocator's conditions, which are states too: that of the first role
-// that has no VIP and should.
+// The states of a Cluster beside the reasons of the allocator's conditions, which are states too: that of the first
+// role that has no VIP and should.
 const (
 	// StateReady says that all VIPs are there.
 	StateReady = "Ready"

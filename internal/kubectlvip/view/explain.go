@@ -15,8 +15,8 @@ import (
 type Explanation struct {
 	Cluster
 
-	// Cause is the one thing that keeps the Cluster from its VIPs, where no role says it: the operator, the class, or a pool
-	// that is nearly right; empty if there is no such thing.
+	// Cause is the one thing that keeps the Cluster from its VIPs, where no role says it: the operator, the class, or a
+	// pool that is nearly right; empty if there is no such thing.
 	Cause string `json:"cause,omitempty"`
 	// Summary is one sentence for the whole Cluster.
 	Summary string `json:"summary"`
@@ -189,7 +189,8 @@ func (f *Facts) poolsInSight(namespace string) []PoolFacts {
 // verdictInstead is said of the pool that is chosen now, where the role has its address from elsewhere.
 const verdictInstead = "would be chosen now"
 
-// claimed marks the pool that the claim is on, and takes back that another one is chosen: a claim that is bound never moves.
+// claimed marks the pool that the claim is on, and takes back that another one is chosen: a claim that is bound never
+// moves.
 func (r *RoleExplanation) claimed() {
 	for i := range r.Pools {
 		pool := &r.Pools[i]
@@ -218,8 +219,8 @@ const (
 	verdictNeither = "is not labelled for the allocator"
 )
 
-// verdicts returns what is made of each pool for a role: the chosen one first, then those that match, then the rest, each
-// in the order in which the decision ranks them.
+// verdicts returns what is made of each pool for a role: the chosen one first, then those that match, then the rest,
+// each in the order in which the decision ranks them.
 func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 	result := make([]PoolVerdict, len(facts))
 	for i, verdict := range vip.Explain(c, poolsOf(facts), role) {

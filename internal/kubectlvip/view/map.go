@@ -187,7 +187,8 @@ func (s *sheet) heldCell(addr netip.Addr, user PoolAddress, inSpace bool) MapCel
 	return cell
 }
 
-// await marks the addresses that the claims in waiting would get: the provider gives the lowest ones that are free to it.
+// await marks the addresses that the claims in waiting would get: the provider gives the lowest ones that are free to
+// it.
 func (s *sheet) await(used map[netip.Addr]bool) {
 	waiting := s.atlas.waitingFor(&s.pool.Pool)
 	for _, offer := range s.pool.Offers {

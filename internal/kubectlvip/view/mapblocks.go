@@ -23,7 +23,8 @@ const (
 type MapBlock struct {
 	From string `json:"from"`
 	To   string `json:"to"`
-	// State is one of AddressFree, BlockPart, BlockFull, AddressExcluded, and AddressConflict if anything in it is in conflict.
+	// State is one of AddressFree, BlockPart, BlockFull, AddressExcluded, and AddressConflict if anything in it is in
+	// conflict.
 	State string `json:"state"`
 	// Size is how many addresses there are, and Used how many of them in percent are not free.
 	Size   string       `json:"size"`

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// MapRow is a line of a map. Label is its first address; cells without a state are places that the pool has no address for.
+// MapRow is a line of a map. Label is its first address; cells without a state are places that the pool has no address
+// for.
 type MapRow struct {
 	Label string
 	Cells []MapCell

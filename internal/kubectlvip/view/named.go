@@ -20,9 +20,10 @@ func (e *NotThereError) Error() string {
 	return text
 }
 
-// NamedClusters returns the Clusters that the arguments name, each once and in the order in which they are named; all of the
-// namespace, or of all namespaces if that is empty, if there are no arguments. A name is that of a Cluster of the namespace,
-// or namespace/name as a list prints it; cluster/name and cluster.cluster.x-k8s.io/name, as kubectl prints it, are a name too.
+// NamedClusters returns the Clusters that the arguments name, each once and in the order in which they are named; all
+// of the namespace, or of all namespaces if that is empty, if there are no arguments. A name is that of a Cluster of
+// the namespace, or namespace/name as a list prints it; cluster/name and cluster.cluster.x-k8s.io/name, as kubectl
+// prints it, are a name too.
 func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, error) {
 	all := a.Clusters()
 	if len(arguments) == 0 {
@@ -86,8 +87,8 @@ func clustersNamed(all []Cluster, namespace, argument string) ([]Cluster, error)
 	return nil, notThere(all, namespace, name)
 }
 
-// notThere says what may have been meant: a Cluster of the namespace that is nearly called so, else one of this very name
-// in another.
+// notThere says what may have been meant: a Cluster of the namespace that is nearly called so, else one of this very
+// name in another.
 func notThere(all []Cluster, namespace, name string) error {
 	e := &NotThereError{What: "Cluster", Name: name, Where: "in any namespace"}
 	var near, elsewhere []string
@@ -110,8 +111,8 @@ func notThere(all []Cluster, namespace, name string) error {
 	return e
 }
 
-// NamedPools returns those of the pools that the arguments name, in the order of the pools; all if there are no arguments. A
-// pool is named by its name, with its kind, its namespace or both before it: as it is printed anywhere.
+// NamedPools returns those of the pools that the arguments name, in the order of the pools; all if there are no
+// arguments. A pool is named by its name, with its kind, its namespace or both before it: as it is printed anywhere.
 func NamedPools(pools []Pool, arguments []string) ([]Pool, error) {
 	if len(arguments) == 0 {
 		return pools, nil

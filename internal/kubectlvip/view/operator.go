@@ -27,7 +27,8 @@ type Operator struct {
 	Version string `json:"version,omitempty"`
 	// ServiceAccount is what it runs as.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// Others are further Deployments of the operator that serve the same Clusters, each namespace/name: there must be none.
+	// Others are further Deployments of the operator that serve the same Clusters, each namespace/name: there must be
+	// none.
 	Others []string `json:"others,omitempty"`
 
 	// WatchesNamespace restricts it to one namespace; empty means all.
@@ -77,8 +78,8 @@ type Lease struct {
 // leaseSlack is what the clocks of this machine and of the operator's may differ by.
 const leaseSlack = 30 * time.Second
 
-// Judge says whether the operator runs, from its Deployment and its Lease; each is nil where it was not found. Denied says
-// what could not be read; empty if everything could.
+// Judge says whether the operator runs, from its Deployment and its Lease; each is nil where it was not found. Denied
+// says what could not be read; empty if everything could.
 func Judge(deployment *Deployment, lease *Lease, denied string, now time.Time) (state, says string) {
 	held := lease != nil && lease.Holder != "" && now.Before(lease.Renewed.Add(lease.Duration+leaseSlack))
 	switch {

@@ -16,7 +16,8 @@ type Overlap struct {
 	Taken []PoolAddress `json:"taken"`
 }
 
-// Overlaps returns the pools that have addresses in common; those that the allocator has nothing to do with are left out.
+// Overlaps returns the pools that have addresses in common; those that the allocator has nothing to do with are left
+// out.
 func Overlaps(a *Atlas) []Overlap {
 	overlaps := []Overlap{}
 	a.facts.overlapping(func(first, second *PoolFacts, common []vip.Range) {
@@ -37,7 +38,8 @@ func Overlaps(a *Atlas) []Overlap {
 	return overlaps
 }
 
-// overlapping tells of each two pools that have addresses in common, of which the allocator has to do with one at least.
+// overlapping tells of each two pools that have addresses in common, of which the allocator has to do with one at
+// least.
 func (f *Facts) overlapping(tell func(a, b *PoolFacts, common []vip.Range)) {
 	for i := range f.Pools {
 		for j := i + 1; j < len(f.Pools); j++ {

@@ -81,7 +81,8 @@ func capacityOf(c vip.Capacity) *Capacity {
 	return &Capacity{Total: c.Total, Used: c.Used, Free: c.Free, OutOfRange: c.OutOfRange}
 }
 
-// Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if asked.
+// Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if
+// asked.
 func Pools(f *Facts, namespace string, addresses bool) []Pool {
 	return PoolsOf(NewAtlas(f), namespace, addresses)
 }

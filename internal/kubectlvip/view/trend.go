@@ -14,8 +14,8 @@ const (
 	farthest = 5 * 365 * day
 )
 
-// Trend says how fast a pool fills up. It is read from the ages of the addresses that are given away now: what was given back
-// meanwhile left no trace, and so counts for nothing.
+// Trend says how fast a pool fills up. It is read from the ages of the addresses that are given away now: what was
+// given back meanwhile left no trace, and so counts for nothing.
 type Trend struct {
 	// Held is how many of today's addresses were given away already at the end of each of the last 30 days, oldest first.
 	Held []int `json:"held"`

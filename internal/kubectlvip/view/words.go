@@ -197,8 +197,8 @@ func noClass(s *vip.Snapshot) string {
 	return fmt.Sprintf("ClusterClass %s does not exist.", s.Cluster.Class)
 }
 
-// cause returns the one thing that keeps a Cluster from its VIPs, if that is something else than what the message of the
-// role says: the operator, the class, or a pool that is nearly right; "" if there is no such thing.
+// cause returns the one thing that keeps a Cluster from its VIPs, if that is something else than what the message of
+// the role says: the operator, the class, or a pool that is nearly right; "" if there is no such thing.
 func (e *Explanation) cause(f *Facts, s *vip.Snapshot) string {
 	if e.State == StateOperatorNotRunning {
 		return "The operator is not running: " + e.Operator.Says + "."

@@ -105,7 +105,8 @@ type clusterList struct {
 	States   []stateCount
 	Roles    []string
 	Clusters []view.Cluster
-	// Found are all that the query is true of, Pages how many pages they make; Previous and Next are 0 where there is none.
+	// Found are all that the query is true of, Pages how many pages they make; Previous and Next are 0 where there is
+	// none.
 	Found, Pages, Previous, Next int
 }
 

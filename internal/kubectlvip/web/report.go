@@ -22,8 +22,8 @@ type report struct {
 	Findings    []view.Finding
 }
 
-// Report writes all that the pages show into one page that needs no other file and has no scripts; with the findings of the
-// checks. Clusters and pools of one namespace, and the global pools; of all if it is empty.
+// Report writes all that the pages show into one page that needs no other file and has no scripts; with the findings of
+// the checks. Clusters and pools of one namespace, and the global pools; of all if it is empty.
 func Report(out io.Writer, a *view.Atlas, namespace string, findings []view.Finding) error {
 	f := a.Facts()
 	body := report{Overview: overviewOf(a, namespace), Maps: view.Maps(a, namespace), Findings: findings}

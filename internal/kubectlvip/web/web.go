@@ -1,5 +1,6 @@
-// Package web renders what kubectl vip knows as pages for a browser. It is pure: views go in and HTML comes out. The pages
-// need nothing from elsewhere: styles, script and icon are embedded, and the pages of a report are one file without scripts.
+// Package web renders what kubectl vip knows as pages for a browser. It is pure: views go in and HTML comes out. The
+// pages need nothing from elsewhere: styles, script and icon are embedded, and the pages of a report are one file
+// without scripts.
 package web
 
 import (

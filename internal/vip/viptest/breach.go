@@ -13,9 +13,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster from
-// a pool that is not for its tenant, give up an address that a living Cluster needs, write one that was to be probed first, or say that a VIP is there which is
-// not. It says so in the words of the contract, without the code that decides.
+// Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster
+// from a pool that is not for its tenant, give up an address that a living Cluster needs, write one that was to be
+// probed first, or say that a VIP is there which is not. It says so in the words of the contract, without the code that
+// decides.
 func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	for _, action := range plan.Actions {
@@ -49,8 +50,8 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	return append(found, premature(s, plan)...)
 }
 
-// partial returns the annotations that a plan would write with fewer addresses than the Cluster is to have, for the first
-// time: what is restored has all that was there.
+// partial returns the annotations that a plan would write with fewer addresses than the Cluster is to have, for the
+// first time: what is restored has all that was there.
 func partial(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	for _, action := range plan.Actions {
@@ -72,8 +73,8 @@ func partial(s *vip.Snapshot, plan vip.Plan) []string {
 	return found
 }
 
-// premature returns the conditions that a plan would write before the Cluster has the VIP that they tell of. With variables
-// no conditions are written.
+// premature returns the conditions that a plan would write before the Cluster has the VIP that they tell of. With
+// variables no conditions are written.
 func premature(s *vip.Snapshot, plan vip.Plan) []string {
 	written := s.Cluster
 	for _, action := range plan.Actions {
@@ -176,8 +177,8 @@ func specific(p *vip.Pool, c *vip.Cluster) int {
 	return 0
 }
 
-// wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace and
-// its address not what the Cluster carries already, as after a restore.
+// wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace
+// and its address not what the Cluster carries already, as after a restore.
 func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	address := addressOf(s, claim)
 	switch {
@@ -189,10 +190,10 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
 }
 
-// wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster could
-// adopt while it goes; machines may still use its address, which was written; or the Cluster lives and needs it. A living Cluster does without
-// one claim only: that of its control plane, when somebody else has given it a host, and nothing says that the claim's
-// address was ever in use.
+// wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster
+// could adopt while it goes; machines may still use its address, which was written; or the Cluster lives and needs it.
+// A living Cluster does without one claim only: that of its control plane, when somebody else has given it a host, and
+// nothing says that the claim's address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
 	slot, _ := slotOf(c, role, claim)

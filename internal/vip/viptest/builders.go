@@ -1,4 +1,5 @@
-// Package viptest builds snapshots for tests of package vip, and holds a small world in which its plans are carried out.
+// Package viptest builds snapshots for tests of package vip, and holds a small world in which its plans are carried
+// out.
 package viptest
 
 import (

@@ -82,8 +82,8 @@ func claimOf(action vip.Action) string {
 // InFlight returns the keys of the Clusters whose plan is being carried out.
 func (w *World) InFlight() []string { return sorted(w.flights) }
 
-// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, but for one to a claim of
-// a Cluster that lives, which ends what rests on it.
+// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, but for one to a
+// claim of a Cluster that lives, which ends what rests on it.
 func (w *World) Step(k string) {
 	f, ok := w.flights[k]
 	if !ok {

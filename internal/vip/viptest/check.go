@@ -61,8 +61,8 @@ func (w *World) checkClaims() {
 	}
 }
 
-// checkAnnotations: at rest, where a role of a Cluster is said to have its addresses, its annotation has those of all its
-// claims, in the order of their numbers, each once.
+// checkAnnotations: at rest, where a role of a Cluster is said to have its addresses, its annotation has those of all
+// its claims, in the order of their numbers, each once.
 func (w *World) checkAnnotations(c *vip.Cluster) {
 	for role, value := range c.VIPs {
 		i := slices.IndexFunc(c.Conditions, func(x vip.Condition) bool { return x.Type == names.ConditionType(role) })
@@ -85,8 +85,8 @@ func (w *World) checkAnnotations(c *vip.Cluster) {
 	}
 }
 
-// checkEndpoint: a host that is set is never overwritten, host and port appear together, and the port is the one that the
-// Cluster asked for.
+// checkEndpoint: a host that is set is never overwritten, host and port appear together, and the port is the one that
+// the Cluster asked for.
 func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	if before.Host != "" && state.Endpoint.Host != before.Host {
 		w.violation("the host of %s was %s and became %s", state.Key(), before.Host, state.Endpoint.Host)
@@ -114,8 +114,8 @@ func (w *World) checkRelease(claim *vip.Claim) {
 // longestRecheck is more than any condition is held back at a time, whatever the clocks say.
 const longestRecheck = 10 * time.Second
 
-// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that is none of our business gets nothing
-// but its PoolNotFound condition.
+// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that is none of our business gets
+// nothing but its PoolNotFound condition.
 func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	c := &s.Cluster
 	w.Violations = append(w.Violations, Breaches(s, plan)...)

@@ -42,8 +42,8 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
-	// strangers are the addresses on which somebody answers whom no Cluster accounts for, and probed what came of probes, by
-	// Cluster, as the allocator remembers it.
+	// strangers are the addresses on which somebody answers whom no Cluster accounts for, and probed what came of probes,
+	// by Cluster, as the allocator remembers it.
 	strangers map[string]bool
 	probed    map[string]map[netip.Addr]vip.Probed
 	// view is what the allocator sees while its watches lag; nil while it sees the world as it is.
@@ -177,8 +177,8 @@ func (w *World) Serve(version string) {
 	}
 }
 
-// TakePort lets Cluster API take away the port of an endpoint without a host, as it does when the infrastructure is there.
-// Before it is remembered nobody can know it any more, so that is left out.
+// TakePort lets Cluster API take away the port of an endpoint without a host, as it does when the infrastructure is
+// there. Before it is remembered nobody can know it any more, so that is left out.
 func (w *World) TakePort(k string) {
 	state, ok := w.clusters[k]
 	if !ok || state.Endpoint.Host != "" || state.Endpoint.Port == 0 || state.Gate.Port != state.Endpoint.Port {

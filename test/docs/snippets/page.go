@@ -1,5 +1,5 @@
-// Package snippets runs the shell blocks of Markdown pages, so that the documentation shows no command that fails. A page
-// marks what is tested:
+// Package snippets runs the shell blocks of Markdown pages, so that the documentation shows no command that fails. A
+// page marks what is tested:
 //
 //	```sh test        a block that is run
 //	<!-- test         lines that are run and not shown, to prepare or to check something, up to -->

@@ -9,7 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestPlaceholders is about what the values make of the policies; what they do is tried on a control plane, in test/acceptance.
+// TestPlaceholders is about what the values make of the policies; what they do is tried on a control plane, in
+// test/acceptance.
 func TestPlaceholders(t *testing.T) {
 	const values = `
 placeholders:

@@ -9,7 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestProtection is about what the values make of the policy; what it does is tried on a control plane, in test/acceptance.
+// TestProtection is about what the values make of the policy; what it does is tried on a control plane, in
+// test/acceptance.
 func TestProtection(t *testing.T) {
 	const on = "protection: {enabled: true}\n"
 	rendered := func(t *testing.T, values string) (admissionv1.ValidatingAdmissionPolicy, admissionv1.ValidatingAdmissionPolicyBinding) {

@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// ownFields are those that Turtles' CAPIProvider has beside the fields of the Cluster API operator's providers, and what it
-// asks of them, as of Turtles 0.26.
+// ownFields are those that Turtles' CAPIProvider has beside the fields of the Cluster API operator's providers, and
+// what it asks of them, as of Turtles 0.26.
 const ownFields = `
 properties:
   name: {type: string}
@@ -45,9 +45,9 @@ spec:
   names: {kind: CAPIProvider, listKind: CAPIProviderList, plural: capiproviders, singular: capiprovider}
 `
 
-// TestCAPIProvider applies what make manifests writes for Turtles, and the examples, with kubectl to an API server that has
-// the kind CAPIProvider: no field is unknown, and no rule is broken. Turtles itself cannot be had as a Go module, so the kind is
-// made of the Cluster API operator's, whose spec it embeds, and of Turtles' own fields.
+// TestCAPIProvider applies what make manifests writes for Turtles, and the examples, with kubectl to an API server that
+// has the kind CAPIProvider: no field is unknown, and no rule is broken. Turtles itself cannot be had as a Go module,
+// so the kind is made of the Cluster API operator's, whose spec it embeds, and of Turtles' own fields.
 func TestCAPIProvider(t *testing.T) {
 	_, err := plane.ApplyYAML(t.Context(), suite.plane.Config(), turtlesKind(t))
 	require.NoError(t, err)

@@ -18,9 +18,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// TestKubeconform validates the manifests of several sets of values against schemas, strictly. The schemas are those that
-// the API server itself publishes, with the kinds of the Prometheus operator: none can be downloaded here, and these are
-// of the very version.
+// TestKubeconform validates the manifests of several sets of values against schemas, strictly. The schemas are those
+// that the API server itself publishes, with the kinds of the Prometheus operator: none can be downloaded here, and
+// these are of the very version.
 func TestKubeconform(t *testing.T) {
 	installMonitoringKinds(t)
 	location := filepath.Join(schemas(t), "{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json")

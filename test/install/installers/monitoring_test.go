@@ -24,8 +24,8 @@ import (
 // job is what Prometheus calls the operator.
 const job = "capi-vip-allocator-metrics"
 
-// TestMonitoring has a real Prometheus scrape the operator with the token of an account, and asks it everything that the
-// dashboard and the alerts ask.
+// TestMonitoring has a real Prometheus scrape the operator with the token of an account, and asks it everything that
+// the dashboard and the alerts ask.
 func TestMonitoring(t *testing.T) {
 	const namespace = "capi-vip-allocator-system"
 	program, err := exec.LookPath("prometheus")

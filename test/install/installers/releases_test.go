@@ -144,8 +144,8 @@ func released(t *testing.T, version string) helm.Objects {
 	return objects
 }
 
-// isUpgraded checks that what is installed is the second release, with its image and its roles, and that nothing is left of
-// the first but what the installer itself keeps; no CRD among it.
+// isUpgraded checks that what is installed is the second release, with its image and its roles, and that nothing is
+// left of the first but what the installer itself keeps; no CRD among it.
 func isUpgraded(t *testing.T, namespace string, kept ...string) {
 	t.Helper()
 	want := kept

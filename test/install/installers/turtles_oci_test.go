@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestTurtlesOCI installs the example that has its release in a registry, with the Cluster API operator and a registry in this
-// process, and upgrades it by a change of the version alone.
+// TestTurtlesOCI installs the example that has its release in a registry, with the Cluster API operator and a registry
+// in this process, and upgrades it by a change of the version alone.
 func TestTurtlesOCI(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
@@ -59,8 +59,8 @@ func TestTurtlesOCI(t *testing.T) {
 // fetched is the ConfigMap in which the Cluster API operator keeps what it has fetched, until the provider is deleted.
 func fetched(version string) string { return "ConfigMap/addon-capi-vip-allocator-" + version }
 
-// keptByOperator lists what the Cluster API operator keeps at an upgrade until the provider is deleted: the provider, what it
-// remembers of each release, and what it deletes at no upgrade, because of its kind.
+// keptByOperator lists what the Cluster API operator keeps at an upgrade until the provider is deleted: the provider,
+// what it remembers of each release, and what it deletes at no upgrade, because of its kind.
 func keptByOperator() []string {
 	return []string{
 		"AddonProvider/capi-vip-allocator", "PodDisruptionBudget/capi-vip-allocator-controller-manager",
@@ -72,7 +72,8 @@ func keptByOperator() []string {
 func deleteProvider(t *testing.T, want ...string) {
 	t.Helper()
 	require.NoError(t, providers(t).Delete(t.Context(), "capi-vip-allocator", metav1.DeleteOptions{}))
-	// What the Cluster API operator itself does not delete has the provider as its owner, and goes by the garbage collector.
+	// What the Cluster API operator itself does not delete has the provider as its owner, and goes by the garbage
+	// collector.
 	slices.Sort(want)
 	eventually(t, func(context.Context) error {
 		if found := left(t, turtlesNamespace); !slices.Equal(want, found) {

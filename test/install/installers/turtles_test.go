@@ -170,8 +170,8 @@ func operatorKinds(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases")
 }
 
-// installStandInCore has the operator install a CoreProvider of one ConfigMap, unless another test did: it installs no other
-// provider before, and Cluster API core itself runs as a process of the plane.
+// installStandInCore has the operator install a CoreProvider of one ConfigMap, unless another test did: it installs no
+// other provider before, and Cluster API core itself runs as a process of the plane.
 func installStandInCore(t *testing.T) {
 	t.Helper()
 	cores := resource(t, "coreproviders", coreNamespace)

@@ -27,8 +27,8 @@ func (o *team) in(t *testing.T) *team {
 	return &inside
 }
 
-// fill makes Clusters of both classes, and one with a host of its own, such that none has the lowest address of its pool:
-// who allocates anew gets another.
+// fill makes Clusters of both classes, and one with a host of its own, such that none has the lowest address of its
+// pool: who allocates anew gets another.
 func (o *team) fill(at *side) {
 	o.t.Helper()
 	o.cluster(at, "first-read", o.reads)
@@ -67,8 +67,8 @@ func (o *team) move(from, to *side) {
 	o.untouched(to, there)
 }
 
-// untouched fails the test if the operator has done anything to claims in the namespace since a mark, or the provider has
-// made addresses there.
+// untouched fails the test if the operator has done anything to claims in the namespace since a mark, or the provider
+// has made addresses there.
 func (o *team) untouched(at *side, since plane.Mark) {
 	o.t.Helper()
 	claims := func(e plane.Entry) bool { return e.Resource == "ipaddressclaims" }
@@ -78,8 +78,8 @@ func (o *team) untouched(at *side, since plane.Mark) {
 	}), "addresses that the provider has made")
 }
 
-// killOnTheWay kills the operator at the target when the claims begin to come there, and the one at the source when they
-// begin to go, and starts others at once.
+// killOnTheWay kills the operator at the target when the claims begin to come there, and the one at the source when
+// they begin to go, and starts others at once.
 func (o *team) killOnTheWay(from, to *side) <-chan error {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), 2*patience)
@@ -183,8 +183,8 @@ func (o *team) documented(at *side, commands ...string) {
 // staying is the namespace of Clusters that do not move.
 const staying = "staying"
 
-// others makes Clusters in another namespace that take from the same pools, one after the other, until it is told to end;
-// then it returns their addresses.
+// others makes Clusters in another namespace that take from the same pools, one after the other, until it is told to
+// end; then it returns their addresses.
 func (o *team) others(at *side) func() []string {
 	o.t.Helper()
 	const most = 8

@@ -31,8 +31,8 @@ type team struct {
 	t         *testing.T
 	namespace string
 	subnet    string
-	// reads is the class that reads the VIP of the annotation, told is that which is told by a variable, from a pool in the
-	// namespace.
+	// reads is the class that reads the VIP of the annotation, told is that which is told by a variable, from a pool in
+	// the namespace.
 	reads, told string
 }
 
@@ -106,8 +106,8 @@ func (o *team) provisioned(at *side, name string) *harness.Cluster {
 	return cluster
 }
 
-// hasVIPs says what a Cluster lacks of its VIPs. One with a host of its own has none for the control plane, and says so only
-// as long as a pool would serve it.
+// hasVIPs says what a Cluster lacks of its VIPs. One with a host of its own has none for the control plane, and says so
+// only as long as a pool would serve it.
 func hasVIPs(cluster *harness.Cluster) error {
 	roles := []string{ingress, controlPlane}
 	if host := cluster.Endpoint().Host; host != "" && cluster.VIP(controlPlane) == "" {

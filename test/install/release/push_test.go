@@ -39,8 +39,8 @@ func TestPush(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(string(digest)), tagged.Digest.String())
 }
 
-// TestPushManifests pushes the manifests as an artifact, which holds them under the names that installers look for, and is the
-// same whoever makes it.
+// TestPushManifests pushes the manifests as an artifact, which holds them under the names that installers look for, and
+// is the same whoever makes it.
 func TestPushManifests(t *testing.T) {
 	server := httptest.NewServer(registry.New())
 	defer server.Close()

@@ -1,5 +1,5 @@
-// Package standardtools runs the commands of docs/standard-tools.md, which need clusterctl, and checks the examples for k9s
-// and Rancher.
+// Package standardtools runs the commands of docs/standard-tools.md, which need clusterctl, and checks the examples for
+// k9s and Rancher.
 package standardtools
 
 import (
@@ -77,7 +77,8 @@ func columns(t *testing.T, kubectl, kubeconfig string) {
 	}
 }
 
-// TestNavLinks reads the example strictly, as the type of Rancher: pkg/apis/ui.cattle.io/v1/types.go in rancher/rancher.
+// TestNavLinks reads the example strictly, as the type of Rancher: pkg/apis/ui.cattle.io/v1/types.go in
+// rancher/rancher.
 func TestNavLinks(t *testing.T) {
 	type navLink struct {
 		metav1.TypeMeta   `json:",inline"`

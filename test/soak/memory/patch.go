@@ -48,7 +48,8 @@ func patch(object *unstructured.Unstructured, kind types.PatchType, body []byte,
 	return after, nil
 }
 
-// applyJSONPatch answers as an API server does: one that cannot be applied, as when a test fails, is a 422 without a reason.
+// applyJSONPatch answers as an API server does: one that cannot be applied, as when a test fails, is a 422 without a
+// reason.
 func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]any, error) {
 	operations, err := jsonpatch.DecodePatch(body)
 	if err != nil {
@@ -69,8 +70,8 @@ func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]
 	return after.Object, nil
 }
 
-// merge is server-side apply by somebody who owns all that he applies: maps are merged, lists of conditions by type, lists of
-// texts as sets, and everything else is replaced.
+// merge is server-side apply by somebody who owns all that he applies: maps are merged, lists of conditions by type,
+// lists of texts as sets, and everything else is replaced.
 func merge(into, applied any) any {
 	switch applied := applied.(type) {
 	case map[string]any:

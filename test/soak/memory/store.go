@@ -99,8 +99,8 @@ func (s *Store) Create(resource schema.GroupVersionResource, object *unstructure
 	return created, nil
 }
 
-// Update replaces an object by what change makes of a copy of it; an error of change leaves it as it is. An object whose
-// deletion was requested goes with its last finalizer.
+// Update replaces an object by what change makes of a copy of it; an error of change leaves it as it is. An object
+// whose deletion was requested goes with its last finalizer.
 func (s *Store) Update(
 	resource schema.GroupVersionResource, key types.NamespacedName, change func(*unstructured.Unstructured) (*unstructured.Unstructured, error),
 ) (*unstructured.Unstructured, error) {
@@ -155,7 +155,8 @@ func (s *Store) Delete(resource schema.GroupVersionResource, key types.Namespace
 	return nil
 }
 
-// Await waits until an object, which is nil while there is none, is as wanted. It returns the error of ctx if that ends first.
+// Await waits until an object, which is nil while there is none, is as wanted. It returns the error of ctx if that ends
+// first.
 func (s *Store) Await(
 	ctx context.Context, resource schema.GroupVersionResource, key types.NamespacedName, wanted func(*unstructured.Unstructured) bool,
 ) error {
@@ -180,8 +181,8 @@ func (s *Store) Await(
 	}
 }
 
-// Follow calls a function with every change of a resource, one after the other, until ctx ends; the object is as it was last
-// if it is deleted.
+// Follow calls a function with every change of a resource, one after the other, until ctx ends; the object is as it was
+// last if it is deleted.
 func (s *Store) Follow(ctx context.Context, resource schema.GroupVersionResource, changed func(watch.EventType, *unstructured.Unstructured)) {
 	position := s.position(resource)
 	for {

@@ -27,8 +27,8 @@ type Process struct {
 	exited  chan struct{}
 }
 
-// Run runs the container of a Deployment, chrooted into its image and as its user, after the API server has admitted its
-// pod to a namespace of the level restricted. It needs root.
+// Run runs the container of a Deployment, chrooted into its image and as its user, after the API server has admitted
+// its pod to a namespace of the level restricted. It needs root.
 func Run(ctx context.Context, p *plane.Plane, image, namespace, deployment string) (*Process, error) {
 	root, err := os.MkdirTemp("", "container-")
 	if err != nil {
@@ -106,8 +106,8 @@ func (o *Process) probe(ctx context.Context) error {
 // Log is what it has printed.
 func (o *Process) Log() string { return o.log.String() }
 
-// Stop ends it as the kubelet does: SIGTERM, and SIGKILL when the grace period is over. It returns the exit code and how
-// long that took.
+// Stop ends it as the kubelet does: SIGTERM, and SIGKILL when the grace period is over. It returns the exit code and
+// how long that took.
 func (o *Process) Stop() (int, time.Duration, error) {
 	begin := time.Now()
 	if err := o.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

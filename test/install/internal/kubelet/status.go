@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// ReportAvailable says of every Deployment that it is available, until ctx ends. There are no nodes and no controller of
-// Deployments here, and installers wait for this.
+// ReportAvailable says of every Deployment that it is available, until ctx ends. There are no nodes and no controller
+// of Deployments here, and installers wait for this.
 func ReportAvailable(ctx context.Context, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {

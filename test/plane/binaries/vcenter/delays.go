@@ -7,8 +7,8 @@ import (
 	"github.com/vmware/govmomi/simulator"
 )
 
-// The tasks that make a machine, by the names that the simulator gives them. Ours is not named like the simulator's own,
-// which it waits for: one delay is enough.
+// The tasks that make a machine, by the names that the simulator gives them. Ours is not named like the simulator's
+// own, which it waits for: one delay is enough.
 const (
 	cloneTask   = "cloneVMTask"
 	cloneInfo   = "CloneVM_Task"

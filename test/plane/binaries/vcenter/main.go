@@ -1,5 +1,6 @@
-// Command vcenter is VMware's simulator of a vCenter, with one template to clone machines from. What the simulator's clone
-// leaves out and a machine lives on, it adds: the guest information, with the bootstrap data in it, and an address.
+// Command vcenter is VMware's simulator of a vCenter, with one template to clone machines from. What the simulator's
+// clone leaves out and a machine lives on, it adds: the guest information, with the bootstrap data in it, and an
+// address.
 package main
 
 import (

@@ -65,7 +65,8 @@ func OtherKubernetes(name string) Group {
 	return group
 }
 
-// Kubectl is the command line. It has a module of its own, so that the programs of the plane are not built anew with it.
+// Kubectl is the command line. It has a module of its own, so that the programs of the plane are not built anew with
+// it.
 func Kubectl() Group {
 	return Group{
 		Name:           "kubectl",

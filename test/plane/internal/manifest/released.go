@@ -7,7 +7,8 @@ import (
 )
 
 // Released reads the manifest that a provider is released with and returns what its process needs: all of it but the
-// workload itself, with webhooks at the provider's WebhookURL. Name and WebhookURL of the provider count, and its CABundle.
+// workload itself, with webhooks at the provider's WebhookURL. Name and WebhookURL of the provider count, and its
+// CABundle.
 func (p Provider) Released(path string) ([]*unstructured.Unstructured, error) {
 	all, err := ReadFile(path)
 	if err != nil {
