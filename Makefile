@@ -48,6 +48,7 @@ demo: ## Watch Clusters get their VIPs on the real control plane; KEEP=1 leaves 
 .PHONY: test
 test: plane ## Run all tests but those of installing, on the current versions of Cluster API and the IPAM provider
 	$(MAKE) --no-print-directory -j2 --output-sync=line test-unit test-soak
+	$(MAKE) --no-print-directory test-bootstrap
 	$(MAKE) --no-print-directory test-plane
 
 .PHONY: test-unit
@@ -82,6 +83,11 @@ test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator tha
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures
 	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),$(if $(CHAOS_COUNT),,10)) $(GO) test -count=1 -v -timeout 24h ./test/chaos
+
+.PHONY: test-bootstrap
+test-bootstrap: ## Go from a pool to what a machine starts with, with the real kubeadm providers on fake infrastructure
+	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm
+	$(TEST) -count=1 -timeout 20m -run TestBootstrapData ./test/providers
 
 .PHONY: test-providers
 test-providers: ## Go from pools to bootstrap data with the real kubeadm, RKE2 and vSphere providers; PROVIDERS_LATE=20 Clusters come late

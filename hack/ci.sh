@@ -73,5 +73,6 @@ step "build the operator" make build
 aside "memory that Clusters leave behind" make test-soak
 step "tests that need no control plane, with the race detector" make test-unit
 join
+step "what machines start with, with the real kubeadm providers" make test-bootstrap
 step "tests on the oldest supported versions" make test-compat
 step "tests on the current versions" make test-plane

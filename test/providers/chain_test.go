@@ -25,6 +25,7 @@ const (
 	octetMany
 	octetHooks
 	octetTurtles
+	octetShort
 )
 
 // eachFlavor runs a test for all flavors side by side.

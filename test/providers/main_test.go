@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,16 +70,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newStage starts a plane with all providers and the operator on it. With the feature gate RuntimeSDK of Cluster API
+// newStage starts a plane with all providers, or those of the options, and the operator on it. With the feature gate RuntimeSDK of Cluster API
 // the operator serves hooks.
 func newStage(ctx context.Context, options plane.Options) (*stage, error) {
-	options.Providers, options.Log = plane.Providers(), os.Stderr
+	options.Log = os.Stderr
+	if options.Providers == nil {
+		options.Providers = plane.Providers()
+	}
 	p, err := plane.Start(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{}
-	if err := s.set(ctx, p, options.FeatureGates["RuntimeSDK"]); err != nil {
+	if err := s.set(ctx, p, options); err != nil {
 		if s.World != nil {
 			s.Close()
 		}
@@ -96,7 +100,7 @@ func newStageFor(t *testing.T, options plane.Options) *stage {
 	return s
 }
 
-func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
+func (s *stage) set(ctx context.Context, p *plane.Plane, with plane.Options) error {
 	var err error
 	if s.World, err = harness.NewWorld(ctx, p); err != nil {
 		return err
@@ -104,17 +108,19 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, hooks bool) error {
 	if s.guard, err = harness.NewGuard(s.World); err != nil {
 		return err
 	}
-	if s.vcenter, err = p.VCenter(); err != nil {
-		return err
-	}
-	if err := s.credentials(ctx, credentials); err != nil {
-		return err
+	if slices.Contains(with.Providers, plane.VSphere) {
+		if s.vcenter, err = p.VCenter(); err != nil {
+			return err
+		}
+		if err := s.credentials(ctx, credentials); err != nil {
+			return err
+		}
 	}
 	if err := harness.Grant(ctx, p); err != nil {
 		return err
 	}
 	var options harness.OperatorOptions
-	if hooks {
+	if with.FeatureGates["RuntimeSDK"] {
 		if err := harness.GrantExtension(ctx, p); err != nil {
 			return err
 		}

@@ -207,8 +207,8 @@ func (s *scope) one(resource schema.GroupVersionResource, cluster string) *unstr
 	return one
 }
 
-// machine waits until the virtual machine of a Cluster runs, and returns what it was built from and itself.
-func (s *scope) machine(cluster string) (bootstrap string, vm plane.VirtualMachine) {
+// bootstrap waits until the machine of a Cluster has the data that it starts with, and returns them.
+func (s *scope) bootstrap(cluster string) string {
 	s.t.Helper()
 	var secret string
 	s.eventually("the bootstrap data of "+cluster, func() error {
@@ -220,14 +220,22 @@ func (s *scope) machine(cluster string) (bootstrap string, vm plane.VirtualMachi
 	})
 	data, err := s.Core.CoreV1().Secrets(s.name).Get(s.t.Context(), secret, metav1.GetOptions{})
 	require.NoError(s.t, err)
+	return string(data.Data["value"])
+}
+
+// machine waits until the virtual machine of a Cluster runs, and returns what it was built from and itself.
+func (s *scope) machine(cluster string) (bootstrap string, vm plane.VirtualMachine) {
+	s.t.Helper()
+	bootstrap = s.bootstrap(cluster)
 	s.eventually("the virtual machine of "+cluster, func() error {
+		var err error
 		vm, err = s.vm(s.one(machines, cluster).GetName())
 		if err == nil && vm.Power != "poweredOn" {
 			err = fmt.Errorf("it is %s; %v", vm.Power, s.of(vSphereVMs, cluster))
 		}
 		return err
 	})
-	return string(data.Data["value"]), vm
+	return bootstrap, vm
 }
 
 // vm finds a virtual machine by its name; one that is gone too.
@@ -252,14 +260,7 @@ func (s *scope) hasVIP(cluster, address string) {
 	assert.Equal(s.t, endpoint, c.Endpoint())
 	assert.Equal(s.t, endpoint, (&harness.Cluster{Unstructured: s.one(vSphereClusters, cluster)}).Endpoint(), "of the VSphereCluster")
 
-	controlPlane := s.one(s.controlPlanes(), cluster)
-	files, _, err := unstructured.NestedSlice(controlPlane.Object, s.files()...)
-	require.NoError(s.t, err)
-	assert.Equal(s.t, address, kubeVIP(s.t, controlPlane.GetName(), files), "in the control plane object")
-	certificateNames, _, err := unstructured.NestedStringSlice(controlPlane.Object, s.certificateNames()...)
-	require.NoError(s.t, err)
-	assert.Contains(s.t, certificateNames, address)
-
+	s.controlPlaneHasVIP(cluster, address)
 	bootstrap, vm := s.machine(cluster)
 	s.startsWith(vm.Name, bootstrap, address)
 	userData, err := vm.UserData()
@@ -267,6 +268,19 @@ func (s *scope) hasVIP(cluster, address string) {
 	assert.Equal(s.t, bootstrap, userData, "the virtual machine starts with the bootstrap data")
 	assert.Len(s.t, vm.Addresses, 1, "the virtual machine has an address of its own")
 	assert.NotContains(s.t, c.GetAnnotations(), names.TopologyGate)
+}
+
+// controlPlaneHasVIP checks the address in kube-vip's manifest and in the certificate's names of the control plane
+// object.
+func (s *scope) controlPlaneHasVIP(cluster, address string) {
+	s.t.Helper()
+	controlPlane := s.one(s.controlPlanes(), cluster)
+	files, _, err := unstructured.NestedSlice(controlPlane.Object, s.files()...)
+	require.NoError(s.t, err)
+	assert.Equal(s.t, address, kubeVIP(s.t, controlPlane.GetName(), files), "in the control plane object")
+	certificateNames, _, err := unstructured.NestedStringSlice(controlPlane.Object, s.certificateNames()...)
+	require.NoError(s.t, err)
+	assert.Contains(s.t, certificateNames, address)
 }
 
 // startsWith checks what a machine of a name is built from: kube-vip, and the certificate's names in the configuration

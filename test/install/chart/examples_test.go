@@ -20,11 +20,15 @@ func TestLoadBalancerRecipe(t *testing.T) {
 		want   []any
 	}{
 		"if MetalLB announces them, should be a pool of these addresses": {
-			addresses + "\nloadBalancer: metallb", []string{"IPAddressPool", "L2Advertisement"}, []string{"spec", "addresses"},
+			addresses + "\nloadBalancer: metallb",
+			[]string{"IPAddressPool", "L2Advertisement"},
+			[]string{"spec", "addresses"},
 			[]any{"10.94.0.100/32", "2001:db8::1/128"},
 		},
 		"if Cilium announces them, should be a pool with a block for each": {
-			addresses + "\nloadBalancer: cilium", []string{"CiliumLoadBalancerIPPool"}, []string{"spec", "blocks"},
+			addresses + "\nloadBalancer: cilium",
+			[]string{"CiliumLoadBalancerIPPool"},
+			[]string{"spec", "blocks"},
 			[]any{map[string]any{"cidr": "10.94.0.100/32"}, map[string]any{"cidr": "2001:db8::1/128"}},
 		},
 		"if they are not there yet, should be nothing": {`addresses: ""`, nil, nil, nil},
