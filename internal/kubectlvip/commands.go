@@ -50,6 +50,7 @@ func (a *app) look(ctx context.Context, all bool) (world *live.World, scope stri
 
 func (a *app) newList() *cobra.Command {
 	var all, watch bool
+	var selector string
 	command := &cobra.Command{
 		Use:   "list [CLUSTER...]",
 		Short: "List Clusters with the VIP of every role, its pool, and the state",
@@ -58,10 +59,13 @@ func (a *app) newList() *cobra.Command {
 STATE is Ready, Pending (decided, not written yet), Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
 role has no VIP; kubectl vip explain says more about each. Clusters are named by name or namespace/name. -o wide has their
 pools, claims and messages as well.`,
-		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin -w",
+		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin -w\n  kubectl vip list -A -l team=red",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := checkSelector(selector, args); err != nil {
+				return err
+			}
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
@@ -72,12 +76,17 @@ pools, claims and messages as well.`,
 			if err != nil {
 				return badInput(err)
 			}
+			if clusters, err = selectClusters(command.Context(), world, scope, selector, clusters); err != nil {
+				return err
+			}
 			namespaces := scope == "" || slices.ContainsFunc(clusters, func(c view.Cluster) bool { return c.Namespace != scope })
 			if watch {
-				w := watched{namespaces: namespaces, clusters: func(f *view.Facts) []view.Cluster { return view.List(f, scope) }}
-				if len(args) > 0 {
-					w.clusters = func(f *view.Facts) []view.Cluster { return view.Among(view.List(f, ""), clusters) }
-				}
+				w := watched{namespaces: namespaces, clusters: func(f *view.Facts) ([]view.Cluster, error) {
+					if len(args) > 0 {
+						return view.Among(view.List(f, ""), clusters), nil
+					}
+					return selectClusters(command.Context(), world, scope, selector, view.List(f, scope))
+				}}
 				return a.watchList(command.Context(), world, w)
 			}
 			if len(clusters) == 0 && a.forPeople() {
@@ -89,12 +98,14 @@ pools, claims and messages as well.`,
 		},
 	}
 	allNamespaces(command, &all)
+	selectorFlag(command, &selector)
 	command.Flags().BoolVarP(&watch, "watch", "w", false, "Go on, and show every change.")
 	return command
 }
 
 func (a *app) newPools() *cobra.Command {
 	var all, addresses, drawn bool
+	var selector string
 	command := &cobra.Command{
 		Use:   "pools [POOL...]",
 		Short: "List pools with what they serve and how full they are",
@@ -105,6 +116,9 @@ is named by its name, or as it is printed: Kind/name, or with its namespace befo
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completePools,
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := checkSelector(selector, args); err != nil {
+				return err
+			}
 			world, scope, err := a.look(command.Context(), all)
 			if err != nil {
 				return err
@@ -115,6 +129,9 @@ is named by its name, or as it is printed: Kind/name, or with its namespace befo
 			pools, err := view.NamedPools(view.PoolsOf(atlas, scope, addresses), args)
 			if err != nil {
 				return badInput(err)
+			}
+			if pools, err = selectPools(command.Context(), world, scope, selector, pools); err != nil {
+				return err
 			}
 			if len(pools) == 0 && a.forPeople() {
 				return a.nothing("pool", scope)
@@ -131,6 +148,7 @@ is named by its name, or as it is printed: Kind/name, or with its namespace befo
 		},
 	}
 	allNamespaces(command, &all)
+	selectorFlag(command, &selector)
 	command.Flags().BoolVar(&addresses, "addresses", false, "Show who uses which address.")
 	command.Flags().BoolVar(&drawn, "map", false, "Draw the pools, address by address.")
 	command.MarkFlagsMutuallyExclusive("addresses", "map")

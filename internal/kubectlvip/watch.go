@@ -20,7 +20,7 @@ const refresh = 10 * time.Second
 
 // watched is what a list that goes on shows: Clusters, and whether their namespaces are told.
 type watched struct {
-	clusters   func(*view.Facts) []view.Cluster
+	clusters   func(*view.Facts) ([]view.Cluster, error)
 	namespaces bool
 }
 
@@ -42,7 +42,11 @@ func (a *app) watchList(ctx context.Context, world *live.World, w watched) error
 func (a *app) inPlace(w watched) func(*view.Facts) error {
 	drawn := 0
 	return func(f *view.Facts) error {
-		lines := render.ListLines(w.clusters(f), w.namespaces, a.options(f.Now))
+		clusters, err := w.clusters(f)
+		if err != nil {
+			return err
+		}
+		lines := render.ListLines(clusters, w.namespaces, a.options(f.Now))
 		if _, height, _ := a.terminal(); height > 2 && len(lines) > height-1 {
 			hidden := len(lines) - height + 2
 			lines = append(slices.Clip(lines[:height-2]), fmt.Sprintf("... and %d more", hidden))
@@ -74,7 +78,11 @@ func (a *app) changesOnly(w watched) func(*view.Facts) error {
 	known := map[types.NamespacedName]view.Cluster{}
 	first := true
 	return func(f *view.Facts) error {
-		changed := changes(known, w.clusters(f))
+		clusters, err := w.clusters(f)
+		if err != nil {
+			return err
+		}
+		changed := changes(known, clusters)
 		headers := a.noHeaders || !first
 		if len(changed) == 0 {
 			return nil

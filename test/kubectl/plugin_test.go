@@ -76,7 +76,7 @@ func (e *env) withoutOperator(t *testing.T) {
 // plansTrue plans a Cluster, creates it, and compares.
 func (e *env) plansTrue(t *testing.T) {
 	e.hasReason(t, team, "first", names.ReasonIPAddressAssigned)
-	planned := harness.NewCluster{Namespace: team, Name: "second", Class: "metal"}
+	planned := harness.NewCluster{Namespace: team, Name: "second", Class: "metal", Labels: map[string]string{"team": "red"}}
 	manifest, err := yaml.Marshal(planned.Manifests(e.Version)[0])
 	require.NoError(t, err)
 	answer := e.vip(t, "plan", "-f", write(t, string(manifest)), "-o", "json")
@@ -98,6 +98,19 @@ func (e *env) plansTrue(t *testing.T) {
 	assert.Equal(t, cluster.VIP(ingress), plan.Roles[1].Address)
 }
 
+// selects chooses objects by labels, which are not kept of what is read.
+func (e *env) selects(t *testing.T) {
+	t.Helper()
+	red := e.vip(t, "list", "-A", "-l", "team=red", "--no-headers").out
+	assert.Regexp(t, `^team +second +[^\n]*\n$`, red, "one Cluster")
+	cp := e.vip(t, "pools", "-l", names.Role+"="+controlPlane, "--no-headers").out
+	assert.Contains(t, cp, "cp ")
+	assert.NotContains(t, cp, "web")
+	for _, args := range [][]string{{"list", "-l", "a=b=c"}, {"list", "first", "-l", "a"}, {"pools", "cp", "-l", "a"}} {
+		assert.Equal(t, kubectlvip.ExitBadInput, e.vip(t, args...).code, args)
+	}
+}
+
 func (e *env) withOperator(t *testing.T) {
 	explained := decode[view.Explanation](t, e.vip(t, "explain", "first", "-n", team, "-o", "json"))
 	assert.Equal(t, view.OperatorRunning, explained.Operator.State, explained.Operator.Says)
@@ -113,6 +126,7 @@ func (e *env) withOperator(t *testing.T) {
 	assert.Contains(t, e.vip(t, "explain", "frist", "-n", team).err, "did you mean first?")
 	assert.Contains(t, e.vip(t, "explain", team+"/first").out, "The Cluster has its VIPs.")
 	assert.NotContains(t, e.vip(t, "pools", "cp").out, "web")
+	e.selects(t)
 	pools := decode[struct{ Pools []view.Pool }](t, e.vip(t, "pools", "--addresses", "-o", "json")).Pools
 	require.Len(t, pools, 3)
 	cp := pools[slices.IndexFunc(pools, func(p view.Pool) bool { return p.Name == "cp" })]

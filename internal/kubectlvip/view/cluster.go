@@ -41,7 +41,8 @@ type Cluster struct {
 	Class string `json:"class,omitempty"`
 	// Endpoint is host:port; empty while the host is not set.
 	Endpoint string `json:"endpoint,omitempty"`
-	// State is one of the constants above, or the reason of a condition.
+	// State is Ready, Pending, OperatorNotRunning, Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
+	// role has no VIP; of a Cluster that went while it was watched, Gone.
 	State   string    `json:"state"`
 	Created time.Time `json:"created"`
 	Roles   []Role    `json:"roles"`
