@@ -121,7 +121,7 @@ func tryOnWire(t *testing.T) {
 		"if it is the prober's own address, somebody has it anyway": {"10.99.0.1", 22, InUse, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			result, why := Try(t.Context(), short, netip.MustParseAddr(test.addr), []uint16{test.port})
+			result, why := Try(t.Context(), timeoutFor(test.want), netip.MustParseAddr(test.addr), []uint16{test.port})
 			assert.Equal(t, test.want, result)
 			assert.Equal(t, test.why, why)
 		})

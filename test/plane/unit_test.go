@@ -194,7 +194,7 @@ func TestEventually(t *testing.T) {
 func TestFakeKinds(t *testing.T) {
 	objects, err := manifest.Parse(fakeCRDs)
 	require.NoError(t, err)
-	require.Len(t, objects, 4)
+	require.Len(t, objects, 6)
 	for _, object := range objects {
 		group, _, _ := unstructured.NestedString(object.Object, "spec", "group")
 		plural, _, _ := unstructured.NestedString(object.Object, "spec", "names", "plural")
