@@ -45,6 +45,10 @@ plane: ## Build the real control planes that the tests run on (cached)
 demo: ## Watch Clusters get their VIPs on the real control plane; KEEP=1 leaves it up
 	@hack/demo.sh $(if $(KEEP),--keep)
 
+.PHONY: recording
+recording: ## Record the demo anew for the documentation, as docs/images/demo.svg
+	hack/record-demo.sh
+
 .PHONY: test
 test: plane ## Run all tests but those of installing, on the current versions of Cluster API and the IPAM provider
 	$(MAKE) --no-print-directory -j2 --output-sync=line test-unit test-soak

@@ -21,7 +21,9 @@ type figures struct {
 	settled settled
 	starts  []start
 	shares  measure.Sample[time.Duration]
-	wakings []waking
+	// lists and checks are how long the plugin takes for what it is called for.
+	lists, checks measure.Sample[time.Duration]
+	wakings       []waking
 }
 
 // settled is what the operator does while nothing happens.
@@ -54,7 +56,7 @@ func (g *rig) measure(ctx context.Context, size int) (*figures, error) {
 		return nil, err
 	}
 	f := &figures{size: g.filled + g.served}
-	for _, step := range []func(context.Context, *figures) error{g.starts, g.settled, g.newcomers, g.wakings} {
+	for _, step := range []func(context.Context, *figures) error{g.starts, g.settled, g.newcomers, g.wakings, g.plugin} {
 		if err := step(ctx, f); err != nil {
 			return f, err
 		}

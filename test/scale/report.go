@@ -101,6 +101,8 @@ func lines() []line {
 		{"start: writes", writes, count, nil, "0", none},
 		{"one more: own share, median", func(f *figures) float64 { return float64(f.shares.Median()) }, duration, nil, "20 ms", most(float64(aimShare))},
 		{"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) }, duration, nil, "", nil},
+		{"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration, microseconds, "", nil},
+		{"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration, microseconds, "", nil},
 		{"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign }, measure.Percent, nil, "", nil},
 	}
 }
