@@ -40,7 +40,7 @@ func (c *Cluster) Snapshot() vip.Cluster {
 		Deleting:     c.DeletionTimestamp != nil,
 		Moving:       moving,
 		InUse:        slices.Contains(c.Finalizers, names.ClusterFinalizer),
-		Held:         slices.Contains(c.Finalizers, names.ReleaseFinalizer),
+		HasFinalizer: slices.Contains(c.Finalizers, names.ReleaseFinalizer),
 		Lingers: slices.ContainsFunc(c.Finalizers, func(finalizer string) bool {
 			return finalizer != names.ClusterFinalizer && finalizer != names.ReleaseFinalizer
 		}),

@@ -119,7 +119,7 @@ func fullSnapshot() vip.Cluster {
 			{Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned, Message: "m", Since: since},
 			{Type: "IngressVIPReady", Reason: names.ReasonPoolNotFound, Since: since},
 		},
-		WatchFilter: "blue", InUse: true, Held: true,
+		WatchFilter: "blue", InUse: true, HasFinalizer: true,
 	}
 }
 
@@ -181,7 +181,7 @@ func TestClusterSnapshot(t *testing.T) {
 		},
 		"if the finalizers are others, should be neither in use nor held": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Finalizers = []string{"example.com/x"} }),
-			want:   func(c *vip.Cluster) { c.InUse, c.Held, c.Lingers = false, false, true },
+			want:   func(c *vip.Cluster) { c.InUse, c.HasFinalizer, c.Lingers = false, false, true },
 		},
 		"if there are no annotations, should carry no VIPs": {
 			object: with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = nil }),

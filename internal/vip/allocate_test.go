@@ -36,7 +36,7 @@ func TestAllocate(t *testing.T) {
 			recheck: 2 * time.Second,
 		},
 		"if the finalizer is lost, should put it back before it writes anything": {
-			given:      []viptest.Option{bound, viptest.With(func(c *vip.Cluster) { c.Held = false })},
+			given:      []viptest.Option{bound, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
 			actions:    append([]string{"finalizer on"}, written("10.0.0.10:6443")...),
 			conditions: ready,
 		},

@@ -66,7 +66,7 @@ func TestAdoption(t *testing.T) {
 		},
 		"if the Cluster is new to us, should put the finalizer on with the address that it writes": {
 			given: []viptest.Option{
-				served, viptest.With(func(c *vip.Cluster) { c.Held = false }), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
+				served, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false }), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
 			},
 			actions: []string{"adopt vip-ingress-prod", "finalizer on", "annotate ingress=10.0.0.20"}, conditions: ready,
 		},

@@ -15,13 +15,13 @@ const storm = 10
 // thousand Clusters takes on a small machine, where a herd of conditions would only make it longer.
 const patience = 10 * time.Minute
 
-// withhold returns how long the condition of a wait that began at since is still to be held back.
+// withhold returns how long the condition of a wait that began at since is still to be withheld.
 func (a *allocation) withhold(since time.Time) time.Duration {
 	return max(a.believed(since).Add(settle).Sub(a.Now), 0)
 }
 
 // believed returns a timestamp by the API server's clock, or a moment long ago if by ours it is still to come: then one
-// of the two is wrong, and what is held back until then may never be said.
+// of the two is wrong, and what is withheld until then may never be said.
 func (a *allocation) believed(since time.Time) time.Time {
 	if since.After(a.Now.Add(settle)) {
 		return time.Time{}

@@ -18,7 +18,7 @@ func Decide(s Snapshot) Plan {
 		return Plan{}
 	case c.Deleting:
 		return release(&s)
-	case c.Class.Name == "" && !c.Held:
+	case c.Class.Name == "" && !c.HasFinalizer:
 		return Plan{Warnings: warnings(&s)} // only a Cluster with a topology is ours to serve
 	}
 	plan := allocate(&s)
@@ -66,7 +66,7 @@ type outcome struct {
 	// warnings are what somebody should look into.
 	warnings []Warning
 
-	// withheld is how long the condition is still held back, because the usual wait is shorter; see settle.
+	// withheld is how long the condition is still withheld, because the usual wait is shorter; see settle.
 	withheld time.Duration
 }
 
@@ -149,7 +149,7 @@ func (a *allocation) decide(outcomes []outcome, role string, tooMany *[]Warning)
 func (r *sight) decide() outcome {
 	role := r.role
 	o := outcome{RoleStatus: RoleStatus{Role: role, Slot: r.slot, Phase: r.phase()}}
-	o.holds = r.choice.Pool != nil || r.cluster.Held && r.carried(role) != ""
+	o.holds = r.choice.Pool != nil || r.cluster.HasFinalizer && r.carried(role) != ""
 	if r.claim != nil {
 		o.Claim, o.Pool = r.claim.Name, r.claim.Pool
 		o.holds = o.holds || r.mine

@@ -51,7 +51,7 @@ func (s scenarios) run(t *testing.T) {
 
 // The changes to a Cluster that the scenarios share.
 
-func held(c *vip.Cluster) { c.Held = true }
+func held(c *vip.Cluster) { c.HasFinalizer = true }
 
 func host(host string, port int32) func(*vip.Cluster) {
 	return func(c *vip.Cluster) { c.Endpoint = vip.Endpoint{Host: host, Port: port} }
@@ -206,5 +206,5 @@ func TestServedClusterIsLeftAlone(t *testing.T) {
 	assert.False(t, plan.Status.Waiting)
 	assert.Equal(t, vip.Endpoint{Host: "10.0.0.10", Port: 6443}, snapshot.Cluster.Endpoint)
 	assert.Equal(t, map[string]string{cp: "10.0.0.10", ingress: "10.0.0.20"}, snapshot.Cluster.VIPs)
-	assert.True(t, snapshot.Cluster.Held)
+	assert.True(t, snapshot.Cluster.HasFinalizer)
 }

@@ -14,9 +14,9 @@ import (
 func Effect(c *Cluster, action Action) {
 	switch a := action.(type) {
 	case AddFinalizer:
-		c.Held = true
+		c.HasFinalizer = true
 	case RemoveFinalizer:
-		c.Held = false
+		c.HasFinalizer = false
 	case HoldControlPlane:
 		c.Gate, c.Pause = a.Gate, PauseOwn
 		if c.Endpoint.Host == "" {
@@ -40,7 +40,7 @@ func Effect(c *Cluster, action Action) {
 	case RecordClaim:
 		c.record(a.Slot, a.ClaimUID)
 	case SetVariables:
-		c.Held = true
+		c.HasFinalizer = true
 		for _, value := range a.Values {
 			name, path, _ := strings.Cut(value.Path, ".")
 			c.Variables = with(c.Variables, name, valueWith(c.Variables[name], path, value.Value))

@@ -137,8 +137,8 @@ type Cluster struct {
 	// InUse says that Cluster API holds its finalizer: machines may still use the VIPs.
 	InUse bool
 
-	// Held says that the allocator's finalizer is on.
-	Held bool
+	// HasFinalizer says that the allocator's finalizer is on.
+	HasFinalizer bool
 
 	// Lingers says that finalizers of others than Cluster API and the allocator are on.
 	Lingers bool

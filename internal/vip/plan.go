@@ -28,12 +28,12 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	plan.Status = a.status(outcomes)
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case !writable:
-	case holds && !a.cluster.Held && a.Refused[AddFinalizer{}.Key()] != "":
+	case holds && !a.cluster.HasFinalizer && a.Refused[AddFinalizer{}.Key()] != "":
 		values = nil // the records of DNS as well; see refused
 		plan.Warnings = append(plan.Warnings, Warning{Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()]})
-	case holds && !a.cluster.Held && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
+	case holds && !a.cluster.HasFinalizer && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
 		plan.Actions = append(plan.Actions, AddFinalizer{})
-	case !holds && a.cluster.Held:
+	case !holds && a.cluster.HasFinalizer:
 		values = append(values, RemoveFinalizer{Why: "the Cluster neither holds nor awaits a VIP"})
 	}
 	plan.Actions = append(plan.Actions, values...)
@@ -80,8 +80,8 @@ func (a *allocation) carriesAny(outcomes []outcome) bool {
 	})
 }
 
-// status puts the conditions of all roles together. While one of them is held back, the others are too, so that one
-// write says it all; but trouble that has come to stay is said at once, and what is held back stays as it was.
+// status puts the conditions of all roles together. While one of them is withheld, the others are too, so that one
+// write says it all; but trouble that has come to stay is said at once, and what is withheld stays as it was.
 func (a *allocation) status(outcomes []outcome) Status {
 	var status Status
 	trouble := false

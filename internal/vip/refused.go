@@ -13,7 +13,7 @@ func (a *allocation) refused(o *outcome) {
 		a.refusedClaim(o)
 	}
 	var said, unheld string
-	if !a.cluster.Held { // without the finalizer, what is written now could not be taken back
+	if !a.cluster.HasFinalizer { // without the finalizer, what is written now could not be taken back
 		unheld = a.Refused[AddFinalizer{}.Key()]
 	}
 	o.value = slices.DeleteFunc(o.value, func(action Action) bool {

@@ -14,7 +14,7 @@ import (
 // finalizer off: until then machines may still answer on them.
 func release(s *Snapshot) Plan {
 	a := newAllocation(s)
-	if !a.cluster.Held {
+	if !a.cluster.HasFinalizer {
 		return a.releaseUnwritten()
 	}
 	owned := a.claimsWhere(func(claim *Claim) bool { return a.owns(claim) && a.named(claim) || a.orphaned(claim) })

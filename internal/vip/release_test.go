@@ -119,7 +119,7 @@ func TestRelease(t *testing.T) {
 			conditions: []string{"IngressVIPReady=false Releasing"},
 		},
 		"if the finalizer is not on, should leave all to the garbage collector": {
-			given: []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Held = false })},
+			given: []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
 		},
 		"if the finalizer is not on and nobody owns a claim that was never written, should delete it": {
 			given: []viptest.Option{
@@ -128,7 +128,7 @@ func TestRelease(t *testing.T) {
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"},
 		},
 		"if the finalizer is not on and nobody owns the claim of a VIP that is carried, should keep it": {
-			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan), viptest.With(func(c *vip.Cluster) { c.Held = false })},
+			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan), viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
 		},
 		"if the Cluster owns a claim that is not the allocator's, should leave it to the garbage collector": {
 			given: []viptest.Option{
@@ -141,7 +141,7 @@ func TestRelease(t *testing.T) {
 			actions: []string{"delete vip-ingress-prod"}, conditions: releasing,
 		},
 		"if the finalizer is not on and machines live, should do nothing": {
-			given: []viptest.Option{viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.Held = false })},
+			given: []viptest.Option{viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
 		},
 		"if the topology is gone too, should release all the same": {
 			given:   []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} })},

@@ -286,7 +286,7 @@ func (r *sight) write(o *outcome) {
 	if v.missing {
 		v.refused = a.Refused[variables.Key()]
 	}
-	if o.Role == names.RoleControlPlane && !r.held(o, &v) {
+	if o.Role == names.RoleControlPlane && !r.waitsForTopology(o, &v) {
 		r.writeEndpoint(o, v.port)
 	}
 	switch {

@@ -26,7 +26,7 @@ type Status struct {
 	// Changes are the conditions among them whose reason or truth changes.
 	Changes []Change
 
-	// Recheck is when to decide again, because a condition is held back until then; zero if none is.
+	// Recheck is when to decide again, because a condition is withheld until then; zero if none is.
 	Recheck time.Duration
 
 	// Waiting says that a role that the Cluster awaits has no VIP yet, or that a VIP waits for the DNS name of an older

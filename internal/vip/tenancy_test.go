@@ -70,7 +70,7 @@ func anyCluster(c *vip.Cluster, pick pick) {
 	c.Class = one(pick, c.Class, c.Class, c.Class, vip.Class{Namespace: "other", Name: viptest.ClassName}, vip.Class{})
 	c.Endpoint.Host = one(pick, "", "", "by-hand.example.com", anyAddress(pick))
 	c.Endpoint.Port = int32(one(pick, 0, 6443))
-	c.Held, c.InUse, c.Deleting, c.Paused = pick(2) == 0, pick(2) == 0, pick(4) == 0, rarely(pick)
+	c.HasFinalizer, c.InUse, c.Deleting, c.Paused = pick(2) == 0, pick(2) == 0, pick(4) == 0, rarely(pick)
 	if pick(3) == 0 {
 		values(map[string]string{viptest.HostVariable: strconv.Quote(anyAddress(pick))})(c)
 	}

@@ -27,8 +27,8 @@ const (
 	PauseForeign
 )
 
-// held reports whether the endpoint has to wait, and adds what there is to do about that.
-func (r *sight) held(o *outcome, v *variables) bool {
+// waitsForTopology reports whether the endpoint has to wait, and adds what there is to do about that.
+func (r *sight) waitsForTopology(o *outcome, v *variables) bool {
 	a, c := r.allocation, r.cluster
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false

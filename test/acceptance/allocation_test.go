@@ -24,7 +24,7 @@ func TestAllocation(t *testing.T) {
 		require.Equal(t, harness.Endpoint{Host: s.ip(10), Port: 6443}, cluster.Endpoint())
 		require.Equal(t, s.ip(10), cluster.VIP(controlPlane))
 		require.Equal(t, s.ip(20), cluster.VIP(ingress))
-		require.True(t, cluster.Held())
+		require.True(t, cluster.HasFinalizer())
 		for role, pool := range map[string]string{controlPlane: cp, ingress: in} {
 			condition := cluster.Condition(role)
 			require.Contains(t, condition.Message, pool)

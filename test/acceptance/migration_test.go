@@ -51,7 +51,7 @@ func TestMigration(t *testing.T) {
 		taken := s.served("old")
 		require.Equal(t, harness.Endpoint{Host: host, Port: 6443}, taken.Endpoint())
 		require.Equal(t, vip, taken.VIP(ingress))
-		require.True(t, taken.Held())
+		require.True(t, taken.HasFinalizer())
 		require.Equal(t, vip, taken.GetAnnotations()[earlierIngress], "what others read stays")
 		for _, claim := range s.ClaimsIn(s.name) {
 			require.Equal(t, claims[claim.GetName()], string(claim.GetUID()), claim.GetName())
@@ -114,7 +114,7 @@ func TestMigrationOfClasses(t *testing.T) {
 		s := s.in(t)
 		for name := range clusters {
 			require.Equal(t, vips[name], s.served(name).Endpoint().Host, name)
-			require.True(t, s.get(name).Held(), name)
+			require.True(t, s.get(name).HasFinalizer(), name)
 		}
 		s.settled()
 		now := s.claims()

@@ -447,7 +447,7 @@ func annotation(role, value string) check {
 // held checks whether the allocator's finalizer is on.
 func held(want bool) check {
 	return func(c *harness.Cluster) error {
-		if c.Held() != want {
+		if c.HasFinalizer() != want {
 			return fmt.Errorf("the finalizers are %v", c.GetFinalizers())
 		}
 		return nil

@@ -59,7 +59,7 @@ func (k *cluster) foreignIsRight(seen *harness.Cluster) error {
 	annotations := bare.GetAnnotations()
 	maps.DeleteFunc(annotations, func(key, value string) bool { return value != "" && k.squats[key] == value })
 	bare.SetAnnotations(annotations)
-	if bare.Held() || len(bare.Carried()) > 0 || bare.Condition(ingress) != nil {
+	if bare.HasFinalizer() || len(bare.Carried()) > 0 || bare.Condition(ingress) != nil {
 		return fmt.Errorf("is none of our business, and has %v, %v, %v", bare.GetFinalizers(), bare.Carried(), bare.Conditions())
 	}
 	return nil
@@ -216,10 +216,10 @@ func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 
 func (c *chaos) finalizerIsRight(cluster *harness.Cluster) error {
 	owns := c.claim(cluster, controlPlane) != nil || c.claim(cluster, ingress) != nil
-	if owns && !cluster.Held() {
+	if owns && !cluster.HasFinalizer() {
 		return errors.New("has a claim and not the finalizer")
 	}
-	if !owns && len(c.serving(controlPlane))+len(c.serving(ingress)) == 0 && len(cluster.Carried()) == 0 && cluster.Held() {
+	if !owns && len(c.serving(controlPlane))+len(c.serving(ingress)) == 0 && len(cluster.Carried()) == 0 && cluster.HasFinalizer() {
 		return errors.New("has the finalizer for nothing")
 	}
 	return nil

@@ -31,8 +31,10 @@ func (c *Cluster) Endpoint() Endpoint {
 // VIP returns the annotation with the VIP of a role.
 func (c *Cluster) VIP(role string) string { return c.GetAnnotations()[names.Annotation(role)] }
 
-// Held says whether the allocator's finalizer is on.
-func (c *Cluster) Held() bool { return slices.Contains(c.GetFinalizers(), names.ReleaseFinalizer) }
+// HasFinalizer says whether the allocator's finalizer is on.
+func (c *Cluster) HasFinalizer() bool {
+	return slices.Contains(c.GetFinalizers(), names.ReleaseFinalizer)
+}
 
 // InUse says whether Cluster API's finalizer is on.
 func (c *Cluster) InUse() bool { return slices.Contains(c.GetFinalizers(), names.ClusterFinalizer) }

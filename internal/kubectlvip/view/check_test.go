@@ -164,7 +164,7 @@ func TestClaimPools(t *testing.T) {
 
 func TestListOfReleased(t *testing.T) {
 	var f view.Facts
-	release := func(c *vip.Cluster) { c.Deleting, c.InUse, c.Held, c.UID = true, false, false, "1" }
+	release := func(c *vip.Cluster) { c.Deleting, c.InUse, c.HasFinalizer, c.UID = true, false, false, "1" }
 	carrier(&f, "old", "10.0.0.1", release)
 	assert.Empty(t, view.List(&f, "")[0].Roles, "its VIP may be another's")
 

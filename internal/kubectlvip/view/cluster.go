@@ -174,7 +174,7 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 		return judgement{state: StateFiltered, plan: plan, heldUp: true}
 	case c.Deleting:
 		return judgement{state: StateDeleting, plan: plan}
-	case c.Class.Name == "" && !c.Held:
+	case c.Class.Name == "" && !c.HasFinalizer:
 		return judgement{state: StateNoTopology, plan: plan}
 	}
 	stopped := operator.State == OperatorNotRunning

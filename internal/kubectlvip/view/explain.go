@@ -132,7 +132,7 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	}
 	e.Cause = e.cause(f, &s)
 	e.warn(judged.plan.Warnings)
-	e.next(judged, s.Cluster.Held)
+	e.next(judged, s.Cluster.HasFinalizer)
 	return e, true
 }
 
@@ -145,8 +145,8 @@ func (e *Explanation) warn(warnings []vip.Warning) {
 	}
 }
 
-// next says what the operator does next. Held says that it holds its finalizer on the Cluster.
-func (e *Explanation) next(judged judgement, held bool) {
+// next says what the operator does next. Finalizer says that it has its finalizer on the Cluster.
+func (e *Explanation) next(judged judgement, finalizer bool) {
 	for _, action := range judged.plan.Actions {
 		e.Next = append(e.Next, action.String())
 	}
@@ -158,7 +158,7 @@ func (e *Explanation) next(judged judgement, held bool) {
 		e.NextNote = "This operator does nothing; one that looks at this Cluster would do this:"
 	case judged.heldUp && len(e.Next) > 0:
 		e.NextNote = "Once that is over, and not before:"
-	case judged.heldUp, e.State == StateNoTopology, e.State == StateDeleting && !held:
+	case judged.heldUp, e.State == StateNoTopology, e.State == StateDeleting && !finalizer:
 		e.NextNote = "Nothing."
 	case len(e.Next) == 0 && judged.plan.Status.Recheck > 0:
 		e.NextNote = fmt.Sprintf("Nothing yet; if it still waits in %s, a condition says so.", judged.plan.Status.Recheck.Round(time.Second))

@@ -284,7 +284,7 @@ func summary(s *vip.Snapshot, c *Cluster, operator *Operator) (text string, do [
 	case StateNoTopology:
 		return "The Cluster has no spec.topology and so no ClusterClass: no pool can name it, and the allocator leaves it alone.", nil
 	case StateDeleting:
-		if !s.Cluster.Held {
+		if !s.Cluster.HasFinalizer {
 			return "The Cluster is being deleted and holds no VIP of the allocator; claims that it owns go with it.", nil
 		}
 		if operator.State == OperatorNotRunning {

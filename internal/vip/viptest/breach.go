@@ -202,7 +202,7 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	switch {
 	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
 		return "the claim is not the Cluster's"
-	case c.Deleting && c.InUse && (c.Held || written || recorded):
+	case c.Deleting && c.InUse && (c.HasFinalizer || written || recorded):
 		return "machines may still use the address"
 	case c.Deleting:
 		return ""

@@ -312,7 +312,7 @@ func (w *World) Rest(k string) string {
 	for _, condition := range c.Conditions {
 		parts = append(parts, strings.TrimSuffix(condition.Type, "VIPReady")+":"+condition.Reason)
 	}
-	if c.Held {
+	if c.HasFinalizer {
 		parts = append(parts, names.ReleaseFinalizer)
 	}
 	return k + " " + strings.Join(parts, " ")

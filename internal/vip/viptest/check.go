@@ -128,7 +128,7 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 		}
 	}
 	owns := slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })
-	if c.Held || owns || w.Served(c) {
+	if c.HasFinalizer || owns || w.Served(c) {
 		return
 	}
 	if len(plan.Actions) > 0 {

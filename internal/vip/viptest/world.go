@@ -222,7 +222,7 @@ func (w *World) LoseClaim(k, slot string) {
 
 // collect removes a Cluster in deletion that no finalizer holds, and has the garbage collector delete its claims.
 func (w *World) collect(k string) {
-	if c := w.Cluster(k); c != nil && c.Deleting && !c.InUse && !c.Held {
+	if c := w.Cluster(k); c != nil && c.Deleting && !c.InUse && !c.HasFinalizer {
 		delete(w.clusters, k)
 		w.logf("api: Cluster %s is gone", k)
 	}
