@@ -160,6 +160,15 @@ func TestRedraw(t *testing.T) {
 	assert.Equal(t, "\x1b[?7l\x1b[2A\rone\x1b[K\n\x1b[J\x1b[?7h", out.String(), "over the two lines of before, and nothing is left of them")
 }
 
+func TestShortened(t *testing.T) {
+	for line, want := range map[string]string{
+		"short": "short", "just fits!": "just fits!", "too long by one": "too lon\x1b[0m...", "äöüäöüäöüäöü": "äöüäöüä\x1b[0m...",
+		"\x1b[32mjust fits!\x1b[0m": "\x1b[32mjust fits!\x1b[0m", "\x1b[32mtoo long by one\x1b[0m": "\x1b[32mtoo lon\x1b[0m...",
+	} {
+		assert.Equal(t, want, shortened(line, 10))
+	}
+}
+
 func TestIsUTF8(t *testing.T) {
 	for name, test := range map[string]struct {
 		env  map[string]string

@@ -47,16 +47,44 @@ func (a *app) inPlace(w watched) func(*view.Facts) error {
 			return err
 		}
 		lines := render.ListLines(clusters, w.namespaces, a.options(f.Now))
-		if _, height, _ := a.terminal(); height > 2 && len(lines) > height-1 {
+		width, height, _ := a.terminal()
+		if height > 2 && len(lines) > height-1 {
 			hidden := len(lines) - height + 2
 			lines = append(slices.Clip(lines[:height-2]), fmt.Sprintf("... and %d more", hidden))
+		}
+		for i := range lines {
+			lines[i] = shortened(lines[i], width)
 		}
 		return redraw(a.Out, lines, &drawn)
 	}
 }
 
-// redraw writes lines over those drawn before. Long lines are cut by the terminal, so that the number of lines stays
-// known.
+// shortened returns a line as a terminal of a width can show it, with dots at its end where something is missing. Colours
+// take no room, and end with the line.
+func shortened(line string, width int) string {
+	const more, plain = "...", "\x1b[0m"
+	room, cut, inColor := width, 0, false
+	for at, letter := range line {
+		switch {
+		case inColor:
+			inColor = letter != 'm'
+		case letter == '\x1b':
+			inColor = true
+		default:
+			if room == len(more) {
+				cut = at
+			}
+			room--
+			if room < 0 {
+				return line[:cut] + plain + more
+			}
+		}
+	}
+	return line
+}
+
+// redraw writes lines over those drawn before. Where a line is too long all the same, since the terminal has become
+// narrower, it is cut, so that the number of lines stays known.
 func redraw(out io.Writer, lines []string, drawn *int) error {
 	var text strings.Builder
 	text.WriteString("\x1b[?7l")
