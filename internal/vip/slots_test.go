@@ -147,10 +147,15 @@ func TestTooManyAddresses(t *testing.T) {
 	for _, role := range strings.Fields("a b c d e f g h i j") {
 		options = append(options, viptest.WithPool(role, role, each(names.MostAddresses), func(p *vip.Pool) { p.Capacity.Known = false }))
 	}
-	plan := vip.Decide(viptest.Snapshot(options...))
+	snapshot := viptest.Snapshot(options...)
+	plan := vip.Decide(snapshot)
 	assert.LessOrEqual(t, len(plan.Actions), vip.MostSlots+10)
 	assert.Contains(t, plan.Warnings, vip.Warning{
 		Reason:  names.EventClusterTooLarge,
 		Message: "pools give the Cluster more than 128 addresses, and it gets no further ones; lower their annotation vip.capi.gorizond.io/addresses-per-cluster",
 	})
+	for i := range snapshot.Pools {
+		snapshot.Pools[i].PerCluster = 4
+	}
+	assert.Empty(t, vip.Decide(snapshot).Warnings, "lowered, as it says")
 }
