@@ -67,6 +67,7 @@ func TestKeep(t *testing.T) {
 
 	t.Run("if the policy keeps them", func(t *testing.T) {
 		s := s.in(t)
+		s.needsMutatingPolicies()
 		s.keep(t, "Keep", "mutatingadmissionpolicy")
 		s.eventually("the policy is heeded", func() error { return s.tryAs(plane.Admin(), "annotated", none(), s.hasVIP(true)) })
 		s.rendered("annotated", "variable")
