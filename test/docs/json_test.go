@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
@@ -24,12 +22,6 @@ const jsonPage = "../../docs/kubectl-vip-json.md"
 // TestJSONIsDescribed compares the page on the plugin's JSON with the types that it is made of. A field that is renamed
 // or goes changes the page, and programs of users with it.
 func TestJSONIsDescribed(t *testing.T) {
-	const begin, end = "<!-- fields: go test ./test/docs -update -->\n", "<!-- end -->"
-	text := read(t, jsonPage)
-	before, rest, ok := strings.Cut(text, begin)
-	require.True(t, ok, "docs/kubectl-vip-json.md has no place for the fields")
-	_, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "the place for the fields has no end")
 	d := &described{comments: comments(t, "../../internal/kubectlvip/view")}
 	for _, root := range []any{
 		view.Cluster{}, view.Pool{}, view.PoolMap{}, view.Explanation{}, view.Report{}, view.ClusterPlan{}, view.Retirement{},
@@ -41,12 +33,7 @@ func TestJSONIsDescribed(t *testing.T) {
 		d.table(d.types[done])
 		done++
 	}
-	want := before + begin + d.text.String() + "\n" + end + after
-	if *update {
-		require.NoError(t, os.WriteFile(jsonPage, []byte(want), 0o600))
-		return
-	}
-	assert.Equal(t, want, text, "docs/kubectl-vip-json.md is out of date: go test ./test/docs -update")
+	isCurrent(t, jsonPage, "fields", d.text.String()+"\n")
 }
 
 // described is a description of types in the making.

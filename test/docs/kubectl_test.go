@@ -20,13 +20,6 @@ const pluginPage = "../../docs/kubectl-vip.md"
 
 // TestPluginCommandsAreCurrent compares the command reference with the plugin's commands and flags.
 func TestPluginCommandsAreCurrent(t *testing.T) {
-	const begin, end = "<!-- commands: go test ./test/docs -update -->\n", "<!-- end -->"
-	text := read(t, pluginPage)
-	before, rest, ok := strings.Cut(text, begin)
-	require.True(t, ok, "docs/kubectl-vip.md has no place for the commands")
-	_, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "the place for the commands has no end")
-
 	command := kubectlvip.NewCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard})
 	command.InitDefaultCompletionCmd()
 	var b strings.Builder
@@ -44,12 +37,25 @@ func TestPluginCommandsAreCurrent(t *testing.T) {
 	b.WriteString("\n### Flags of all commands\n" + flagTable(command.PersistentFlags()) +
 		"\nThe other connection flags of kubectl (`--server`, `--token`, `--as-group`, ...) work as well.\n\n")
 
-	want := before + begin + b.String() + end + after
+	isCurrent(t, pluginPage, "commands", b.String())
+}
+
+// isCurrent compares the generated part of a page, between a comment that names it and the next end, with what belongs
+// there; with -update it writes it.
+func isCurrent(t *testing.T, page, part, content string) {
+	t.Helper()
+	begin, end := "<!-- "+part+": go test ./test/docs -update -->\n", "<!-- end -->"
+	text := read(t, page)
+	before, rest, ok := strings.Cut(text, begin)
+	require.True(t, ok, "%s has no place for the %s", page, part)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, "the place for the %s has no end", part)
+	want := before + begin + content + end + after
 	if *update {
-		require.NoError(t, os.WriteFile(pluginPage, []byte(want), 0o600))
+		require.NoError(t, os.WriteFile(page, []byte(want), 0o600))
 		return
 	}
-	assert.Equal(t, want, text, "docs/kubectl-vip.md is out of date: go test ./test/docs -update")
+	assert.Equal(t, want, text, "%s is out of date: go test ./test/docs -update", page)
 }
 
 func childrenOf(command *cobra.Command) []string {

@@ -167,13 +167,19 @@ func (r *Reader) Namespaces(ctx context.Context) ([]string, error) {
 	return namesOf(ctx, r.metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}))
 }
 
-// ClusterNames returns the names of the Clusters of a namespace, in whatever version is served.
-func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, error) {
+// served finds out at which versions the kinds are served, but for pools of other providers.
+func (r *Reader) served() (capi.API, error) {
 	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return capi.API{}, fmt.Errorf("make a client: %w", err)
 	}
 	api, _, err := (&discovery.Finder{Discovery: client}).Find()
+	return api, err
+}
+
+// ClusterNames returns the names of the Clusters of a namespace, in whatever version is served.
+func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, error) {
+	api, err := r.served()
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +188,7 @@ func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, 
 
 // PoolNames returns the names of the provider's pools: of the global ones, and of those in the namespace.
 func (r *Reader) PoolNames(ctx context.Context, namespace string) ([]string, error) {
-	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
-	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
-	}
-	api, _, err := (&discovery.Finder{Discovery: client}).Find()
+	api, err := r.served()
 	if err != nil {
 		return nil, err
 	}
