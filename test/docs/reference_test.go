@@ -48,13 +48,6 @@ func contains(t *testing.T, text, code string) {
 func TestFlagsAreCurrent(t *testing.T) {
 	flags := pflag.NewFlagSet("capi-vip-allocator", pflag.ContinueOnError)
 	options.New().AddFlags(flags)
-	const begin, end = "<!-- flags: go test ./test/docs -update -->\n", "<!-- end -->"
-	text := read(t, reference)
-	before, rest, ok := strings.Cut(text, begin)
-	require.True(t, ok, "docs/reference.md has no place for the flags")
-	_, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "the place for the flags has no end")
-
 	var table strings.Builder
 	table.WriteString("\n| flag | default | |\n| --- | --- | --- |\n")
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -68,12 +61,7 @@ func TestFlagsAreCurrent(t *testing.T) {
 		table.WriteString("| `--" + f.Name + "` | " + value + " | " + strings.ReplaceAll(f.Usage, "|", `\|`) + " |\n")
 	})
 	table.WriteString("\n")
-	want := before + begin + table.String() + end + after
-	if *update {
-		require.NoError(t, os.WriteFile(reference, []byte(want), 0o600))
-		return
-	}
-	assert.Equal(t, want, text, "docs/reference.md is out of date: go test ./test/docs -update")
+	isCurrent(t, reference, "flags", table.String())
 }
 
 // TestConfigIsCurrent compares the table of the config file with the flags, which name their keys.

@@ -3,7 +3,6 @@ package docs
 import (
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -98,18 +97,7 @@ func supportTable(t *testing.T) string {
 
 // TestSupportIsCurrent compares the support matrix with what the tests run on.
 func TestSupportIsCurrent(t *testing.T) {
-	const page, begin, end = "../../docs/support.md", "<!-- support: go test ./test/docs -update -->\n", "<!-- end -->"
-	text := read(t, page)
-	before, rest, ok := strings.Cut(text, begin)
-	require.True(t, ok, "docs/support.md has no place for the matrix")
-	_, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "the place for the matrix has no end")
-	want := before + begin + supportTable(t) + end + after
-	if *update {
-		require.NoError(t, os.WriteFile(page, []byte(want), 0o600))
-		return
-	}
-	assert.Equal(t, want, text, "docs/support.md is out of date: go test ./test/docs -update")
+	isCurrent(t, "../../docs/support.md", "support", supportTable(t))
 }
 
 // TestNightlyRunsTheMatrix: the nightly workflow runs the combinations that `make test-matrix` does.
