@@ -7,12 +7,15 @@ COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE ?= $(shell git log -1 --format=%cI 2>/dev/null)
 VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
-PLANE := $(GO) run ./test/plane/cmd/plane
+PLANE := $(GO) run ./test/env/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
 # Operations of the chaos tests that are the same each time, so that a change is judged by what it does; `make chaos` draws others.
 FIXED := CHAOS_SEED=$(or $(CHAOS_SEED),1)
-# Packages whose tests start control planes; they run one after the other, to leave each the machine.
-ON_PLANE := ./test/plane/... ./test/acceptance/... ./test/chaos/... ./test/kubectl/... ./test/docs/commands ./test/scale
+# Packages whose tests start control planes, or measure; they run one after the other, to leave each the machine. Those that are
+# left out have targets of their own.
+ON_PLANE = $(filter-out %/e2e/providers %/perf/soak,$(shell $(GO) list ./test/env/... ./test/e2e/... ./test/perf/...))
+# Modules beside the main one that have code; the others only say what to build.
+MODULES := $(strip $(foreach mod,$(shell git ls-files '*/go.mod'),$(if $(wildcard $(dir $(mod))*.go),$(patsubst %/,%,$(dir $(mod))))))
 # Tests of crashes, faults, load and size: what they show does not depend on versions of Cluster API. For a change they run on the
 # current ones, every night on all (test-matrix).
 SAME_ON_ALL := \
@@ -61,7 +64,7 @@ test-unit: ## Run the tests that need no control plane, with the race detector
 
 .PHONY: test-soak
 test-soak: ## Run the short form of soak
-	$(TEST) -count=1 -run TestSoak ./test/soak
+	$(TEST) -count=1 -run TestSoak ./test/perf/soak
 
 .PHONY: test-plane
 test-plane: plane ## Run the tests on a control plane, of the current versions or of PLANE_STACK
@@ -69,7 +72,7 @@ test-plane: plane ## Run the tests on a control plane, of the current versions o
 
 .PHONY: test-compat
 test-compat: plane ## Run the tests whose result depends on versions, on the oldest supported ones or on PLANE_STACK and PLANE_KUBERNETES
-	PLANE_STACK=$(or $(PLANE_STACK),capi-v1.10) $(TEST) -count=1 -p 1 -timeout 45m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/acceptance/... ./test/kubectl/...
+	PLANE_STACK=$(or $(PLANE_STACK),capi-v1.10) $(TEST) -count=1 -p 1 -timeout 45m -skip '^($(subst $(space),|,$(strip $(SAME_ON_ALL))))$$' ./test/e2e/acceptance/... ./test/e2e/kubectl/...
 
 .PHONY: test-versions
 test-versions: ## Run the tests on the versions of PLANE_STACK=capi-v1.13 and PLANE_KUBERNETES=v1.36, which are built first
@@ -82,21 +85,21 @@ test-matrix: ## Run the tests on all combinations of versions, or on those with 
 
 .PHONY: test-upgrade
 test-upgrade: ## Upgrade Cluster API and the IPAM provider below an operator that runs, and the operator, among 50 Clusters; prints figures
-	ACCEPTANCE_UPGRADE=1 $(GO) test -count=1 -v -timeout 60m -run TestUpgrade ./test/acceptance
+	ACCEPTANCE_UPGRADE=1 $(GO) test -count=1 -v -timeout 60m -run TestUpgrade ./test/e2e/acceptance
 
 .PHONY: chaos
 chaos: plane ## Random operations and faults for CHAOS_MINUTES=10, or CHAOS_COUNT cases, from CHAOS_SEED on; prints figures
-	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),$(if $(CHAOS_COUNT),,10)) $(GO) test -count=1 -v -timeout 24h ./test/chaos
+	CHAOS_MINUTES=$(or $(CHAOS_MINUTES),$(if $(CHAOS_COUNT),,10)) $(GO) test -count=1 -v -timeout 24h ./test/e2e/chaos
 
 .PHONY: test-bootstrap
 test-bootstrap: ## Go from a pool to what a machine starts with, with the real kubeadm providers on fake infrastructure
 	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm
-	$(TEST) -count=1 -timeout 20m -run TestBootstrapData ./test/providers
+	$(TEST) -count=1 -timeout 20m -run TestBootstrapData ./test/e2e/providers
 
 .PHONY: test-providers
 test-providers: ## Go from pools to bootstrap data with the real kubeadm, RKE2 and vSphere providers; PROVIDERS_LATE=20 Clusters come late
 	$(PLANE) build --stack=capi-v1.14 --providers=kubeadm,vsphere,rke2
-	$(GO) test -count=1 -v -timeout 100m ./test/providers
+	$(GO) test -count=1 -v -timeout 100m ./test/e2e/providers
 
 FUZZTIME ?= 1m
 .PHONY: fuzz
@@ -105,10 +108,10 @@ fuzz: ## Feed hostile input to everything that parses, each for FUZZTIME=1m
 
 .PHONY: test-docs
 test-docs: plane ## Run the commands of the documentation; UPDATE=1 writes their output into the pages
-	$(TEST) -count=1 ./test/docs
-	$(TEST) -count=1 -timeout 20m ./test/docs/commands $(if $(UPDATE),-update)
+	$(TEST) -count=1 ./test/e2e/docs
+	$(TEST) -count=1 -timeout 20m ./test/e2e/docs/commands $(if $(UPDATE),-update)
 
-UI_TEST := cd test/ui && BROWSER_REQUIRED=1 $(GO) test -count=1 -timeout 20m
+UI_TEST := cd test/e2e/ui && BROWSER_REQUIRED=1 $(GO) test -count=1 -timeout 20m
 
 .PHONY: test-ui
 test-ui: plane ## Look at the pages of kubectl vip ui in Chromium, which is installed if need be; keeps pictures in dist/screenshots
@@ -123,20 +126,20 @@ screenshots: plane ## Take the pictures of the pages that the documentation show
 .PHONY: bench
 bench: build plane ## Measure; prints figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
-	$(GO) run ./test/bench
+	$(GO) run ./test/perf bench
 
 .PHONY: scale
 scale: plane ## Measure with up to 10,000 Clusters; prints figures
-	$(GO) run ./test/scale
+	$(GO) run ./test/perf scale
 
 .PHONY: soak
 soak: ## Let 100,000 Clusters come and go and look for what they leave behind in memory
-	$(GO) run ./test/soak
+	$(GO) run ./test/perf soak
 
 .PHONY: lint
 lint: ## Check style, imports and known mistakes
 	$(TOOL) golangci-lint run ./...
-	@set -e; for module in hack/release test/install test/ui test/plane/binaries/vcenter; do echo "lint $$module"; cd $(CURDIR)/$$module; \
+	@set -e; for module in $(MODULES); do echo "lint $$module"; cd $(CURDIR)/$$module; \
 		$(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...; done
 
 .PHONY: fmt
@@ -151,7 +154,7 @@ vuln: build ## Look for known vulnerabilities in the code, and in the programs t
 
 .PHONY: verify
 verify: ## Check that generated code and go.mod are up to date
-	hack/verify.sh
+	hack/verify.sh . $(MODULES)
 
 include hack/install.mk
 

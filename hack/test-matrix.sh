@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 unset MAKEFLAGS MAKELEVEL # each combination is a make of its own
 failed=()
-mapfile -t combinations < <(go run ./test/plane/cmd/plane matrix | grep -F -e "${1:-}")
+mapfile -t combinations < <(go run ./test/env/plane/cmd/plane matrix | grep -F -e "${1:-}")
 for combination in "${combinations[@]}"; do
   printf '\n=== %s (%s)\n' "$combination" "$(date -u +%H:%M:%S)"
   read -r -a variables <<<"$combination"

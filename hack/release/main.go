@@ -1,5 +1,5 @@
 // Command release makes what a release consists of: manifests, chart, programs, image, SBOM and checksums. Everything
-// it writes depends on the sources, the version and the date of the commit alone, so that anybody can make it again and
+// it writes depends on the sources, the version and the date of the commit alone, so that anyone can make it again and
 // compare.
 package main
 

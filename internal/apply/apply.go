@@ -240,7 +240,7 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err := w.confirm(ctx, cluster); err != nil {
 			return err
 		}
-		// A Cluster that lives gives up a claim only as it was seen, and one without an owner somebody may take over at any
+		// A Cluster that lives gives up a claim only as it was seen, and one without an owner someone may take over at any
 		// time.
 		if cluster.DeletionTimestamp == nil || a.Claim.Owner == nil {
 			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})

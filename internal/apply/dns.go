@@ -32,7 +32,7 @@ func (w *Writer) deleteRecords(ctx context.Context, cluster *capi.Cluster) error
 		return nil
 	}
 	err := w.dns.Delete(ctx, seen.Namespace, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &seen.UID}})
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // somebody else was faster
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // someone else was faster
 		return nil
 	}
 	return err

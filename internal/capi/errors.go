@@ -73,7 +73,7 @@ func Printable(err error) error {
 	text := err.Error()
 	for _, answer := range found {
 		said, safe := answer.Error(), describe(answer.Status())
-		if said == "" || !strings.Contains(err.Error(), said) { // somebody has put it in other words
+		if said == "" || !strings.Contains(err.Error(), said) { // someone has put it in other words
 			text = safe
 			break
 		}
@@ -97,7 +97,7 @@ type answer interface {
 	apierrors.APIStatus
 }
 
-// answers returns the answers of the API server in a tree of errors, but for those that can be printed already.
+// answers returns the answers of the API server in a tree of errors, except for those that can be printed already.
 func answers(err error) []answer {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
 	case *printable:
@@ -140,7 +140,7 @@ func describe(s metav1.Status) string {
 	return text + ": " + strings.Join(causes, ", ")
 }
 
-// structures are the sentences of the API server that hold names and numbers alone, up to where somebody else's words
+// structures are the sentences of the API server that hold names and numbers alone, up to where someone else's words
 // may begin. They stand at the beginning of a message, where a webhook cannot write.
 var structures = func() []*regexp.Regexp {
 	const forbidden = `^\S+(?: "[^"]*")? is forbidden: `
@@ -167,7 +167,7 @@ func structural(message string) string {
 	return ""
 }
 
-// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be somebody
+// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be someone
 // else's words: admission webhooks and policies warn too, and may quote the object.
 func PrintableWarning(text string) string {
 	for _, structure := range []*regexp.Regexp{deprecation, policyWarning} {

@@ -104,7 +104,7 @@ func TestPrintable(t *testing.T) {
 		got := capi.Printable(errors.Join(forbidden("clusters", "a"), forbidden("clusters", "a"+secret)))
 		assert.NotContains(t, got.Error(), secret)
 	})
-	t.Run("if somebody has put it in other words, should not trust these", func(t *testing.T) {
+	t.Run("if someone has put it in other words, should not trust these", func(t *testing.T) {
 		got := capi.Printable(rephrased{invalid(bad(password.Child("value")))})
 		assert.NotContains(t, got.Error(), secret)
 	})

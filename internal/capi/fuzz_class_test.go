@@ -47,7 +47,7 @@ func FuzzClusterClass(f *testing.F) {
 	})
 }
 
-// A path repeats the names of all properties above it, and nothing limits them: a class of a megabyte, which anybody
+// A path repeats the names of all properties above it, and nothing limits them: a class of a megabyte, which anyone
 // may create who may create classes, would else take gigabytes.
 func TestClassWithHugeSchema(t *testing.T) {
 	property := func(name string, properties string) string {

@@ -176,7 +176,7 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 const endpointPath = "/spec/controlPlaneEndpoint"
 
 // ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It is for the Cluster as
-// it was decided upon, so that no value is overwritten that somebody has just written.
+// it was decided upon, so that no value is overwritten that someone has just written.
 func (c *Cluster) ApplyVariables(api API, values []vip.Value) ([]byte, error) {
 	var variables []object
 	for _, value := range values {

@@ -32,15 +32,15 @@ func TestPatchConditionsAway(t *testing.T) {
 		none        bool
 		refused     bool
 	}{
-		"if none is to stay, should remove all of ours":              {seen: all, since: all, want: list{available, rendered, others}},
-		"if some are to stay, should remove the others":              {seen: all, since: all, stay: []string{"IngressVIPReady"}, want: list{available, rendered, web, others}},
-		"if all are to stay, should be no patch":                     {seen: all, stay: []string{"ControlPlaneVIPReady", "IngressVIPReady", "StorageVIPReady"}, none: true},
-		"if there are only others', should be no patch":              {seen: list{available, others}, none: true},
-		"if another came behind since, should leave that":            {seen: list{cp}, since: list{cp, available}, want: list{available}},
-		"if what is to stay changed since, should remove the other":  {seen: list{cp, web}, since: list{condition(cp.Type, names.ReasonPoolExhausted), web}, stay: []string{cp.Type}, want: list{condition(cp.Type, names.ReasonPoolExhausted)}},
-		"if they were sorted anew since, should refuse":              {seen: list{cp, available}, since: list{available, cp}, refused: true},
-		"if it is gone since, should refuse":                         {seen: list{cp}, since: list{}, refused: true},
-		"if somebody else says something by it since, should refuse": {seen: list{cp}, since: list{condition(cp.Type, "NotOurs")}, refused: true},
+		"if none is to stay, should remove all of ours":             {seen: all, since: all, want: list{available, rendered, others}},
+		"if some are to stay, should remove the others":             {seen: all, since: all, stay: []string{"IngressVIPReady"}, want: list{available, rendered, web, others}},
+		"if all are to stay, should be no patch":                    {seen: all, stay: []string{"ControlPlaneVIPReady", "IngressVIPReady", "StorageVIPReady"}, none: true},
+		"if there are only others', should be no patch":             {seen: list{available, others}, none: true},
+		"if another came behind since, should leave that":           {seen: list{cp}, since: list{cp, available}, want: list{available}},
+		"if what is to stay changed since, should remove the other": {seen: list{cp, web}, since: list{condition(cp.Type, names.ReasonPoolExhausted), web}, stay: []string{cp.Type}, want: list{condition(cp.Type, names.ReasonPoolExhausted)}},
+		"if they were sorted anew since, should refuse":             {seen: list{cp, available}, since: list{available, cp}, refused: true},
+		"if it is gone since, should refuse":                        {seen: list{cp}, since: list{}, refused: true},
+		"if someone else says something by it since, should refuse": {seen: list{cp}, since: list{condition(cp.Type, "NotOurs")}, refused: true},
 	}
 	for name, tt := range tests {
 		var stay []vip.Condition

@@ -21,7 +21,7 @@ type Layout struct {
 	Gateway netip.Addr
 }
 
-// Layout returns which addresses the pool names, and which of them it keeps from everybody.
+// Layout returns which addresses the pool names, and which of them it keeps from everyone.
 func (p *Pool) Layout() Layout {
 	layout := Layout{Offers: p.Ranges(), Gateway: vip.ParseAddr(p.Spec.Gateway)}
 	space := setOf(func(b *netipx.IPSetBuilder) { addEntries(b, p.Spec.Addresses) })

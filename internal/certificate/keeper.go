@@ -138,7 +138,7 @@ func (d Directory) Load(context.Context) (map[string][]byte, error) {
 	for _, name := range []string{CertificateKey, PrivateKeyKey, BundleKey} {
 		content, err := os.ReadFile(filepath.Join(string(d), name))
 		if errors.Is(err, fs.ErrNotExist) && name == BundleKey {
-			continue // then somebody else puts the caBundle into the ExtensionConfig, or the certificate is a public one
+			continue // then someone else puts the caBundle into the ExtensionConfig, or the certificate is a public one
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate: %w", err)

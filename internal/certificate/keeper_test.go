@@ -61,7 +61,7 @@ func TestKeeperFromDirectory(t *testing.T) {
 
 	require.NoError(t, os.Remove(filepath.Join(dir, certificate.BundleKey)))
 	require.NoError(t, serving.Refresh(t.Context()))
-	require.Empty(t, serving.Bundle(), "then somebody else says what verifies the certificate")
+	require.Empty(t, serving.Bundle(), "then someone else says what verifies the certificate")
 }
 
 type sourceFunc func() (map[string][]byte, error)

@@ -59,7 +59,7 @@ type Config struct {
 	// Workers is how many Clusters are handled at once.
 	Workers int
 
-	// Namespace restricts the caches of namespaced kinds, but for classes; empty means all namespaces.
+	// Namespace restricts the caches of namespaced kinds, except for classes; empty means all namespaces.
 	Namespace string
 
 	Metrics *telemetry.Metrics

@@ -17,7 +17,7 @@ type fair struct {
 	shares map[string]*share
 }
 
-// share is what a namespace has of the workers, and who waits for one. Somebody waits only while the share is used up.
+// share is what a namespace has of the workers, and who waits for one. Someone waits only while the share is used up.
 type share struct {
 	used    int
 	waiting []types.NamespacedName

@@ -14,7 +14,7 @@ import (
 )
 
 // writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes, from
-// the first claim to the release. Only somebody who keeps undoing what was written makes it more.
+// the first claim to the release. Only someone who keeps undoing what was written makes it more.
 const writesInARow = 30
 
 // sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so

@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// longestProbePause is the longest pause between two probes of an address on which somebody answers.
+// longestProbePause is the longest pause between two probes of an address on which someone answers.
 const longestProbePause = 5 * time.Minute
 
 // asker has an address probed beside the work of the caller.

@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// unusable remembers, for each Cluster and slot, the address that its claim was last given while somebody else used it:
+// unusable remembers, for each Cluster and slot, the address that its claim was last given while someone else used it:
 // once that claim is deleted, a new one would get the same address again, and the provider lets nobody exclude it
 // meanwhile.
 type unusable struct{ *memory }

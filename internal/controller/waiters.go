@@ -15,7 +15,7 @@ type waiters struct{ *memory }
 type waiting struct {
 	// underway says that it is being served, and has not waited for long enough to say so.
 	underway bool
-	// addresses are those that it cannot have because somebody else holds them.
+	// addresses are those that it cannot have because someone else holds them.
 	addresses []string
 }
 

@@ -61,10 +61,10 @@ func targets(t *testing.T, patience time.Duration) map[string]target {
 	open := metrics
 	open.Insecure = true
 	return map[string]target{
-		"health":              {bound(diagnostics.ListenHealth(t.Context(), address, diagnostics.NewHealth(logger), logger)), "/healthz", http.MethodGet, http.StatusOK},
-		"metrics":             {bound(diagnostics.ListenMetrics(t.Context(), metrics)), "/metrics", http.MethodGet, http.StatusUnauthorized},
-		"metrics for anybody": {bound(diagnostics.ListenMetrics(t.Context(), open)), "/metrics", http.MethodGet, http.StatusOK},
-		"profiler":            {bound(diagnostics.ListenProfiler(t.Context(), address, logger)), "/debug/pprof/cmdline", http.MethodGet, http.StatusOK},
+		"health":             {bound(diagnostics.ListenHealth(t.Context(), address, diagnostics.NewHealth(logger), logger)), "/healthz", http.MethodGet, http.StatusOK},
+		"metrics":            {bound(diagnostics.ListenMetrics(t.Context(), metrics)), "/metrics", http.MethodGet, http.StatusUnauthorized},
+		"metrics for anyone": {bound(diagnostics.ListenMetrics(t.Context(), open)), "/metrics", http.MethodGet, http.StatusOK},
+		"profiler":           {bound(diagnostics.ListenProfiler(t.Context(), address, logger)), "/debug/pprof/cmdline", http.MethodGet, http.StatusOK},
 		"hooks": {
 			bound(diagnostics.Listen(t.Context(), hooks.Spec(address, answers, diagnostics.SelfSigned(t), logger))),
 			"/hooks.runtime.cluster.x-k8s.io/v1alpha1/discovery", http.MethodPost, http.StatusBadRequest,
@@ -94,7 +94,7 @@ func (s target) connect(t *testing.T) net.Conn {
 	return secure
 }
 
-// answers checks that somebody who behaves gets an answer.
+// answers checks that someone who behaves gets an answer.
 func (s target) answers(t *testing.T) {
 	t.Helper()
 	assert.Equal(t, s.status, s.ask(t, s.connect(t), "Connection: close\r\n"))
@@ -194,7 +194,7 @@ func TestHostileClients(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatAreHeld: more clients than may connect hold a connection each, for longer than anybody waits.
+// TestConnectionsThatAreHeld: more clients than may connect hold a connection each, for longer than anyone waits.
 func TestConnectionsThatAreHeld(t *testing.T) {
 	for name, s := range targets(t, time.Hour) {
 		request := s.method + " " + s.path + " HTTP/1.1\r\nHost: localhost\r\n"
@@ -228,7 +228,7 @@ func (s target) say(t *testing.T, text string) net.Conn {
 
 // A connection that is in use stays, and one that has left takes no place.
 func TestConnectionsInUseStay(t *testing.T) {
-	s := targets(t, time.Hour)["metrics for anybody"]
+	s := targets(t, time.Hour)["metrics for anyone"]
 	scraper := s.connect(t)
 	for range 5 {
 		for range diagnostics.MaxConnections / 2 {
@@ -236,7 +236,7 @@ func TestConnectionsInUseStay(t *testing.T) {
 		}
 		require.Equal(t, http.StatusOK, s.ask(t, scraper, ""))
 	}
-	other := targets(t, time.Hour)["metrics for anybody"]
+	other := targets(t, time.Hour)["metrics for anyone"]
 	idle := other.connect(t)
 	for range 2 * diagnostics.MaxConnections {
 		require.Equal(t, http.StatusOK, other.ask(t, other.connect(t), "Connection: close\r\n"))

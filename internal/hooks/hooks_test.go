@@ -51,7 +51,7 @@ func TestIsRegistered(t *testing.T) {
 		"if it is as it was written, should leave it":       {func(*unstructured.Unstructured) {}, true},
 		"if the bundle is another, should write it":         {set("other", "caBundle"), false},
 		"if the Service is another, should write it":        {set("elsewhere", "service", "namespace"), false},
-		"if somebody added a URL, should write it":          {set("https://x", "url"), false},
+		"if someone added a URL, should write it":           {set("https://x", "url"), false},
 		"if nobody owns it, should write it":                {func(u *unstructured.Unstructured) { u.SetOwnerReferences(nil) }, false},
 		"if its owner was made anew since, should write it": {func(u *unstructured.Unstructured) { u.SetOwnerReferences([]metav1.OwnerReference{{UID: "old"}}) }, false},
 		"if the namespaces are selected by a user, should leave": {func(u *unstructured.Unstructured) {

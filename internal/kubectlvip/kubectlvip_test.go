@@ -90,7 +90,7 @@ func TestHelp(t *testing.T) {
 	assert.Zero(t, code)
 	assert.Contains(t, out, "kubectl vip [command]")
 	assert.Contains(t, out, "--context")
-	assert.NotContains(t, out, "--tls-server-name", "what kubectl has and hardly anybody needs works, and is not listed")
+	assert.NotContains(t, out, "--tls-server-name", "what kubectl has and hardly anyone needs works, and is not listed")
 }
 
 func TestPlainly(t *testing.T) {

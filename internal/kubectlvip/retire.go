@@ -45,7 +45,7 @@ The exit code is 1 if nothing can be done because pools serve the role still.`,
 			}
 			facts := world.Facts()
 			if !facts.PoolsKnown {
-				return noCluster(errors.New("not all pools can be read, so one that serves the role may not be seen; ask somebody who may read them"))
+				return noCluster(errors.New("not all pools can be read, so one that serves the role may not be seen; ask someone who may read them"))
 			}
 			return a.retire(view.Retire(facts, scope, class, args[0]), prefix)
 		},

@@ -22,7 +22,7 @@ func TestKubectlPrefix(t *testing.T) {
 	}{
 		"if there are no flags, should call kubectl":                {nil, "kubectl", ""},
 		"if a cluster is chosen, should choose it too":              {[]string{"--context=prod", "--kubeconfig=/a/b"}, "kubectl --context=prod --kubeconfig=/a/b", ""},
-		"if somebody is impersonated, should do so too":             {[]string{"--as=a", "--as-group=b", "--as-group=c"}, "kubectl --as=a --as-group=b --as-group=c", ""},
+		"if someone is impersonated, should do so too":              {[]string{"--as=a", "--as-group=b", "--as-group=c"}, "kubectl --as=a --as-group=b --as-group=c", ""},
 		"if a namespace is given, should leave it to each command":  {[]string{"-n", "team"}, "kubectl", ""},
 		"if a name has others than plain letters, should quote it":  {[]string{"--context=admin's $(x) one"}, `kubectl '--context=admin'\''s $(x) one'`, ""},
 		"if a token is given, should not print it and refuse":       {[]string{"--token=secret"}, "", "--token would be printed"},

@@ -40,7 +40,7 @@ const (
 	Variables = Domain + "/variables"
 
 	// Probe is the annotation with a comma-separated list of TCP ports: before an address of the pool is first written,
-	// the operator tries to connect to them, and does not write it if somebody answers.
+	// the operator tries to connect to them, and does not write it if someone answers.
 	Probe = Domain + "/probe"
 
 	// PerCluster is the annotation with the number of addresses that a Cluster gets from a pool for each role but the
@@ -76,7 +76,7 @@ const ExtensionName = "capi-vip-allocator"
 // server-side apply takes away what its manager applied before and leaves out now.
 func VariableManager(role string) string { return FieldManager + "-" + role }
 
-// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anybody delete it, who
+// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anyone delete it, who
 // may. The operator itself does not read it.
 const AllowDeletion = Domain + "/allow-deletion"
 
@@ -114,7 +114,7 @@ const (
 	// ReasonIPAddressAssigned says that the VIP is allocated and written.
 	ReasonIPAddressAssigned = "IPAddressAssigned"
 
-	// ReasonEndpointProvided says that somebody else set the endpoint's host, and that a pool would have matched.
+	// ReasonEndpointProvided says that someone else set the endpoint's host, and that a pool would have matched.
 	ReasonEndpointProvided = "EndpointProvided"
 
 	// ReasonWaitingForIPAddress says that the claim exists and the IPAM provider has not answered it.
@@ -171,22 +171,22 @@ const (
 	// hand out to another.
 	EventEndpointInPoolRange = "EndpointInPoolRange"
 
-	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that somebody took it away: they may
+	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that someone took it away: they may
 	// have been rendered without it.
 	EventVIPTakenAway = "VIPTakenAway"
 
-	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: somebody
+	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: someone
 	// gave it another value, or its schema wants another type.
 	EventVariableNotWritten = "VariableNotWritten"
 
-	// EventAddressShared is the warning on a Cluster whose VIP or endpoint was assigned to somebody else as well.
+	// EventAddressShared is the warning on a Cluster whose VIP or endpoint was assigned to someone else as well.
 	EventAddressShared = "AddressShared"
 
 	// EventWriteRefused is the warning on a Cluster that the API server, or an admission webhook, does not take what is
 	// to be written to it or for it.
 	EventWriteRefused = "WriteRefused"
 
-	// EventWritesContested is the warning on a Cluster that somebody keeps undoing what is written to it, so that it is
+	// EventWritesContested is the warning on a Cluster that someone keeps undoing what is written to it, so that it is
 	// written less often.
 	EventWritesContested = "WritesContested"
 

@@ -163,7 +163,7 @@ type Webhook struct {
 	Port int
 	// CertDir holds tls.crt and tls.key; empty means that the operator makes its own certificate.
 	CertDir string
-	// ClientCAFile holds the CAs of the clients that may call the runtime hooks; empty means that anybody may.
+	// ClientCAFile holds the CAs of the clients that may call the runtime hooks; empty means that anyone may.
 	ClientCAFile string
 }
 

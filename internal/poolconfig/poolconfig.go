@@ -50,7 +50,7 @@ func Of(pool *metav1.ObjectMeta) *Keys { return (*Keys)(pool) }
 
 // Configure puts into pool what the labels and annotations that configure the allocator say. What is wrong is left out
 // and said in pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where
-// leaving it out could give addresses to somebody who was not meant, or the wrong ones, the pool is closed as well.
+// leaving it out could give addresses to someone who was not meant, or the wrong ones, the pool is closed as well.
 func (k *Keys) Configure(pool *vip.Pool) {
 	c := &configuration{view: k, pool: pool}
 	c.keys(k.Labels, "label", names.PoolLabels)
@@ -194,7 +194,7 @@ func isPath(text string) bool {
 }
 
 // namespaces reads which namespaces a global pool serves. A list that names nothing must not open the pool to
-// everybody.
+// everyone.
 func (c *configuration) namespaces() {
 	const key = names.Namespaces
 	text, ok := c.view.Annotations[key]

@@ -1,4 +1,4 @@
-// Package probe finds out whether somebody answers on an address, a bounded number of them at once and beside all other
+// Package probe finds out whether someone answers on an address, a bounded number of them at once and beside all other
 // work. It opens TCP connections and sends nothing.
 package probe
 
@@ -20,7 +20,7 @@ type Result string
 const (
 	// Free says that nobody answered.
 	Free Result = "free"
-	// InUse says that somebody accepted a connection, or refused it.
+	// InUse says that someone accepted a connection, or refused it.
 	InUse Result = "in_use"
 	// Unknown says that no connection could be tried, so that it cannot be told.
 	Unknown Result = "unknown"
@@ -101,7 +101,7 @@ func (p *Prober) next() func() {
 }
 
 // Try connects to all ports of an address at once and tells what came of it, and why if it is Unknown. A connection
-// that is refused is an answer as well: somebody has the address.
+// that is refused is an answer as well: someone has the address.
 func Try(ctx context.Context, timeout time.Duration, addr netip.Addr, ports []uint16) (Result, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

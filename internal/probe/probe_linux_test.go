@@ -75,10 +75,10 @@ func TestTryOnLoopback(t *testing.T) {
 		ports []uint16
 		want  Result
 	}{
-		"if a connection is accepted, somebody is there":        {[]uint16{accepts}, InUse},
-		"if a connection is refused, somebody is there as well": {[]uint16{refuses}, InUse},
-		"if nobody answers, the address is free":                {[]uint16{drops}, Free},
-		"if one of several ports answers, somebody is there":    {[]uint16{drops, accepts}, InUse},
+		"if a connection is accepted, someone is there":        {[]uint16{accepts}, InUse},
+		"if a connection is refused, someone is there as well": {[]uint16{refuses}, InUse},
+		"if nobody answers, the address is free":               {[]uint16{drops}, Free},
+		"if one of several ports answers, someone is there":    {[]uint16{drops, accepts}, InUse},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, why := Try(t.Context(), timeoutFor(test.want), loopback, test.ports)

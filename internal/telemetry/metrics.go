@@ -28,7 +28,7 @@ const (
 	// FailureOther is everything else.
 	FailureOther Failure = "other"
 	// FailureAddressConflict, FailureAddressInUse, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound are
-	// conditions that need somebody to act.
+	// conditions that need someone to act.
 	FailureAddressConflict Failure = "address_conflict"
 	FailureAddressInUse    Failure = "address_in_use"
 	FailureClaimConflict   Failure = "claim_conflict"
@@ -59,10 +59,10 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 			Name: "capi_vip_allocate_total", Help: "VIPs allocated and written to a Cluster, by role.",
 		}, []string{"role"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "capi_vip_reconcile_failures_total", Help: "Reconciles that failed, and conditions that need somebody to act, by reason.",
+			Name: "capi_vip_reconcile_failures_total", Help: "Reconciles that failed, and conditions that need someone to act, by reason.",
 		}, []string{"reason"}),
 		restores: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_annotation_restore_total", Help: "VIP annotations restored after somebody removed or changed them.",
+			Name: "capi_vip_annotation_restore_total", Help: "VIP annotations restored after someone removed or changed them.",
 		}),
 		releases: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "capi_vip_release_total", Help: "Clusters whose VIPs were released.",

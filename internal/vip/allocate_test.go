@@ -108,7 +108,7 @@ func TestAllocate(t *testing.T) {
 			conditions: []string{"ControlPlaneVIPReady=false AddressConflict", ingressReady},
 		},
 		"if the address was made for another claim, should not write it": {
-			given:      []viptest.Option{bound, func(s *vip.Snapshot) { s.Addresses[0].Claim = "somebody-else" }},
+			given:      []viptest.Option{bound, func(s *vip.Snapshot) { s.Addresses[0].Claim = "someone-else" }},
 			actions:    []string{"annotate ingress=10.0.0.20"},
 			conditions: []string{"ControlPlaneVIPReady=false AddressConflict", ingressReady},
 		},

@@ -32,10 +32,10 @@ func TestAnAddressInVariablesIsCarried(t *testing.T) {
 		"if it stands in an object, should keep the claim": {
 			declares, viptest.WithPool("cp", cp, moved), elsewhere, bound, inObject,
 		},
-		"if somebody else sets the endpoint, should keep the claim": {
+		"if someone else sets the endpoint, should keep the claim": {
 			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable, viptest.With(host("10.0.9.9", 6443)),
 		},
-		"if somebody types the address elsewhere, should keep it": {
+		"if someone types the address elsewhere, should keep it": {
 			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable, viptest.WithHolder("10.0.0.10", "late", vip.EndpointField),
 		},
 	} {

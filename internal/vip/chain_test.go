@@ -37,7 +37,7 @@ func TestAddressOfAFormerClaim(t *testing.T) {
 			actions:    []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"},
 			conditions: []string{cpReady, "IngressVIPReady=false PoolNotFound"},
 		},
-		"if nobody owns it and somebody else has the address, should not write it": {
+		"if nobody owns it and someone else has the address, should not write it": {
 			given: []viptest.Option{
 				viptest.WithPool("cp", cp), viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10"),
 				address(cp, func(a *vip.Address) { a.ClaimUID = "" }),
@@ -91,12 +91,12 @@ func TestPoolOfAnAddressIsNotKnown(t *testing.T) {
 	}.run(t)
 }
 
-// Conditions are output: whatever becomes of them, a decision is the same but for writing them anew.
+// Conditions are output: whatever becomes of them, a decision is the same except for writing them anew.
 func TestConditionsDecideNothing(t *testing.T) {
 	for name, given := range map[string][]viptest.Option{
 		"served":                                            {viptest.Served()},
 		"served, and an annotation was removed":             {viptest.Served(), viptest.With(annotation(ingress, ""))},
-		"served, and somebody typed its address":            {viptest.Served(), viptest.With(annotation(ingress, "")), viptest.WithHolder("10.0.0.20", "squatter", vip.EndpointField)},
+		"served, and someone typed its address":             {viptest.Served(), viptest.With(annotation(ingress, "")), viptest.WithHolder("10.0.0.20", "squatter", vip.EndpointField)},
 		"served, and its claim was lost":                    {viptest.Served(), without(cp)},
 		"served, and its claim came back with another host": {viptest.Served(), without(cp), viptest.WithBound(cp, "cp", "10.0.0.11", created(0))},
 	} {
@@ -121,7 +121,7 @@ func TestRecordOfTheClaim(t *testing.T) {
 	squatted := viptest.WithHolder("10.0.0.20", "squatter", vip.EndpointField)
 	removed := viptest.With(annotation(ingress, ""))
 	scenarios{
-		"if the annotation is removed and somebody typed the address, should restore it": {
+		"if the annotation is removed and someone typed the address, should restore it": {
 			given: []viptest.Option{viptest.Served(), removed, squatted}, actions: []string{"restore ingress=10.0.0.20"},
 			conditions: []string{cpReady, ingressReady},
 		},
@@ -136,7 +136,7 @@ func TestRecordOfTheClaim(t *testing.T) {
 			actions:    []string{"record vip-cp-prod", "record vip-ingress-prod"},
 			conditions: []string{cpReady, ingressReady},
 		},
-		"if there is none and somebody typed the address, should record it all the same": {
+		"if there is none and someone typed the address, should record it all the same": {
 			given:      []viptest.Option{viptest.Served(), viptest.With(unrecorded), squatted},
 			actions:    []string{"record vip-cp-prod", "record vip-ingress-prod"},
 			conditions: []string{cpReady, ingressReady},
@@ -279,7 +279,7 @@ func TestControlPlaneComesFirst(t *testing.T) {
 	}
 }
 
-// An address that somebody else gets after it was written is told on the Cluster that carries it, and names no other
+// An address that someone else gets after it was written is told on the Cluster that carries it, and names no other
 // tenant.
 func TestSharedAddressIsWarnedOf(t *testing.T) {
 	later := vip.Born{At: viptest.Now, Serial: 999}

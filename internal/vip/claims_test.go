@@ -263,7 +263,7 @@ func TestClaimInTheWayOfNothing(t *testing.T) {
 }
 
 // What tells that an endpoint is ours must outlast the condition that says so, or the next decision takes it for
-// somebody else's (found by CHAOS_SEED=4146445625).
+// someone else's (found by CHAOS_SEED=4146445625).
 func TestHostThatIsOursStaysOurs(t *testing.T) {
 	changed := options(viptest.Served(), viptest.With(annotation(cp, "by-hand")))
 	noPool := func(s *vip.Snapshot) {
@@ -289,7 +289,7 @@ func TestHostThatIsOursStaysOurs(t *testing.T) {
 			given:   []viptest.Option{changed, claim(cp, dying(0))},
 			actions: []string{"restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
-		"if the host was changed as well, should not take it for somebody else's all the same": {
+		"if the host was changed as well, should not take it for someone else's all the same": {
 			given:   []viptest.Option{changed, without(cp), viptest.With(host("192.0.2.7", 6443))},
 			actions: []string{"create vip-cp-prod from cp", "restore control-plane=192.0.2.7"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},

@@ -50,7 +50,7 @@ type outcome struct {
 	// holds says that the Cluster holds or awaits a VIP in this role.
 	holds bool
 
-	// trouble says that the role's condition needs somebody to act.
+	// trouble says that the role's condition needs someone to act.
 	trouble bool
 
 	// silent says that the role has no condition.
@@ -63,7 +63,7 @@ type outcome struct {
 	// nameTaken says that the VIP has no DNS name because an older Cluster holds it.
 	nameTaken bool
 
-	// warnings are what somebody should look into.
+	// warnings are what someone should look into.
 	warnings []Warning
 
 	// withheld is how long the condition is still withheld, because the usual wait is shorter; see settle.
@@ -100,7 +100,7 @@ func allocate(s *Snapshot) Plan {
 }
 
 // onlyMissingEndpoint reduces the outcomes of a Cluster that no pool serves in any role to the one thing worth saying
-// about it: that its endpoint stays empty. Such a Cluster is none of our business otherwise.
+// about it: that its endpoint stays empty. All else of such a Cluster is left alone.
 func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
 	return slices.DeleteFunc(outcomes, func(o outcome) bool {
 		return o.Role != names.RoleControlPlane || o.silent || a.cluster.Class.Name == ""
@@ -125,7 +125,7 @@ func (a *allocation) roles() []string {
 	}
 	for i := range a.Claims {
 		claim := &a.Claims[i]
-		// A label that somebody changed by hand does not make the claim another role's: its name says whose it is.
+		// A label that someone changed by hand does not make the claim another role's: its name says whose it is.
 		if (a.owns(claim) || a.lost(claim, claim.Role)) && a.slotOf(claim) != "" {
 			add(claim.Role)
 		}

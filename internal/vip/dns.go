@@ -27,7 +27,7 @@ type DNS struct {
 	// Served says that records can be kept.
 	Served bool
 
-	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to somebody else; Orphaned
+	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to someone else; Orphaned
 	// that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
 	Exists, Foreign, Orphaned bool
 
@@ -109,7 +109,7 @@ func (a *allocation) dns(outcomes []outcome) []Action {
 		case err != nil:
 			o.Message += "; it has no DNS name: " + err.Error()
 		case a.DNS.Foreign:
-			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to somebody else"
+			o.Message += "; it has no DNS name: the DNSEndpoint at the name of the Cluster's belongs to someone else"
 		default:
 			records = append(records, a.recordsOf(o, name, carried)...)
 		}

@@ -75,8 +75,8 @@ func TestDNS(t *testing.T) {
 			want:  []string{"create vip-cp-prod from cp", "restore control-plane=10.0.0.10"},
 		},
 		"if the Cluster carries none, should withdraw all": {given: []viptest.Option{named, recorded(api)}, want: []string{"records away"}},
-		"if the object is somebody else's, should leave it and say so": {
-			given: []viptest.Option{viptest.Served(), named, recorded(api), func(s *vip.Snapshot) { s.DNS.Foreign = true }}, message: "belongs to somebody else",
+		"if the object is someone else's, should leave it and say so": {
+			given: []viptest.Option{viptest.Served(), named, recorded(api), func(s *vip.Snapshot) { s.DNS.Foreign = true }}, message: "belongs to someone else",
 		},
 		"if nobody owns the object any more, should take it over": {
 			given: []viptest.Option{viptest.Served(), named, recorded(wildcard, api), func(s *vip.Snapshot) { s.DNS.Orphaned = true }}, want: []string{both},

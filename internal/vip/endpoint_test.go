@@ -11,7 +11,7 @@ import (
 )
 
 // A host that is set is never overwritten; whose it is decides what becomes of the claim.
-func TestEndpointSetBySomebodyElse(t *testing.T) {
+func TestEndpointSetBySomeoneElse(t *testing.T) {
 	cpPool := viptest.WithPool("cp", cp)
 	manual := viptest.With(host("192.0.2.7", 6443))
 	scenarios{
@@ -34,7 +34,7 @@ func TestEndpointSetBySomebodyElse(t *testing.T) {
 		"if the host was set and no pool matches, should say nothing": {
 			given: []viptest.Option{manual},
 		},
-		"if PoolNotFound was said and somebody set the host since, should withdraw it": {
+		"if PoolNotFound was said and someone set the host since, should withdraw it": {
 			given: []viptest.Option{manual, viptest.With(condition(cp, false, "PoolNotFound"))},
 		},
 		"if the host is set while the claim waits, should give the claim back": {
@@ -56,7 +56,7 @@ func TestEndpointSetBySomebodyElse(t *testing.T) {
 			actions:    []string{"finalizer off"},
 			conditions: []string{cpProvided},
 		},
-		"if the claim at the name is somebody else's, should leave it to them": {
+		"if the claim at the name is someone else's, should leave it to them": {
 			given:      []viptest.Option{cpPool, manual, viptest.WithBound(cp, "cp", "10.0.0.10", owner("Machine", "m", "x"))},
 			conditions: []string{cpProvided},
 		},

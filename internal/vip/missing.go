@@ -83,7 +83,7 @@ func (r *sight) missingPool(role string) string {
 	return message
 }
 
-// firstPool returns the first pool that would serve the role but for one thing, or nil.
+// firstPool returns the first pool that would serve the role except for one thing, or nil.
 func (r *sight) firstPool(but Verdict) *Pool {
 	var first *Pool
 	for i := range r.Pools {

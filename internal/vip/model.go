@@ -52,7 +52,7 @@ type Memory struct {
 	// Refused is what the API server said lately against an action. The action is not tried again while that is here.
 	Refused map[Key]string
 
-	// Unusable are the addresses, by slot, that the Cluster's claim was last given while somebody else used them. No new
+	// Unusable are the addresses, by slot, that the Cluster's claim was last given while someone else used them. No new
 	// claim asks for them again as long as that is so and the pool offers them.
 	Unusable map[string]netip.Addr
 

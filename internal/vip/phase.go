@@ -14,7 +14,7 @@ type Phase string
 
 // The phases of a role, in the order in which they are looked for.
 const (
-	// PhaseProvided: somebody else set the endpoint's host, so the role needs no address.
+	// PhaseProvided: someone else set the endpoint's host, so the role needs no address.
 	PhaseProvided Phase = "Provided"
 	// PhaseBorrowed: the endpoint and its annotation say what another Cluster's claim holds, as in a copied manifest.
 	PhaseBorrowed Phase = "Borrowed"
@@ -24,9 +24,9 @@ const (
 	PhaseKept Phase = "Kept"
 	// PhaseAnnounced: the user gives the address by a variable of the class, and the endpoint follows from it.
 	PhaseAnnounced Phase = "Announced"
-	// PhaseUnusable: there is no claim, and a new one may get again what somebody else uses.
+	// PhaseUnusable: there is no claim, and a new one may get again what someone else uses.
 	PhaseUnusable Phase = "Unusable"
-	// PhaseAnswering: there is no claim, and a new one may get again what somebody answers on.
+	// PhaseAnswering: there is no claim, and a new one may get again what someone answers on.
 	PhaseAnswering Phase = "Answering"
 	// PhaseUnclaimed: a pool serves the role, and there is no claim.
 	PhaseUnclaimed Phase = "Unclaimed"
@@ -52,13 +52,13 @@ const (
 	PhaseMisbound Phase = "Misbound"
 	// PhaseUnserved: the claim's address was never written, and its pool does not serve the role.
 	PhaseUnserved Phase = "Unserved"
-	// PhaseContested: somebody else holds the claim's address.
+	// PhaseContested: someone else holds the claim's address.
 	PhaseContested Phase = "Contested"
 	// PhaseMismatched: the endpoint in use is another than the claim's address.
 	PhaseMismatched Phase = "Mismatched"
-	// PhaseProbing: it is being found out whether somebody answers on the claim's address.
+	// PhaseProbing: it is being found out whether someone answers on the claim's address.
 	PhaseProbing Phase = "Probing"
-	// PhaseInUse: somebody answers on the claim's address, or nobody can tell.
+	// PhaseInUse: someone answers on the claim's address, or nobody can tell.
 	PhaseInUse Phase = "InUse"
 	// PhaseBound: the claim's address is the role's VIP; it may have to be written yet.
 	PhaseBound Phase = "Bound"
@@ -242,7 +242,7 @@ func (r *sight) host() netip.Addr {
 	return ParseAddr(r.cluster.Endpoint.Host)
 }
 
-// provided reports whether somebody else set the endpoint's host. A host is ours if our annotation says the same, if it
+// provided reports whether someone else set the endpoint's host. A host is ours if our annotation says the same, if it
 // is on record that we wrote one, or if our claim is bound to it, or to what our annotation or a variable says. The
 // last case is a host that was set by hand after we had written another: that may be in use, so it stays claimed. While
 // it is not known what the claim is bound to, the host may be ours.
@@ -326,7 +326,7 @@ func (r *sight) endpointDiffers() bool {
 // contest returns who keeps the address from being the role's VIP, or nil. What was written from this very claim stays:
 // then it is the other one who yields. A Cluster that carries an address keeps it from those that do not carry it yet.
 // Of two IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns.
-// Everybody who sees the later one sees both, so two operators cannot disagree.
+// Everyone who sees the later one sees both, so two operators cannot disagree.
 func (r *sight) contest() *Rival {
 	if r.wrote(r.claim, r.slot) {
 		return nil

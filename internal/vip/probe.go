@@ -11,9 +11,9 @@ import (
 )
 
 // A pool may ask that nobody answers on an address before it is first written. The decision asks for a probe, and goes
-// on when it is told what came of it; until then the address is not written, and not when somebody answered.
+// on when it is told what came of it; until then the address is not written, and not when someone answered.
 
-// Probe asks whether somebody answers on an address. It is no write: whoever carries the plan out has it done beside
+// Probe asks whether someone answers on an address. It is no write: whoever carries the plan out has it done beside
 // its work, and gives what came of it to a later decision, as Memory.Probed.
 type Probe struct {
 	Role    string
@@ -31,7 +31,7 @@ type Probed struct {
 	// Free says that nobody answered.
 	Free bool
 
-	// Failed is why it cannot be told whether somebody would answer; empty if it can.
+	// Failed is why it cannot be told whether someone would answer; empty if it can.
 	Failed string
 
 	// Again says that it is time for another probe.
@@ -44,7 +44,7 @@ func (a Probe) Key() Key { return Key{"probe", a.Role, a.Address.String()} }
 func (Probe) action() {}
 
 func (a Probe) String() string {
-	return fmt.Sprintf("probe %s on %s: %s wants to know whether somebody answers", a.Address, portsText(a.Ports), a.Pool)
+	return fmt.Sprintf("probe %s on %s: %s wants to know whether someone answers", a.Address, portsText(a.Ports), a.Pool)
 }
 
 func portsText(ports []uint16) string {
@@ -141,7 +141,7 @@ func (r *sight) probe(o *outcome, addr netip.Addr, pool PoolRef, ports []uint16)
 	o.claim = append(o.claim, Probe{Role: r.role, Address: addr, Ports: ports, Pool: pool})
 }
 
-// answered returns the address that the Cluster's last claim was given while somebody answered on it, and that a new
+// answered returns the address that the Cluster's last claim was given while someone answered on it, and that a new
 // one may get again; the zero Addr if there is none, or if nobody answers any more.
 func (r *sight) answered() netip.Addr {
 	addr, ok := r.Unusable[r.slot]
@@ -155,7 +155,7 @@ func (r *sight) answered() netip.Addr {
 	return addr
 }
 
-// doAnswering: a claim would get again what somebody answers on, until the pool stops offering it or nobody does.
+// doAnswering: a claim would get again what someone answers on, until the pool stops offering it or nobody does.
 func (r *sight) doAnswering(o *outcome) {
 	pool, addr := r.choice.Pool, r.answered()
 	o.Pool, o.Address = pool.Ref, addr.String()

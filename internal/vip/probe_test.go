@@ -45,7 +45,7 @@ func TestProbes(t *testing.T) {
 	}{
 		"if nothing is known of the address, should ask for a probe and write nothing": {given(), []string{probe}, ""},
 		"if nobody answered, should write it":                                          {given(knows(vip.Probed{Free: true})), free, names.ReasonIPAddressAssigned},
-		"if somebody answered, should say so and keep the claim":                       {given(knows(vip.Probed{})), []string{}, inUse},
+		"if someone answered, should say so and keep the claim":                        {given(knows(vip.Probed{})), []string{}, inUse},
 		"if it is time to try again, should ask for it":                                {given(knows(vip.Probed{Again: true})), []string{probe}, inUse},
 		"if it cannot be told, should say so":                                          {given(knows(vip.Probed{Failed: "network is unreachable"})), []string{}, inUse},
 		"if the pool asks for other ports by now, should ask again":                    {given(knows(vip.Probed{Free: true, Ports: []uint16{22}})), []string{probe}, ""},
@@ -61,7 +61,7 @@ func TestProbes(t *testing.T) {
 				s.Pools[0].HostVariable, s.ClusterClass.Variables = "vip", map[string]string{"vip": "string"}
 			}), []string{"hold from generation 2"}, names.ReasonWaitingForTopology,
 		},
-		"if somebody is known to have the address, should say that and not ask": {
+		"if someone is known to have the address, should say that and not ask": {
 			given(viptest.WithHolder("10.0.0.10", "legacy", vip.EndpointField)), []string{}, names.ReasonAddressConflict,
 		},
 		"if the claim is gone and the pool offers the address still, should wait until it does not": {given(knows(vip.Probed{}), gone), []string{}, inUse},

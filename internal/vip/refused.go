@@ -52,7 +52,7 @@ func (a *allocation) refusedClaim(o *outcome) {
 	}
 	o.claim = nil
 	o.warnings = append(o.warnings, Warning{Reason: names.EventWriteRefused, Message: said})
-	if !o.Ready { // an endpoint that somebody else set needs no claim
+	if !o.Ready { // an endpoint that someone else set needs no claim
 		o.conflict(names.ReasonWriteRefused, "%s", said)
 	}
 }

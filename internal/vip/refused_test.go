@@ -62,7 +62,7 @@ func TestRefused(t *testing.T) {
 			want:       []string{"finalizer on"},
 			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false PoolNotFound"}, says: true,
 		},
-		"if the claim of an endpoint of somebody else's cannot be deleted, should say so beside": {
+		"if the claim of an endpoint of someone else's cannot be deleted, should say so beside": {
 			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.With(host("192.0.2.7", 6443)), viptest.WithClaim(cp, "cp"), refusedFor(cp)},
 			want:       []string{"finalizer on"},
 			conditions: []string{"ControlPlaneVIPReady=true EndpointProvided", "IngressVIPReady=false PoolNotFound"}, says: true,

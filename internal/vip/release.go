@@ -71,7 +71,7 @@ func (a *allocation) released() Status {
 }
 
 // releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it,
-// but for those that it was told to leave behind; nobody can answer on their addresses.
+// except for those that it was told to leave behind; nobody can answer on their addresses.
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
@@ -95,7 +95,7 @@ func (a *allocation) claimsWhere(is func(*Claim) bool) []Claim {
 }
 
 // named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the
-// Cluster owns, because somebody wants it to go with it, is for the garbage collector, when the Cluster is gone. The
+// Cluster owns, because someone wants it to go with it, is for the garbage collector, when the Cluster is gone. The
 // role label may have been changed by hand.
 func (a *allocation) named(claim *Claim) bool {
 	roles := []string{claim.Role, names.RoleControlPlane, names.RoleIngress}

@@ -68,7 +68,7 @@ func TestRelease(t *testing.T) {
 			},
 			conditions: releasing,
 		},
-		"if the claim at our name is somebody else's, should leave it to them": {
+		"if the claim at our name is someone else's, should leave it to them": {
 			given:   []viptest.Option{viptest.Served(), done, claim(cp, owner("Cluster", "other", "x")), without(ingress)},
 			actions: []string{"finalizer off"},
 		},
@@ -111,7 +111,7 @@ func TestRelease(t *testing.T) {
 		"if the claims were collected early, should say that the VIPs stay in use": {
 			given: []viptest.Option{viptest.Served(), inUse, without(cp), without(ingress)}, conditions: releasing,
 		},
-		"if the endpoint was provided by somebody else, should speak of ingress alone": {
+		"if the endpoint was provided by someone else, should speak of ingress alone": {
 			given: []viptest.Option{
 				viptest.WithPools(), viptest.With(held, host("192.0.2.7", 6443)),
 				viptest.WithBound(ingress, "web", "10.0.0.20"), carried, inUse,
@@ -172,10 +172,10 @@ func TestReleaseThatDoesNotComeAbout(t *testing.T) {
 		deleted time.Duration
 		want    string
 	}{
-		"if the claim was deleted just now, should say the usual":               {false, 29 * time.Second, usual},
-		"if the provider does not let go of the claim, should say so":           {false, 30 * time.Second, slow},
-		"if the claim was deleted by somebody while machines live, should wait": {true, time.Minute, usual},
-		"if the API server's clock is ahead, should say so":                     {false, -time.Hour, slow},
+		"if the claim was deleted just now, should say the usual":              {false, 29 * time.Second, usual},
+		"if the provider does not let go of the claim, should say so":          {false, 30 * time.Second, slow},
+		"if the claim was deleted by someone while machines live, should wait": {true, time.Minute, usual},
+		"if the API server's clock is ahead, should say so":                    {false, -time.Hour, slow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := vip.Decide(viptest.Snapshot(viptest.Served(), without(cp), claim(ingress, dying(test.deleted)),

@@ -4,7 +4,7 @@ import "github.com/gorizond/capi-vip-allocator/internal/names"
 
 // renew has the claim of a role name the Cluster at the version in use. An ownerReference keeps the apiVersion of its
 // creation, and the garbage collector cannot look an owner up at a version that is served no more: it would neither
-// take the claim away with its Cluster nor tell anybody. A claim that is being written or deleted anyway is left alone.
+// take the claim away with its Cluster nor tell anyone. A claim that is being written or deleted anyway is left alone.
 func (a *allocation) renew(o *outcome) {
 	claim := a.ClaimFor(o.Slot)
 	if claim == nil || len(o.claim) > 0 || !a.misnames(claim) {

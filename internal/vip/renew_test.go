@@ -75,7 +75,7 @@ func TestRenewal(t *testing.T) {
 			given:   []viptest.Option{viptest.Served(), claim(cp, dying(0)), ownedAt(v1beta1), inUse(v1beta2)},
 			actions: both[:1], conditions: ready, recheck: 3 * time.Second,
 		},
-		"if the claim is somebody else's, should leave it": {
+		"if the claim is someone else's, should leave it": {
 			given: []viptest.Option{
 				viptest.Served(), claim(cp, func(c *vip.Claim) { c.Owner = &vip.Owner{Kind: "Machine", Name: "prod", UID: "another"} }),
 				ownedAt(v1beta1), inUse(v1beta2),

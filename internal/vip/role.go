@@ -15,7 +15,7 @@ func (r *sight) doProvided(o *outcome) {
 	host := r.cluster.Endpoint.Host
 	o.holds = r.claim != nil && r.owns(r.claim)
 	o.silent = r.choice.Pool == nil && !o.holds
-	r.giveBack(o, "somebody else set the endpoint")
+	r.giveBack(o, "someone else set the endpoint")
 	o.Address, o.Claim, o.Pool = host, "", PoolRef{}
 	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it", host)
 	for _, warning := range append(r.endpointInRange(), r.shared(r.role)...) {
@@ -41,7 +41,7 @@ func (r *sight) giveBack(o *outcome, why string) {
 	}
 }
 
-// doNoPool: somebody has to label a pool.
+// doNoPool: someone has to label a pool.
 func (r *sight) doNoPool(o *outcome) {
 	r.keepHost(o)
 	o.Claim, o.Pool = "", PoolRef{}
@@ -60,7 +60,7 @@ func (r *sight) doAnnounced(o *outcome) {
 	o.ready(names.ReasonEndpointProvided, "variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
 }
 
-// doUnusable: a claim would get again what somebody else uses, until the pool stops offering it.
+// doUnusable: a claim would get again what someone else uses, until the pool stops offering it.
 func (r *sight) doUnusable(o *outcome) {
 	rival := r.unusable()
 	o.Rival, o.Pool, o.Address = rival, r.choice.Pool.Ref, rival.Address.String()
@@ -265,7 +265,7 @@ func (a *allocation) saysAssigned(role string) bool {
 }
 
 // keepHost restores the annotation of an endpoint that is on record as ours. Without it, the host would look like
-// somebody else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
+// someone else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
 func (r *sight) keepHost(o *outcome) {
 	host := r.host()
 	if host.IsValid() && r.cluster.Written[r.role] != "" && !ParseAddr(r.cluster.VIPs[r.role]).IsValid() {

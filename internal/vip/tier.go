@@ -67,7 +67,7 @@ func (p *Pool) tier(named bool, ofClass func(Class) bool) Tier {
 }
 
 // place is where a pool stands among those that match: by its tier, and within it the pools of the Cluster's namespace
-// before the global ones, which are everybody's.
+// before the global ones, which are everyone's.
 type place struct {
 	tier  Tier
 	local bool
@@ -88,7 +88,7 @@ func (a place) compare(b place) int {
 
 // keepsOut reports whether a pool that does not serve a Cluster keeps less specific ones from serving it all the same:
 // one that cannot be read, since a slip in a tenant's pool must not send its Clusters to a shared one, while a slip in
-// a shared one must not stop everybody; and one of which it is not known whether it is for the Cluster. Claims that
+// a shared one must not stop everyone; and one of which it is not known whether it is for the Cluster. Claims that
 // are bound never move, so neither could be put right later.
 func (p *Pool) keepsOut(verdict Verdict) bool {
 	return verdict == VerdictUnknown || verdict == VerdictClosed && p.Namespace != ""

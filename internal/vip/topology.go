@@ -23,7 +23,7 @@ const (
 	PauseNone Pause = iota
 	// PauseOwn is the hold.
 	PauseOwn
-	// PauseForeign is somebody else's: as good as the hold, and nothing to be taken away.
+	// PauseForeign is someone else's: as good as the hold, and nothing to be taken away.
 	PauseForeign
 )
 
@@ -63,7 +63,7 @@ func (r *sight) waitForHold(o *outcome, v *variables) {
 	case r.cluster.Pause == PauseNone:
 		v.missing, o.value = false, []Action{r.hold()}
 	case failed && v.missing:
-		o.value = nil // but for the variables
+		o.value = nil // except for the variables
 	case failed && contains[SetAnnotation](o.value) && r.cluster.Pause == PauseOwn:
 		o.value = append(o.value, r.hold()) // which moves the generation
 	default:
@@ -96,7 +96,7 @@ func (r *sight) letGo(o *outcome, v *variables) {
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
 	case c.Endpoint.Host == "" || v.missing:
 	case c.Pause == PauseOwn && r.rendersVIP(v) && contains[SetAnnotation](o.value):
-		// Somebody took the VIP away while the control plane was held: a generation that has it again must be rendered.
+		// Someone took the VIP away while the control plane was held: a generation that has it again must be rendered.
 		o.value = append(o.value, r.hold())
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
 	case c.Pause == PauseOwn && r.rendersVIP(v) && (!c.Topology.Rendered || !r.rendered()):
@@ -109,7 +109,7 @@ func (r *sight) letGo(o *outcome, v *variables) {
 }
 
 // tooEarly says that an endpoint became valid before the templates had the VIP, which the hold prevents: it was taken
-// away by somebody, or an operator of an earlier version was at work.
+// away by someone, or an operator of an earlier version was at work.
 func (r *sight) tooEarly(o *outcome) {
 	o.conflict(names.ReasonWaitingForTopology,
 		"the endpoint %s became valid before the templates had it, so a machine of the control plane may be without its VIP; look whether its kube-vip has an address, replace the machine if not, and then remove the annotation %s",
@@ -148,7 +148,7 @@ func (a *allocation) rendersVIP(v *variables) bool {
 }
 
 // classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written
-// to the Cluster, but for its status, and takes seconds for it.
+// to the Cluster, except for its status, and takes seconds for it.
 func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && a.ClusterClass == nil }
 
 func (a *allocation) waitingForTopology(address string) string {

@@ -156,7 +156,7 @@ func TestTopology(t *testing.T) {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, onHold(2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
 			want:  []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:9345"}, reason: names.ReasonWaitingForTopology,
 		},
-		"if a port was taken away and somebody took the hold away, should still know it": {
+		"if a port was taken away and someone took the hold away, should still know it": {
 			given: []viptest.Option{reads, pool, bound, viptest.With(held, gate(2, 2, 2, true), func(c *vip.Cluster) { c.Gate.Port = 9345 })},
 			want:  []string{"hold from generation 3 with port 9345"}, reason: names.ReasonWaitingForTopology,
 		},

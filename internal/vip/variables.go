@@ -15,7 +15,7 @@ import (
 
 // variables is what the variables of a Cluster's topology make of the VIP of a role.
 type variables struct {
-	// values are all values that the role's pool wants in them and that the class declares, save those that somebody
+	// values are all values that the role's pool wants in them and that the class declares, save those that someone
 	// gave another value.
 	values []Value
 
@@ -25,10 +25,10 @@ type variables struct {
 	// refused is what the API server said lately against writing them; empty if it did not.
 	refused string
 
-	// foreign says that somebody else gave the host variable a value. What that is, is nobody's business.
+	// foreign says that someone else gave the host variable a value. What that is, is nobody's business.
 	foreign bool
 
-	// port is the port that somebody else gave the port variable; 0 if nobody did.
+	// port is the port that someone else gave the port variable; 0 if nobody did.
 	port int32
 
 	warnings []Warning
@@ -84,7 +84,7 @@ func (p *Pool) variablesFor(role string) (host, port string) {
 }
 
 // expect adds a value to those that are wanted, in the type that the class declares; nothing if the class does not
-// declare the variable. It returns the value that somebody else gave to it, or nil.
+// declare the variable. It returns the value that someone else gave to it, or nil.
 func (a *allocation) expect(v *variables, path, want string) any {
 	declared, ok := a.ClusterClass.Variables[path]
 	if path == "" || !ok {

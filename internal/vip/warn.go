@@ -16,7 +16,7 @@ import (
 const MostRoles = 64
 
 // warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a
-// pool may hand out, and an address that was assigned to somebody else as well; and that the Cluster is too large.
+// pool may hand out, and an address that was assigned to someone else as well; and that the Cluster is too large.
 func warnings(s *Snapshot) []Warning {
 	a := newAllocation(s)
 	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
@@ -76,7 +76,7 @@ func (a *allocation) endpointInRange() []Warning {
 	}}
 }
 
-// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to somebody else, as when
+// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to someone else, as when
 // a pool for machines overlaps one for VIPs. It names no other tenant.
 func (a *allocation) shared(role string) []Warning {
 	var warnings []Warning

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
 func clusters() []string { return []string{restored, deleted, provided} }
@@ -82,7 +82,7 @@ func (d *demo) keepsHost(context.Context) error {
 		return fmt.Errorf("%s shows %s instead of %s", provided, condition.Reason, names.ReasonEndpointProvided)
 	}
 	if claim := d.world.Claim(namespace, names.ClaimName(provided, names.RoleControlPlane)); claim != nil {
-		return fmt.Errorf("claim %s was made for an endpoint that somebody else provided", claim.GetName())
+		return fmt.Errorf("claim %s was made for an endpoint that someone else provided", claim.GetName())
 	}
 	d.out.line("%s is True, %s; there is no claim for it.", condition.Type, condition.Reason)
 	return nil

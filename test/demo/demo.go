@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
 const (
@@ -50,7 +50,7 @@ func (d *demo) run(ctx context.Context) error {
 		{"Two pools get labels for the ClusterClass \"demo\": the whole configuration.", d.configure},
 		{"Three Clusters come. None asks for a VIP; lima brings a host of its own.", d.serve},
 		{"The host that lima brought stays, and no address is taken for it.", d.keepsHost},
-		{"Somebody removes the ingress annotation of berlin.", d.restore},
+		{"Someone removes the ingress annotation of berlin.", d.restore},
 		{"oslo is deleted. Its addresses go back when Cluster API is done, not before.", d.release},
 	} {
 		d.out.step(i+1, step.title)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
 // track is when a watch saw what of a Cluster. Zero means not yet.

@@ -82,7 +82,7 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	seconds := int(age/time.Second) / holdShare
 	switch role.Reason {
 	case names.ReasonPoolExhausted, names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict:
-		seconds = maxHold // somebody has to act
+		seconds = maxHold // someone has to act
 	}
 	message := role.Message
 	if role.Ready {
@@ -92,7 +92,7 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 }
 
 // awaited returns the state of the control plane's VIP, and whether the Cluster is to have one. It is not if no pool
-// serves it, if somebody else provides the endpoint, or if it is none of the operator's business: paused, filtered or
+// serves it, if someone else provides the endpoint, or if it is none of the operator's business: paused, filtered or
 // deleting.
 func awaited(snapshot *vip.Snapshot) (vip.RoleStatus, bool) {
 	if snapshot.Cluster.Deleting {

@@ -87,7 +87,7 @@ func TestBeforeClusterCreate(t *testing.T) {
 		"if a pool serves another role only, should release": {
 			cluster: cluster(), objects: func(t *testing.T) []any { return []any{pool(t, "vips", names.RoleIngress, false)} },
 		},
-		"if somebody else provides the endpoint, should release": {
+		"if someone else provides the endpoint, should release": {
 			cluster: cluster(func(c *capi.Cluster) { c.Spec.ControlPlaneEndpoint = capi.Endpoint{Host: "192.0.2.1", Port: 6443} }), objects: serving,
 		},
 		"if the Cluster is paused, should release": {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = ptr.To(true) }), objects: serving},

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anybody who reaches the server
+	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anyone who reaches the server
 	// may send them, and read into objects they take several times their size.
 	maxBodies = 32 << 20
 

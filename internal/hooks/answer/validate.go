@@ -43,7 +43,7 @@ func missingPools(snapshot *vip.Snapshot, roles []string) error {
 	cluster := &snapshot.Cluster
 	status := vip.Decide(*snapshot).Status
 	if cluster.Deleting || len(status.Roles) == 0 {
-		return nil // paused, filtered, or served by somebody else altogether
+		return nil // paused, filtered, or served by someone else altogether
 	}
 	var missing []string
 	for _, role := range roles {

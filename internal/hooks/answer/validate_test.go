@@ -34,7 +34,7 @@ func TestValidateTopology(t *testing.T) {
 		"if neither has a pool and the class requires both, should name both":          {cluster: cluster(), settings: both, refused: []string{noControlPlane, noIngress}},
 		"if both have pools and the class requires both, should accept":                {cluster: cluster(), pools: []string{names.RoleControlPlane, names.RoleIngress}, settings: both},
 		"if the pool has gone and the Cluster has its VIP, should accept":              {cluster: cluster(annotated(names.Annotation(names.RoleControlPlane), "10.0.0.10"))},
-		"if somebody else provides the endpoint, should accept":                        {cluster: cluster(provided)},
+		"if someone else provides the endpoint, should accept":                         {cluster: cluster(provided)},
 		"if the Cluster is not known, should accept":                                   {},
 		"if the Cluster is paused, should accept":                                      {cluster: cluster(func(c *capi.Cluster) { c.Spec.Paused = ptr.To(true) })},
 		"if the Cluster is another operator's, should accept":                          {cluster: cluster(), change: func(c *answer.Config) { c.Settings.WatchFilter = "other" }},

@@ -149,7 +149,7 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	return limits
 }
 
-// operators are the operator's installations, as of the last time that somebody looked.
+// operators are the operator's installations, as of the last time that someone looked.
 func (w *World) operators() []view.Operator {
 	if w.latest != nil {
 		if latest := w.latest.Load(); latest != nil {
@@ -167,7 +167,7 @@ func (r *Reader) Namespaces(ctx context.Context) ([]string, error) {
 	return namesOf(ctx, r.metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}))
 }
 
-// served finds out at which versions the kinds are served, but for pools of other providers.
+// served finds out at which versions the kinds are served, except for pools of other providers.
 func (r *Reader) served() (capi.API, error) {
 	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {

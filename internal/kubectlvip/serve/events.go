@@ -10,7 +10,7 @@ import (
 const (
 	// apart is how far apart changes are told at least: a browser that draws the page anew needs a moment.
 	apart = time.Second
-	// heartbeat keeps a connection that has nothing to tell, and finds out whether somebody is there.
+	// heartbeat keeps a connection that has nothing to tell, and finds out whether someone is there.
 	heartbeat = 15 * time.Second
 )
 

@@ -47,7 +47,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
 	case !isLoopbackName(r.Host):
-		// A name that somebody else's DNS points here, so that their page may read ours.
+		// A name that someone else's DNS points here, so that their page may read ours.
 		refuse(w, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
 	case !reads(r):
 		header.Set("Allow", "GET, HEAD")

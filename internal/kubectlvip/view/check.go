@@ -24,7 +24,7 @@ const (
 	SeveritySkipped Severity = "skipped"
 )
 
-// Finding is something that somebody should look at.
+// Finding is something that someone should look at.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	// Check is the check that found it, one of CheckNames.

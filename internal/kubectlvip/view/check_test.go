@@ -35,7 +35,7 @@ func TestDuplicates(t *testing.T) {
 			assigned(f, "10.0.0.1", "vip-cp-a", "a")
 			carrier(f, "a", "10.0.0.1", func(c *vip.Cluster) { c.VIPs = map[string]string{names.RoleControlPlane: "10.0.0.1"} })
 		}, nil},
-		"if somebody reserved the address of a Cluster by a claim, should be fine": {func(f *view.Facts) {
+		"if someone reserved the address of a Cluster by a claim, should be fine": {func(f *view.Facts) {
 			assigned(f, "10.0.0.1", "reserved", "")
 			carrier(f, "a", "10.0.0.1")
 		}, nil},

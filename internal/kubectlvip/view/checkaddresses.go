@@ -30,7 +30,7 @@ func (h *holders) cluster(key types.NamespacedName) {
 }
 
 // shared reports whether more than one has the address. A Cluster that carries what its own IPAddress assigns is one;
-// so is an address that somebody reserved by a claim for no Cluster and then typed into one.
+// so is an address that someone reserved by a claim for no Cluster and then typed into one.
 func (h *holders) shared() bool { return h.addresses > 1 || len(h.clusters) > 1 }
 
 // checkDuplicates finds addresses that are assigned twice or that more than one Cluster has.

@@ -52,7 +52,7 @@ func (f *Facts) poolsBeside(pool *PoolFacts) []vip.Pool {
 	return pools
 }
 
-// configured reports whether a pool can serve anybody.
+// configured reports whether a pool can serve anyone.
 func configured(pool *PoolFacts) bool { return len(pool.Classes) > 0 && len(pool.Roles) > 0 }
 
 func checkPoolClass(f *Facts, _ *Permissions) []Finding {

@@ -198,7 +198,7 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	return judgement{state: StateReady, plan: plan}
 }
 
-// waits reports whether a role has no VIP for a reason that passes when everybody does their work.
+// waits reports whether a role has no VIP for a reason that passes when everyone does their work.
 func waits(reason string) bool {
 	return reason == names.ReasonWaitingForIPAddress || reason == names.ReasonWaitingForTopology
 }

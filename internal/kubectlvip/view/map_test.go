@@ -195,7 +195,7 @@ func TestTrend(t *testing.T) {
 		"if addresses come evenly, should say when it is full":   {[]time.Duration{10 * day, 8 * day, 6 * day, 4 * day, 2 * day}, 10, "4 in 10 days", 25 * day},
 		"if nothing came for long, should say so":                {[]time.Duration{100 * day, 90 * day}, 10, "none in 30 days", 0},
 		"if it is full, should not say when":                     {[]time.Duration{10 * day, 5 * day}, 0, "1 in 10 days", 0},
-		"if it takes longer than anybody plans, should not say":  {[]time.Duration{20 * day, 5 * day}, 100_000, "1 in 20 days", 0},
+		"if it takes longer than anyone plans, should not say":   {[]time.Duration{20 * day, 5 * day}, 100_000, "1 in 20 days", 0},
 		"if some are older than the trend, should take its days": {[]time.Duration{300 * day, 20 * day, 10 * day, 5 * day}, 10, "3 in 30 days", 100 * day},
 	} {
 		t.Run(name, func(t *testing.T) {

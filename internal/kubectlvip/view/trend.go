@@ -10,7 +10,7 @@ const (
 	day = 24 * time.Hour
 	// trendDays is how far back a trend looks.
 	trendDays = 30
-	// farthest is how far ahead anybody plans; a date beyond it says nothing.
+	// farthest is how far ahead anyone plans; a date beyond it says nothing.
 	farthest = 5 * 365 * day
 )
 

@@ -26,7 +26,7 @@ const protected = "Where the chart's admission policy protects claims, put the a
 var advice = map[string]Advice{
 	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
 	names.ReasonEndpointProvided: {
-		Means: "Somebody else has set the endpoint, and a host that is set is never overwritten; so no address is taken for it.",
+		Means: "Someone else has set the endpoint, and a host that is set is never overwritten; so no address is taken for it.",
 		Do:    []string{"Nothing, if that was meant."},
 	},
 	names.ReasonWaitingForIPAddress: {
@@ -240,7 +240,7 @@ func distance(pool PoolVerdict) int {
 	return 2 // what cannot be understood may be meant for the class
 }
 
-// distanceNear is the distance of pools that are for the Cluster's class and role, but for one thing.
+// distanceNear is the distance of pools that are for the Cluster's class and role, except for one thing.
 const distanceNear = 1
 
 // nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".

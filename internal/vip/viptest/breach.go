@@ -177,13 +177,13 @@ func specific(p *vip.Pool, c *vip.Cluster) int {
 	return 0
 }
 
-// wrongAdoption says why a claim may not be adopted: it is somebody's, or its pool is not for the Cluster's namespace
+// wrongAdoption says why a claim may not be adopted: it is someone's, or its pool is not for the Cluster's namespace
 // and its address not what the Cluster carries already, as after a restore.
 func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	address := addressOf(s, claim)
 	switch {
 	case claim.Owner != nil:
-		return "the claim is somebody's"
+		return "the claim is someone's"
 	case slices.ContainsFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == claim.Pool && open(&p, &s.Cluster) }), address != "" && (slices.Contains(vip.Addrs(role, s.Cluster.VIPs[role]), vip.ParseAddr(address)) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
 		return ""
 	}
@@ -192,7 +192,7 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 
 // wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster
 // could adopt while it goes; machines may still use its address, which was written; or the Cluster lives and needs it.
-// A living Cluster does without one claim only: that of its control plane, when somebody else has given it a host, and
+// A living Cluster does without one claim only: that of its control plane, when someone else has given it a host, and
 // nothing says that the claim's address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)

@@ -174,7 +174,7 @@ func Carried(cluster, field string) func(*vip.Rival) {
 	}
 }
 
-// Served returns the options of a Cluster that has both VIPs and whose world is at rest, but for what more options
+// Served returns the options of a Cluster that has both VIPs and whose world is at rest, except for what more options
 // change after that: 10.0.0.10 for the control plane, 10.0.0.20 for ingress.
 func Served() Option {
 	return func(s *vip.Snapshot) {

@@ -82,7 +82,7 @@ func claimOf(action vip.Action) string {
 // InFlight returns the keys of the Clusters whose plan is being carried out.
 func (w *World) InFlight() []string { return sorted(w.flights) }
 
-// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, but for one to a
+// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, except for one to a
 // claim of a Cluster that lives, which ends what rests on it.
 func (w *World) Step(k string) {
 	f, ok := w.flights[k]
@@ -251,7 +251,7 @@ func (w *World) writeConditions(f *flight, conditions []vip.Condition) error {
 	return nil
 }
 
-// Settle lets everybody work until nobody has anything left to do, and reports whether that moment came.
+// Settle lets everyone work until nobody has anything left to do, and reports whether that moment came.
 func (w *World) Settle() bool {
 	retried := false
 	for range 400 {

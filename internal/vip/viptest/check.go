@@ -114,7 +114,7 @@ func (w *World) checkRelease(claim *vip.Claim) {
 // longestRecheck is more than any condition is held back at a time, whatever the clocks say.
 const longestRecheck = 10 * time.Second
 
-// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that is none of our business gets
+// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that no pool serves gets
 // nothing but its PoolNotFound condition.
 func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	c := &s.Cluster

@@ -135,7 +135,7 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 	}
 	claim, ok := w.claims[key(state.Namespace, claimName)]
 	if !ok || claim.Owner == nil || claim.Owner.UID != state.UID || claim.UID != uid {
-		return // it comes from a claim that somebody has deleted since, which a late watch did not tell; that heals
+		return // it comes from a claim that someone has deleted since, which a late watch did not tell; that heals
 	}
 	if address, ok := w.address[key(claim.Namespace, claim.Name)]; ok && !vip.SameAddr(address.Value, value) {
 		w.violation("wrong address: %s is written to Cluster %s, and its claim %s has %s", value, state.Key(), claimName, address.Value)

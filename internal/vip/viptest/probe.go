@@ -9,10 +9,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Stranger has somebody answer on an address, or nobody any more.
+// Stranger has someone answer on an address, or nobody any more.
 func (w *World) Stranger(address string, there bool) {
 	if w.strangers[address] = there; there {
-		w.logf("network: somebody answers on %s", address)
+		w.logf("network: someone answers on %s", address)
 		return
 	}
 	w.logf("network: nobody answers on %s", address)

@@ -42,7 +42,7 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
-	// strangers are the addresses on which somebody answers whom no Cluster accounts for, and probed what came of probes,
+	// strangers are the addresses on which someone answers whom no Cluster accounts for, and probed what came of probes,
 	// by Cluster, as the allocator remembers it.
 	strangers map[string]bool
 	probed    map[string]map[netip.Addr]vip.Probed

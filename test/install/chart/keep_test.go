@@ -9,7 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestKeep is about what the values make of the policies; what they do is tried on a control plane, in test/acceptance.
+// TestKeep is about what the values make of the policies; what they do is tried on a control plane, in
+// test/e2e/acceptance.
 func TestKeep(t *testing.T) {
 	t.Run("if nothing is set, should not be there", func(t *testing.T) {
 		objects := render(t, "")

@@ -30,7 +30,7 @@ commonLabels: {team: net}
 		require.Equal(t, "https", got["scheme"])
 		require.Equal(t, "/var/run/secrets/kubernetes.io/serviceaccount/token", got["bearerTokenFile"])
 	})
-	t.Run("if nobody gave a certificate, should not verify it, unless somebody says what with", func(t *testing.T) {
+	t.Run("if nobody gave a certificate, should not verify it, unless someone says what with", func(t *testing.T) {
 		require.Equal(t, map[string]any{"insecureSkipVerify": true}, endpoint(t, everything)["tlsConfig"])
 		got := endpoint(t, "metrics: {serviceMonitor: {enabled: true, ca: {configMap: {name: ca, key: bundle}}}}")
 		require.Equal(t, map[string]any{

@@ -33,7 +33,7 @@ func TestObjects(t *testing.T) {
 			values:  "metrics: {enabled: false}",
 			without: []string{"Service/", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
 		},
-		"if roles are made by somebody else, should make none": {
+		"if roles are made by someone else, should make none": {
 			values: "rbac: {create: false}", without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
 		},
 		"if the service account exists, should make none": {
@@ -59,7 +59,7 @@ func TestObjects(t *testing.T) {
 				"Role/capi-vip-allocator-runtime-extension", "RoleBinding/capi-vip-allocator-runtime-extension",
 			},
 		},
-		"if the runtime extension is on and roles are made by somebody else, should make the one that owns the ExtensionConfig": {
+		"if the runtime extension is on and roles are made by someone else, should make the one that owns the ExtensionConfig": {
 			values:  "runtimeExtension: {enabled: true}\nrbac: {create: false}",
 			without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
 			with:    []string{"Service/capi-vip-allocator-runtime-extension", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension"},

@@ -10,7 +10,7 @@ import (
 )
 
 // TestPlaceholders is about what the values make of the policies; what they do is tried on a control plane, in
-// test/acceptance.
+// test/e2e/acceptance.
 func TestPlaceholders(t *testing.T) {
 	const values = `
 placeholders:

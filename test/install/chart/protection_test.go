@@ -10,7 +10,7 @@ import (
 )
 
 // TestProtection is about what the values make of the policy; what it does is tried on a control plane, in
-// test/acceptance.
+// test/e2e/acceptance.
 func TestProtection(t *testing.T) {
 	const on = "protection: {enabled: true}\n"
 	rendered := func(t *testing.T, values string) (admissionv1.ValidatingAdmissionPolicy, admissionv1.ValidatingAdmissionPolicyBinding) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"

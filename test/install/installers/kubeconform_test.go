@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/discovery"
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/kubelet"

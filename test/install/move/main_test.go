@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )

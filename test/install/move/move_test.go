@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 	"github.com/stretchr/testify/require"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/test/harness"
-	"github.com/gorizond/capi-vip-allocator/test/plane"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"

@@ -1,0 +1,105 @@
+package kubectl
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip"
+	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+)
+
+// pages runs kubectl vip ui and looks at its pages as a browser without scripts does.
+type pages struct {
+	*http.Client
+	address *url.URL
+}
+
+// ui starts kubectl vip ui; it is stopped with the test.
+func (e *env) ui(t *testing.T) *pages {
+	t.Helper()
+	address, stop, err := harness.StartUI(e.kubeconfig, t.Output())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.Equal(t, kubectlvip.ExitFine, stop(), "to be interrupted is how it ends") })
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	p := &pages{&http.Client{Jar: jar}, address}
+	p.get(t, address.RequestURI())
+	return p
+}
+
+func (p *pages) at(path string) string { return p.address.Scheme + "://" + p.address.Host + path }
+
+func (p *pages) get(t *testing.T, path string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.at(path), http.NoBody)
+	require.NoError(t, err)
+	return p.do(t, r)
+}
+
+func (p *pages) do(t *testing.T, r *http.Request) string {
+	t.Helper()
+	response, err := p.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, errors.Join(err, response.Body.Close()))
+	require.Equal(t, http.StatusOK, response.StatusCode, string(text))
+	return string(text)
+}
+
+// shows looks at the pages: what is there, what would come, and what comes.
+func (e *env) shows(t *testing.T) {
+	p := e.ui(t)
+	assert.Contains(t, p.get(t, "/"), "GlobalInClusterIPPool")
+	pool := p.get(t, "/pool?kind=GlobalInClusterIPPool&name=cp")
+	assert.Contains(t, pool, "10.0.0.1: held, Cluster team/first, role control-plane, claim team/vip-cp-first")
+	assert.Contains(t, pool, "10.0.0.0: reserved")
+	assert.Contains(t, p.get(t, "/cluster?namespace=team&name=first"), "The Cluster has its VIPs.")
+
+	coming := harness.NewCluster{Namespace: team, Name: "coming", Class: "metal"}
+	manifest, err := yaml.Marshal(coming.Manifests(e.Version)[0])
+	require.NoError(t, err)
+	assert.Contains(t, p.plan(t, string(manifest)), "It would get its VIPs.")
+	assert.NotContains(t, p.get(t, "/clusters"), "team/coming", "a plan changes nothing, on the pages neither")
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.at("/events"), http.NoBody)
+	require.NoError(t, err)
+	events, err := p.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = events.Body.Close() }() // it was only read
+	require.NoError(t, e.Create(t.Context(), coming))
+	for lines := bufio.NewScanner(events.Body); !strings.Contains(p.get(t, "/clusters"), "team/coming"); {
+		require.True(t, lines.Scan(), "the events end before the Cluster is there: %v", lines.Err())
+	}
+	require.NoError(t, harness.Delete(t.Context(), e.Clusters(team), "coming"))
+	e.await(t, func() error {
+		if strings.Contains(p.get(t, "/clusters"), "team/coming") {
+			return errors.New("the Cluster that is gone is still shown")
+		}
+		return nil
+	})
+}
+
+// plan asks what the Clusters of a manifest would get, as the form does.
+func (p *pages) plan(t *testing.T, manifest string) string {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	require.NoError(t, errors.Join(form.WriteField("manifest", manifest), form.Close()))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.at("/plan"), &body)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Origin", p.at(""))
+	return p.do(t, r)
+}
