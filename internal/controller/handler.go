@@ -86,7 +86,7 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 		return object, nil
 	}
 	defer h.leave(namespace)
-	return object, h.reconcile(cluster)
+	return object, h.reconcile(cluster, object)
 }
 
 // leave ends the work on a Cluster, and lets the next of its namespace begin that had to wait.
@@ -96,8 +96,14 @@ func (h *handler) leave(namespace string) {
 	}
 }
 
-func (h *handler) reconcile(key types.NamespacedName) (err error) {
+// reconcile serves a Cluster, which is nil if it is gone. One for which nothing was to be done is passed over until
+// something changes, be it elsewhere: the same snapshot gives the same plan.
+func (h *handler) reconcile(key types.NamespacedName, object *capi.Cluster) (err error) {
 	now := time.Now()
+	version, complete := h.store.Version(now)
+	if complete && h.memory.isIdle(key, idleState{object, version}) {
+		return nil
+	}
 	cluster, snapshot, ok := h.store.Gather(key, h.remembered(key, now), h.cfg.Settings, now)
 	if !ok {
 		h.memory.forget(key)
@@ -142,6 +148,9 @@ func (h *handler) reconcile(key types.NamespacedName) (err error) {
 	h.report.done(key, &snapshot, plan, applied.Done, applied.Status)
 	h.report.warn(key, &snapshot.Cluster, append(plan.Warnings, h.said(key, err)...))
 	h.waiters.set(key, plan.Status)
+	if err == nil && complete && len(wanted) == 0 && plan.AtRest() {
+		h.memory.noteIdle(key, idleState{cluster, version})
+	}
 	return h.next(key, plan.Status, err)
 }
 

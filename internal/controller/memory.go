@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -17,9 +18,18 @@ type memory struct {
 	records map[types.NamespacedName]*recollection
 
 	// underway counts the Clusters that are being served, and conflicts are those that cannot have an address because
-	// somebody else holds it, by address.
+	// someone else holds it, by address.
 	underway  int
 	conflicts map[string]map[types.NamespacedName]struct{}
+
+	// idle are the Clusters that had all they need, as they were then.
+	idle map[types.NamespacedName]idleState
+}
+
+// idleState is the state in which nothing was to be done for a Cluster: its object, and the version of all else.
+type idleState struct {
+	cluster *capi.Cluster
+	version uint64
 }
 
 // recollection is what is remembered of one Cluster. What is nil there is nothing of.
@@ -28,7 +38,7 @@ type recollection struct {
 	run *run
 	// refused are the writes that the API server did not take; see refusals.
 	refused map[vip.Key]refusal
-	// unusable are the addresses, by slot, that its claims were last given while somebody else used them; see unusable.
+	// unusable are the addresses, by slot, that its claims were last given while someone else used them; see unusable.
 	unusable map[string]netip.Addr
 	// probed is what is known of its addresses; see probes.
 	probed map[netip.Addr]*probed
@@ -40,7 +50,10 @@ type recollection struct {
 }
 
 func newMemory() *memory {
-	return &memory{records: map[types.NamespacedName]*recollection{}, conflicts: map[string]map[types.NamespacedName]struct{}{}}
+	return &memory{
+		records: map[types.NamespacedName]*recollection{}, conflicts: map[string]map[types.NamespacedName]struct{}{},
+		idle: map[types.NamespacedName]idleState{},
+	}
 }
 
 // of has use look at what is remembered of a Cluster and change it. A recollection with nothing in it is not kept.
@@ -64,10 +77,30 @@ func (r *recollection) empty() bool {
 	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil && len(r.asked) == 0 && r.warned == nil
 }
 
+// noteIdle notes that nothing was to be done for a Cluster in a state. That says nothing of the next time if something
+// is remembered of the Cluster, which is forgotten as time goes by.
+func (m *memory) noteIdle(cluster types.NamespacedName, state idleState) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.records[cluster]; !known {
+		m.idle[cluster] = state
+	}
+}
+
+// isIdle reports whether nothing was to be done for a Cluster in this very state, so that nothing is now.
+func (m *memory) isIdle(cluster types.NamespacedName, state idleState) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, noted := m.idle[cluster]
+	_, known := m.records[cluster]
+	return noted && !known && last == state
+}
+
 // forget drops what is remembered of a Cluster that is gone.
 func (m *memory) forget(cluster types.NamespacedName) {
 	m.of(cluster, func(r *recollection) {
 		m.stopWaiting(cluster, r)
 		*r = recollection{}
+		delete(m.idle, cluster)
 	})
 }

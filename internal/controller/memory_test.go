@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
@@ -36,6 +37,28 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	m := newMemory()
+	m.noteIdle(key("a"), idleState{version: 1})
+	m.forget(key("a"))
+	assert.Empty(t, m.idle, "nor does that it had all it needs")
 	m.of(key("a"), func(*recollection) {})
 	assert.Empty(t, m.records, "nothing is remembered of whom there is nothing to remember of")
+}
+
+// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time may
+// change.
+func TestIdle(t *testing.T) {
+	cluster := &capi.Cluster{}
+	state := idleState{cluster, 7}
+	m := newMemory()
+	assert.False(t, m.isIdle(key("a"), state), "nobody has looked at it")
+	m.noteIdle(key("a"), state)
+	assert.True(t, m.isIdle(key("a"), state))
+	assert.False(t, m.isIdle(key("b"), state))
+	assert.False(t, m.isIdle(key("a"), idleState{cluster, 8}), "something else has changed")
+	assert.False(t, m.isIdle(key("a"), idleState{&capi.Cluster{}, 7}), "the Cluster has changed, and nobody has told of it yet")
+	m.of(key("a"), func(r *recollection) { r.run = &run{} })
+	assert.False(t, m.isIdle(key("a"), state), "it was written to")
+	m.noteIdle(key("a"), idleState{cluster, 8})
+	m.of(key("a"), func(r *recollection) { r.run = nil })
+	assert.False(t, m.isIdle(key("a"), idleState{cluster, 8}), "it was remembered when that was said")
 }

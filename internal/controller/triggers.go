@@ -25,16 +25,16 @@ type triggers struct {
 
 func (t *triggers) register() error {
 	all := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
-		t.store.Clusters:       handlers[*capi.Cluster]{changed: t.cluster},
-		t.store.ClusterClasses: handlers[*capi.ClusterClass]{changed: t.class},
-		t.store.Claims:         handlers[*capi.Claim]{changed: t.claim},
-		t.store.Addresses:      handlers[*capi.Address]{changed: t.address},
+		t.store.Clusters:       handlers[*capi.Cluster]{t.store, t.cluster},
+		t.store.ClusterClasses: handlers[*capi.ClusterClass]{t.store, t.class},
+		t.store.Claims:         handlers[*capi.Claim]{t.store, t.claim},
+		t.store.Addresses:      handlers[*capi.Address]{t.store, t.address},
 	}
 	for _, pools := range t.store.Informers.Pools {
-		all[pools.SharedIndexInformer] = handlers[*capi.Pool]{changed: t.pool}
+		all[pools.SharedIndexInformer] = handlers[*capi.Pool]{t.store, t.pool}
 	}
 	if t.store.DNS != nil {
-		all[t.store.DNS] = handlers[*capi.DNSEndpoint]{changed: t.dns}
+		all[t.store.DNS] = handlers[*capi.DNSEndpoint]{t.store, t.dns}
 	}
 	for informer, handler := range all {
 		if _, err := informer.AddEventHandler(handler); err != nil {
@@ -47,13 +47,22 @@ func (t *triggers) register() error {
 // handlers makes one function of the three kinds of events: before is nil for an object that is new, after is nil for
 // one that is gone.
 type handlers[T comparable] struct {
+	store   *state.Store
 	changed func(before, after T, initial bool)
+}
+
+func (h handlers[T]) tell(before, after T, initial bool) {
+	if before == after {
+		return // the cache's resync, of all Clusters in each reconcile period
+	}
+	h.store.Changed()
+	h.changed(before, after, initial)
 }
 
 func (h handlers[T]) OnAdd(object any, initial bool) {
 	var none T
 	if after, ok := object.(T); ok {
-		h.changed(none, after, initial)
+		h.tell(none, after, initial)
 	}
 }
 
@@ -61,7 +70,7 @@ func (h handlers[T]) OnUpdate(old, object any) {
 	before, ok := old.(T)
 	after, ok2 := object.(T)
 	if ok && ok2 {
-		h.changed(before, after, false)
+		h.tell(before, after, false)
 	}
 }
 
@@ -71,7 +80,7 @@ func (h handlers[T]) OnDelete(object any) {
 		object = tombstone.Obj
 	}
 	if before, ok := object.(T); ok {
-		h.changed(before, none, false)
+		h.tell(before, none, false)
 	}
 }
 
@@ -84,9 +93,6 @@ func (t *triggers) wake(clusters ...types.NamespacedName) {
 // cluster wakes those that wait for an address that a Cluster gives up, and those whose DNS names collide with its own
 // when it carries other addresses than before.
 func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
-	if before == after {
-		return // the cache's resync, of all Clusters in each reconcile period
-	}
 	if after == nil {
 		t.store.ObserveCluster(before, true)
 	} else {
@@ -114,7 +120,7 @@ func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
 	}
 }
 
-// dns wakes the Cluster whose DNS records somebody changed, and those whose names collide with its own.
+// dns wakes the Cluster whose DNS records someone changed, and those whose names collide with its own.
 func (t *triggers) dns(before, after *capi.DNSEndpoint, initial bool) {
 	if after == nil {
 		t.store.ObserveDNS(before, true)

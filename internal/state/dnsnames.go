@@ -100,7 +100,7 @@ func (s *Store) nameHolders(cluster *capi.Cluster, now time.Time) []vip.Holder {
 
 // holdsName reports whether a Cluster holds the DNS name of a role: its own claim backs the VIP that it carries, or its
 // records have the name, which the operator wrote when that was so and takes away when it is over. A Cluster that
-// merely has the right name of its own holds nothing, since anybody may create one.
+// merely has the right name of its own holds nothing, since anyone may create one.
 func (s *Store) holdsName(cluster *capi.Cluster, role, name string, now time.Time) bool {
 	if records, ok := s.Records(cluster, now); ok {
 		dns := records.Snapshot(cluster)

@@ -180,7 +180,7 @@ func TestNameHolders(t *testing.T) {
 			c := f.add("b", "prod", 1, false)
 			f.record(c, vip.Record{Name: "api.prod.d", Type: "A", Target: c.Spec.ControlPlaneEndpoint.Host})
 		}, want: []string{"api.prod.d"}},
-		"if somebody else's records have the name, should not count them": {other: func(f *fleet) {
+		"if someone else's records have the name, should not count them": {other: func(f *fleet) {
 			c := f.add("b", "prod", 1, false)
 			f.record(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: c.Name, UID: "else"}}, vip.Record{Name: "api.prod.d", Type: "A", Target: "10.0.0.1"})
 		}},
@@ -233,7 +233,7 @@ func TestNamesCostNothingWithoutRecords(t *testing.T) {
 
 // Whatever the Clusters and the patterns, and in whatever order Clusters are looked at, come and go: at rest no two
 // keep one name or one below the other's wildcard, the oldest keeps what it would have, and whoever is without a name
-// is told so. Namesakes finds everybody who is concerned, so that waking them is enough.
+// is told so. Namesakes finds everyone who is concerned, so that waking them is enough.
 func TestNamesAtRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"a", "b", "a-b", "b-a", "api"})

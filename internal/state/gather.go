@@ -79,7 +79,7 @@ func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
 }
 
 // gatherOffers adds what pools may hand out where that matters: to a Cluster whose endpoint does not come from its
-// claim, and one whose claim was given what somebody else uses. Of other pools than the Cluster's, whatever class they
+// claim, and one whose claim was given what someone else uses. Of other pools than the Cluster's, whatever class they
 // serve, those that may hand out its endpoint count.
 func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	host := vip.ParseAddr(snapshot.Cluster.Endpoint.Host)
@@ -234,7 +234,7 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 
 // rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. What a
 // Cluster carries in an annotation counts if a claim backs it, and then by its IPAddress, or if one is about to back or
-// to overwrite it: a pool serves the Cluster in the role, and its claim is lost or waits. Anybody may write any number
+// to overwrite it: a pool serves the Cluster in the role, and its claim is lost or waits. Anyone may write any number
 // of annotations. An endpoint counts in any case, since machines use it.
 func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReader, now time.Time) []vip.Rival {
 	var rivals []vip.Rival
@@ -306,7 +306,7 @@ func released(cluster *capi.Cluster) bool {
 }
 
 // carried returns the addresses for which is holds that a Cluster carries, and where: as its endpoint, and in
-// annotations of a role if it has a class, without which no pool serves it. It is asked of everybody who names an
+// annotations of a role if it has a class, without which no pool serves it. It is asked of everyone who names an
 // address, so what fails the cheap test by address is passed over before its key is looked at.
 func carried(cluster *capi.Cluster, is func(netip.Addr) bool) []vip.Rival {
 	var rivals []vip.Rival

@@ -92,6 +92,14 @@ func (o *overlay[T]) get(key string, now time.Time) (T, bool) {
 	return written.object, true
 }
 
+// unconfirmed reports whether there are answers that the cache has not confirmed yet, and that are believed.
+func (o *overlay[T]) unconfirmed(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sweep(now)
+	return len(o.written) > 0
+}
+
 // all returns what the cache has not confirmed yet.
 func (o *overlay[T]) all() []T {
 	o.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// poolReader reads pools for one decision, each once, however many Clusters it is asked about: anybody may have any
+// poolReader reads pools for one decision, each once, however many Clusters it is asked about: anyone may have any
 // number of Clusters carry an address in any number of annotations.
 type poolReader struct {
 	store   *Store

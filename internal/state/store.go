@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/tools/cache"
@@ -60,6 +61,7 @@ type Store struct {
 	dns      *overlay[*capi.DNSEndpoint]
 
 	reserved reservations
+	changes  atomic.Uint64
 
 	mu     sync.Mutex
 	served map[string]time.Time

@@ -135,7 +135,7 @@ type SetAnnotation struct {
 	Pool     PoolRef
 	Further  int
 
-	// Restored says that the annotation was there before and somebody removed or changed it.
+	// Restored says that the annotation was there before and someone removed or changed it.
 	Restored bool
 }
 
@@ -319,14 +319,14 @@ type Plan struct {
 	// AddFinalizer if that is the only other one.
 	Actions []Action
 
-	// Warnings are what somebody should look into although nothing is wrong with this Cluster yet.
+	// Warnings are what someone should look into although nothing is wrong with this Cluster yet.
 	Warnings []Warning
 
 	// Status is the state of the roles and the conditions that say it.
 	Status Status
 }
 
-// Warning is a danger that somebody can avert.
+// Warning is a danger that someone can avert.
 type Warning struct{ Reason, Message string }
 
 // Addresses returns the addresses that the plan writes to the Cluster.
@@ -358,6 +358,12 @@ func (p Plan) Addresses() []netip.Addr {
 
 // Empty reports whether there is nothing to write.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 && !p.Status.Changed }
+
+// AtRest reports whether there is nothing to write, to wait for or to warn of. As long as nothing but the time changes,
+// a later decision says the same.
+func (p Plan) AtRest() bool {
+	return p.Empty() && !p.Status.Waiting && p.Status.Recheck == 0 && len(p.Warnings) == 0
+}
 
 // String returns a line for each action and each condition that changes.
 func (p Plan) String() string {

@@ -3,6 +3,7 @@ package vip_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -100,6 +101,26 @@ func requireSameInAnyOrder(t *rapid.T, snapshot vip.Snapshot) {
 		got.Status.Conditions = want.Status.Conditions
 	}
 	require.Equal(t, want, got)
+}
+
+// What is at rest stays so however much time goes by, unless something changes: nobody needs to decide again.
+func TestRestIsForEver(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pick := drawn(t)
+		w, pools := randomWorld(pick)
+		for range 10 + pick(60) {
+			happen(w, pools, pick)
+		}
+		for _, k := range w.Clusters() {
+			snapshot := w.Snapshot(k)
+			plan := vip.Decide(snapshot)
+			if !plan.AtRest() {
+				continue
+			}
+			snapshot.Now = snapshot.Now.Add([]time.Duration{time.Millisecond, time.Second, time.Minute, 24 * time.Hour}[pick(4)])
+			require.Equal(t, plan, vip.Decide(snapshot))
+		}
+	})
 }
 
 // What a snapshot holds beyond need does no harm.
