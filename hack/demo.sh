@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the demonstration and the operator, saying that it does, and runs the one with the other. Arguments go to the demonstration.
+# Builds the demonstration and the operator, saying that it does, and runs the one with the other. Of the control plane
+# that it needs, Kubernetes is fetched where that is possible; all else is built. Arguments go to the demonstration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED="${CGO_ENABLED:-0}"
@@ -11,5 +12,11 @@ trap 'kill "$heart"' EXIT
 go build -o bin/ ./test/demo ./cmd/capi-vip-allocator
 kill "$heart"
 trap - EXIT
+
+if [ -z "${KUBEBUILDER_ASSETS:-}" ] && bin/demo --missing | grep -qx kube-apiserver; then
+  echo "Looking for released programs of Kubernetes, which save the longest build."
+  KUBEBUILDER_ASSETS=$(hack/prebuilt-kubernetes.sh)
+  export KUBEBUILDER_ASSETS
+fi
 
 exec bin/demo --binary=bin/capi-vip-allocator "$@"

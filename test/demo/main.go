@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
 func main() {
@@ -30,6 +32,7 @@ func main() {
 // options are what the user asks for.
 type options struct {
 	keep     bool
+	missing  bool
 	binary   string
 	examples string
 }
@@ -38,6 +41,7 @@ func parseOptions(args []string) (*options, error) {
 	o := &options{}
 	fs := pflag.NewFlagSet("demo", pflag.ContinueOnError)
 	fs.BoolVar(&o.keep, "keep", false, "leave everything up at the end, until Ctrl-C")
+	fs.BoolVar(&o.missing, "missing", false, "print the names of the programs that would be built first, and end")
 	fs.StringVar(&o.binary, "binary", "", "operator to show; it is built when empty")
 	fs.StringVar(&o.examples, "examples", "examples/demo", "directory with pools.yaml, clusterclass.yaml and clusters.yaml")
 	return o, fs.Parse(args)
@@ -46,6 +50,13 @@ func parseOptions(args []string) (*options, error) {
 func show(options *options) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	if options.missing {
+		names, err := plane.Missing(ctx, plane.Options{})
+		for _, name := range names {
+			fmt.Println(name)
+		}
+		return err
+	}
 	d := &demo{options: options, out: newScreen(os.Stdout)}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.run(ctx); err != nil {

@@ -49,6 +49,22 @@ func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	return err
 }
 
+// Missing returns the names of the programs that Start would build before it starts a plane.
+func Missing(ctx context.Context, options Options) ([]string, error) {
+	options, err := options.complete()
+	if err != nil {
+		return nil, err
+	}
+	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
+	if err != nil {
+		return nil, err
+	}
+	capi, ipam := options.Stack.sources()
+	prebuilt := &binaries{programs: map[Component]string{}, versions: map[Component]string{}}
+	released := prebuilt.takePrebuilt(options.AssetsDir, io.Discard)
+	return missing(ctx, builder, append(options.Kubernetes.sources(released), capi, ipam))
+}
+
 // Kubectl returns the path of kubectl, and builds it if that is needed. Of the options those count that say from where
 // and to where.
 func Kubectl(ctx context.Context, options Options) (string, error) {
@@ -94,12 +110,8 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 		return nil, err
 	}
 	result := &binaries{programs: map[Component]string{}, versions: map[Component]string{}, released: map[Component]string{}}
-	capiGroup, ipamGroup := options.Stack.groups()
-	capi := &source{group: capiGroup, names: []string{build.CAPI}, label: "Cluster API "}
-	ipam := &source{group: ipamGroup, names: []string{build.IPAM}, label: "the IPAM provider "}
-	sources := []*source{capi, ipam}
-	missing := result.takePrebuilt(options.AssetsDir, options.Log)
-	sources = append(options.Kubernetes.sources(missing), sources...)
+	capi, ipam := options.Stack.sources()
+	sources := append(options.Kubernetes.sources(result.takePrebuilt(options.AssetsDir, options.Log)), capi, ipam)
 	if err := buildAll(ctx, builder, sources); err != nil {
 		return nil, err
 	}
@@ -121,16 +133,12 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 // buildAll builds what is missing, two groups beside each other: while one is linked, which takes one core, the other
 // is compiled.
 func buildAll(ctx context.Context, builder *build.Builder, sources []*source) error {
-	var missing []string
-	for _, s := range sources {
-		names, err := builder.Missing(ctx, s.group, s.names...)
-		if err != nil {
-			return err
-		}
-		missing = append(missing, names...)
+	names, err := missing(ctx, builder, sources)
+	if err != nil {
+		return err
 	}
-	if len(missing) > 0 {
-		builder.Say("building %s from source, once; this takes some minutes", strings.Join(missing, ", "))
+	if len(names) > 0 {
+		builder.Say("building %s from source, once; this takes some minutes", strings.Join(names, ", "))
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2)
@@ -141,6 +149,19 @@ func buildAll(ctx context.Context, builder *build.Builder, sources []*source) er
 		})
 	}
 	return group.Wait()
+}
+
+// missing returns the names of the programs that are not built yet.
+func missing(ctx context.Context, builder *build.Builder, sources []*source) ([]string, error) {
+	var all []string
+	for _, s := range sources {
+		names, err := builder.Missing(ctx, s.group, s.names...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, names...)
+	}
+	return all, nil
 }
 
 // takePrebuilt takes the Kubernetes programs that are in the directory of assets, and returns the names of those that

@@ -70,14 +70,16 @@ func (s Stack) unserved() string {
 	return ""
 }
 
-// groups are the nested modules that Cluster API and the IPAM provider of the stack are built from.
-func (s Stack) groups() (capi, ipam build.Group) {
+// sources are the nested modules that Cluster API and the IPAM provider of the stack are built from.
+func (s Stack) sources() (capi, ipam *source) {
 	capiName, ipamName := s.Modules()
 	mainPackage, manifests := "sigs.k8s.io/cluster-api", "config" // until 1.13
 	if s == StackCurrent || s == StackV1Beta2 {
 		mainPackage, manifests = "sigs.k8s.io/cluster-api/core", "core/config"
 	}
-	return build.ClusterAPI(capiName, mainPackage, manifests), build.InClusterIPAM(ipamName)
+	capi = &source{group: build.ClusterAPI(capiName, mainPackage, manifests), names: []string{build.CAPI}, label: "Cluster API "}
+	ipam = &source{group: build.InClusterIPAM(ipamName), names: []string{build.IPAM}, label: "the IPAM provider "}
+	return capi, ipam
 }
 
 // Modules returns the directories of the nested modules that pin Cluster API and the IPAM provider of the stack.

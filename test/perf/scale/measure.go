@@ -41,8 +41,10 @@ type settled struct {
 type start struct {
 	// ready is until it serves, done until it has looked at every Cluster.
 	ready, done time.Duration
-	looks       int
-	writes      map[string]int
+	// bare is how long client-go's informers alone take to hold the same.
+	bare   time.Duration
+	looks  int
+	writes map[string]int
 	// others is how often others have changed a Cluster or a claim meanwhile, each of which is worth a look.
 	others int
 	peak   int64
@@ -70,6 +72,9 @@ func (g *rig) starts(ctx context.Context, f *figures) error {
 		g.say("  start %d", i+1)
 		s, err := g.once(ctx, f.size)
 		if err != nil {
+			return err
+		}
+		if s.bare, err = g.bare(ctx); err != nil {
 			return err
 		}
 		f.starts = append(f.starts, s)

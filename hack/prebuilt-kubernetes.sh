@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Prints the directory of released programs of Kubernetes, of the minor version that the control plane has: those that
+# controller-runtime's envtest offers, checked by the checksums of its index, and fetched once. Where they cannot be had,
+# it prints no directory, says why, and succeeds: they can be built. ENVTEST_INDEX is another index.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+minor=$(sed -nE 's|^\s*k8s\.io/kubernetes v1\.([0-9]+)\..*|1.\1|p' test/env/plane/binaries/kubernetes/go.mod | head -1)
+envtest() {
+  timeout "$1" go tool -modfile=tools/go.mod setup-envtest ${ENVTEST_INDEX:+--index="$ENVTEST_INDEX"} "${@:2}"
+}
+
+# The index comes within seconds or not at all, what it lists may take longer.
+if ! problem=$(envtest 30 list "$minor.x" 2>&1 >/dev/null); then
+  echo "Released programs of Kubernetes cannot be had (${problem:-no answer}); they are built." >&2
+elif ! directory=$(envtest 300 use --print=path "$minor.x"); then
+  echo "There are no released programs of Kubernetes $minor, or they are not what the index says; they are built." >&2
+else
+  echo "$directory"
+fi
