@@ -85,16 +85,15 @@ func (w *World) checkAnnotations(c *vip.Cluster) {
 	}
 }
 
-// checkEndpoint: a host that is set is never overwritten, host and port appear together, and the port is the one that
-// the Cluster asked for.
+// checkEndpoint: a write of the endpoint sets it, once, to the port that the Cluster asked for.
 func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
-	if before.Host != "" && state.Endpoint.Host != before.Host {
-		w.violation("the host of %s was %s and became %s", state.Key(), before.Host, state.Endpoint.Host)
+	if breach := EndpointBreach(before, state.Endpoint); breach != "" {
+		w.violation("%s: %s", state.Key(), breach)
 	}
 	if before.Host == "" && state.port != 0 && state.Endpoint.Port != state.port {
 		w.violation("the port of %s was to be %d and became %d", state.Key(), state.port, state.Endpoint.Port)
 	}
-	if state.Endpoint.Host == "" || state.Endpoint.Port < 1 || state.Endpoint.Port > 65535 {
+	if state.Endpoint.Host == "" {
 		w.violation("the endpoint of %s became %s", state.Key(), state.Endpoint)
 	}
 }

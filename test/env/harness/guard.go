@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
+	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
 // Unguarded is the annotation of a Cluster that breaks an invariant on purpose, by the hand of its user.
@@ -218,16 +219,18 @@ func (g *Guard) resolve(before, after *Cluster) {
 }
 
 func (g *Guard) endpoint(before, after *Cluster) {
-	endpoint, name := after.Endpoint(), g.names[after.GetUID()]
-	if endpoint.Host != "" && endpoint.Port == 0 {
-		g.breach("%s has the host %s without a port", name, endpoint.Host)
+	var had vip.Endpoint
+	if before != nil && before.GetUID() == after.GetUID() {
+		had = endpointOf(before)
 	}
-	if before == nil || before.GetUID() != after.GetUID() {
-		return
+	if breach := viptest.EndpointBreach(had, endpointOf(after)); breach != "" {
+		g.breach("%s: %s", g.names[after.GetUID()], breach)
 	}
-	if had := before.Endpoint(); had.Host != "" && had != endpoint {
-		g.breach("the endpoint of %s changed from %v to %v", name, had, endpoint)
-	}
+}
+
+func endpointOf(c *Cluster) vip.Endpoint {
+	endpoint := c.Endpoint()
+	return vip.Endpoint{Host: endpoint.Host, Port: int32(endpoint.Port)}
 }
 
 func (g *Guard) claimed(before, after *Claim) {

@@ -56,8 +56,8 @@ func TestGuard(t *testing.T) {
 		"if a list finds the first gone, should say nothing":                    {[]change{{nil, first}, taken, {first, nil}}, ""},
 		"if a list finds another one of the name, should say nothing":           {[]change{{nil, first}, taken, {first, seen("a", "9", "", uid("a2"))}}, ""},
 		"if the first is deleted afterwards, should say so":                     {[]change{{nil, first}, taken, {seen("a", "9", vip), nil}}, "carried"},
-		"if a host is changed, should say so":                                   {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2")}}, "changed from"},
-		"if a host is taken away, should say so":                                {[]change{{nil, first}, {first, seen("a", "2", "")}}, "changed from"},
+		"if a host is changed, should say so":                                   {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2")}}, "became"},
+		"if a host is taken away, should say so":                                {[]change{{nil, first}, {first, seen("a", "2", "")}}, "became"},
 		"if a Cluster follows another of its name with a host, should say none": {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2", uid("a2"))}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
