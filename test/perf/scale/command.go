@@ -31,6 +31,7 @@ type options struct {
 	newcomers int
 	seed      uint64
 	binary    string
+	against   []string
 	dir       string
 	profiles  string
 	verbose   bool
@@ -54,6 +55,7 @@ func (o *options) Flags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.newcomers, "newcomers", 30, "how many more Clusters are served, one after the other, at each size")
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the classes whose pools are changed")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
+	fs.StringSliceVar(&o.against, "against", nil, "further operators to measure beside it, on the same plane")
 	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
 	fs.StringVar(&o.profiles, "profiles", "", "directory for profiles of CPU and heap at each size; none are taken when empty")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
@@ -102,12 +104,14 @@ func run(ctx context.Context, options *options) (_ *results, err error) {
 		return r, err
 	}
 	for _, size := range options.sizes {
-		figures, err := g.measure(ctx, size)
-		if figures != nil {
-			r.sizes = append(r.sizes, figures)
-		}
-		if err != nil {
-			return r, fmt.Errorf("with %d Clusters: %w", size, err)
+		for i := range 1 + len(options.against) {
+			figures, err := g.measure(ctx, size, i)
+			if figures != nil {
+				r.sizes = append(r.sizes, figures)
+			}
+			if err != nil {
+				return r, fmt.Errorf("with %d Clusters: %w", size, err)
+			}
 		}
 	}
 	return r, nil

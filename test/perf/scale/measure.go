@@ -17,10 +17,12 @@ import (
 // figures are what was measured with so many Clusters.
 type figures struct {
 	// size is how many Clusters the operator has in its care.
-	size    int
-	settled settled
-	starts  []start
-	shares  measure.Sample[time.Duration]
+	size int
+	// operator is which of the operators it is that are measured: the one in question, or one that it is compared with.
+	operator int
+	settled  settled
+	starts   []start
+	shares   measure.Sample[time.Duration]
 	// lists and checks are how long the plugin takes for what it is called for.
 	lists, checks measure.Sample[time.Duration]
 	wakings       []waking
@@ -51,13 +53,14 @@ type start struct {
 	cpu    time.Duration
 }
 
-// measure fills the plane up to a size and takes all measurements.
-func (g *rig) measure(ctx context.Context, size int) (*figures, error) {
-	g.say("%d Clusters", size)
+// measure fills the plane up to a size and takes all measurements of an operator.
+func (g *rig) measure(ctx context.Context, size, operator int) (*figures, error) {
+	g.binary = append([]string{g.options.binary}, g.options.against...)[operator]
+	g.say("%d Clusters, %s", size, g.binary)
 	if err := g.fill(ctx, size); err != nil {
 		return nil, err
 	}
-	f := &figures{size: g.filled + g.served}
+	f := &figures{size: g.filled + g.served, operator: operator}
 	for _, step := range []func(context.Context, *figures) error{g.starts, g.settled, g.newcomers, g.wakings, g.plugin} {
 		if err := step(ctx, f); err != nil {
 			return f, err
@@ -220,7 +223,7 @@ func (g *rig) settled(ctx context.Context, f *figures) (err error) {
 	if f.settled.heap, err = operator.Heap(ctx); err != nil {
 		return err
 	}
-	return g.profile(ctx, operator, f.size)
+	return g.profile(ctx, operator, f)
 }
 
 // watch waits while the operator is settled, and notes its memory.
@@ -249,7 +252,7 @@ func (g *rig) watch(ctx context.Context, operator *harness.Operator, f *figures,
 
 // profile leaves profiles of the settled operator, if the user wants them: the CPU over one reconcile period, and the
 // heap.
-func (g *rig) profile(ctx context.Context, operator *harness.Operator, size int) error {
+func (g *rig) profile(ctx context.Context, operator *harness.Operator, f *figures) error {
 	if g.options.profiles == "" {
 		return nil
 	}
@@ -261,7 +264,7 @@ func (g *rig) profile(ctx context.Context, operator *harness.Operator, size int)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(g.options.profiles, fmt.Sprintf("%s-%d.pprof", name, size)), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(g.options.profiles, fmt.Sprintf("%s-%d-%d.pprof", name, f.size, f.operator)), data, 0o600); err != nil {
 			return fmt.Errorf("keep a profile: %w", err)
 		}
 	}

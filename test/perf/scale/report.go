@@ -155,7 +155,11 @@ func (r *results) print(out io.Writer) error {
 func (r *results) head() []string {
 	row := []string{""}
 	for _, f := range r.sizes {
-		row = append(row, strconv.Itoa(f.size))
+		title := strconv.Itoa(f.size)
+		if f.operator > 0 {
+			title += fmt.Sprintf(" against %d", f.operator)
+		}
+		row = append(row, title)
 	}
 	return append(row, "for each Cluster", "aim")
 }
@@ -163,7 +167,7 @@ func (r *results) head() []string {
 // growth is by how much a figure grows with each Cluster, from the smallest size to the largest.
 func (r *results) growth(line line) string {
 	first, last := r.sizes[0], r.sizes[len(r.sizes)-1]
-	if line.growth == nil || first == last {
+	if line.growth == nil || first == last || last.operator > 0 {
 		return ""
 	}
 	slope := (line.value(last) - line.value(first)) / float64(last.size-first.size)

@@ -41,8 +41,10 @@ var (
 // rig is a plane with many Clusters, and what is needed to measure on it.
 type rig struct {
 	options *options
-	plane   *plane.Plane
-	client  dynamic.Interface
+	// binary is the operator that is measured now.
+	binary string
+	plane  *plane.Plane
+	client dynamic.Interface
 	// raw sends what is encoded already.
 	raw    rest.Interface
 	random *rand.Rand
@@ -92,6 +94,7 @@ func newRig(ctx context.Context, options *options) (_ *rig, err error) {
 	if options.binary == "" {
 		options.binary, err = harness.BuildOperator(ctx, false)
 	}
+	g.binary = options.binary
 	return g, err
 }
 
@@ -159,7 +162,7 @@ func (g *rig) create(ctx context.Context, objects ...harness.Object) error {
 func (g *rig) start(ctx context.Context, reconcilePeriod time.Duration) (*harness.Operator, time.Duration, error) {
 	begin := time.Now()
 	operator, err := harness.StartOperator(ctx, g.plane, harness.OperatorOptions{
-		Binary: g.options.binary,
+		Binary: g.binary,
 		Args:   []string{"--profiler-address=127.0.0.1:0", "--reconcile-period=" + reconcilePeriod.String()},
 	})
 	if err != nil {
