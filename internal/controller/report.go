@@ -75,7 +75,9 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 		if known = m.warned != nil; known {
 			last = *m.warned
 		}
-		m.warned = &text
+		if !known || last != text {
+			m.warned = &text
+		}
 	})
 	if text == last {
 		return

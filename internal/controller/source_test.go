@@ -5,24 +5,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 func TestOrphanedClaims(t *testing.T) {
-	informer := func(kind runtime.Object) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformer(&cache.ListWatch{}, kind, 0, cache.Indexers{})
-	}
-	store, err := state.NewStore(state.Informers{
-		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
-		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
-	})
-	require.NoError(t, err)
+	store := storeOf(t)
 	require.NoError(t, store.Clusters.GetStore().Add(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lives", UID: "1"}}))
 	ownedBy := func(kind, name string, uid types.UID) func(*capi.Claim) {
 		return func(c *capi.Claim) { c.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: uid}} }
