@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,16 +227,9 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 			}
 		}
 		defer o.synced.Store(false)
-		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, o.cachesAreFull, o.leaseCounts
+		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, func() { o.synced.Store(true) }, o.leaseCounts
 		return controller.Run(ctx, cfg)
 	})
-}
-
-// cachesAreFull notes that the operator serves, and gives back the memory that the lists took which have filled the
-// caches: most of it will not be needed again.
-func (o *operator) cachesAreFull() {
-	o.synced.Store(true)
-	go debug.FreeOSMemory()
 }
 
 // read fills caches for the runtime hooks.
