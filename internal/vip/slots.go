@@ -23,8 +23,9 @@ func (a *allocation) bounded(slots []string, others int, o *[]Warning) []string 
 		return slots
 	}
 	*o = append(*o, Warning{
-		Reason:  names.EventClusterTooLarge,
-		Message: fmt.Sprintf("pools give the Cluster more than %d addresses, and it gets no further ones; lower their annotation %s", MostSlots, names.PerCluster),
+		Reason: names.EventClusterTooLarge,
+		Message: fmt.Sprintf("pools give the Cluster more than %d addresses, and it gets no further ones; "+
+			"lower their annotation %s", MostSlots, names.PerCluster),
 	})
 	return slots[:most]
 }
@@ -94,13 +95,15 @@ func (a *allocation) together(slots []outcome) {
 		for _, pool := range candidates {
 			free, known = free+max(pool.Capacity.Free, 0), known && pool.Capacity.Known
 		}
-		back := slices.ContainsFunc(missing, func(o *outcome) bool { return len(o.claim) == 0 }) // for the control plane
+		// One without a claim stands back for the control plane.
+		back := slices.ContainsFunc(missing, func(o *outcome) bool { return len(o.claim) == 0 })
 		if !back && (!known || free >= len(missing)) {
 			continue
 		}
 		for _, o := range missing {
 			o.claim, o.Claim = nil, ""
-			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created), "role %s needs %d addresses more, and %d are free in %s; add addresses to it",
+			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
+				"role %s needs %d addresses more, and %d are free in %s; add addresses to it",
 				o.Role, len(missing), free, poolsText(candidates))
 		}
 	}
@@ -221,7 +224,8 @@ func (a *allocation) writeAll(o *outcome, slots []outcome) {
 	}
 	o.value = append(o.value, records...)
 	if len(o.value) > 0 && a.classMissing() {
-		o.waiting(names.ReasonWaitingForTopology, a.look(o.Role).at(first).withholdTopology(), "%s", a.waitingForTopology(set.Value))
+		o.waiting(names.ReasonWaitingForTopology, a.look(o.Role).at(first).withholdTopology(), "%s",
+			a.waitingForTopology(set.Value))
 	}
 }
 
