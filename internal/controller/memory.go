@@ -74,7 +74,8 @@ func (m *memory) of(cluster types.NamespacedName, use func(*recollection)) {
 }
 
 func (r *recollection) empty() bool {
-	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil && len(r.asked) == 0 && r.warned == nil
+	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil &&
+		len(r.asked) == 0 && r.warned == nil
 }
 
 // noteIdle notes that nothing was to be done for a Cluster in a state. That says nothing of the next time if something
