@@ -47,10 +47,12 @@ func Command() *cobra.Command {
 
 // Flags implements measure.Options.
 func (o *options) Flags(fs *pflag.FlagSet) {
-	fs.IntSliceVar(&o.sizes, "sizes", []int{100, 1000, 10000}, "how many Clusters to measure with, one after the other on one plane")
+	fs.IntSliceVar(&o.sizes, "sizes", []int{100, 1000, 10000},
+		"how many Clusters to measure with, one after the other on one plane")
 	fs.DurationVar(&o.settled, "settled", 10*time.Minute, "how long a settled system is watched at the largest size")
 	fs.DurationVar(&o.smaller, "settled-smaller", 2*time.Minute, "how long it is watched at the other sizes")
-	fs.DurationVar(&o.reconcile, "reconcile-period", 30*time.Second, "the operator's reconcile period while it is watched")
+	fs.DurationVar(&o.reconcile, "reconcile-period", 30*time.Second,
+		"the operator's reconcile period while it is watched")
 	fs.IntVar(&o.restarts, "restarts", 3, "how often the operator is killed and started at each size")
 	fs.IntVar(&o.newcomers, "newcomers", 30, "how many more Clusters are served, one after the other, at each size")
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the classes whose pools are changed")

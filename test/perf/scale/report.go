@@ -43,7 +43,8 @@ func (r *results) broken() error {
 			problem(f, "a settled operator writes: %v", f.settled.writes)
 		}
 		if f.settled.looks > f.settled.atMost {
-			problem(f, "a settled operator looks at Clusters %d times, and %d are enough", f.settled.looks, f.settled.atMost)
+			problem(f, "a settled operator looks at Clusters %d times, and %d are enough",
+				f.settled.looks, f.settled.atMost)
 		}
 		for _, s := range f.starts {
 			if measure.Total(s.writes) > 0 {
@@ -55,7 +56,8 @@ func (r *results) broken() error {
 		}
 		for _, w := range f.wakings {
 			if !w.sound() {
-				problem(f, "when %s, which concerns %d Clusters, the operator looks at Clusters %d times", w.what, w.concerned, w.looks)
+				problem(f, "when %s, which concerns %d Clusters, the operator looks at Clusters %d times",
+					w.what, w.concerned, w.looks)
 			}
 			if measure.Total(w.writes) > 0 {
 				problem(f, "when %s, the operator writes: %v", w.what, w.writes)
@@ -102,11 +104,26 @@ func lines() []line {
 		{"start until all were looked at", starts(func(s start) time.Duration { return s.done }), duration, microseconds, "", nil},
 		{"start: CPU time", starts(func(s start) time.Duration { return s.cpu }), duration, microseconds, "", nil},
 		{"start: writes", writes, count, nil, "0", none},
-		{"one more: own share, median", func(f *figures) float64 { return float64(f.shares.Median()) }, duration, nil, "20 ms", most(float64(aimShare))},
-		{"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) }, duration, nil, "", nil},
-		{"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration, microseconds, "", nil},
-		{"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration, microseconds, "", nil},
-		{"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign }, measure.Percent, nil, "", nil},
+		{
+			"one more: own share, median", func(f *figures) float64 { return float64(f.shares.Median()) }, duration,
+			nil, "20 ms", most(float64(aimShare)),
+		},
+		{
+			"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) },
+			duration, nil, "", nil,
+		},
+		{
+			"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration,
+			microseconds, "", nil,
+		},
+		{
+			"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration,
+			microseconds, "", nil,
+		},
+		{
+			"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign },
+			measure.Percent, nil, "", nil,
+		},
 	}
 }
 
