@@ -81,7 +81,9 @@ func TestGuardEarlyReleases(t *testing.T) {
 		c.SetAnnotations(map[string]string{names.Annotation(names.RoleControlPlane): "10.0.0.1"})
 	}
 	claim := func(version string, deleted bool) *Claim {
-		c := &Claim{&unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-a"}}}}}
+		c := &Claim{&unstructured.Unstructured{
+			Object: map[string]any{"status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-a"}}},
+		}}
 		c.SetNamespace("tenant")
 		c.SetName("vip-cp-a")
 		c.SetResourceVersion(version)
@@ -97,11 +99,19 @@ func TestGuardEarlyReleases(t *testing.T) {
 		first, last *Cluster
 		early       []EarlyRelease
 	}{
-		"if Cluster API had finished before, should say nothing":          {served, seen("a", "4", "10.0.0.1", withVIP, released), nil},
-		"if the Cluster was in use afterwards, should name it":            {served, seen("a", "6", "10.0.0.1", withVIP), named},
-		"if someone took the annotation away meanwhile, should name it":   {served, seen("a", "6", "10.0.0.1"), named},
-		"if the Cluster never had a VIP for the role, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1"), nil},
-		"if the Cluster had the VIP of a later claim, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1", withVIP), nil},
+		"if Cluster API had finished before, should say nothing": {
+			served, seen("a", "4", "10.0.0.1", withVIP, released), nil,
+		},
+		"if the Cluster was in use afterwards, should name it": {
+			served, seen("a", "6", "10.0.0.1", withVIP), named,
+		},
+		"if someone took the annotation away meanwhile, should name it": {served, seen("a", "6", "10.0.0.1"), named},
+		"if the Cluster never had a VIP for the role, should say nothing": {
+			seen("a", "1", ""), seen("a", "6", "10.0.0.1"), nil,
+		},
+		"if the Cluster had the VIP of a later claim, should say nothing": {
+			seen("a", "1", ""), seen("a", "6", "10.0.0.1", withVIP), nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuard()
