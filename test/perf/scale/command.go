@@ -58,8 +58,10 @@ func (o *options) Flags(fs *pflag.FlagSet) {
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the classes whose pools are changed")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
 	fs.StringSliceVar(&o.against, "against", nil, "further operators to measure beside it, on the same plane")
-	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
-	fs.StringVar(&o.profiles, "profiles", "", "directory for profiles of CPU and heap at each size; none are taken when empty")
+	fs.StringVar(&o.dir, "dir", "",
+		"empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
+	fs.StringVar(&o.profiles, "profiles", "",
+		"directory for profiles of CPU and heap at each size; none are taken when empty")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
 }
 

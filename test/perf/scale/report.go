@@ -92,16 +92,48 @@ func lines() []line {
 	none := func(f float64) bool { return f == 0 }
 	most := func(aim float64) func(float64) bool { return func(f float64) bool { return f <= aim } }
 	return []line{
-		{"settled: writes", func(f *figures) float64 { return float64(measure.Total(f.settled.writes)) }, count, nil, "0", none},
-		{"settled: looks at Clusters", func(f *figures) float64 { return float64(f.settled.looks) }, count, nil, "", nil},
-		{"settled: CPU, of one core", func(f *figures) float64 { return f.settled.cpu }, measure.Percent, percentage, "3%", most(aimCPU)},
-		{"settled: memory (RSS)", func(f *figures) float64 { return float64(f.settled.rss) }, memory, kibibytes, "150 MiB", most(aimRSS)},
-		{"settled: heap after a collection", func(f *figures) float64 { return float64(f.settled.heap) }, memory, kibibytes, "", nil},
-		{"most memory ever (RSS)", func(f *figures) float64 { return float64(f.settled.peak) }, memory, kibibytes, "", nil},
-		{"start until ready", starts(func(s start) time.Duration { return s.ready }), duration, microseconds, "15 s", most(float64(aimReady))},
-		{"start of bare informers on the same", starts(func(s start) time.Duration { return s.bare }), duration, microseconds, "", nil},
-		{"start until ready, in terms of that", func(f *figures) float64 { return measure.Collect(f.starts, start.ratio).Median() }, ratio, nil, "1.3", most(aimRatio)},
-		{"start until all were looked at", starts(func(s start) time.Duration { return s.done }), duration, microseconds, "", nil},
+		{
+			"settled: writes", func(f *figures) float64 { return float64(measure.Total(f.settled.writes)) }, count,
+			nil, "0", none,
+		},
+		{
+			"settled: looks at Clusters", func(f *figures) float64 { return float64(f.settled.looks) },
+			count, nil, "", nil,
+		},
+		{
+			"settled: CPU, of one core", func(f *figures) float64 { return f.settled.cpu }, measure.Percent, percentage,
+			"3%", most(aimCPU),
+		},
+		{
+			"settled: memory (RSS)", func(f *figures) float64 { return float64(f.settled.rss) }, memory, kibibytes,
+			"150 MiB", most(aimRSS),
+		},
+		{
+			"settled: heap after a collection", func(f *figures) float64 { return float64(f.settled.heap) }, memory,
+			kibibytes, "", nil,
+		},
+		{
+			"most memory ever (RSS)", func(f *figures) float64 { return float64(f.settled.peak) }, memory,
+			kibibytes, "", nil,
+		},
+		{
+			"start until ready", starts(func(s start) time.Duration { return s.ready }), duration, microseconds, "15 s",
+			most(float64(aimReady)),
+		},
+		{
+			"start of bare informers on the same", starts(func(s start) time.Duration { return s.bare }), duration,
+			microseconds, "", nil,
+		},
+		{
+			"start until ready, in terms of that", func(f *figures) float64 {
+				return measure.Collect(f.starts, start.ratio).Median()
+			},
+			ratio, nil, "1.3", most(aimRatio),
+		},
+		{
+			"start until all were looked at", starts(func(s start) time.Duration { return s.done }), duration,
+			microseconds, "", nil,
+		},
 		{"start: CPU time", starts(func(s start) time.Duration { return s.cpu }), duration, microseconds, "", nil},
 		{"start: writes", writes, count, nil, "0", none},
 		{
