@@ -109,6 +109,34 @@ func (a *allocation) together(slots []outcome) {
 	}
 }
 
+// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane
+// and them: a Cluster can be without any VIP but that one.
+func (a *allocation) controlPlaneFirst(outcomes []outcome) {
+	first := &outcomes[0]
+	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)
+	if first.Role != names.RoleControlPlane || !waits {
+		return
+	}
+	pool := choose(a.subject, a.Pools, first.Role).Pool
+	if pool == nil || !pool.Capacity.Known {
+		return
+	}
+	free := pool.Capacity.Free - 1
+	for i := range outcomes[1:] {
+		o := &outcomes[i+1]
+		if o.Phase != PhaseUnclaimed || o.Pool != pool.Ref {
+			continue
+		}
+		free--
+		if free < 0 {
+			o.claim, o.Claim = nil, ""
+			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
+				"%s has %d free addresses, and the control plane comes first; add addresses to it",
+				pool.Ref, pool.Capacity.Free)
+		}
+	}
+}
+
 // byRole returns the runs of outcomes of one role.
 func byRole(slots []outcome) iter.Seq[[]outcome] {
 	return func(yield func([]outcome) bool) {
