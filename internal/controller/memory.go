@@ -75,7 +75,8 @@ func (r *recollection) empty() bool { return r.calm() && r.warned == nil && r.id
 
 // calm reports whether nothing is remembered that is forgotten as time goes by, or that a decision rests on.
 func (r *recollection) calm() bool {
-	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil && len(r.asked) == 0
+	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil &&
+		len(r.asked) == 0
 }
 
 // noteIdle notes that nothing was to be done for a Cluster in a state. That says nothing of the next time if something

@@ -42,8 +42,8 @@ func TestMemory(t *testing.T) {
 	assert.Empty(t, m.records, "nothing is remembered of whom there is nothing to remember of")
 }
 
-// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time may
-// change.
+// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time
+// may change.
 func TestIdle(t *testing.T) {
 	cluster := &capi.Cluster{}
 	state := idleState{cluster, 7}
@@ -53,7 +53,8 @@ func TestIdle(t *testing.T) {
 	assert.True(t, m.isIdle(key("a"), state))
 	assert.False(t, m.isIdle(key("b"), state))
 	assert.False(t, m.isIdle(key("a"), idleState{cluster, 8}), "something else has changed")
-	assert.False(t, m.isIdle(key("a"), idleState{&capi.Cluster{}, 7}), "the Cluster has changed, and nobody has told of it yet")
+	assert.False(t, m.isIdle(key("a"), idleState{&capi.Cluster{}, 7}),
+		"the Cluster has changed, and nobody has told of it yet")
 	m.of(key("a"), func(r *recollection) { r.run = &run{} })
 	assert.False(t, m.isIdle(key("a"), state), "it was written to")
 	m.noteIdle(key("a"), idleState{cluster, 8})

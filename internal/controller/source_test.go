@@ -13,7 +13,9 @@ import (
 
 func TestOrphanedClaims(t *testing.T) {
 	store := storeOf(t)
-	require.NoError(t, store.Clusters.GetStore().Add(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lives", UID: "1"}}))
+	require.NoError(t, store.Clusters.GetStore().Add(&capi.Cluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lives", UID: "1"},
+	}))
 	ownedBy := func(kind, name string, uid types.UID) func(*capi.Claim) {
 		return func(c *capi.Claim) { c.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: uid}} }
 	}
@@ -27,10 +29,14 @@ func TestOrphanedClaims(t *testing.T) {
 		"if nobody owns it, should count":                  {func(*capi.Claim) {}, 1},
 		"if something else owns it, should not count":      {ownedBy("Machine", "m", "3"), 0},
 		"if it is none of the allocator, should not count": {func(c *capi.Claim) { c.Labels = nil }, 0},
-		"if it is being deleted, should not count":         {func(c *capi.Claim) { c.DeletionTimestamp = &metav1.Time{} }, 0},
+		"if it is being deleted, should not count": {
+			func(c *capi.Claim) { c.DeletionTimestamp = &metav1.Time{} }, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "vip-cp-lives", Labels: map[string]string{names.Role: names.RoleControlPlane}}}
+			claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "ns", Name: "vip-cp-lives", Labels: map[string]string{names.Role: names.RoleControlPlane},
+			}}
 			test.change(claim)
 			require.NoError(t, store.Claims.GetStore().Replace([]any{claim}, ""))
 			require.Equal(t, test.want, (&source{store}).OrphanedClaims())

@@ -75,6 +75,7 @@ func TestNotes(t *testing.T) {
 		require.NotContains(t, notes(t, "protection: {enabled: true}"), "protection.enabled")
 	})
 	t.Run("if Prometheus needs no right, should ask for none", func(t *testing.T) {
-		require.NotContains(t, notes(t, "metrics: {insecure: true, serviceMonitor: {enabled: true}}"), "clusterrolebinding")
+		require.NotContains(t, notes(t, "metrics: {insecure: true, serviceMonitor: {enabled: true}}"),
+			"clusterrolebinding")
 	})
 }

@@ -73,17 +73,26 @@ func TestRelease(t *testing.T) {
 		output, err := check.CombinedOutput()
 		require.NoError(t, err, string(output))
 	})
-	t.Run("if installers read the manifests, should be what they can use", func(t *testing.T) { checkManifests(t, string(read("capi-vip-allocator.yaml"))) })
+	t.Run("if installers read the manifests, should be what they can use", func(t *testing.T) {
+		checkManifests(t, string(read("capi-vip-allocator.yaml")))
+	})
 	t.Run("if looked for under clusterctl's name, should be the same", func(t *testing.T) {
 		require.Equal(t, read("capi-vip-allocator.yaml"), read("addon-components.yaml"))
 		require.Contains(t, string(read("metadata.yaml")), "contract: v1beta1")
 	})
-	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) { checkChart(t, read("capi-vip-allocator-1.0.0.tgz")) })
-	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) { checkImage(t, filepath.Join(dist, image)) })
-	t.Run("if krew installs the plugin, should find an archive for each platform with its checksum", func(t *testing.T) {
+	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) {
+		checkChart(t, read("capi-vip-allocator-1.0.0.tgz"))
+	})
+	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) {
+		checkImage(t, filepath.Join(dist, image))
+	})
+	t.Run("if krew installs the plugin, "+
+		"should find an archive for each platform with its checksum", func(t *testing.T) {
 		checkKrew(t, read("krew-vip.yaml"), read)
 	})
-	t.Run("if the SBOM is read, should be valid and name what is linked", func(t *testing.T) { checkSBOM(t, read("capi-vip-allocator_"+version+".spdx.json")) })
+	t.Run("if the SBOM is read, should be valid and name what is linked", func(t *testing.T) {
+		checkSBOM(t, read("capi-vip-allocator_"+version+".spdx.json"))
+	})
 }
 
 func checkManifests(t *testing.T, manifests string) {
@@ -178,7 +187,8 @@ func runImage(t *testing.T, archive string) {
 	require.NoError(t, err)
 	output := &bytes.Buffer{}
 	command := &exec.Cmd{
-		Path: config.Entrypoint[0], Args: []string{config.Entrypoint[0], "--version"}, Env: []string{}, Dir: "/", Stdout: output, Stderr: output,
+		Path: config.Entrypoint[0], Args: []string{config.Entrypoint[0], "--version"}, Env: []string{}, Dir: "/",
+		Stdout: output, Stderr: output,
 		SysProcAttr: &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}},
 	}
 	require.NoError(t, command.Run(), output.String())
