@@ -251,7 +251,8 @@ func TestBodies(t *testing.T) {
 			Records: []vip.RecordClaim{{Role: names.RoleIngress, Slot: names.RoleIngress, ClaimUID: "uid-2"}},
 		})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
-			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"},
+			{Path: "vip", Value: "10.0.0.10"},
+			{Path: "endpoint.host", Value: "10.0.0.10"},
 			{Path: "endpoint.port.number", Value: int64(6443)},
 		})),
 		"claim-v1beta1":        claim(view, older, create),

@@ -68,23 +68,28 @@ func TestRanges(t *testing.T) {
 			[]string{"10.0.0.1", "10.0.0.5", "10.0.0.8", "10.0.0.9"},
 		},
 		"if the pool is of IPv6, should offer that": {
-			capi.PoolSpec{Addresses: []string{"fd00::10-fd00::20"}}, []string{"fd00::10", "fd00::20"},
+			capi.PoolSpec{Addresses: []string{"fd00::10-fd00::20"}},
+			[]string{"fd00::10", "fd00::20"},
 			[]string{"fd00::21", "10.0.0.1"},
 		},
 		"if an entry makes no sense, should go by the others": {
-			capi.PoolSpec{Addresses: []string{"nonsense", "10.0.0.20-10.0.0.10", "10.0.0.1"}}, []string{"10.0.0.1"},
+			capi.PoolSpec{Addresses: []string{"nonsense", "10.0.0.20-10.0.0.10", "10.0.0.1"}},
+			[]string{"10.0.0.1"},
 			[]string{"10.0.0.15"},
 		},
 		"if the prefix is known, should not offer what the provider reserves": {
-			capi.PoolSpec{Addresses: []string{"10.0.0.0/24"}, Prefix: 24}, []string{"10.0.0.1", "10.0.0.254"},
+			capi.PoolSpec{Addresses: []string{"10.0.0.0/24"}, Prefix: 24},
+			[]string{"10.0.0.1", "10.0.0.254"},
 			[]string{"10.0.0.0", "10.0.0.255"},
 		},
 		"if the pool gives away what is reserved, should offer it": {
 			capi.PoolSpec{Addresses: []string{"10.0.0.0/24"}, Prefix: 24, AllocateReservedIPAddresses: true},
-			[]string{"10.0.0.0", "10.0.0.255"}, nil,
+			[]string{"10.0.0.0", "10.0.0.255"},
+			nil,
 		},
 		"if the prefix is known for IPv6, should not offer the anycast address": {
-			capi.PoolSpec{Addresses: []string{"fd00::/120"}, Prefix: 120}, []string{"fd00::1", "fd00::ff"},
+			capi.PoolSpec{Addresses: []string{"fd00::/120"}, Prefix: 120},
+			[]string{"fd00::1", "fd00::ff"},
 			[]string{"fd00::"},
 		},
 		"if nothing is known, should offer nothing": {capi.PoolSpec{}, nil, []string{"10.0.0.1"}},

@@ -107,10 +107,12 @@ func TestRenew(t *testing.T) {
 			with(certificate.BundleKey, nil), false,
 		},
 		"if authority and key are another's, should keep them and make a certificate anew": {
-			map[string][]byte{certificate.BundleKey: fresh[certificate.BundleKey],
+			map[string][]byte{
+				certificate.BundleKey:        fresh[certificate.BundleKey],
 				certificate.AuthorityKeysKey: fresh[certificate.AuthorityKeysKey],
 				certificate.CertificateKey:   other[certificate.CertificateKey],
-				certificate.PrivateKeyKey:    other[certificate.PrivateKeyKey]}, true,
+				certificate.PrivateKeyKey:    other[certificate.PrivateKeyKey],
+			}, true,
 		},
 		"if there is something else in it that nobody asked for, should not carry it along": {
 			with("unknown", []byte("x")), true,

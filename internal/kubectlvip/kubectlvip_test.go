@@ -54,7 +54,9 @@ func TestRefuses(t *testing.T) {
 		},
 		"if no Cluster is named": {"", []string{"explain"}, ExitBadInput, "accepts 1 arg(s), received 0"},
 		"if the severity is not known": {
-			"", []string{"check", "--fail-on=info"}, ExitBadInput,
+			"",
+			[]string{"check", "--fail-on=info"},
+			ExitBadInput,
 			`--fail-on="info" is not one of error, warning, never`,
 		},
 		"if no manifest is named": {"", []string{"plan"}, ExitBadInput, "-f FILE"},
@@ -65,15 +67,20 @@ func TestRefuses(t *testing.T) {
 			"a: [", []string{"plan", "-f", "-"}, ExitBadInput, "error parsing standard input",
 		},
 		"if the manifest has no Cluster": {
-			"kind: Pod\napiVersion: v1\n", []string{"plan", "-f", "-"}, ExitBadInput,
+			"kind: Pod\napiVersion: v1\n",
+			[]string{"plan", "-f", "-"},
+			ExitBadInput,
 			"there is no Cluster of cluster.x-k8s.io in it",
 		},
 		"if the Cluster has no name": {
-			"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster}", []string{"plan", "-f", "-"}, ExitBadInput,
+			"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster}",
+			[]string{"plan", "-f", "-"},
+			ExitBadInput,
 			"no metadata.name",
 		},
 		"if a field is of another type": {
-			"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster, spec: {topology: 1}}", []string{"plan", "-f", "-"},
+			"{apiVersion: cluster.x-k8s.io/v1beta2, kind: Cluster, spec: {topology: 1}}",
+			[]string{"plan", "-f", "-"},
 			ExitBadInput, "cannot be understood",
 		},
 		"if nothing is configured": {

@@ -60,7 +60,10 @@ func TestIsOurs(t *testing.T) {
 
 func TestAreTwins(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"storage", "storge"}, {"storage", "Storage"}, {"api-gateway", "apigateway"}, {"public", "publci"},
+		{"storage", "storge"},
+		{"storage", "Storage"},
+		{"api-gateway", "apigateway"},
+		{"public", "publci"},
 		{"ingress-internal", "ingress-internl"},
 	} {
 		assert.True(t, names.AreTwins(pair[0], pair[1]), pair)

@@ -12,7 +12,8 @@ func TestCompleteVersion(t *testing.T) {
 	recorded := &debug.BuildInfo{
 		Main: debug.Module{Version: "v0.3.0"},
 		Settings: []debug.BuildSetting{
-			{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"},
+			{Key: "vcs.revision", Value: "abc"},
+			{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"},
 			{Key: "vcs.modified", Value: "true"},
 		},
 	}

@@ -63,14 +63,17 @@ func TestProbes(t *testing.T) {
 		},
 		"if the Cluster has the address in its endpoint, should not": {
 			given(viptest.With(host("10.0.0.10", 6443))),
-			[]string{"annotate control-plane=10.0.0.10", "record vip-cp-prod"}, names.ReasonIPAddressAssigned,
+			[]string{"annotate control-plane=10.0.0.10", "record vip-cp-prod"},
+			names.ReasonIPAddressAssigned,
 		},
 		"if the Cluster has the address in its annotation, should not": {
-			given(viptest.With(annotation(cp, "10.0.0.10"))), []string{"endpoint 10.0.0.10:6443"},
+			given(viptest.With(annotation(cp, "10.0.0.10"))),
+			[]string{"endpoint 10.0.0.10:6443"},
 			names.ReasonIPAddressAssigned,
 		},
 		"if it is on record that it was written, should not": {
-			given(viptest.Recorded), []string{"restore control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"},
+			given(viptest.Recorded),
+			[]string{"restore control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"},
 			names.ReasonIPAddressAssigned,
 		},
 		"if the Cluster has the address in its variable, should not": {
@@ -79,7 +82,8 @@ func TestProbes(t *testing.T) {
 			}), []string{"hold from generation 2"}, names.ReasonWaitingForTopology,
 		},
 		"if someone is known to have the address, should say that and not ask": {
-			given(viptest.WithHolder("10.0.0.10", "legacy", vip.EndpointField)), []string{},
+			given(viptest.WithHolder("10.0.0.10", "legacy", vip.EndpointField)),
+			[]string{},
 			names.ReasonAddressConflict,
 		},
 		"if the claim is gone and the pool offers the address still, should wait until it does not": {
@@ -93,7 +97,8 @@ func TestProbes(t *testing.T) {
 		},
 		"if the pool does not offer it any more, should make a claim": {
 			given(knows(vip.Probed{}), gone, func(s *vip.Snapshot) { s.Pools[0].Offers = nil }),
-			[]string{"create vip-cp-prod from cp"}, "",
+			[]string{"create vip-cp-prod from cp"},
+			"",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -105,9 +105,11 @@ func TestRefused(t *testing.T) {
 			says:       true,
 		},
 		"if the variable of ingress is refused, should serve both roles without it": {
-			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables,
+			given: []viptest.Option{
+				viptest.WithPools(), cpServed, webServed, intoVariables,
 				viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
-					onHold(2, 2, true), annotated), refusedFor(ingress)},
+					onHold(2, 2, true), annotated), refusedFor(ingress),
+			},
 			want: []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
 			conditions: []string{
 				"ControlPlaneVIPReady=false WaitingForTopology", "IngressVIPReady=true IPAddressAssigned",

@@ -104,7 +104,8 @@ func TestRun(t *testing.T) {
 		want     string
 	}{
 		"if the pool is new, should get its first address": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")}, cluster("new"),
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")},
+			cluster("new"),
 			"IPAddressAssigned 10.0.0.1",
 		},
 		"if the pool holds its network address, should not get that": {
@@ -122,11 +123,13 @@ func TestRun(t *testing.T) {
 			cluster("new"), "AddressConflict 10.0.0.1",
 		},
 		"if a Cluster carries it, should conflict": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), elsewhere}, cluster("new"),
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), elsewhere},
+			cluster("new"),
 			"AddressConflict 10.0.0.1",
 		},
 		"if the pool is full, should wait": {
-			[]any{pool("cp", names.RoleControlPlane, 0, "10.0.0.1"), address("cp", "10.0.0.1")}, cluster("new"),
+			[]any{pool("cp", names.RoleControlPlane, 0, "10.0.0.1"), address("cp", "10.0.0.1")},
+			cluster("new"),
 			"PoolExhausted ",
 		},
 		"if the addresses of the pool are not known, should say what it waits for": {

@@ -84,8 +84,15 @@ func TestMap(t *testing.T) {
 		"10.0.0.14 free", "10.0.0.15 reserved", "10.0.9.9 out-of-range",
 	}, states)
 	assert.Equal(t, []view.StateCount{
-		{"held", "1"}, {"awaited", "1"}, {"releasing", "1"}, {"conflict", "2"}, {"out-of-range", "1"}, {"free", "6"},
-		{"gateway", "1"}, {"excluded", "2"}, {"reserved", "2"},
+		{"held", "1"},
+		{"awaited", "1"},
+		{"releasing", "1"},
+		{"conflict", "2"},
+		{"out-of-range", "1"},
+		{"free", "6"},
+		{"gateway", "1"},
+		{"excluded", "2"},
+		{"reserved", "2"},
 	}, m.Counts)
 	assert.Equal(t, "16", m.Size)
 	held := m.Cells[2]

@@ -53,14 +53,18 @@ func TestNamedClusters(t *testing.T) {
 			"blue", []string{"hambrug"}, nil, `there is no Cluster "hambrug" in namespace blue; did you mean hamburg?`,
 		},
 		"if it is elsewhere, should say where": {
-			"green", []string{"hamburg"}, nil,
+			"green",
+			[]string{"hamburg"},
+			nil,
 			`there is no Cluster "hamburg" in namespace green; did you mean blue/hamburg?`,
 		},
 		"if there is none like it, should say so": {
 			"", []string{"x"}, nil, `there is no Cluster "x" in any namespace`,
 		},
 		"if the namespace is wrong, should say so": {
-			"blue", []string{"red/berlin"}, nil,
+			"blue",
+			[]string{"red/berlin"},
+			nil,
 			`there is no Cluster "berlin" in namespace red; did you mean blue/berlin?`,
 		},
 	} {
@@ -82,7 +86,8 @@ func TestNamedClusters(t *testing.T) {
 
 func TestNamedPools(t *testing.T) {
 	pools := []view.Pool{
-		{Kind: "GlobalInClusterIPPool", Name: "ingress"}, {Kind: "InClusterIPPool", Namespace: "team", Name: "ingress"},
+		{Kind: "GlobalInClusterIPPool", Name: "ingress"},
+		{Kind: "InClusterIPPool", Namespace: "team", Name: "ingress"},
 		{Kind: "InClusterIPPool", Namespace: "team", Name: "storage"},
 	}
 	for argument, want := range map[string]int{

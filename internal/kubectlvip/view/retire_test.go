@@ -70,9 +70,13 @@ func TestRetire(t *testing.T) {
 			given: []viptest.Option{viptest.WithPool("fast", role, func(p *vip.Pool) { p.Closed = true }), bound},
 			kept:  "GlobalInClusterIPPool/fast",
 		},
-		"if a pool serves another class in it, should take it": {given: []viptest.Option{viptest.WithPool("fast",
-			role, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "other"}} }), bound, carries},
-			want: []view.Retired{all}},
+		"if a pool serves another class in it, should take it": {
+			given: []viptest.Option{
+				viptest.WithPool("fast", role, func(p *vip.Pool) { p.Classes = []vip.Class{{Name: "other"}} }),
+				bound, carries,
+			},
+			want: []view.Retired{all},
+		},
 		"if the Cluster is paused, should keep it": {
 			given: []viptest.Option{unlabelled, bound, viptest.With(func(c *vip.Cluster) { c.Paused = true })},
 			kept:  "paused",

@@ -120,7 +120,9 @@ func TestProtection(t *testing.T) {
 			require.NoError(t,
 				s.tryDeleteAs(user, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known}), user)
 			for _, options := range []metav1.DeleteOptions{
-				{}, {PropagationPolicy: &background}, {Preconditions: known},
+				{},
+				{PropagationPolicy: &background},
+				{Preconditions: known},
 				{PropagationPolicy: &foreground, Preconditions: known},
 			} {
 				require.True(t, apierrors.IsForbidden(s.tryDeleteAs(user, options)), "%s with %v", user, options)

@@ -46,10 +46,12 @@ func declared(name, kind string) map[string]any {
 
 func object(name, host, port string) map[string]any {
 	variable := declared(name, "object")
-	variable["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "object",
+	variable["schema"] = map[string]any{"openAPIV3Schema": map[string]any{
+		"type": "object",
 		"properties": map[string]any{
 			host: map[string]any{"type": "string"}, port: map[string]any{"type": "string"},
-		}}}
+		},
+	}}
 	return variable
 }
 

@@ -24,7 +24,12 @@ const jsonPage = "../../../docs/kubectl-vip-json.md"
 func TestJSONIsDescribed(t *testing.T) {
 	d := &described{comments: comments(t, "../../../internal/kubectlvip/view")}
 	for _, root := range []any{
-		view.Cluster{}, view.Pool{}, view.PoolMap{}, view.Explanation{}, view.Report{}, view.ClusterPlan{},
+		view.Cluster{},
+		view.Pool{},
+		view.PoolMap{},
+		view.Explanation{},
+		view.Report{},
+		view.ClusterPlan{},
 		view.Retirement{},
 	} {
 		d.add(reflect.TypeOf(root))

@@ -57,8 +57,13 @@ func TestGuard(t *testing.T) {
 			[]change{{nil, first}, taken, {first, seen("a", "7", vip, released)}}, "",
 		},
 		"if the first is heard of in more than one step, should say nothing": {
-			[]change{{nil, first}, taken, {first, seen("a", "5", vip)},
-				{seen("a", "5", vip), seen("a", "7", vip, released)}, {seen("b", "8", vip), seen("b", "12", vip)}}, "",
+			[]change{
+				{nil, first},
+				taken,
+				{first, seen("a", "5", vip)},
+				{seen("a", "5", vip), seen("a", "7", vip, released)},
+				{seen("b", "8", vip), seen("b", "12", vip)},
+			}, "",
 		},
 		"if the first gives it up afterwards, should say so": {
 			[]change{{nil, first}, taken, {first, seen("a", "9", vip, released)}}, "carried",
