@@ -231,7 +231,8 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 			}
 		}
 		defer o.synced.Store(false)
-		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, func() { o.synced.Store(true) }, o.leaseCounts
+		cfg.State, cfg.Events = o.state, events
+		cfg.Synced, cfg.MayBegin = func() { o.synced.Store(true) }, o.leaseCounts
 		return controller.Run(ctx, cfg)
 	})
 }
