@@ -60,6 +60,7 @@ func TestCAPIProvider(t *testing.T) {
 		"if it is the file for Turtles of a release, should take it":                 dist(first, "capi-vip-allocator_turtles.yaml"),
 		"if it is the example with a release on GitHub, should take it":              example("capiprovider.yaml"),
 		"if it is the example with a release in a registry, should take it":          example("oci.yaml"),
+		"if it is the example with a registry that wants a password, should take it": example("oci-password.yaml"),
 		"if it is the example of an IPAM provider, of the type ipam, should take it": example("ipam-in-cluster.yaml"),
 	} {
 		t.Run(name, func(t *testing.T) {

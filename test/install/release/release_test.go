@@ -33,15 +33,32 @@ const (
 	maxImage = 40 << 20
 )
 
-// tool is the release tool, built once.
-func tool(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "release")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
+// releaseTool is where the release tool is, which is built once for all tests.
+var releaseTool string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "release-")
+	if err == nil {
+		releaseTool = filepath.Join(dir, "release")
+		err = buildTool(releaseTool)
+	}
+	code := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: build the release tool:", err)
+	} else {
+		code = m.Run()
+	}
+	_ = os.RemoveAll(dir) // a temporary directory
+	os.Exit(code)
+}
+
+func buildTool(path string) error {
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".")
 	build.Dir = filepath.Join(helm.Root(), "hack", "release")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
-	return path
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, output)
+	}
+	return nil
 }
 
 func run(ctx context.Context, program string, args ...string) (string, error) {
@@ -51,7 +68,7 @@ func run(ctx context.Context, program string, args ...string) (string, error) {
 }
 
 func TestRelease(t *testing.T) {
-	program, dist, again := tool(t), t.TempDir(), t.TempDir()
+	program, dist, again := releaseTool, t.TempDir(), t.TempDir()
 	for _, out := range []string{dist, again} {
 		output, err := run(t.Context(), program, "-out", out, "-version", version, "all")
 		require.NoError(t, err, output)
@@ -206,7 +223,7 @@ func checkSBOM(t *testing.T, content []byte) {
 }
 
 func TestRefuses(t *testing.T) {
-	program := tool(t)
+	program := releaseTool
 	tests := map[string]struct{ version, want string }{
 		"if the version has no v":          {"1.0.0", "is not a version"},
 		"if the version is a word":         {"latest", "is not a version"},
