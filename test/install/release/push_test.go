@@ -19,7 +19,7 @@ func TestPush(t *testing.T) {
 	locked := registry.StartLocked(t)
 	locked.Login(t, registry.User, registry.Password)
 	repository, dist := locked.Repository(), t.TempDir()
-	output, err := run(t.Context(), releaseTool, "-out", dist, "-version", version, "-repository", repository, "push")
+	output, err := run(t, "-out", dist, "-version", version, "-repository", repository, "push")
 	require.NoError(t, err, output)
 	digest, err := os.ReadFile(filepath.Join(dist, "image.digest"))
 	require.NoError(t, err)
@@ -43,17 +43,17 @@ func TestPush(t *testing.T) {
 func TestPushManifests(t *testing.T) {
 	locked := registry.StartLocked(t)
 	locked.Login(t, registry.User, registry.Password)
-	repository, program, dist := locked.Repository(), releaseTool, t.TempDir()
+	repository, dist := locked.Repository(), t.TempDir()
 	var digests []string
 	for range 2 {
-		output, err := run(t.Context(), program, "-out", dist, "-version", version, "-repository", repository, "push-manifests")
+		output, err := run(t, "-out", dist, "-version", version, "-repository", repository, "push-manifests")
 		require.NoError(t, err, output)
 		digest, err := os.ReadFile(filepath.Join(dist, "manifests.digest"))
 		require.NoError(t, err)
 		digests = append(digests, strings.TrimSpace(string(digest)))
 	}
 	require.Equal(t, digests[0], digests[1])
-	output, err := run(t.Context(), program, "-out", dist, "-version", version, "-repository", repository, "manifests")
+	output, err := run(t, "-out", dist, "-version", version, "-repository", repository, "manifests")
 	require.NoError(t, err, output)
 
 	tag, err := name.NewTag(repository + "-manifests:" + version)
@@ -104,7 +104,7 @@ func TestPushRefused(t *testing.T) {
 		for _, what := range []string{"push", "push-manifests"} {
 			t.Run(name+": "+what, func(t *testing.T) {
 				test.login(t)
-				output, err := run(t.Context(), releaseTool, "-out", t.TempDir(), "-version", version, "-repository", locked.Repository(), what)
+				output, err := run(t, "-out", t.TempDir(), "-version", version, "-repository", locked.Repository(), what)
 				require.Error(t, err)
 				require.Contains(t, output, "the registry "+locked.Host+" "+test.want)
 				require.Contains(t, output, remedy)
