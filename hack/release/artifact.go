@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -39,13 +37,12 @@ func (r *release) pushManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reference, err := name.ParseReference(r.repository + "-manifests:" + r.version)
+	reference, err := r.reference(manifestsSuffix)
 	if err != nil {
-		return fmt.Errorf("--repository: %w", err)
+		return err
 	}
-	login := remote.WithAuthFromKeychain(authn.DefaultKeychain)
-	if err := remote.Write(reference, artifact, login, remote.WithContext(ctx)); err != nil {
-		return fmt.Errorf("push %s: %w", reference, err)
+	if err := remote.Write(reference, artifact, credentials(), remote.WithContext(ctx)); err != nil {
+		return refused(reference, err)
 	}
 	return r.pushed(reference, artifact, "manifests.digest")
 }

@@ -13,8 +13,25 @@ import (
 // versionPackage holds the variables that tell a program what it is.
 const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/version"
 
-// build compiles a program of the sources, static and the same on every machine, and returns its path.
+// artefact is a program for a platform, as in linux/amd64.
+type artefact struct{ program, platform string }
+
+// build compiles a program of the sources, unless that was done, and returns its path.
 func (r *release) build(ctx context.Context, program, platform string) (string, error) {
+	key := artefact{program, platform}
+	if path, found := r.built[key]; found {
+		return path, nil
+	}
+	path, err := r.compile(ctx, program, platform)
+	if err != nil {
+		return "", err
+	}
+	r.built[key] = path
+	return path, nil
+}
+
+// compile compiles a program, static and the same on every machine, and returns its path.
+func (r *release) compile(ctx context.Context, program, platform string) (string, error) {
 	system, arch, ok := strings.Cut(platform, "/")
 	if !ok {
 		return "", fmt.Errorf("platform %q is not as in linux/amd64", platform)

@@ -62,6 +62,9 @@ func (r *release) image(ctx context.Context) error {
 
 // index is the image of all platforms.
 func (r *release) index(ctx context.Context) (v1.ImageIndex, error) {
+	if r.made != nil {
+		return r.made, nil
+	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range r.platforms {
 		image, err := r.platformImage(ctx, platform)
@@ -77,6 +80,7 @@ func (r *release) index(ctx context.Context) (v1.ImageIndex, error) {
 	if !ok {
 		return nil, fmt.Errorf("annotate the image: %T is no index", index)
 	}
+	r.made = annotated
 	return annotated, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // project is the project's name, and that of its image, chart, manifests and namespace's stem.
@@ -29,6 +31,10 @@ type release struct {
 	platforms []string
 	// repository of the image, without a tag.
 	repository string
+	// built are the programs that were compiled, and where they are; made is the image of all platforms. Several parts
+	// of a release need them, and each is made once.
+	built map[artefact]string
+	made  v1.ImageIndex
 }
 
 // chartVersion is the version without its v, as charts want it.
@@ -55,7 +61,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
-	r := &release{}
+	r := &release{built: map[artefact]string{}}
 	var date, platforms string
 	flags.StringVar(&r.root, "root", "../..", "directory of the sources")
 	flags.StringVar(&r.out, "out", "dist", "directory of the results, below the sources unless absolute")
@@ -108,7 +114,7 @@ func (r *release) do(ctx context.Context, what string) error {
 		"manifests":      {r.manifests, r.metadata},
 		"chart":          {r.chart},
 		"image":          {r.image},
-		"push":           {r.image, r.push},
+		"push":           {r.mayPush, r.image, r.push},
 		"push-manifests": {r.pushManifests},
 		"plugin":         {r.plugin, r.krew},
 		"all":            {r.clean, r.manifests, r.metadata, r.chart, r.image, r.plugin, r.krew, r.sbom, r.sums},

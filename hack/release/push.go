@@ -2,13 +2,40 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
+
+// manifestsSuffix makes the repository of the manifests of that of the image.
+const manifestsSuffix = "-manifests"
+
+// reference is where the image is pushed to, or with a suffix what lies beside it.
+func (r *release) reference(suffix string) (name.Reference, error) {
+	reference, err := name.ParseReference(r.repository + suffix + ":" + r.version)
+	if err != nil {
+		return nil, fmt.Errorf("--repository: %w", err)
+	}
+	return reference, nil
+}
+
+// mayPush asks the registry whether it will take the image, before the minutes that it takes to make it.
+func (r *release) mayPush(context.Context) error {
+	reference, err := r.reference("")
+	if err != nil {
+		return err
+	}
+	if err := remote.CheckPushPermission(reference, authn.DefaultKeychain, remote.DefaultTransport); err != nil {
+		return refused(reference, err)
+	}
+	return nil
+}
 
 // push puts the image into its registry under the version, with the credentials of docker login, and writes its digest
 // to image.digest for those who sign it.
@@ -17,15 +44,35 @@ func (r *release) push(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reference, err := name.ParseReference(r.repository + ":" + r.version)
+	reference, err := r.reference("")
 	if err != nil {
-		return fmt.Errorf("--repository: %w", err)
+		return err
 	}
-	login := remote.WithAuthFromKeychain(authn.DefaultKeychain)
-	if err := remote.WriteIndex(reference, index, login, remote.WithContext(ctx)); err != nil {
-		return fmt.Errorf("push %s: %w", reference, err)
+	if err := remote.WriteIndex(reference, index, credentials(), remote.WithContext(ctx)); err != nil {
+		return refused(reference, err)
 	}
 	return r.pushed(reference, index, "image.digest")
+}
+
+// credentials are those that docker login, or podman login, has left.
+func credentials() remote.Option { return remote.WithAuthFromKeychain(authn.DefaultKeychain) }
+
+// refused tells why something was not pushed. Where the registry does not let in who pushes, that is what to do about
+// it.
+func refused(reference name.Reference, err error) error {
+	var answer *transport.Error
+	if !errors.As(err, &answer) ||
+		answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden {
+		return fmt.Errorf("push %s: %w", reference, err)
+	}
+	registry := reference.Context().RegistryStr()
+	says := "does not accept the credentials that docker login has left"
+	if found, resolving := authn.DefaultKeychain.Resolve(reference.Context()); resolving == nil &&
+		found == authn.Anonymous {
+		says = "wants credentials, and docker login has left none"
+	}
+	return fmt.Errorf("push %s: the registry %s %s; run `docker login %s` as someone who may push there: %w",
+		reference, registry, says, registry, err)
 }
 
 // pushed tells of what was pushed, and writes its digest to a file.

@@ -141,7 +141,7 @@ func TestDeletion(t *testing.T) {
 		s.served("one")
 		s.cluster("two")
 		s.served("two")
-		require.NoError(t, s.Core.CoreV1().Namespaces().Delete(t.Context(), s.name, metav1.DeleteOptions{}))
+		s.deleteNamespace()
 		s.gone("one")
 		s.gone("two")
 		s.used(cp, 0)

@@ -185,7 +185,7 @@ func TestProtection(t *testing.T) {
 		s := s.in(t)
 		s.hold("guinea-pig")
 		mark := s.mark()
-		require.NoError(t, s.Core.CoreV1().Namespaces().Delete(t.Context(), s.name, metav1.DeleteOptions{}))
+		s.deleteNamespace()
 		for _, claim := range []string{"vip-cp-guinea-pig", "vip-ingress-guinea-pig"} {
 			s.refused(claim,
 				func(entry planeEntry) bool { return strings.HasSuffix(entry.User, ":namespace-controller") }, mark)

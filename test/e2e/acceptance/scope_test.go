@@ -233,6 +233,14 @@ func (s *scope) get(name string) *harness.Cluster {
 	return cluster
 }
 
+// deleteNamespace deletes the namespace with everything in it. What follows may take longer: Kubernetes goes through
+// all kinds of ten namespaces at a time, those of other tests among them, before it comes to what is asked for here.
+func (s *scope) deleteNamespace() {
+	s.t.Helper()
+	s.patience *= 3
+	require.NoError(s.t, s.Core.CoreV1().Namespaces().Delete(s.t.Context(), s.name, metav1.DeleteOptions{}))
+}
+
 // eventually waits until check returns nil.
 func (s *scope) eventually(what string, check func() error) {
 	s.t.Helper()

@@ -72,6 +72,40 @@ func TestActionsArePinned(t *testing.T) {
 	assert.Greater(t, actions, 10)
 }
 
+// TestPipesOfWorkflowsFail: GitHub runs steps with pipefail only where bash is named, and without it a push that fails
+// in a pipe goes unnoticed.
+func TestPipesOfWorkflowsFail(t *testing.T) {
+	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")
+	require.NoError(t, err)
+	commands := 0
+	for _, file := range workflows {
+		var workflow struct {
+			Defaults struct {
+				Run struct {
+					Shell string `json:"shell"`
+				} `json:"run"`
+			} `json:"defaults"`
+			Jobs map[string]struct {
+				Steps []struct {
+					Run string `json:"run"`
+				} `json:"steps"`
+			} `json:"jobs"`
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(read(t, file)), &workflow))
+		for name, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				if step.Run == "" {
+					continue
+				}
+				commands++
+				assert.Equal(t, "bash", workflow.Defaults.Run.Shell, "%s, job %s: name the shell in defaults.run",
+					file, name)
+			}
+		}
+	}
+	assert.Greater(t, commands, 10)
+}
+
 // TestWorkflowsThatHaveNotRunAreNamed: whoever contributes reads which workflows are untried.
 func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")

@@ -55,7 +55,7 @@ func Missing(ctx context.Context, options Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
+	builder, err := build.New("", options.CacheDir, options.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func Kubectl(ctx context.Context, options Options) (string, error) {
 	if path := filepath.Join(options.AssetsDir, build.CommandLine); options.AssetsDir != "" && isFile(path) {
 		return path, nil
 	}
-	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
+	builder, err := build.New("", options.CacheDir, options.Log)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func kubernetes() map[string]Component {
 }
 
 func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
-	builder, err := build.New(options.SourceDir, options.CacheDir, options.Log)
+	builder, err := build.New("", options.CacheDir, options.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,6 @@ type Options struct {
 	AssetsDir string
 	// CacheDir keeps built programs; empty is in the user's cache directory.
 	CacheDir string
-	// SourceDir has the nested modules; empty is searched for upwards from the working directory.
-	SourceDir string
 }
 
 // complete fills in defaults and refuses what cannot work.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
 // ownFields are those that Turtles' CAPIProvider has beside the fields of the Cluster API operator's providers, and
@@ -63,13 +64,13 @@ func TestCAPIProvider(t *testing.T) {
 		"if it is the example with a release in a registry, should take it":          example("oci.yaml"),
 		"if it is the example of an IPAM provider, of the type ipam, should take it": example("ipam-in-cluster.yaml"),
 	} {
-		t.Run(name, func(t *testing.T) {
-			kubectl.run(t, "apply", "-f", file)
-			require.Regexp(t, `capiprovider\.turtles-capi\.cattle\.io/\S+ unchanged`,
-				kubectl.run(t, "apply", "-f", file), "nothing was lost")
-			kubectl.run(t, "delete", "-f", file)
-		})
+		t.Run(name, func(t *testing.T) { takes(t, kubectl, file) })
 	}
+	t.Run("if it is the example with a registry that wants a password, "+
+		"should take it after its commands", func(t *testing.T) {
+		runCommandsOf(t, "oci-password.yaml", "registry.example.com", registry.Password)
+		takes(t, kubectl, example("oci-password.yaml"))
+	})
 	good, file := read(t, example("oci.yaml")), filepath.Join(t.TempDir(), "provider.yaml")
 	for name, test := range map[string]struct{ from, to, says string }{
 		"if a field is misspelt, should refuse it":  {"fetchConfig:", "fetchConfg:", `unknown field "spec.fetchConfg"`},
@@ -89,6 +90,15 @@ func TestCAPIProvider(t *testing.T) {
 	}
 	kubectl.run(t, "delete", "crd", "capiproviders.turtles-capi.cattle.io")
 	removeNamespace(t, turtlesNamespace)
+}
+
+// takes applies a file, twice, and deletes what is in it.
+func takes(t *testing.T, kubectl installer, file string) {
+	t.Helper()
+	kubectl.run(t, "apply", "-f", file)
+	require.Regexp(t, `capiprovider\.turtles-capi\.cattle\.io/\S+ unchanged`, kubectl.run(t, "apply", "-f", file),
+		"nothing was lost")
+	kubectl.run(t, "delete", "-f", file)
 }
 
 // turtlesKind is the CRD of CAPIProvider.

@@ -3,26 +3,21 @@ package installers
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
 // TestTurtlesOCI installs the example that has its release in a registry, with the Cluster API operator and a registry
 // in this process, and upgrades it by a change of the version alone.
 func TestTurtlesOCI(t *testing.T) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	repository := strings.TrimPrefix(server.URL, "http://") + "/gorizond/capi-vip-allocator"
+	repository := registry.Start(t).Repository()
 	for version, source := range suite.sources {
 		require.NoError(t, runTool(t.Context(), source, version, "-repository", repository, "push-manifests"))
 	}

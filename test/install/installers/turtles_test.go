@@ -158,7 +158,8 @@ func startCAPIOperator(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, program.path, "--health-addr=127.0.0.1:0", "--diagnostics-address=0",
 		"--profiler-address=",
-		"--webhook-cert-dir="+servingCertificate(t), "--webhook-port=19543", "--leader-elect=false", "--v=2")
+		"--webhook-cert-dir="+servingCertificate(t), "--webhook-port=19543", "--leader-elect=false", "--v=2",
+		"--watch-configsecret") // as within Turtles
 	command.Env, command.Stdout, command.Stderr = program.env, log, log
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
@@ -253,17 +254,23 @@ func waitInstalled(t *testing.T, version string) {
 			return err
 		}
 		status, _, _ := unstructured.NestedMap(provider.Object, "status") // it may have none yet
-		var conditions []metav1.Condition
-		list, _, _ := unstructured.NestedSlice(status, "conditions")
-		for _, item := range list {
-			condition, _ := item.(map[string]any)
-			conditions = append(conditions, metav1.Condition{
-				Type: fmt.Sprint(condition["type"]), Status: metav1.ConditionStatus(fmt.Sprint(condition["status"])),
-			})
-		}
-		if status["installedVersion"] != version || !meta.IsStatusConditionTrue(conditions, "Ready") {
+		if status["installedVersion"] != version || !meta.IsStatusConditionTrue(conditionsOf(provider), "Ready") {
 			return fmt.Errorf("the provider is not installed yet: %v", status)
 		}
 		return nil
 	})
+}
+
+// conditionsOf are the conditions of a provider; it may have none yet.
+func conditionsOf(provider *unstructured.Unstructured) []metav1.Condition {
+	var conditions []metav1.Condition
+	list, _, _ := unstructured.NestedSlice(provider.Object, "status", "conditions")
+	for _, item := range list {
+		condition, _ := item.(map[string]any)
+		conditions = append(conditions, metav1.Condition{
+			Type: fmt.Sprint(condition["type"]), Status: metav1.ConditionStatus(fmt.Sprint(condition["status"])),
+			Reason: fmt.Sprint(condition["reason"]), Message: fmt.Sprint(condition["message"]),
+		})
+	}
+	return conditions
 }

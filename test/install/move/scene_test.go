@@ -175,9 +175,7 @@ func (o *team) clear(at *side) {
 // documented runs commands of docs/operations.md at a side.
 func (o *team) documented(at *side, commands ...string) {
 	o.t.Helper()
-	kubectl, err := plane.Kubectl(o.t.Context(), plane.Options{
-		Log: o.t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries"),
-	})
+	kubectl, err := plane.Kubectl(o.t.Context(), plane.Options{Log: o.t.Output()})
 	require.NoError(o.t, err)
 	page, err := os.ReadFile(filepath.Join(helm.Root(), "docs", "operations.md"))
 	require.NoError(o.t, err)

@@ -16,7 +16,7 @@ import (
 func TestOwnRegistry(t *testing.T) {
 	const repository = "registry.example.com/gorizond/capi-vip-allocator" // that of the example
 	dist := t.TempDir()
-	output, err := run(t.Context(), tool(t), "-out", dist, "-version", version, "-repository", repository, "manifests")
+	output, err := run(t, "-out", dist, "-version", version, "-repository", repository, "manifests")
 	require.NoError(t, err, output)
 	read := func(file string) string {
 		content, err := os.ReadFile(filepath.Join(dist, file))

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
@@ -33,29 +34,67 @@ const (
 	maxImage = 40 << 20
 )
 
-// tool is the release tool, built once.
-func tool(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "release")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
-	build.Dir = filepath.Join(helm.Root(), "hack", "release")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
-	return path
+var errOutOfTime = errors.New(
+	"out of time: once compiled, programs are linked in seconds, so try again, or with a longer -timeout",
+)
+
+// releaseTool is where the release tool is, which is built once for all tests.
+var releaseTool string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "release-")
+	if err == nil {
+		releaseTool = filepath.Join(dir, "release")
+		err = buildTool(releaseTool)
+	}
+	code := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: build the release tool:", err)
+	} else {
+		code = m.Run()
+	}
+	_ = os.RemoveAll(dir) // a temporary directory
+	os.Exit(code)
 }
 
-func run(ctx context.Context, program string, args ...string) (string, error) {
+func buildTool(path string) error {
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".")
+	build.Dir = filepath.Join(helm.Root(), "hack", "release")
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, output)
+	}
+	return nil
+}
+
+// run runs the release tool and returns what it prints, which the test's log has as it comes: on a machine that has
+// compiled nothing for other platforms yet, that takes many minutes. Shortly before the tests are out of time it is
+// interrupted, and with it the compiler.
+func run(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx := t.Context()
+	if end, limited := t.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, end.Add(-time.Minute), errOutOfTime)
+		defer cancel()
+	}
 	args = append([]string{"-root", helm.Root(), "-commit", commit, "-date", "2026-01-02T03:04:05+02:00"}, args...)
-	output, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
-	return string(output), err
+	var output bytes.Buffer
+	command := exec.CommandContext(ctx, releaseTool, args...)
+	command.Stdout = io.MultiWriter(&output, t.Output())
+	command.Stderr = command.Stdout
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	err := command.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return output.String(), err
 }
 
 func TestRelease(t *testing.T) {
-	program, dist, again := tool(t), t.TempDir(), t.TempDir()
+	dist, again := t.TempDir(), t.TempDir()
 	for _, out := range []string{dist, again} {
-		output, err := run(t.Context(), program, "-out", out, "-version", version, "all")
+		output, err := run(t, "-out", out, "-version", version, "all")
 		require.NoError(t, err, output)
-		t.Log(output)
 	}
 	read := func(file string) []byte {
 		content, err := os.ReadFile(filepath.Join(dist, file))
@@ -216,7 +255,6 @@ func checkSBOM(t *testing.T, content []byte) {
 }
 
 func TestRefuses(t *testing.T) {
-	program := tool(t)
 	tests := map[string]struct{ version, want string }{
 		"if the version has no v":          {"1.0.0", "is not a version"},
 		"if the version is a word":         {"latest", "is not a version"},
@@ -224,7 +262,7 @@ func TestRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			output, err := run(t.Context(), program, "-out", t.TempDir(), "-version", test.version, "manifests")
+			output, err := run(t, "-out", t.TempDir(), "-version", test.version, "manifests")
 			require.Error(t, err)
 			require.Contains(t, output, test.want)
 		})

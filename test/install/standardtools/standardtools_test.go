@@ -26,9 +26,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 func TestStandardTools(t *testing.T) {
 	clusterctl, err := programs.Path(t.Context(), programs.Clusterctl)
 	require.NoError(t, err)
-	kubectl, err := plane.Kubectl(t.Context(), plane.Options{
-		Log: t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries"),
-	})
+	kubectl, err := plane.Kubectl(t.Context(), plane.Options{Log: t.Output()})
 	require.NoError(t, err)
 	served, err := snippets.Serve(t.Context(), t.Output())
 	require.NoError(t, err)
