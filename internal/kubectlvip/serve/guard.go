@@ -48,14 +48,14 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !isLoopbackName(r.Host):
 		// A name that someone else's DNS points here, so that their page may read ours.
-		refuse(w, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
+		refuse(w, r, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
 	case !reads(r):
 		header.Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
+		refuse(w, r, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
 	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
-		g.admit(w)
+		g.admit(w, r)
 	case !g.knows(r):
-		refuse(w, http.StatusForbidden, "Who are you?", "Use the address that kubectl vip ui printed: it has a token.")
+		refuse(w, r, http.StatusForbidden, "Who are you?", "Use the address that kubectl vip ui printed: it has a token.")
 	default:
 		g.next.ServeHTTP(w, r)
 	}
@@ -63,11 +63,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit gives the cookie. The browser is led on by the page and not by a redirect, which would count as coming from the
 // site whose link was followed, and the cookie, being strict, would not come along.
-func (g *guard) admit(w http.ResponseWriter) {
+func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // not Secure: there is no TLS on loopback
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.value(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	w.Header().Set("Refresh", "0; url="+web.PathPools)
-	refuse(w, http.StatusOK, "Welcome", "The pools are shown at once.")
+	w.Header().Set("Refresh", "0; url="+web.HrefPools)
+	refuse(w, r, http.StatusOK, "Welcome", "The pools are shown at once.")
 }
 
 func (g *guard) knows(r *http.Request) bool {
@@ -89,10 +89,10 @@ func reads(r *http.Request) bool {
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // refuse answers with a page that says why.
-func refuse(w http.ResponseWriter, status int, title, says string) {
+func refuse(w http.ResponseWriter, r *http.Request, status int, title, says string) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_ = web.Problem(w, title, says) // a client that has gone needs no answer
+	_ = web.Problem(w, r.URL.Path, title, says) // a client that has gone needs no answer
 }
 
 // isLoopbackName reports whether a host, with or without a port, is a name of this machine that no DNS can give away.

@@ -22,7 +22,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		planned.Problem = fmt.Sprintf("The manifest is larger than %d KiB.", maxManifest>>10)
 	case err != nil:
-		refuse(w, http.StatusBadRequest, "Not understood", "This is not what the form sends.")
+		refuse(w, r, http.StatusBadRequest, "Not understood", "This is not what the form sends.")
 		return
 	default:
 		if planned.Plans, err = s.source.Plan(manifest); err != nil {

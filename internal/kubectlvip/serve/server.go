@@ -132,8 +132,8 @@ func (s *Server) routes() http.Handler {
 	}))
 	mux.Handle("POST "+web.PathPlan, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.plan)))
 	mux.HandleFunc("GET "+web.PathEvents, s.events)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "Not found", "There is no such page.")
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, http.StatusNotFound, "Not found", "There is no such page.")
 	})
 	return mux
 }
@@ -144,9 +144,9 @@ func page(render func(*bytes.Buffer, url.Values) (bool, error)) http.HandlerFunc
 		var body bytes.Buffer
 		switch found, err := render(&body, r.URL.Query()); {
 		case err != nil:
-			refuse(w, http.StatusInternalServerError, "Not rendered", err.Error())
+			refuse(w, r, http.StatusInternalServerError, "Not rendered", err.Error())
 		case !found:
-			refuse(w, http.StatusNotFound, "Not found", "There is no such thing, or not any more.")
+			refuse(w, r, http.StatusNotFound, "Not found", "There is no such thing, or not any more.")
 		default:
 			w.Header().Set("Content-Type", contentType)
 			_, _ = body.WriteTo(w) // a client that has gone needs no answer

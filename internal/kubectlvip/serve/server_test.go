@@ -179,7 +179,7 @@ func TestAdmission(t *testing.T) {
 	assert.True(t, given.HttpOnly)
 	assert.Equal(t, http.SameSiteStrictMode, given.SameSite)
 	assert.NotContains(t, given.Value, s.guard.token)
-	assert.Equal(t, "0; url=/", answer.Header.Get("Refresh"), "the token does not stay in the address")
+	assert.Equal(t, "0; url=./", answer.Header.Get("Refresh"), "the token does not stay in the address")
 }
 
 func TestListen(t *testing.T) {
