@@ -21,6 +21,25 @@ const tokenParameter = "token"
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'"
 
+// shield has browsers keep to what the pages are made of, and lets through what reads.
+func shield(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if !reads(r) {
+			header.Set("Allow", "GET, HEAD")
+			refuse(w, r, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // guard lets through what comes from the browser that was given the address with the token, and from pages of ours.
 type guard struct {
 	token string
@@ -38,20 +57,10 @@ func (g *guard) value() string { return fmt.Sprintf("%x", sha256.Sum256([]byte("
 
 // ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
 	case !isLoopbackName(r.Host):
 		// A name that someone else's DNS points here, so that their page may read ours.
 		refuse(w, r, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
-	case !reads(r):
-		header.Set("Allow", "GET, HEAD")
-		refuse(w, r, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
 	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
 		g.admit(w, r)
 	case !g.knows(r):

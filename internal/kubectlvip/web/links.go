@@ -23,6 +23,8 @@ const (
 	PathPlan     = "/plan"
 	PathStatic   = "/static/"
 	PathEvents   = "/events"
+	// PathHealth is for probes, and tells nothing else.
+	PathHealth = "/healthz"
 )
 
 // HrefPools leads to the first page from every other.
