@@ -59,7 +59,10 @@ the operator would, also when the operator is not running. It never writes: what
 	command.SetErr(streams.ErrOut)
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
 	a.addFlags(command)
-	command.AddCommand(a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newUI(), a.newReport(), a.newRetire(), a.newServe(), a.newVersion())
+	command.AddCommand(
+		a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newUI(), a.newReport(), a.newRetire(), a.newServe(),
+		a.newVersion(),
+	)
 	for _, sub := range command.Commands() {
 		sub.Args = asBadInput(sub.Args)
 	}

@@ -57,7 +57,8 @@ func TestPagesPod(t *testing.T) {
 	t.Run("if Services and policies select, should not mix it up with the operator", func(t *testing.T) {
 		objects := render(t, everything)
 		selects := func(selector map[string]string, pod corev1.PodTemplateSpec) bool {
-			return !slices.ContainsFunc(slices.Collect(maps.Keys(selector)), func(key string) bool { return pod.Labels[key] != selector[key] })
+			differs := func(key string) bool { return pod.Labels[key] != selector[key] }
+			return !slices.ContainsFunc(slices.Collect(maps.Keys(selector)), differs)
 		}
 		operator := deployment(t, objects)
 		own := get[corev1.Service](t, objects, "Service", "-ui").Spec.Selector

@@ -150,7 +150,7 @@ func checkImage(t *testing.T, archive string) {
 		require.Equal(t, version, config.Config.Labels["org.opencontainers.image.version"])
 		layers, err := images[platform].Layers()
 		require.NoError(t, err)
-		require.Len(t, layers, 1, "from scratch: the program and the licence")
+		require.Len(t, layers, 1, "from scratch: the programs and the licence")
 		size, err := layers[0].Size()
 		require.NoError(t, err)
 		require.LessOrEqual(t, size, int64(maxImage))
@@ -164,7 +164,7 @@ func checkImage(t *testing.T, archive string) {
 	runImage(t, archive)
 }
 
-// runImage runs the program alone in its file system, as its user: it needs nothing else.
+// runImage runs the programs alone in their file system, as its user: they need nothing else.
 func runImage(t *testing.T, archive string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -176,14 +176,18 @@ func runImage(t *testing.T, archive string) {
 	require.NoError(t, os.Chmod(root, 0o755))
 	config, err := kubelet.Unpack(archive, root)
 	require.NoError(t, err)
-	output := &bytes.Buffer{}
-	command := &exec.Cmd{
-		Path: config.Entrypoint[0], Args: []string{config.Entrypoint[0], "--version"}, Env: []string{}, Dir: "/", Stdout: output, Stderr: output,
-		SysProcAttr: &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}},
+	run := func(args ...string) string {
+		output := &bytes.Buffer{}
+		command := &exec.Cmd{
+			Path: args[0], Args: args, Env: []string{}, Dir: "/", Stdout: output, Stderr: output,
+			SysProcAttr: &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}},
+		}
+		require.NoError(t, command.Run(), output.String())
+		return output.String()
 	}
-	require.NoError(t, command.Run(), output.String())
-	require.Equal(t, fmt.Sprintf("capi-vip-allocator %s (commit %s, built 2026-01-02T01:04:05Z, %s, linux/%s)\n",
-		version, commit, runtime.Version(), runtime.GOARCH), output.String())
+	const stamp = " %s (commit %s, built 2026-01-02T01:04:05Z, %s, linux/%s)\n"
+	require.Equal(t, fmt.Sprintf("capi-vip-allocator"+stamp, version, commit, runtime.Version(), runtime.GOARCH), run(config.Entrypoint[0], "--version"))
+	require.Equal(t, fmt.Sprintf("kubectl-vip"+stamp, version, commit, runtime.Version(), runtime.GOARCH), run("/kubectl-vip", "version", "--client"))
 }
 
 func checkSBOM(t *testing.T, content []byte) {
@@ -199,7 +203,8 @@ func checkSBOM(t *testing.T, content []byte) {
 		ids[string(part.PackageSPDXIdentifier)] = true
 	}
 	require.Equal(t, version, linked["github.com/gorizond/capi-vip-allocator"])
-	require.Contains(t, linked, "github.com/rancher/wrangler/v3")
+	require.Contains(t, linked, "github.com/rancher/wrangler/v3", "of the operator")
+	require.Contains(t, linked, "github.com/spf13/cobra", "of the plugin")
 	require.Equal(t, strings.TrimPrefix(runtime.Version(), "go"), linked["stdlib"])
 	require.Len(t, document.Relationships, len(document.Packages))
 	require.IsType(t, &v2_3.Document{}, document)
