@@ -36,10 +36,10 @@ func run(args []string) error {
 	if err := errors.Join(opts.Complete(os.LookupEnv), opts.Validate()); err != nil {
 		return err
 	}
-	operator.LimitGarbage(os.LookupEnv)
 	logger := logging.New(os.Stdout, opts.LogLevel, opts.LogFormat)
 	logging.RouteLibraries(logger)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	operator.LimitGarbage(ctx, os.LookupEnv)
 	return operator.Run(ctx, opts, logger)
 }

@@ -14,7 +14,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := kubectlvip.Run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+	code := kubectlvip.Run(ctx, os.Args[1:], genericiooptions.IOStreams{
+		In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr,
+	})
 	stop()
 	os.Exit(code)
 }

@@ -28,7 +28,9 @@ func tarballOf(entries []entry, date time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
 	for _, e := range entries {
-		header := &tar.Header{Name: e.name, Mode: e.mode(), Size: int64(len(e.content)), ModTime: date, Format: tar.FormatUSTAR}
+		header := &tar.Header{
+			Name: e.name, Mode: e.mode(), Size: int64(len(e.content)), ModTime: date, Format: tar.FormatUSTAR,
+		}
 		if err := archive.WriteHeader(header); err != nil {
 			return nil, fmt.Errorf("pack %s: %w", e.name, err)
 		}

@@ -43,7 +43,8 @@ func (r *release) pushManifests(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--repository: %w", err)
 	}
-	if err := remote.Write(reference, artifact, remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithContext(ctx)); err != nil {
+	login := remote.WithAuthFromKeychain(authn.DefaultKeychain)
+	if err := remote.Write(reference, artifact, login, remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("push %s: %w", reference, err)
 	}
 	return r.pushed(reference, artifact, "manifests.digest")

@@ -23,12 +23,14 @@ func (r *release) build(ctx context.Context, program, platform string) (string, 
 	if system == windows {
 		target += ".exe"
 	}
-	stamp := fmt.Sprintf("-s -w -buildid= -X %[1]s.buildVersion=%[2]s -X %[1]s.buildCommit=%[3]s -X %[1]s.buildDate=%[4]s",
+	stamp := fmt.Sprintf("-s -w -buildid= -X %[1]s.buildVersion=%[2]s "+
+		"-X %[1]s.buildCommit=%[3]s -X %[1]s.buildDate=%[4]s",
 		versionPackage, r.version, r.commit, r.date.Format(time.RFC3339))
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
 		"-ldflags", stamp, "-o", target, "./cmd/"+program)
 	command.Dir = r.root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=", "GOWORK=off",
+		"GOAMD64=v1", "GOARM64=v8.0")
 	begin := time.Now()
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s for %s: %w\n%s", program, platform, err, output)

@@ -111,7 +111,9 @@ func (r *release) platformImage(ctx context.Context, platform string) (v1.Image,
 	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err = mutate.Append(image, mutate.Addendum{
-		Layer: layer, History: v1.History{Created: v1.Time{Time: r.date}, CreatedBy: "hack/release", Comment: "static programs and licence"},
+		Layer: layer, History: v1.History{
+			Created: v1.Time{Time: r.date}, CreatedBy: "hack/release", Comment: "static programs and licence",
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the image: %w", err)
@@ -147,8 +149,8 @@ func (r *release) layer(files []string) (v1.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil },
-		tarball.WithMediaType(types.OCILayer))
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }
+	layer, err := tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, fmt.Errorf("make the image: %w", err)
 	}

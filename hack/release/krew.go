@@ -48,7 +48,8 @@ func (r *release) krew(context.Context) error {
 		return fmt.Errorf("read krew's template: %w", err)
 	}
 	var out bytes.Buffer
-	if err := manifest.Execute(&out, map[string]any{"Version": r.version, "Homepage": homepage, "Archives": archives}); err != nil {
+	values := map[string]any{"Version": r.version, "Homepage": homepage, "Archives": archives}
+	if err := manifest.Execute(&out, values); err != nil {
 		return fmt.Errorf("fill krew's template: %w", err)
 	}
 	return r.write("krew-vip.yaml", out.Bytes())

@@ -39,7 +39,9 @@ func (r *release) path(parts ...string) string {
 	return filepath.Join(append([]string{r.out}, parts...)...)
 }
 
-var errUsage = errors.New("usage: release [flags] all|image|chart|manifests|plugin|push|push-manifests|values; see --help")
+var errUsage = errors.New(
+	"usage: release [flags] all|image|chart|manifests|plugin|push|push-manifests|values; see --help",
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -80,7 +80,8 @@ func (r *release) loadChart() (*chart.Chart, error) {
 
 func renderChart(loaded *chart.Chart, namespace string) ([]map[string]any, error) {
 	values, err := util.ToRenderValues(loaded, map[string]any{"image": loaded.Values["image"]},
-		common.ReleaseOptions{Name: project, Namespace: namespace, IsInstall: true, Revision: 1}, common.DefaultCapabilities)
+		common.ReleaseOptions{Name: project, Namespace: namespace, IsInstall: true, Revision: 1},
+		common.DefaultCapabilities)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the chart's values: %w", err)
 	}
@@ -113,7 +114,8 @@ func renderChart(loaded *chart.Chart, namespace string) ([]map[string]any, error
 // rank orders objects so that none needs a later one.
 func rank(object map[string]any) int {
 	order := []string{
-		"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "Service",
+		"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
+		"ConfigMap", "Service",
 		"Deployment", "PodDisruptionBudget",
 	}
 	if at := slices.Index(order, fmt.Sprint(object["kind"])); at >= 0 {

@@ -46,7 +46,8 @@ func (r *release) metadataContent() ([]byte, error) {
 			return metadataFile, nil
 		}
 	}
-	return nil, fmt.Errorf("hack/release/metadata.yaml does not list the series %s.%s of %s: add it", parts[1], parts[2], r.version)
+	return nil, fmt.Errorf("hack/release/metadata.yaml does not list the series %s.%s of %s: add it",
+		parts[1], parts[2], r.version)
 }
 
 // stripTypeMeta leaves the fields that are read; the other two are checked by the installers.

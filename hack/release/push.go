@@ -21,7 +21,8 @@ func (r *release) push(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--repository: %w", err)
 	}
-	if err := remote.WriteIndex(reference, index, remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithContext(ctx)); err != nil {
+	login := remote.WithAuthFromKeychain(authn.DefaultKeychain)
+	if err := remote.WriteIndex(reference, index, login, remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("push %s: %w", reference, err)
 	}
 	return r.pushed(reference, index, "image.digest")

@@ -84,8 +84,11 @@ func (r *release) document(programs []*buildinfo.BuildInfo) spdxDocument {
 	document := spdxDocument{
 		Version: "SPDX-2.3", DataLicense: "CC0-1.0", ID: spdxDocumentID, Name: project + " " + r.version,
 		Namespace: fmt.Sprintf("https://github.com/gorizond/%s/spdx/%s-%s", project, r.version, r.commit),
-		Creation:  spdxCreation{Created: r.date.Format(time.RFC3339), Creators: []string{"Organization: gorizond", "Tool: " + project + "-hack-release"}},
-		Packages:  []spdxPackage{operator},
+		Creation: spdxCreation{
+			Created:  r.date.Format(time.RFC3339),
+			Creators: []string{"Organization: gorizond", "Tool: " + project + "-hack-release"},
+		},
+		Packages: []spdxPackage{operator},
 		Relationships: []spdxRelationship{
 			{spdxDocumentID, "DESCRIBES", operator.ID},
 		},
@@ -105,7 +108,9 @@ func (r *release) document(programs []*buildinfo.BuildInfo) spdxDocument {
 		known[module.Path] = true
 		dependency := modulePackage(module.Path, module.Version)
 		document.Packages = append(document.Packages, dependency)
-		document.Relationships = append(document.Relationships, spdxRelationship{operator.ID, "DEPENDS_ON", dependency.ID})
+		document.Relationships = append(document.Relationships, spdxRelationship{
+			operator.ID, "DEPENDS_ON", dependency.ID,
+		})
 	}
 	return document
 }
@@ -116,8 +121,12 @@ func modulePackage(path, version string) spdxPackage {
 		location = "https://go.dev/dl/go" + version + ".src.tar.gz"
 	}
 	return spdxPackage{
-		ID: "SPDXRef-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(path, "-"), Name: path, VersionInfo: version,
-		DownloadLocation: location, LicenseConcluded: spdxNone, LicenseDeclared: spdxNone, CopyrightText: spdxNone, Purpose: "LIBRARY",
-		ExternalRefs: []spdxExternal{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + strings.ReplaceAll(path, "+", "%2B") + "@" + strings.ReplaceAll(version, "+", "%2B")}},
+		ID:   "SPDXRef-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(path, "-"),
+		Name: path, VersionInfo: version, DownloadLocation: location, Purpose: "LIBRARY",
+		LicenseConcluded: spdxNone, LicenseDeclared: spdxNone, CopyrightText: spdxNone,
+		ExternalRefs: []spdxExternal{{
+			"PACKAGE-MANAGER", "purl",
+			"pkg:golang/" + strings.ReplaceAll(path, "+", "%2B") + "@" + strings.ReplaceAll(version, "+", "%2B"),
+		}},
 	}
 }

@@ -26,8 +26,10 @@ func (r *release) turtles(components []byte) error {
 		{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace}},
 		{
 			"apiVersion": "v1", "kind": "ConfigMap",
-			"metadata": map[string]any{"name": project + "-" + r.version, "namespace": namespace, "labels": r.releaseLabels()},
-			"data":     map[string]any{"components": string(components), "metadata": string(metadata)},
+			"metadata": map[string]any{
+				"name": project + "-" + r.version, "namespace": namespace, "labels": r.releaseLabels(),
+			},
+			"data": map[string]any{"components": string(components), "metadata": string(metadata)},
 		},
 		provider,
 	})

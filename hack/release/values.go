@@ -81,7 +81,8 @@ func valuesRows(out *bytes.Buffer, prefix string, mapping *yaml.Node) error {
 // isCommented says whether the keys of a mapping are values of their own.
 func isCommented(mapping *yaml.Node) bool {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].HeadComment != "" || mapping.Content[i+1].Kind == yaml.MappingNode && isCommented(mapping.Content[i+1]) {
+		if mapping.Content[i].HeadComment != "" ||
+			mapping.Content[i+1].Kind == yaml.MappingNode && isCommented(mapping.Content[i+1]) {
 			return true
 		}
 	}

@@ -32,7 +32,9 @@ type Writer struct {
 }
 
 // NewWriter returns a writer that uses the clients of the API's kinds, and tells the store of its writes.
-func NewWriter(api capi.API, store *state.Store, clientFor func(capi.Resource) *client.Client, now func() time.Time) *Writer {
+func NewWriter(
+	api capi.API, store *state.Store, clientFor func(capi.Resource) *client.Client, now func() time.Time,
+) *Writer {
 	w := &Writer{api: api, store: store, clusters: clientFor(api.Clusters()), claims: clientFor(api.Claims()), now: now}
 	if api.DNS != nil {
 		w.dns = clientFor(*api.DNS)
@@ -120,7 +122,9 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 // together writes results in one. What is refused as a whole is tried once more role by role, the control plane first:
 // who does not take one annotation keeps no Cluster from its endpoint. It returns the Cluster as it is then, and
 // whether the plan ends here.
-func (w *Writer) together(ctx context.Context, cluster *capi.Cluster, results []vip.Action, applied *Applied) (*capi.Cluster, bool) {
+func (w *Writer) together(
+	ctx context.Context, cluster *capi.Cluster, results []vip.Action, applied *Applied,
+) (*capi.Cluster, bool) {
 	patched, err := w.writeResults(ctx, cluster, results)
 	if err == nil {
 		applied.Done = append(applied.Done, results...)
@@ -134,7 +138,9 @@ func (w *Writer) together(ctx context.Context, cluster *capi.Cluster, results []
 	}
 	for _, part := range parts {
 		if slices.Contains(cluster.Finalizers, names.ReleaseFinalizer) {
-			part = slices.DeleteFunc(part, func(action vip.Action) bool { return action == vip.Action(vip.AddFinalizer{}) })
+			part = slices.DeleteFunc(part, func(action vip.Action) bool {
+				return action == vip.Action(vip.AddFinalizer{})
+			})
 		}
 		patched, err := w.writeResults(ctx, cluster, part)
 		if err != nil {
@@ -179,7 +185,8 @@ func arrange(actions []vip.Action, lives bool) steps {
 	for _, action := range actions {
 		step := &s.single
 		switch action.(type) {
-		case vip.AddFinalizer, vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
+		case vip.AddFinalizer, vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint,
+			vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
 			step = &s.results
 		case vip.SetRecords, vip.DeleteRecords:
 			if lives {
@@ -217,7 +224,8 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 	case vip.CreateClaim:
 		created := &capi.Claim{}
 		claim := cluster.NewClaim(w.api, a)
-		if err := w.claims.Create(ctx, claim.Namespace, claim, created, metav1.CreateOptions{FieldManager: names.FieldManager}); err != nil {
+		ours := metav1.CreateOptions{FieldManager: names.FieldManager}
+		if err := w.claims.Create(ctx, claim.Namespace, claim, created, ours); err != nil {
 			return err
 		}
 		w.record(created, true)
@@ -235,15 +243,19 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 			return err
 		}
 		// Only as we saw it: a claim that was bound in the meantime stays.
-		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
+		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{
+			UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion,
+		})
 	case vip.DeleteClaim:
 		if err := w.confirm(ctx, cluster); err != nil {
 			return err
 		}
-		// A Cluster that lives gives up a claim only as it was seen, and one without an owner someone may take over at any
-		// time.
+		// A Cluster that lives gives up a claim only as it was seen, and one without an owner someone may take over at
+		// any time.
 		if cluster.DeletionTimestamp == nil || a.Claim.Owner == nil {
-			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion})
+			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{
+				UID: &a.Claim.UID, ResourceVersion: &a.Claim.ResourceVersion,
+			})
 		}
 		return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{UID: &a.Claim.UID})
 	case vip.SetRecords:

@@ -21,11 +21,14 @@ func (w *Writer) confirm(ctx context.Context, cluster *capi.Cluster) error {
 		return nil
 	}
 	var found capi.ClusterList // the operator may list Clusters, and not get one
-	only := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, cluster.Name).String()}
+	only := metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, cluster.Name).String(),
+	}
 	if err := w.clusters.List(ctx, cluster.Namespace, &found, only); err != nil {
 		return err
 	}
-	if len(found.Items) != 1 || found.Items[0].UID != cluster.UID || found.Items[0].ResourceVersion != cluster.ResourceVersion {
+	if len(found.Items) != 1 || found.Items[0].UID != cluster.UID ||
+		found.Items[0].ResourceVersion != cluster.ResourceVersion {
 		return ErrOutdated
 	}
 	return nil

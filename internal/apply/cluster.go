@@ -54,7 +54,9 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 
 // writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What
 // follows from them, conditions included, is for the next decision.
-func (w *Writer) writeVariables(ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables) (*capi.Cluster, error) {
+func (w *Writer) writeVariables(
+	ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables,
+) (*capi.Cluster, error) {
 	body, err := cluster.ApplyVariables(w.api, variables.Values)
 	if err != nil {
 		return nil, err
@@ -104,10 +106,12 @@ func (w *Writer) patchCluster(
 
 // patchClusterWith returns the Cluster as it is after the patch.
 func (w *Writer) patchClusterWith(
-	ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, options metav1.PatchOptions, subresources ...string,
+	ctx context.Context, cluster *capi.Cluster, kind types.PatchType, body []byte, options metav1.PatchOptions,
+	subresources ...string,
 ) (*capi.Cluster, error) {
 	patched := &capi.Cluster{}
-	if err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, options, subresources...); err != nil {
+	err := w.clusters.Patch(ctx, cluster.Namespace, cluster.Name, kind, body, patched, options, subresources...)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := capi.Trim(patched); err != nil {

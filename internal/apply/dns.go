@@ -18,7 +18,8 @@ func (w *Writer) writeRecords(ctx context.Context, cluster *capi.Cluster, action
 		return err
 	}
 	applied := &capi.DNSEndpoint{}
-	if err := w.dns.Patch(ctx, cluster.Namespace, name, types.ApplyPatchType, body, applied, applyOptions(types.ApplyPatchType)); err != nil {
+	options := applyOptions(types.ApplyPatchType)
+	if err := w.dns.Patch(ctx, cluster.Namespace, name, types.ApplyPatchType, body, applied, options); err != nil {
 		return err
 	}
 	w.store.WroteRecords(applied, w.now())
@@ -31,7 +32,8 @@ func (w *Writer) deleteRecords(ctx context.Context, cluster *capi.Cluster) error
 	if !ok {
 		return nil
 	}
-	err := w.dns.Delete(ctx, seen.Namespace, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &seen.UID}})
+	asSeen := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &seen.UID}}
+	err := w.dns.Delete(ctx, seen.Namespace, seen.Name, asSeen)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // someone else was faster
 		return nil
 	}

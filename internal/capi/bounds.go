@@ -42,7 +42,10 @@ func (c *Cluster) boundConditions() bool {
 		return cut
 	}
 	rank := func(condition metav1.Condition) int {
-		first := []string{names.TopologyReconciled, names.ConditionType(names.RoleControlPlane), names.ConditionType(names.RoleIngress)}
+		first := []string{
+			names.TopologyReconciled, names.ConditionType(names.RoleControlPlane),
+			names.ConditionType(names.RoleIngress),
+		}
 		if i := slices.Index(first, condition.Type); i >= 0 {
 			return i
 		}
@@ -162,7 +165,9 @@ func (c *Cluster) boundVariables() bool {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(variables[a].Value), len(variables[b].Value)) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(len(variables[a].Value), len(variables[b].Value))
+	})
 	size = 0
 	for _, i := range order {
 		if size += len(variables[i].Value); size > allValues {

@@ -30,16 +30,20 @@ func crowded(value func(int) string) *capi.Cluster {
 func address(i int) string { return fmt.Sprintf("10.0.%d.%d", i/250, i%250) }
 
 func TestTrimBoundsACluster(t *testing.T) {
-	t.Run("if there are too many annotations, should keep those that are served, else the first by name", func(t *testing.T) {
+	t.Run("if there are too many annotations, should keep those that are served, "+
+		"else the first by name", func(t *testing.T) {
 		c := crowded(address)
 		kept := []string{
-			names.TopologyGate, names.Annotation(names.RoleControlPlane), names.Annotation(names.RoleIngress), names.Annotation("zone"),
+			names.TopologyGate, names.Annotation(names.RoleControlPlane), names.Annotation(names.RoleIngress),
+			names.Annotation("zone"),
 		}
 		for _, key := range kept {
 			c.Annotations[key] = "10.1.0.1"
 		}
 		c.Annotations[names.Paused] = ""
-		c.Status.Conditions = []metav1.Condition{{Type: names.ConditionType("zone"), Reason: names.ReasonIPAddressAssigned}}
+		c.Status.Conditions = []metav1.Condition{
+			{Type: names.ConditionType("zone"), Reason: names.ReasonIPAddressAssigned},
+		}
 		rest := slices.DeleteFunc(slices.Sorted(maps.Keys(c.Annotations)), func(key string) bool {
 			return key == names.Paused || slices.Contains(kept, key)
 		})
@@ -50,13 +54,18 @@ func TestTrimBoundsACluster(t *testing.T) {
 	})
 	t.Run("if a value is long, should cut it, so that it is still seen", func(t *testing.T) {
 		key := names.Annotation(names.RoleIngress)
-		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{key: strings.Repeat("1", 1<<18)}}}
+		c := &capi.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{key: strings.Repeat("1", 1<<18)}},
+		}
 		assert.Len(t, trimmed(t, c).Annotations[key], 640, "more than any annotation of ours has")
 		assert.True(t, c.Cut)
 	})
-	t.Run("if annotations list too many addresses, should leave the first of each that matters less", func(t *testing.T) {
+	t.Run("if annotations list too many addresses, "+
+		"should leave the first of each that matters less", func(t *testing.T) {
 		list := strings.Repeat("10.0.0.1,", names.MostAddresses-1) + "10.0.0.2"
-		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{names.Annotation(names.RoleIngress): list}}}
+		c := &capi.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{names.Annotation(names.RoleIngress): list}},
+		}
 		for i := range vip.MostSlots/names.MostAddresses - 1 {
 			c.Annotations[names.Annotation(fmt.Sprintf("r%d", i))] = list
 		}
@@ -69,15 +78,21 @@ func TestTrimBoundsACluster(t *testing.T) {
 		assert.Equal(t, want, trimmed(t, c).Annotations)
 		assert.True(t, c.Cut)
 	})
-	t.Run("if there are too many conditions, should keep those of the standard roles and the first by type", func(t *testing.T) {
+	t.Run("if there are too many conditions, "+
+		"should keep those of the standard roles and the first by type", func(t *testing.T) {
 		c := &capi.Cluster{}
 		for i := range 1000 {
 			c.Status.Conditions = append(c.Status.Conditions,
 				metav1.Condition{Type: names.ConditionType(fmt.Sprintf("a%d", i)), Reason: names.ReasonPoolNotFound})
 		}
-		last := []string{names.ConditionType(names.RoleIngress), names.ConditionType(names.RoleControlPlane), names.TopologyReconciled}
+		last := []string{
+			names.ConditionType(names.RoleIngress), names.ConditionType(names.RoleControlPlane),
+			names.TopologyReconciled,
+		}
 		for _, conditionType := range last {
-			c.Status.Conditions = append(c.Status.Conditions, metav1.Condition{Type: conditionType, Reason: names.ReasonPoolNotFound})
+			c.Status.Conditions = append(c.Status.Conditions, metav1.Condition{
+				Type: conditionType, Reason: names.ReasonPoolNotFound,
+			})
 		}
 		types := typesOf(trimmed(t, c).Status.Conditions)
 		assert.Len(t, types, vip.MostRoles)
@@ -89,9 +104,13 @@ func TestTrimBoundsACluster(t *testing.T) {
 		for i := range 1000 {
 			value, err := json.Marshal(strings.Repeat("x", 400))
 			require.NoError(t, err)
-			c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: strconv.Itoa(i), Value: value})
+			c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{
+				Name: strconv.Itoa(i), Value: value,
+			})
 		}
-		c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{Name: "host", Value: []byte(`"10.0.0.1"`)})
+		c.Spec.Topology.Variables = append(c.Spec.Topology.Variables, capi.Variable{
+			Name: "host", Value: []byte(`"10.0.0.1"`),
+		})
 		variables, size := trimmed(t, c).Spec.Topology.Variables, 0
 		for _, variable := range variables {
 			size += len(variable.Value)

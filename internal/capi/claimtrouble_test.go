@@ -29,19 +29,37 @@ func TestClaimTrouble(t *testing.T) {
 		status string
 		want   *vip.Trouble
 	}{
-		"if a v1beta2 claim has it, should tell it":                      {`"conditions":[` + foreign + `,` + not(newer) + `]`, newerTrouble},
-		"if a v1beta2 claim has it in the older form, should tell it":    {`"deprecated":{"v1beta1":{"conditions":[` + foreign + `,` + not(older) + `]}}`, olderTrouble},
-		"if a v1beta1 claim has it, should tell it":                      {`"conditions":[` + foreign + `,` + not(older) + `]`, olderTrouble},
-		"if a v1beta1 claim has it in the newer form, should tell it":    {`"v1beta2":{"conditions":[` + foreign + `,` + not(newer) + `]}`, newerTrouble},
-		"if a v1beta1 claim has it in both forms, should tell the newer": {`"conditions":[` + not(older) + `],"v1beta2":{"conditions":[` + not(newer) + `]}`, newerTrouble},
-		"if a v1beta2 claim has it in both forms, should tell the newer": {`"conditions":[` + not(newer) + `],"deprecated":{"v1beta1":{"conditions":[` + not(older) + `]}}`, newerTrouble},
-		"if it is ready, should have no trouble":                         {`"conditions":[` + fmt.Sprintf(newer, "True") + `]`, nil},
-		"if it is unknown, should have no trouble":                       {`"conditions":[` + fmt.Sprintf(newer, "Unknown") + `]`, nil},
-		"if only others are there, should have no trouble":               {`"conditions":[` + foreign + `],"v1beta2":{},"deprecated":{}`, nil},
+		"if a v1beta2 claim has it, should tell it": {
+			`"conditions":[` + foreign + `,` + not(newer) + `]`, newerTrouble,
+		},
+		"if a v1beta2 claim has it in the older form, should tell it": {
+			`"deprecated":{"v1beta1":{"conditions":[` + foreign + `,` + not(older) + `]}}`, olderTrouble,
+		},
+		"if a v1beta1 claim has it, should tell it": {
+			`"conditions":[` + foreign + `,` + not(older) + `]`, olderTrouble,
+		},
+		"if a v1beta1 claim has it in the newer form, should tell it": {
+			`"v1beta2":{"conditions":[` + foreign + `,` + not(newer) + `]}`, newerTrouble,
+		},
+		"if a v1beta1 claim has it in both forms, should tell the newer": {
+			`"conditions":[` + not(older) + `],"v1beta2":{"conditions":[` + not(newer) + `]}`, newerTrouble,
+		},
+		"if a v1beta2 claim has it in both forms, should tell the newer": {`"conditions":[` + not(newer) +
+			`],"deprecated":{"v1beta1":{"conditions":[` + not(older) + `]}}`, newerTrouble},
+		"if it is ready, should have no trouble": {
+			`"conditions":[` + fmt.Sprintf(newer, "True") + `]`, nil,
+		},
+		"if it is unknown, should have no trouble": {
+			`"conditions":[` + fmt.Sprintf(newer, "Unknown") + `]`, nil,
+		},
+		"if only others are there, should have no trouble": {
+			`"conditions":[` + foreign + `],"v1beta2":{},"deprecated":{}`, nil,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			view := decode[capi.Claim](t, json.RawMessage(`{"metadata":{"name":"c"},"spec":{"poolRef":{}},"status":{`+test.status+`}}`))
+			view := decode[capi.Claim](t,
+				json.RawMessage(`{"metadata":{"name":"c"},"spec":{"poolRef":{}},"status":{`+test.status+`}}`))
 			assert.Equal(t, test.want, view.Snapshot().Trouble)
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
@@ -59,10 +77,13 @@ func TestClaimTroubleConverted(t *testing.T) {
 	want := &vip.Trouble{Reason: "AllocationFailed", Message: "the appliance is down"}
 	t.Run("if a v1beta1 provider wrote it, should be found in the v1beta2 claim", func(t *testing.T) {
 		var converted ipamv1beta2.IPAddressClaim
-		written := &ipamv1beta1.IPAddressClaim{Status: ipamv1beta1.IPAddressClaimStatus{Conditions: corev1beta1.Conditions{
-			{Type: "Ready", Status: corev1.ConditionFalse, Severity: corev1beta1.ConditionSeverityError, Reason: want.Reason, Message: want.Message},
-		}}}
-		require.NoError(t, ipamv1beta1.Convert_v1beta1_IPAddressClaim_To_v1beta2_IPAddressClaim(written, &converted, nil))
+		conditions := corev1beta1.Conditions{{
+			Type: "Ready", Status: corev1.ConditionFalse, Severity: corev1beta1.ConditionSeverityError,
+			Reason: want.Reason, Message: want.Message,
+		}}
+		written := &ipamv1beta1.IPAddressClaim{Status: ipamv1beta1.IPAddressClaimStatus{Conditions: conditions}}
+		require.NoError(t,
+			ipamv1beta1.Convert_v1beta1_IPAddressClaim_To_v1beta2_IPAddressClaim(written, &converted, nil))
 		assert.Equal(t, want, decode[capi.Claim](t, &converted).Snapshot().Trouble)
 	})
 	t.Run("if a v1beta2 provider wrote it, should be found in the v1beta1 claim", func(t *testing.T) {
@@ -70,7 +91,8 @@ func TestClaimTroubleConverted(t *testing.T) {
 		written := &ipamv1beta2.IPAddressClaim{Status: ipamv1beta2.IPAddressClaimStatus{Conditions: []metav1.Condition{
 			{Type: "Ready", Status: metav1.ConditionFalse, Reason: want.Reason, Message: want.Message},
 		}}}
-		require.NoError(t, ipamv1beta1.Convert_v1beta2_IPAddressClaim_To_v1beta1_IPAddressClaim(written, &converted, nil))
+		require.NoError(t,
+			ipamv1beta1.Convert_v1beta2_IPAddressClaim_To_v1beta1_IPAddressClaim(written, &converted, nil))
 		assert.Equal(t, want, decode[capi.Claim](t, &converted).Snapshot().Trouble)
 	})
 }

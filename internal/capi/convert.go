@@ -274,7 +274,8 @@ func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 	if capacity := p.Status.IPAddresses; capacity != nil {
 		pool.Capacity = vip.Capacity{
 			Known: true, Total: capacity.Total, Used: capacity.Used, OutOfRange: capacity.OutOfRange,
-			Free: capacity.Free + capacity.OutOfRange, // the provider takes off what is used out of range, which leaves no less
+			// The provider takes off what is used out of range, which leaves no less.
+			Free: capacity.Free + capacity.OutOfRange,
 		}
 	}
 	poolconfig.Of(&p.ObjectMeta).Configure(&pool)

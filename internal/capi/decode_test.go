@@ -54,11 +54,26 @@ func clusterMeta() metav1.ObjectMeta {
 
 func conditions() []metav1.Condition {
 	return []metav1.Condition{
-		{Type: "Available", Status: metav1.ConditionTrue, Reason: "Available", LastTransitionTime: metav1.NewTime(since)},
-		{Type: "ControlPlaneVIPReady", Status: metav1.ConditionTrue, Reason: names.ReasonIPAddressAssigned, Message: "m", LastTransitionTime: metav1.NewTime(since)},
-		{Type: "IngressVIPReady", Status: metav1.ConditionUnknown, Reason: names.ReasonPoolNotFound, LastTransitionTime: metav1.NewTime(since)},
-		{Type: names.TopologyReconciled, Status: metav1.ConditionFalse, Reason: "ReconcileFailed", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(since)},
-		{Type: "KubeVIPReady", Status: metav1.ConditionTrue, Reason: "Elected", LastTransitionTime: metav1.NewTime(since)},
+		{
+			Type: "Available", Status: metav1.ConditionTrue, Reason: "Available",
+			LastTransitionTime: metav1.NewTime(since),
+		},
+		{
+			Type: "ControlPlaneVIPReady", Status: metav1.ConditionTrue, Reason: names.ReasonIPAddressAssigned,
+			Message: "m", LastTransitionTime: metav1.NewTime(since),
+		},
+		{
+			Type: "IngressVIPReady", Status: metav1.ConditionUnknown, Reason: names.ReasonPoolNotFound,
+			LastTransitionTime: metav1.NewTime(since),
+		},
+		{
+			Type: names.TopologyReconciled, Status: metav1.ConditionFalse, Reason: "ReconcileFailed",
+			ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(since),
+		},
+		{
+			Type: "KubeVIPReady", Status: metav1.ConditionTrue, Reason: "Elected",
+			LastTransitionTime: metav1.NewTime(since),
+		},
 	}
 }
 
@@ -66,18 +81,26 @@ func realV1Beta1() *corev1beta1.Cluster {
 	return &corev1beta1.Cluster{
 		TypeMeta: metav1.TypeMeta{APIVersion: "cluster.x-k8s.io/v1beta1", Kind: "Cluster"}, ObjectMeta: clusterMeta(),
 		Spec: corev1beta1.ClusterSpec{
-			ClusterNetwork:       &corev1beta1.ClusterNetwork{APIServerPort: ptr.To[int32](9345), ServiceDomain: "cluster.local", Pods: &corev1beta1.NetworkRanges{CIDRBlocks: []string{"10.244.0.0/16"}}},
+			ClusterNetwork: &corev1beta1.ClusterNetwork{
+				APIServerPort: ptr.To[int32](9345), ServiceDomain: "cluster.local",
+				Pods: &corev1beta1.NetworkRanges{CIDRBlocks: []string{"10.244.0.0/16"}},
+			},
 			ControlPlaneEndpoint: corev1beta1.APIEndpoint{Host: "10.0.0.10", Port: 6443},
 			InfrastructureRef:    &corev1.ObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: &corev1beta1.Topology{
 				Class: "bare-metal", ClassNamespace: "classes", Version: "v1.33.0",
-				Variables: []corev1beta1.ClusterVariable{{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}}},
+				Variables: []corev1beta1.ClusterVariable{
+					{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}},
+				},
 			},
 		},
 		Status: corev1beta1.ClusterStatus{
-			Phase:      "Provisioned",
-			Conditions: corev1beta1.Conditions{{Type: "Ready", Status: corev1.ConditionTrue, Severity: "Info", LastTransitionTime: metav1.NewTime(since)}},
-			V1Beta2:    &corev1beta1.ClusterV1Beta2Status{Conditions: conditions()},
+			Phase: "Provisioned",
+			Conditions: corev1beta1.Conditions{{
+				Type: "Ready", Status: corev1.ConditionTrue, Severity: "Info",
+				LastTransitionTime: metav1.NewTime(since),
+			}},
+			V1Beta2: &corev1beta1.ClusterV1Beta2Status{Conditions: conditions()},
 		},
 	}
 }
@@ -92,7 +115,9 @@ func realV1Beta2() *corev1beta2.Cluster {
 			InfrastructureRef:    corev1beta2.ContractVersionedObjectReference{Kind: "VSphereCluster", Name: "prod"},
 			Topology: corev1beta2.Topology{
 				ClassRef: corev1beta2.ClusterClassRef{Name: "bare-metal", Namespace: "classes"}, Version: "v1.33.0",
-				Variables: []corev1beta2.ClusterVariable{{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}}},
+				Variables: []corev1beta2.ClusterVariable{
+					{Name: "vip", Value: apiextensionsv1.JSON{Raw: []byte(`"10.0.0.10"`)}},
+				},
 			},
 		},
 		Status: corev1beta2.ClusterStatus{
@@ -116,7 +141,10 @@ func fullSnapshot() vip.Cluster {
 		Variables:  map[string][]byte{"vip": []byte(`"10.0.0.10"`)},
 		VIPs:       map[string]string{"ingress": "10.0.0.20", "storage": "10.0.0.30"},
 		Conditions: []vip.Condition{
-			{Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned, Message: "m", Since: since},
+			{
+				Type: "ControlPlaneVIPReady", True: true, Reason: names.ReasonIPAddressAssigned,
+				Message: "m", Since: since,
+			},
 			{Type: "IngressVIPReady", Reason: names.ReasonPoolNotFound, Since: since},
 		},
 		WatchFilter: "blue", InUse: true, HasFinalizer: true,
@@ -213,12 +241,16 @@ func with[T any](object *T, change func(*T)) *T {
 
 func claimMeta() metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: "tenant", Name: "vip-ingress-prod", UID: "uid-2", ResourceVersion: "7", CreationTimestamp: metav1.NewTime(born),
-		Labels:     map[string]string{names.Role: "ingress", names.ClusterName: "prod"},
-		Finalizers: []string{"ipam.cluster.x-k8s.io/ReleaseAddress"},
+		Namespace: "tenant", Name: "vip-ingress-prod", UID: "uid-2", ResourceVersion: "7",
+		CreationTimestamp: metav1.NewTime(born),
+		Labels:            map[string]string{names.Role: "ingress", names.ClusterName: "prod"},
+		Finalizers:        []string{"ipam.cluster.x-k8s.io/ReleaseAddress"},
 		OwnerReferences: []metav1.OwnerReference{
 			{Kind: "Other", Name: "o", UID: "uid-o"},
-			{APIVersion: "cluster.x-k8s.io/v1beta2", Kind: "Cluster", Name: "prod", UID: "uid-1", Controller: ptr.To(true)},
+			{
+				APIVersion: "cluster.x-k8s.io/v1beta2", Kind: "Cluster", Name: "prod", UID: "uid-1",
+				Controller: ptr.To(true),
+			},
 		},
 	}
 }
@@ -227,21 +259,27 @@ func TestClaimSnapshot(t *testing.T) {
 	group := ptr.To("ipam.cluster.x-k8s.io")
 	older := &ipamv1beta1.IPAddressClaim{
 		ObjectMeta: claimMeta(),
-		Spec:       ipamv1beta1.IPAddressClaimSpec{ClusterName: "prod", PoolRef: corev1.TypedLocalObjectReference{APIGroup: group, Kind: "GlobalInClusterIPPool", Name: "web"}},
-		Status:     ipamv1beta1.IPAddressClaimStatus{AddressRef: corev1.LocalObjectReference{Name: "vip-ingress-prod"}},
+		Spec: ipamv1beta1.IPAddressClaimSpec{ClusterName: "prod", PoolRef: corev1.TypedLocalObjectReference{
+			APIGroup: group, Kind: "GlobalInClusterIPPool", Name: "web",
+		}},
+		Status: ipamv1beta1.IPAddressClaimStatus{AddressRef: corev1.LocalObjectReference{Name: "vip-ingress-prod"}},
 	}
 	newer := &ipamv1beta2.IPAddressClaim{
 		ObjectMeta: claimMeta(),
-		Spec:       ipamv1beta2.IPAddressClaimSpec{ClusterName: "prod", PoolRef: ipamv1beta2.IPPoolReference{APIGroup: *group, Kind: "GlobalInClusterIPPool", Name: "web"}},
+		Spec: ipamv1beta2.IPAddressClaimSpec{ClusterName: "prod", PoolRef: ipamv1beta2.IPPoolReference{
+			APIGroup: *group, Kind: "GlobalInClusterIPPool", Name: "web",
+		}},
 		Status: ipamv1beta2.IPAddressClaimStatus{
 			AddressRef: ipamv1beta2.IPAddressReference{Name: "vip-ingress-prod"},
 			Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue}},
 		},
 	}
 	want := vip.Claim{
-		Namespace: "tenant", Name: "vip-ingress-prod", UID: "uid-2", ResourceVersion: "7", Created: born, Role: "ingress",
-		Pool:  vip.PoolRef{Group: *group, Kind: "GlobalInClusterIPPool", Name: "web"},
-		Owner: &vip.Owner{Kind: "Cluster", Name: "prod", UID: "uid-1", Version: "cluster.x-k8s.io/v1beta2"}, Address: "vip-ingress-prod",
+		Namespace: "tenant", Name: "vip-ingress-prod", UID: "uid-2", ResourceVersion: "7", Created: born,
+		Role:    "ingress",
+		Pool:    vip.PoolRef{Group: *group, Kind: "GlobalInClusterIPPool", Name: "web"},
+		Owner:   &vip.Owner{Kind: "Cluster", Name: "prod", UID: "uid-1", Version: "cluster.x-k8s.io/v1beta2"},
+		Address: "vip-ingress-prod",
 	}
 	for version, object := range map[string]any{"v1beta1": older, "v1beta2": newer} {
 		t.Run(version, func(t *testing.T) {
@@ -257,18 +295,23 @@ func TestClaimSnapshot(t *testing.T) {
 		})
 	}
 	t.Run("if nothing is there yet, should say nothing", func(t *testing.T) {
-		view := decode[capi.Claim](t, &ipamv1beta2.IPAddressClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "x"}})
+		view := decode[capi.Claim](t, &ipamv1beta2.IPAddressClaim{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "x"},
+		})
 		got := view.Snapshot()
 		assert.Equal(t, vip.Claim{Namespace: "tenant", Name: "x"}, got)
 		assert.Empty(t, view.OwnerUID())
 	})
 	t.Run("if no owner controls, should take the first", func(t *testing.T) {
-		view := decode[capi.Claim](t, with(newer, func(c *ipamv1beta2.IPAddressClaim) { c.OwnerReferences[1].Controller = nil }))
+		view := decode[capi.Claim](t, with(newer, func(c *ipamv1beta2.IPAddressClaim) {
+			c.OwnerReferences[1].Controller = nil
+		}))
 		assert.Equal(t, types.UID("uid-o"), view.OwnerUID())
 	})
 	t.Run("if it is in deletion, should say since when", func(t *testing.T) {
 		deleted := metav1.NewTime(since)
-		got := decode[capi.Claim](t, with(newer, func(c *ipamv1beta2.IPAddressClaim) { c.DeletionTimestamp = &deleted })).Snapshot()
+		got := decode[capi.Claim](t,
+			with(newer, func(c *ipamv1beta2.IPAddressClaim) { c.DeletionTimestamp = &deleted })).Snapshot()
 		assert.True(t, got.Deleting)
 		assert.Equal(t, since, got.DeletedAt.UTC())
 	})
@@ -288,7 +331,8 @@ func TestClaimCluster(t *testing.T) {
 			c.OwnerReferences = []metav1.OwnerReference{owned}
 		}), "spec"},
 		"if the owner is a Cluster and the label a hash, should take the owner": {claim(func(c *capi.Claim) {
-			c.Labels, c.OwnerReferences = map[string]string{names.ClusterName: "hash_AbC_z"}, []metav1.OwnerReference{owned}
+			c.Labels, c.OwnerReferences = map[string]string{names.ClusterName: "hash_AbC_z"},
+				[]metav1.OwnerReference{owned}
 		}), "owner"},
 		"if only the label is there, should take that": {claim(func(c *capi.Claim) {
 			c.Labels = map[string]string{names.ClusterName: "label"}
@@ -305,8 +349,12 @@ func TestClaimCluster(t *testing.T) {
 }
 
 func TestAddressSnapshot(t *testing.T) {
-	meta := metav1.ObjectMeta{Namespace: "tenant", Name: "vip-cp-prod", ResourceVersion: "99", CreationTimestamp: metav1.NewTime(born)}
-	meta.OwnerReferences = []metav1.OwnerReference{{Kind: "InClusterIPPool", UID: "pool"}, {Kind: "IPAddressClaim", UID: "uid-of-claim"}}
+	meta := metav1.ObjectMeta{
+		Namespace: "tenant", Name: "vip-cp-prod", ResourceVersion: "99", CreationTimestamp: metav1.NewTime(born),
+	}
+	meta.OwnerReferences = []metav1.OwnerReference{
+		{Kind: "InClusterIPPool", UID: "pool"}, {Kind: "IPAddressClaim", UID: "uid-of-claim"},
+	}
 	group := ptr.To("ipam.cluster.x-k8s.io")
 	older := &ipamv1beta1.IPAddress{ObjectMeta: meta, Spec: ipamv1beta1.IPAddressSpec{
 		ClaimRef: corev1.LocalObjectReference{Name: "claim"}, Address: "10.0.0.10", Prefix: 24, Gateway: "10.0.0.1",
@@ -322,7 +370,8 @@ func TestAddressSnapshot(t *testing.T) {
 			got := view.Snapshot()
 			got.Born.At = got.Born.At.UTC()
 			assert.Equal(t, vip.Address{
-				Namespace: "tenant", Name: "vip-cp-prod", Value: "10.0.0.10", Claim: "claim", ClaimUID: "uid-of-claim", Born: vip.Born{At: born, Serial: 99},
+				Namespace: "tenant", Name: "vip-cp-prod", Value: "10.0.0.10", Claim: "claim", ClaimUID: "uid-of-claim",
+				Born: vip.Born{At: born, Serial: 99},
 			}, got)
 			for range 2 { // a list that comes as a watch is transformed twice
 				_, err := capi.Trim(view)
@@ -330,7 +379,8 @@ func TestAddressSnapshot(t *testing.T) {
 				assert.Equal(t, types.UID("uid-of-claim"), view.Snapshot().ClaimUID)
 			}
 			assert.Empty(t, view.OwnerReferences)
-			assert.Equal(t, vip.PoolRef{Group: *group, Kind: "InClusterIPPool", Name: "cp"}, view.Spec.PoolRef.Snapshot())
+			assert.Equal(t, vip.PoolRef{Group: *group, Kind: "InClusterIPPool", Name: "cp"},
+				view.Spec.PoolRef.Snapshot())
 		})
 	}
 	t.Run("if the resourceVersion is no number, should go by the second", func(t *testing.T) {

@@ -37,12 +37,16 @@ func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
 func (c *Cluster) ApplyRecords(api API, action vip.SetRecords) (string, []byte, error) {
 	endpoints := make([]DNSRecord, 0, len(action.Records))
 	for _, record := range action.Records {
-		// A name with several addresses is one endpoint with several targets: of two endpoints external-dns would take one.
-		if last := len(endpoints) - 1; last >= 0 && endpoints[last].DNSName == record.Name && endpoints[last].RecordType == record.Type {
+		// A name with several addresses is one endpoint with several targets: of two endpoints external-dns would take
+		// one.
+		if last := len(endpoints) - 1; last >= 0 && endpoints[last].DNSName == record.Name &&
+			endpoints[last].RecordType == record.Type {
 			endpoints[last].Targets = append(endpoints[last].Targets, record.Target)
 			continue
 		}
-		endpoints = append(endpoints, DNSRecord{DNSName: record.Name, RecordType: record.Type, Targets: []string{record.Target}})
+		endpoints = append(endpoints, DNSRecord{
+			DNSName: record.Name, RecordType: record.Type, Targets: []string{record.Target},
+		})
 	}
 	meta := metav1.ObjectMeta{Namespace: c.Namespace, Name: names.DNSEndpointName(c.Name)}
 	owner := c.ownerReference(api)

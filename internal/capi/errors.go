@@ -25,7 +25,8 @@ func IsOutdated(err error) bool {
 		return false
 	}
 	s := status.Status()
-	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }) {
+	ofFinalizers := func(c metav1.StatusCause) bool { return c.Field == "metadata.finalizers" }
+	if s.Details != nil && slices.ContainsFunc(s.Details.Causes, ofFinalizers) {
 		return true // deletion was requested in the meantime, and then no finalizer can be added
 	}
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) ||
@@ -41,7 +42,8 @@ func IsTooLarge(err error) bool {
 	}
 	said := status.Status().Message
 	return apierrors.IsRequestEntityTooLargeError(err) ||
-		strings.Contains(said, "etcdserver: request is too large") || strings.Contains(said, "trying to send message larger than max")
+		strings.Contains(said, "etcdserver: request is too large") ||
+		strings.Contains(said, "trying to send message larger than max")
 }
 
 // IsFull reports whether a write was refused because all annotations together would be longer than they may be.
@@ -56,8 +58,9 @@ func IsFull(err error) bool {
 // IsRefusal reports whether the API server, or an admission webhook or policy, does not take a write and will not take
 // it however often it is tried. A write that came too late is none of these, though it may be called invalid as well.
 func IsRefusal(err error) bool {
-	return !IsOutdated(err) && (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) ||
-		apierrors.IsBadRequest(err) || IsTooLarge(err))
+	refused := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) ||
+		apierrors.IsBadRequest(err) || IsTooLarge(err)
+	return refused && !IsOutdated(err)
 }
 
 // Printable returns an error whose text may stand in a log, an event or a condition, and that unwraps to err. The API
@@ -69,7 +72,8 @@ func Printable(err error) error {
 	if len(found) == 0 {
 		return err
 	}
-	slices.SortFunc(found, func(a, b answer) int { return cmp.Compare(len(b.Error()), len(a.Error())) }) // one may begin with another
+	// The longest comes first: one may begin with another.
+	slices.SortFunc(found, func(a, b answer) int { return cmp.Compare(len(b.Error()), len(a.Error())) })
 	text := err.Error()
 	for _, answer := range found {
 		said, safe := answer.Error(), describe(answer.Status())
@@ -133,7 +137,8 @@ func describe(s metav1.Status) string {
 	if len(causes) > mostCauses {
 		causes = append(causes[:mostCauses], fmt.Sprintf("and %d more", len(causes)-mostCauses))
 	}
-	text := fmt.Sprintf("%s (%d %s)", cmp.Or(structural(s.Message), "the API server answers"), s.Code, http.StatusText(int(s.Code)))
+	text := fmt.Sprintf("%s (%d %s)", cmp.Or(structural(s.Message), "the API server answers"), s.Code,
+		http.StatusText(int(s.Code)))
 	if len(causes) == 0 {
 		return text
 	}
@@ -150,7 +155,8 @@ var structures = func() []*regexp.Regexp {
 		`^Internal error occurred: (failed calling webhook "[-a-z0-9.]+")`,
 		forbidden + `(ValidatingAdmissionPolicy '[-a-z0-9.]+'(?: with binding '[-a-z0-9.]+')? denied request)`,
 		forbidden + `(exceeded quota: [-a-z0-9.]+, requested: [-\w./=,]+, used: [-\w./=,]+, limited: [-\w./=,]+)$`,
-		forbidden + `(User "[^"]+" cannot [a-z]+ resource "[-a-z/]+" in API group "[-a-z0-9.]*" (?:in the namespace "[-a-z0-9]+"|at the cluster scope))`,
+		forbidden + `(User "[^"]+" cannot [a-z]+ resource "[-a-z/]+" in API group "[-a-z0-9.]*" ` +
+			`(?:in the namespace "[-a-z0-9]+"|at the cluster scope))`,
 	} {
 		compiled = append(compiled, regexp.MustCompile(pattern))
 	}
@@ -179,9 +185,13 @@ func PrintableWarning(text string) string {
 }
 
 var (
-	// deprecation is how the API server warns of a version, from k8s.io/apiserver/pkg/endpoints/deprecation and of CRDs.
-	deprecation   = regexp.MustCompile(`^([-a-z0-9./]+ [A-Za-z]+ is deprecated(?: in v[0-9.]+\+)?(?:, unavailable in v[0-9.]+\+)?(?:; use [-a-z0-9.]+/v[a-z0-9]+ [A-Za-z]+)?)$`)
-	policyWarning = regexp.MustCompile(`^(Validation failed for ValidatingAdmissionPolicy '[-a-z0-9.]+' with binding '[-a-z0-9.]+'): `)
+	// deprecation is how the API server warns of a version, from k8s.io/apiserver/pkg/endpoints/deprecation and of
+	// CRDs.
+	deprecation = regexp.MustCompile(`^([-a-z0-9./]+ [A-Za-z]+ is deprecated(?: in v[0-9.]+\+)?` +
+		`(?:, unavailable in v[0-9.]+\+)?(?:; use [-a-z0-9.]+/v[a-z0-9]+ [A-Za-z]+)?)$`)
+	policyWarning = regexp.MustCompile(
+		`^(Validation failed for ValidatingAdmissionPolicy '[-a-z0-9.]+' with binding '[-a-z0-9.]+'): `,
+	)
 
 	// printableKind is what the kind of a cause looks like, such as FieldValueInvalid.
 	printableKind = regexp.MustCompile(`^[A-Z][A-Za-z]{2,40}$`)

@@ -16,10 +16,14 @@ import (
 // FuzzClusterClass: whatever a class looks like, what it does with VIPs is found, the same before and after trimming,
 // and costs no more memory than its text allows.
 func FuzzClusterClass(f *testing.F) {
-	f.Add([]byte(`{"spec":{"patches":[{"name":"vip","enabledIf":"{{ index .builtin.cluster.metadata.annotations \"vip.capi.gorizond.io/control-plane\" }}"}]}}`))
-	f.Add([]byte(`{"spec":{"variables":[{"name":"endpoint","schema":{"openAPIV3Schema":{"type":"object","properties":{"host":{"type":"string"}}}}}]}}`))
-	f.Add([]byte(`{"status":{"variables":[{"name":"vip","definitions":[{"schema":{"openAPIV3Schema":{"properties":{"":{"properties":{".":{}}}}}}}]}]}}`))
-	f.Add([]byte(`{"spec":{"patches":[null,"x",{"external":{"generateExtension":"generate-patches.capi-vip-allocator"}}],"variables":null}}`))
+	f.Add([]byte(`{"spec":{"patches":[{"name":"vip",` +
+		`"enabledIf":"{{ index .builtin.cluster.metadata.annotations \"vip.capi.gorizond.io/control-plane\" }}"}]}}`))
+	f.Add([]byte(`{"spec":{"variables":[{"name":"endpoint","schema":{"openAPIV3Schema":{"type":"object",` +
+		`"properties":{"host":{"type":"string"}}}}}]}}`))
+	f.Add([]byte(`{"status":{"variables":[{"name":"vip",` +
+		`"definitions":[{"schema":{"openAPIV3Schema":{"properties":{"":{"properties":{".":{}}}}}}}]}]}}`))
+	f.Add([]byte(`{"spec":{"patches":[null,` +
+		`"x",{"external":{"generateExtension":"generate-patches.capi-vip-allocator"}}],"variables":null}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		class := &capi.ClusterClass{}
 		if json.Unmarshal(data, class) != nil {
@@ -62,13 +66,21 @@ func TestClassWithHugeSchema(t *testing.T) {
 		schema string
 		want   int
 	}{
-		"if a name is longer than any path, should know neither it nor what is below":       {property(strings.Repeat("n", 500<<10), many), 1},
-		"if there are more properties than any class has, should know the first of them":    {property("all", many), 4096},
-		"if properties are nested deeper than any path is long, should know those that fit": {strings.Repeat(`{"properties":{"a":`, 4000) + "{}" + strings.Repeat("}}", 4000), 255},
+		"if a name is longer than any path, should know neither it nor what is below": {
+			property(strings.Repeat("n", 500<<10), many), 1,
+		},
+		"if there are more properties than any class has, should know the first of them": {
+			property("all", many), 4096,
+		},
+		"if properties are nested deeper than any path is long, should know those that fit": {
+			strings.Repeat(`{"properties":{"a":`, 4000) + "{}" + strings.Repeat("}}", 4000), 255,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			class := &capi.ClusterClass{}
-			require.NoError(t, json.Unmarshal([]byte(`{"spec":{"variables":[{"name":"huge","schema":{"openAPIV3Schema":`+test.schema+`}}]}}`), class))
+			require.NoError(t, json.Unmarshal(
+				[]byte(`{"spec":{"variables":[{"name":"huge","schema":{"openAPIV3Schema":`+test.schema+`}}]}}`), class,
+			))
 			variables := class.Snapshot().Variables
 			assert.Len(t, variables, test.want)
 			assert.Contains(t, variables, "huge")

@@ -22,10 +22,14 @@ func FuzzPoolRanges(f *testing.F) {
 	f.Add("10.0.0.9-10.0.0.1\n10.0.0.1-fd00::1\n0.0.0.0/0\n::/0", "0.0.0.0/1", "")
 	f.Add("-\n/\n10.0.0.1-\n%", "x", "y")
 	f.Fuzz(func(t *testing.T, addresses, excluded, gateway string) {
-		spec := capi.PoolSpec{Addresses: strings.Split(addresses, "\n"), ExcludedAddresses: strings.Split(excluded, "\n"), Gateway: gateway}
+		spec := capi.PoolSpec{
+			Addresses: strings.Split(addresses, "\n"), ExcludedAddresses: strings.Split(excluded, "\n"),
+			Gateway: gateway,
+		}
 		ranges := (&capi.Pool{Spec: spec}).Ranges()
 		for _, r := range ranges {
-			if !r.From.IsValid() || r.From.BitLen() != r.To.BitLen() || r.To.Less(r.From) || r.From.Zone() != "" || r.To.Zone() != "" {
+			if !r.From.IsValid() || r.From.BitLen() != r.To.BitLen() || r.To.Less(r.From) || r.From.Zone() != "" ||
+				r.To.Zone() != "" {
 				t.Errorf("the range %s-%s is not valid", r.From, r.To)
 			}
 		}
@@ -47,8 +51,11 @@ func FuzzPoolRanges(f *testing.F) {
 
 // FuzzPoolView: whatever a pool looks like, it can be read and trimmed, and nothing that is read is dropped.
 func FuzzPoolView(f *testing.F) {
-	f.Add([]byte(`{"metadata":{"name":"p","labels":{"vip.capi.gorizond.io/role":"ingress","vip.capi.gorizond.io/cluster-class":"a"}},"spec":{"addresses":["10.0.0.1"]},"status":{"ipAddresses":{"total":1,"free":-1}}}`))
-	f.Add([]byte(`{"metadata":{"labels":null,"annotations":{"vip.capi.gorizond.io/priority":"9"}},"spec":{"addressReuseGracePeriodSeconds":-5}}`))
+	f.Add([]byte(`{"metadata":{"name":"p","labels":{"vip.capi.gorizond.io/role":"ingress",` +
+		`"vip.capi.gorizond.io/cluster-class":"a"}},"spec":{"addresses":["10.0.0.1"]},` +
+		`"status":{"ipAddresses":{"total":1,"free":-1}}}`))
+	f.Add([]byte(`{"metadata":{"labels":null,"annotations":{"vip.capi.gorizond.io/priority":"9"}},` +
+		`"spec":{"addressReuseGracePeriodSeconds":-5}}`))
 	resource := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}.GlobalPools()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		view := &capi.Pool{}
@@ -61,7 +68,9 @@ func FuzzPoolView(f *testing.F) {
 			t.Fatal(err)
 		}
 		after := view.Snapshot(time.Time{})
-		if len(before.Problems) != len(after.Problems) || !slices.Equal(before.Roles, after.Roles) || !slices.Equal(before.Classes, after.Classes) || before.Closed != after.Closed || before.Capacity != after.Capacity {
+		if len(before.Problems) != len(after.Problems) || !slices.Equal(before.Roles, after.Roles) ||
+			!slices.Equal(before.Classes, after.Classes) ||
+			before.Closed != after.Closed || before.Capacity != after.Capacity {
 			t.Errorf("the trimmer makes %+v of %+v", after, before)
 		}
 		view.Ranges()

@@ -21,8 +21,12 @@ func FuzzClusterView(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Add([]byte(`{"spec":{"controlPlaneEndpoint":{"host":"::ffff:1.2.3.4","port":-1},"topology":{"class":"bare-metal"}}}`))
-	f.Add([]byte(`{"metadata":{"annotations":null,"deletionTimestamp":"2026-03-01T12:00:00Z"},"status":{"v1beta2":{}}}`))
+	f.Add([]byte(
+		`{"spec":{"controlPlaneEndpoint":{"host":"::ffff:1.2.3.4","port":-1},"topology":{"class":"bare-metal"}}}`,
+	))
+	f.Add(
+		[]byte(`{"metadata":{"annotations":null,"deletionTimestamp":"2026-03-01T12:00:00Z"},"status":{"v1beta2":{}}}`),
+	)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		view := &capi.Cluster{}
 		if json.Unmarshal(data, view) != nil {
@@ -33,10 +37,14 @@ func FuzzClusterView(f *testing.F) {
 			t.Fatal(err)
 		}
 		snapshot := vip.Snapshot{Settings: vip.Settings{DefaultPort: 6443}, Cluster: view.Snapshot()}
-		if len(before.Conditions) != len(snapshot.Cluster.Conditions) || len(before.VIPs) != len(snapshot.Cluster.VIPs) {
+		if len(before.Conditions) != len(snapshot.Cluster.Conditions) ||
+			len(before.VIPs) != len(snapshot.Cluster.VIPs) {
 			t.Errorf("Trim drops what is read: %+v", before)
 		}
-		snapshot.Pools = []vip.Pool{pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "control-plane"}, nil).Snapshot(time.Time{})}
+		snapshot.Pools = []vip.Pool{
+			pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "control-plane"},
+				nil).Snapshot(time.Time{}),
+		}
 		plan := vip.Decide(snapshot)
 		if host := snapshot.Cluster.Endpoint.Host; host != "" {
 			for _, action := range plan.Actions {
@@ -45,7 +53,9 @@ func FuzzClusterView(f *testing.F) {
 				}
 			}
 		}
-		if _, err := view.PatchResults(capi.Results{Endpoint: &vip.SetEndpoint{}, Annotations: []vip.SetAnnotation{{Role: "ingress", Value: "x"}}}); err != nil {
+		if _, err := view.PatchResults(
+			capi.Results{Endpoint: &vip.SetEndpoint{}, Annotations: []vip.SetAnnotation{{Role: "ingress", Value: "x"}}},
+		); err != nil {
 			t.Error(err)
 		}
 	})
@@ -55,12 +65,19 @@ func FuzzClusterView(f *testing.F) {
 // an IP address in its canonical form, nothing is dropped that is read, and a condition stays one that Cluster API
 // accepts.
 func FuzzClaimAndAddress(f *testing.F) {
-	const meta = `{"metadata":{"namespace":"tenant","name":"vip-cp-prod","uid":"c","labels":{"vip.capi.gorizond.io/role":"control-plane"},"ownerReferences":[{"kind":"Cluster","name":"prod","uid":"uid-of-prod","controller":true}]},`
-	f.Add([]byte(meta+`"spec":{"poolRef":{"apiGroup":"ipam.cluster.x-k8s.io","kind":"GlobalInClusterIPPool","name":"p"}},"status":{"addressRef":{"name":"a"}}}`),
-		[]byte(`{"metadata":{"namespace":"tenant","name":"a","resourceVersion":"7"},"spec":{"address":"10.0.0.1","claimRef":{"name":"vip-cp-prod"}}}`))
-	f.Add([]byte(meta+`"status":{"addressRef":{"name":"a"},"conditions":[{"type":"Ready","status":"False","reason":"X","message":"\ud800"}]}}`),
+	const meta = `{"metadata":{"namespace":"tenant","name":"vip-cp-prod","uid":"c",` +
+		`"labels":{"vip.capi.gorizond.io/role":"control-plane"},"ownerReferences":[{"kind":"Cluster","name":"prod",` +
+		`"uid":"uid-of-prod","controller":true}]},`
+	f.Add([]byte(meta+`"spec":{"poolRef":{"apiGroup":"ipam.cluster.x-k8s.io","kind":"GlobalInClusterIPPool",`+
+		`"name":"p"}},"status":{"addressRef":{"name":"a"}}}`),
+		[]byte(`{"metadata":{"namespace":"tenant","name":"a","resourceVersion":"7"},"spec":{"address":"10.0.0.1",`+
+			`"claimRef":{"name":"vip-cp-prod"}}}`))
+	f.Add([]byte(meta+`"status":{"addressRef":{"name":"a"},"conditions":[{"type":"Ready","status":"False",`+
+		`"reason":"X","message":"\ud800"}]}}`),
 		[]byte(`{"metadata":{"name":"a"},"spec":{"address":"fe80::1%eth0","claimRef":{"name":"vip-cp-prod"}}}`))
-	f.Add([]byte(meta+`"status":{"v1beta2":{"conditions":[{"type":"Ready","status":"False"}]},"deprecated":{"v1beta1":{}}}}`), []byte(`{"spec":{"address":"::ffff:1.2.3.4"}}`))
+	f.Add([]byte(meta+
+		`"status":{"v1beta2":{"conditions":[{"type":"Ready","status":"False"}]},"deprecated":{"v1beta1":{}}}}`),
+		[]byte(`{"spec":{"address":"::ffff:1.2.3.4"}}`))
 	f.Add([]byte(`{"metadata":{"ownerReferences":null,"deletionTimestamp":"2026-03-01T12:00:00Z"}}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, claimData, addressData []byte) {
 		claim, address := &capi.Claim{}, &capi.Address{}
@@ -78,9 +95,13 @@ func FuzzClaimAndAddress(f *testing.F) {
 		}
 		claim.Cluster()
 		snapshot := vip.Snapshot{Now: born, Settings: vip.Settings{DefaultPort: 6443}, Cluster: vip.Cluster{
-			Namespace: "tenant", Name: "prod", UID: "uid-of-prod", Class: vip.Class{Namespace: "tenant", Name: "bare-metal"},
+			Namespace: "tenant", Name: "prod", UID: "uid-of-prod",
+			Class: vip.Class{Namespace: "tenant", Name: "bare-metal"},
 		}, Claims: []vip.Claim{before}, Addresses: []vip.Address{address.Snapshot()}}
-		snapshot.Pools = []vip.Pool{pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "control-plane"}, nil).Snapshot(time.Time{})}
+		snapshot.Pools = []vip.Pool{
+			pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "control-plane"},
+				nil).Snapshot(time.Time{}),
+		}
 		checkWritten(t, vip.Decide(snapshot))
 	})
 }

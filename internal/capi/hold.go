@@ -17,8 +17,8 @@ type ControlPlaneTopology struct {
 	Paused bool   `json:"-"`
 	By     string `json:"-"`
 
-	// Depth is how many of controlPlane, metadata and annotations there are, and Lonely how many of them, from the inside,
-	// hold nothing else.
+	// Depth is how many of controlPlane, metadata and annotations there are, and Lonely how many of them, from the
+	// inside, hold nothing else.
 	Depth  int `json:"-"`
 	Lonely int `json:"-"`
 }

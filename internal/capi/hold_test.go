@@ -14,15 +14,29 @@ import (
 
 // The hold is put on whatever there is of spec.topology.controlPlane, and taken away with all that is empty without it.
 func TestHold(t *testing.T) {
-	own, own2, users := `"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/4"`, `"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/5"`, `"cluster.x-k8s.io/paused":""`
+	own, own2, users := `"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/4"`,
+		`"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/5"`, `"cluster.x-k8s.io/paused":""`
 	hold := &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4}}
 	for name, tt := range map[string]struct{ before, held, after string }{
-		"if there is nothing":                {``, `{"metadata":{"annotations":{` + own + `}}}`, ``},
-		"if there are replicas":              {`{"replicas":3}`, `{"replicas":3,"metadata":{"annotations":{` + own + `}}}`, `{"replicas":3}`},
-		"if there is metadata":               {`{"metadata":{"labels":{"a":"b"}}}`, `{"metadata":{"labels":{"a":"b"},"annotations":{` + own + `}}}`, `{"metadata":{"labels":{"a":"b"}}}`},
-		"if there are annotations":           {`{"metadata":{"annotations":{"a":"b"}}}`, `{"metadata":{"annotations":{"a":"b",` + own + `}}}`, `{"metadata":{"annotations":{"a":"b"}}}`},
-		"if there is metadata beside others": {`{"replicas":3,"metadata":{"annotations":{"a":"b"}}}`, `{"replicas":3,"metadata":{"annotations":{"a":"b",` + own + `}}}`, `{"replicas":3,"metadata":{"annotations":{"a":"b"}}}`},
-		"if it is held again":                {`{"metadata":{"annotations":{` + own2 + `}}}`, `{"metadata":{"annotations":{` + own + `}}}`, ``},
+		"if there is nothing": {``, `{"metadata":{"annotations":{` + own + `}}}`, ``},
+		"if there are replicas": {
+			`{"replicas":3}`, `{"replicas":3,"metadata":{"annotations":{` + own + `}}}`, `{"replicas":3}`,
+		},
+		"if there is metadata": {
+			`{"metadata":{"labels":{"a":"b"}}}`, `{"metadata":{"labels":{"a":"b"},"annotations":{` + own + `}}}`,
+			`{"metadata":{"labels":{"a":"b"}}}`,
+		},
+		"if there are annotations": {
+			`{"metadata":{"annotations":{"a":"b"}}}`, `{"metadata":{"annotations":{"a":"b",` + own + `}}}`,
+			`{"metadata":{"annotations":{"a":"b"}}}`,
+		},
+		"if there is metadata beside others": {
+			`{"replicas":3,"metadata":{"annotations":{"a":"b"}}}`, `{"replicas":3,"metadata":{"annotations":{"a":"b",` +
+				own + `}}}`, `{"replicas":3,"metadata":{"annotations":{"a":"b"}}}`,
+		},
+		"if it is held again": {
+			`{"metadata":{"annotations":{` + own2 + `}}}`, `{"metadata":{"annotations":{` + own + `}}}`, ``,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := topologyWith(t, tt.before)
@@ -46,10 +60,12 @@ func TestHold(t *testing.T) {
 		})
 	}
 	t.Run("if a user paused it, should know that it is not ours", func(t *testing.T) {
-		assert.Equal(t, vip.PauseForeign, viewOf(t, topologyWith(t, `{"metadata":{"annotations":{`+users+`}}}`)).Snapshot().Pause)
+		assert.Equal(t, vip.PauseForeign,
+			viewOf(t, topologyWith(t, `{"metadata":{"annotations":{`+users+`}}}`)).Snapshot().Pause)
 	})
 	t.Run("if it is not an object, should refuse the Cluster", func(t *testing.T) {
-		require.Error(t, json.Unmarshal([]byte(`{"spec":{"topology":{"controlPlane":{"metadata":[]}}}}`), &capi.Cluster{}))
+		require.Error(t,
+			json.Unmarshal([]byte(`{"spec":{"topology":{"controlPlane":{"metadata":[]}}}}`), &capi.Cluster{}))
 	})
 	t.Run("if the endpoint is written while it is held, should go on remembering", func(t *testing.T) {
 		live := topologyWith(t, `{"metadata":{"annotations":{`+own+`}}}`)

@@ -70,11 +70,13 @@ func (c *Cluster) PatchConditionsAway(stay []vip.Condition) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID)}
 	list, conditions := c.conditionsPath(), *c.conditions()
 	for i, condition := range slices.Backward(conditions) { // from the end, so that those before it keep their places
-		if !own(condition) || slices.ContainsFunc(stay, func(s vip.Condition) bool { return s.Type == condition.Type }) {
+		if !own(condition) ||
+			slices.ContainsFunc(stay, func(s vip.Condition) bool { return s.Type == condition.Type }) {
 			continue
 		}
 		path := fmt.Sprintf("%s/%d", list, c.Status.place(i))
-		patch = append(patch, mustBe(path+"/type", condition.Type), mustBe(path+"/reason", condition.Reason), operation{Op: opRemove, Path: path})
+		patch = append(patch, mustBe(path+"/type", condition.Type), mustBe(path+"/reason", condition.Reason),
+			operation{Op: opRemove, Path: path})
 	}
 	if len(patch) == 1 {
 		return nil, nil
@@ -140,7 +142,8 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 		patch = append(patch, c.addFinalizer()...)
 	}
 	record, recorded := c.recordWith(results)
-	if c.Annotations == nil && (len(results.Annotations) > 0 || recorded || results.Hold != nil || results.Port != nil) {
+	if c.Annotations == nil &&
+		(len(results.Annotations) > 0 || recorded || results.Hold != nil || results.Port != nil) {
 		patch = append(patch, operation{opAdd, annotationsPath, object{}})
 	}
 	if recorded {
@@ -150,7 +153,8 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 		patch = append(patch, operation{opAdd, annotationPath(names.Annotation(annotation.Role)), annotation.Value})
 	}
 	if results.Hold != nil {
-		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)}, c.Spec.Topology.ControlPlane.hold(results.Hold.Gate))
+		patch = append(patch, operation{opAdd, annotationPath(names.TopologyGate), formatGate(results.Hold.Gate)},
+			c.Spec.Topology.ControlPlane.hold(results.Hold.Gate))
 		if endpoint := c.Spec.ControlPlaneEndpoint; endpoint.Host == "" && endpoint.Port != 0 {
 			patch = append(patch, operation{Op: opRemove, Path: endpointPath})
 		}
@@ -258,7 +262,9 @@ func claimFinalizers(pool vip.PoolRef) []string {
 // ApplyOwner returns the server-side apply that makes a claim the Cluster's, with the finalizer that NewClaim gives it.
 func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 	meta := metav1.ObjectMeta{Namespace: action.Claim.Namespace, Name: action.Claim.Name, UID: action.Claim.UID}
-	metadata := object{"labels": c.claimLabels(action.Role), "ownerReferences": []metav1.OwnerReference{c.ownerReference(api)}}
+	metadata := object{
+		"labels": c.claimLabels(action.Role), "ownerReferences": []metav1.OwnerReference{c.ownerReference(api)},
+	}
 	if finalizers := claimFinalizers(action.Claim.Pool); finalizers != nil {
 		metadata["finalizers"] = finalizers
 	}
@@ -272,9 +278,10 @@ func (c *Claim) PatchOwner(api API, cluster types.UID) ([]byte, error) {
 	if owner == nil || owner.UID != cluster || owner.APIVersion == api.Cluster.String() {
 		return nil, nil
 	}
-	path := fmt.Sprintf("/metadata/ownerReferences/%d", slices.IndexFunc(c.OwnerReferences, func(o metav1.OwnerReference) bool {
-		return o.UID == owner.UID && o.APIVersion == owner.APIVersion
-	}))
+	path := fmt.Sprintf("/metadata/ownerReferences/%d",
+		slices.IndexFunc(c.OwnerReferences, func(o metav1.OwnerReference) bool {
+			return o.UID == owner.UID && o.APIVersion == owner.APIVersion
+		}))
 	return json.Marshal([]any{
 		mustBe("/metadata/uid", c.UID), mustBe(path+"/uid", cluster), mustBe(path+"/apiVersion", owner.APIVersion),
 		operation{opAdd, path + "/apiVersion", api.Cluster.String()},

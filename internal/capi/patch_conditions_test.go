@@ -19,10 +19,14 @@ import (
 func TestPatchConditionsAway(t *testing.T) {
 	at := metav1.NewTime(time.Unix(1e9, 0))
 	condition := func(kind, reason string) metav1.Condition {
-		return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: "m", LastTransitionTime: at}
+		return metav1.Condition{
+			Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: "m", LastTransitionTime: at,
+		}
 	}
-	cp, web, storage := condition("ControlPlaneVIPReady", names.ReasonPoolNotFound), condition("IngressVIPReady", names.ReasonPoolNotFound), condition("StorageVIPReady", names.ReasonReleasing)
-	available, others, rendered := condition("Available", "NotAvailable"), condition("DatabaseVIPReady", "NotOurs"), condition(names.TopologyReconciled, "ClusterCreating")
+	cp, web, storage := condition("ControlPlaneVIPReady", names.ReasonPoolNotFound),
+		condition("IngressVIPReady", names.ReasonPoolNotFound), condition("StorageVIPReady", names.ReasonReleasing)
+	available, others, rendered := condition("Available", "NotAvailable"), condition("DatabaseVIPReady", "NotOurs"),
+		condition(names.TopologyReconciled, "ClusterCreating")
 	all := []metav1.Condition{available, cp, rendered, web, others, storage}
 	type list = []metav1.Condition
 	tests := map[string]struct {
@@ -32,15 +36,30 @@ func TestPatchConditionsAway(t *testing.T) {
 		none        bool
 		refused     bool
 	}{
-		"if none is to stay, should remove all of ours":             {seen: all, since: all, want: list{available, rendered, others}},
-		"if some are to stay, should remove the others":             {seen: all, since: all, stay: []string{"IngressVIPReady"}, want: list{available, rendered, web, others}},
-		"if all are to stay, should be no patch":                    {seen: all, stay: []string{"ControlPlaneVIPReady", "IngressVIPReady", "StorageVIPReady"}, none: true},
-		"if there are only others', should be no patch":             {seen: list{available, others}, none: true},
-		"if another came behind since, should leave that":           {seen: list{cp}, since: list{cp, available}, want: list{available}},
-		"if what is to stay changed since, should remove the other": {seen: list{cp, web}, since: list{condition(cp.Type, names.ReasonPoolExhausted), web}, stay: []string{cp.Type}, want: list{condition(cp.Type, names.ReasonPoolExhausted)}},
-		"if they were sorted anew since, should refuse":             {seen: list{cp, available}, since: list{available, cp}, refused: true},
-		"if it is gone since, should refuse":                        {seen: list{cp}, since: list{}, refused: true},
-		"if someone else says something by it since, should refuse": {seen: list{cp}, since: list{condition(cp.Type, "NotOurs")}, refused: true},
+		"if none is to stay, should remove all of ours": {
+			seen: all, since: all, want: list{available, rendered, others},
+		},
+		"if some are to stay, should remove the others": {
+			seen: all, since: all, stay: []string{"IngressVIPReady"}, want: list{available, rendered, web, others},
+		},
+		"if all are to stay, should be no patch": {
+			seen: all, stay: []string{"ControlPlaneVIPReady", "IngressVIPReady", "StorageVIPReady"}, none: true,
+		},
+		"if there are only others', should be no patch": {seen: list{available, others}, none: true},
+		"if another came behind since, should leave that": {
+			seen: list{cp}, since: list{cp, available}, want: list{available},
+		},
+		"if what is to stay changed since, should remove the other": {
+			seen: list{cp, web}, since: list{condition(cp.Type, names.ReasonPoolExhausted), web},
+			stay: []string{cp.Type}, want: list{condition(cp.Type, names.ReasonPoolExhausted)},
+		},
+		"if they were sorted anew since, should refuse": {
+			seen: list{cp, available}, since: list{available, cp}, refused: true,
+		},
+		"if it is gone since, should refuse": {seen: list{cp}, since: list{}, refused: true},
+		"if someone else says something by it since, should refuse": {
+			seen: list{cp}, since: list{condition(cp.Type, "NotOurs")}, refused: true,
+		},
 	}
 	for name, tt := range tests {
 		var stay []vip.Condition
@@ -48,7 +67,8 @@ func TestPatchConditionsAway(t *testing.T) {
 			stay = append(stay, vip.Condition{Type: kind})
 		}
 		check := func(t *testing.T, view *capi.Cluster, apply func(patch []byte) (list, error)) {
-			for _, trim := range []bool{false, true, true} { // as it comes, from a cache, from a list that comes as a watch
+			// As it comes, from a cache, from a list that comes as a watch.
+			for _, trim := range []bool{false, true, true} {
 				if trim {
 					_, err := capi.Trim(view)
 					require.NoError(t, err)
@@ -68,13 +88,14 @@ func TestPatchConditionsAway(t *testing.T) {
 			conditions := func(c list) func(*corev1beta2.Cluster) {
 				return func(cluster *corev1beta2.Cluster) { cluster.Status.Conditions = c }
 			}
-			check(t, decode[capi.Cluster](t, with(realV1Beta2(), conditions(tt.seen))), func(patch []byte) (list, error) {
-				got, err := applied(t, with(realV1Beta2(), conditions(tt.since)), patch)
-				if err != nil {
-					return nil, err
-				}
-				return got.Status.Conditions, nil
-			})
+			check(t, decode[capi.Cluster](t, with(realV1Beta2(), conditions(tt.seen))),
+				func(patch []byte) (list, error) {
+					got, err := applied(t, with(realV1Beta2(), conditions(tt.since)), patch)
+					if err != nil {
+						return nil, err
+					}
+					return got.Status.Conditions, nil
+				})
 		})
 		t.Run(name+", at v1beta1", func(t *testing.T) {
 			conditions := func(c list) *corev1beta1.Cluster {

@@ -21,15 +21,20 @@ func TestPatchResultsWithFinalizer(t *testing.T) {
 		want        []string
 	}{
 		"if there are others, should stand beside them": {
-			finalizers(names.ClusterFinalizer, "a/b"), func(*corev1beta2.Cluster) {}, []string{names.ClusterFinalizer, "a/b", names.ReleaseFinalizer},
+			finalizers(names.ClusterFinalizer, "a/b"), func(*corev1beta2.Cluster) {},
+			[]string{names.ClusterFinalizer, "a/b", names.ReleaseFinalizer},
 		},
-		"if there are none, should be the first":            {finalizers(), func(*corev1beta2.Cluster) {}, []string{names.ReleaseFinalizer}},
+		"if there are none, should be the first": {
+			finalizers(), func(*corev1beta2.Cluster) {}, []string{names.ReleaseFinalizer},
+		},
 		"if another came since, should refuse the write":    {finalizers(), finalizers(names.ClusterFinalizer), nil},
 		"if another was taken off, should refuse the write": {finalizers(names.ClusterFinalizer), finalizers(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := with(realV1Beta2(), test.seen)
-			patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Finalizer: true, Endpoint: setEndpoint})
+			patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{
+				Finalizer: true, Endpoint: setEndpoint,
+			})
 			require.NoError(t, err)
 			test.since(live)
 			got, err := applied(t, live, patch)

@@ -24,7 +24,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	setEndpoint = &vip.SetEndpoint{Endpoint: vip.Endpoint{Host: "10.0.0.11", Port: 6443}}
-	setIngress  = []vip.SetAnnotation{{Role: names.RoleControlPlane, Value: "10.0.0.11"}, {Role: names.RoleIngress, Value: "10.0.0.21"}}
+	setIngress  = []vip.SetAnnotation{
+		{Role: names.RoleControlPlane, Value: "10.0.0.11"}, {Role: names.RoleIngress, Value: "10.0.0.21"},
+	}
 )
 
 // applied applies a JSON patch to an object as the API server does, with the library it uses.
@@ -53,18 +55,36 @@ func TestPatchResults(t *testing.T) {
 		seen, since change
 		refused     bool
 	}{
-		"if nothing changed, should write":                     {none, none, false},
-		"if there was no endpoint, should write":               {noEndpoint, none, false},
-		"if there are no annotations, should write":            {noAnnotations, none, false},
-		"if the annotations are foreign, should keep them":     {func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{"a/b": "c"} }, none, false},
-		"if the status changed since, should write":            {none, func(c *corev1beta2.Cluster) { c.Status.Phase, c.ResourceVersion = "Deleting", "43" }, false},
-		"if a foreign annotation came since, should write":     {none, func(c *corev1beta2.Cluster) { c.Annotations["a/b"] = "c" }, false},
-		"if the spec changed since, should refuse":             {none, func(c *corev1beta2.Cluster) { c.Generation++ }, true},
-		"if it is a namesake, should refuse":                   {none, func(c *corev1beta2.Cluster) { c.UID = "another" }, true},
-		"if it was paused by annotation since, should refuse":  {none, func(c *corev1beta2.Cluster) { c.Annotations[names.Paused] = "" }, true},
-		"if the pause is an empty string's, should refuse too": {none, func(c *corev1beta2.Cluster) { c.Annotations[names.Paused] = "false" }, true},
-		"if the first annotation is the pause, should refuse":  {noAnnotations, func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{names.Paused: ""} }, true},
-		"if the first annotations came since, should refuse":   {noAnnotations, func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{"a/b": "c"} }, true},
+		"if nothing changed, should write":          {none, none, false},
+		"if there was no endpoint, should write":    {noEndpoint, none, false},
+		"if there are no annotations, should write": {noAnnotations, none, false},
+		"if the annotations are foreign, should keep them": {
+			func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{"a/b": "c"} }, none, false,
+		},
+		"if the status changed since, should write": {
+			none, func(c *corev1beta2.Cluster) { c.Status.Phase, c.ResourceVersion = "Deleting", "43" }, false,
+		},
+		"if a foreign annotation came since, should write": {
+			none, func(c *corev1beta2.Cluster) { c.Annotations["a/b"] = "c" }, false,
+		},
+		"if the spec changed since, should refuse": {
+			none, func(c *corev1beta2.Cluster) { c.Generation++ }, true,
+		},
+		"if it is a namesake, should refuse": {
+			none, func(c *corev1beta2.Cluster) { c.UID = "another" }, true,
+		},
+		"if it was paused by annotation since, should refuse": {
+			none, func(c *corev1beta2.Cluster) { c.Annotations[names.Paused] = "" }, true,
+		},
+		"if the pause is an empty string's, should refuse too": {
+			none, func(c *corev1beta2.Cluster) { c.Annotations[names.Paused] = "false" }, true,
+		},
+		"if the first annotation is the pause, should refuse": {
+			noAnnotations, func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{names.Paused: ""} }, true,
+		},
+		"if the first annotations came since, should refuse": {
+			noAnnotations, func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{"a/b": "c"} }, true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +132,9 @@ func TestPatchResults(t *testing.T) {
 	})
 	t.Run("if the Cluster is v1beta1, should write the same", func(t *testing.T) {
 		live := realV1Beta1()
-		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})
+		patch, err := decode[capi.Cluster](t, live).PatchResults(capi.Results{
+			Endpoint: setEndpoint, Annotations: setIngress,
+		})
 		require.NoError(t, err)
 		got, err := applied(t, live, patch)
 		require.NoError(t, err)
@@ -131,12 +153,25 @@ func TestPatchFinalizerAway(t *testing.T) {
 		want        []string
 		refused     bool
 	}{
-		"if ours is the only one, should leave none":         {seen: finalizers(names.ReleaseFinalizer), since: same},
-		"if there are others, should leave them":             {seen: finalizers("a/b", names.ReleaseFinalizer, "c/d"), since: same, want: []string{"a/b", "c/d"}},
-		"if another one came behind it, should leave that":   {seen: finalizers(names.ReleaseFinalizer), since: finalizers(names.ReleaseFinalizer, "c/d"), want: []string{"c/d"}},
-		"if it moved since, should refuse":                   {seen: finalizers("a/b", names.ReleaseFinalizer), since: finalizers(names.ReleaseFinalizer, "a/b"), refused: true},
-		"if it is gone since, should refuse":                 {seen: finalizers("a/b", names.ReleaseFinalizer), since: finalizers("a/b"), refused: true},
-		"if it is a namesake that has it too, should refuse": {seen: finalizers(names.ReleaseFinalizer), since: func(c *corev1beta2.Cluster) { c.UID = "x" }, refused: true},
+		"if ours is the only one, should leave none": {seen: finalizers(names.ReleaseFinalizer), since: same},
+		"if there are others, should leave them": {
+			seen: finalizers("a/b", names.ReleaseFinalizer, "c/d"), since: same, want: []string{"a/b", "c/d"},
+		},
+		"if another one came behind it, should leave that": {
+			seen: finalizers(names.ReleaseFinalizer), since: finalizers(names.ReleaseFinalizer, "c/d"),
+			want: []string{"c/d"},
+		},
+		"if it moved since, should refuse": {
+			seen: finalizers("a/b", names.ReleaseFinalizer), since: finalizers(names.ReleaseFinalizer, "a/b"),
+			refused: true,
+		},
+		"if it is gone since, should refuse": {
+			seen: finalizers("a/b", names.ReleaseFinalizer), since: finalizers("a/b"), refused: true,
+		},
+		"if it is a namesake that has it too, should refuse": {
+			seen: finalizers(names.ReleaseFinalizer), since: func(c *corev1beta2.Cluster) { c.UID = "x" },
+			refused: true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -174,8 +209,13 @@ func TestBodies(t *testing.T) {
 		c.Labels, c.Name = nil, "a-very-long-name-of-a-cluster-that-does-not-fit-into-the-value-of-a-label"
 	}))
 	found := fullSnapshot().Conditions
-	adopt := vip.AdoptClaim{Role: names.RoleIngress, Claim: vip.Claim{Namespace: "tenant", Name: "vip-ingress-prod", UID: types.UID("uid-2"), Pool: vip.PoolRef{Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web"}}}
-	create := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-prod", Pool: vip.PoolRef{Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web"}}
+	adopt := vip.AdoptClaim{Role: names.RoleIngress, Claim: vip.Claim{
+		Namespace: "tenant", Name: "vip-ingress-prod", UID: types.UID("uid-2"),
+		Pool: vip.PoolRef{Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web"},
+	}}
+	create := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-prod", Pool: vip.PoolRef{
+		Group: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: "web",
+	}}
 	body := func(data []byte, err error) []byte {
 		require.NoError(t, err)
 		return data
@@ -201,11 +241,18 @@ func TestBodies(t *testing.T) {
 		"results-first":        body(bare.PatchResults(capi.Results{Endpoint: setEndpoint, Annotations: setIngress})),
 		"hold":                 body(unset.PatchResults(capi.Results{Hold: hold, Annotations: setIngress})),
 		"hold-first":           body(bare.PatchResults(capi.Results{Finalizer: true, Hold: hold})),
-		"port":                 body(lone.PatchResults(capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}})),
-		"hold-port":            body(lone.PatchResults(capi.Results{Hold: &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4, Port: 9345}}})),
-		"record":               body(view.PatchResults(capi.Results{Records: []vip.RecordClaim{{Role: names.RoleIngress, Slot: names.RoleIngress, ClaimUID: "uid-2"}}})),
+		"port": body(
+			lone.PatchResults(capi.Results{Finalizer: true, Port: &vip.KeepPort{Gate: vip.Gate{Port: 9345}}}),
+		),
+		"hold-port": body(
+			lone.PatchResults(capi.Results{Hold: &vip.HoldControlPlane{Gate: vip.Gate{Generation: 4, Port: 9345}}}),
+		),
+		"record": body(view.PatchResults(capi.Results{
+			Records: []vip.RecordClaim{{Role: names.RoleIngress, Slot: names.RoleIngress, ClaimUID: "uid-2"}},
+		})),
 		"variables": body(view.ApplyVariables(newer, []vip.Value{
-			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"}, {Path: "endpoint.port.number", Value: int64(6443)},
+			{Path: "vip", Value: "10.0.0.10"}, {Path: "endpoint.host", Value: "10.0.0.10"},
+			{Path: "endpoint.port.number", Value: int64(6443)},
 		})),
 		"claim-v1beta1":        claim(view, older, create),
 		"claim-v1beta2":        claim(view, newer, create),

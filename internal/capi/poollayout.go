@@ -14,8 +14,8 @@ import (
 type Layout struct {
 	// Space is all that the pool names, and Offers the part of it that the provider hands out; see Pool.Ranges.
 	Space, Offers []vip.Range
-	// Excluded is the part of the space that the pool excludes by name, and Reserved what the provider keeps of it beside
-	// that and the gateway: the addresses of the network itself.
+	// Excluded is the part of the space that the pool excludes by name, and Reserved what the provider keeps of it
+	// beside that and the gateway: the addresses of the network itself.
 	Excluded, Reserved []vip.Range
 	// Gateway is that of the subnet, in the space or not; the zero Addr if none is named.
 	Gateway netip.Addr

@@ -21,7 +21,8 @@ func TestLayout(t *testing.T) {
 		},
 		"if addresses are kept back, should say why": {
 			spec: capi.PoolSpec{
-				Addresses: []string{"10.0.0.0/28"}, Prefix: 28, Gateway: "10.0.0.1", ExcludedAddresses: []string{"10.0.0.4-10.0.0.5", "10.9.9.9"},
+				Addresses: []string{"10.0.0.0/28"}, Prefix: 28, Gateway: "10.0.0.1",
+				ExcludedAddresses: []string{"10.0.0.4-10.0.0.5", "10.9.9.9"},
 			},
 			space: []string{"10.0.0.0-10.0.0.15"}, offers: []string{"10.0.0.2-10.0.0.3", "10.0.0.6-10.0.0.14"},
 			excluded: []string{"10.0.0.4-10.0.0.5"}, reserved: []string{"10.0.0.0", "10.0.0.15"}, gateway: "10.0.0.1",
@@ -30,7 +31,9 @@ func TestLayout(t *testing.T) {
 			spec:  capi.PoolSpec{Addresses: []string{"fd00::10-fd00::1f"}, Prefix: 64, Gateway: "fd00::1"},
 			space: []string{"fd00::10-fd00::1f"}, offers: []string{"fd00::10-fd00::1f"}, gateway: "fd00::1",
 		},
-		"if nothing can be understood, should be empty": {spec: capi.PoolSpec{Addresses: []string{"nonsense"}, Gateway: "none"}},
+		"if nothing can be understood, should be empty": {
+			spec: capi.PoolSpec{Addresses: []string{"nonsense"}, Gateway: "none"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			layout := (&capi.Pool{Spec: test.spec}).Layout()

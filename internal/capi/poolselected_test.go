@@ -32,8 +32,10 @@ func TestSelectedByVariables(t *testing.T) {
 	older.Spec.Topology.Variables, newer.Spec.Topology.Variables = nil, nil
 	for name, value := range values {
 		raw := apiextensionsv1.JSON{Raw: []byte(value)}
-		older.Spec.Topology.Variables = append(older.Spec.Topology.Variables, corev1beta1.ClusterVariable{Name: name, Value: raw})
-		newer.Spec.Topology.Variables = append(newer.Spec.Topology.Variables, corev1beta2.ClusterVariable{Name: name, Value: raw})
+		older.Spec.Topology.Variables = append(older.Spec.Topology.Variables,
+			corev1beta1.ClusterVariable{Name: name, Value: raw})
+		newer.Spec.Topology.Variables = append(newer.Spec.Topology.Variables,
+			corev1beta2.ClusterVariable{Name: name, Value: raw})
 	}
 	for asked, want := range map[string]vip.Verdict{
 		"network=vlan-7,site.name=berlin,mtu=9000,bgp=true": vip.VerdictChosen,
@@ -44,10 +46,14 @@ func TestSelectedByVariables(t *testing.T) {
 		"network=vlan-7,big=x":         vip.VerdictUnknown,
 		"network=vlan-8,big=x":         vip.VerdictOtherVariables,
 	} {
-		serving := pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "ingress"}, map[string]string{names.Variables: asked}).Snapshot(time.Time{})
-		for version, cluster := range map[string]*capi.Cluster{"v1beta1": decode[capi.Cluster](t, older), "v1beta2": decode[capi.Cluster](t, newer)} {
+		serving := pool(map[string]string{names.ClusterClass: "bare-metal", names.Role: "ingress"},
+			map[string]string{names.Variables: asked}).Snapshot(time.Time{})
+		for version, cluster := range map[string]*capi.Cluster{
+			"v1beta1": decode[capi.Cluster](t, older), "v1beta2": decode[capi.Cluster](t, newer),
+		} {
 			kept := trimmed(t, cluster).Snapshot()
-			assert.Equal(t, []vip.Verdict{want}, vip.Explain(&kept, []vip.Pool{serving}, "ingress"), "%s at %s", asked, version)
+			assert.Equal(t, []vip.Verdict{want}, vip.Explain(&kept, []vip.Pool{serving}, "ingress"), "%s at %s",
+				asked, version)
 		}
 	}
 }

@@ -14,9 +14,11 @@ import (
 // pools as the in-cluster IPAM provider serves them at v1alpha2.
 const (
 	globalPool = `{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"GlobalInClusterIPPool",
-		"metadata":{"name":"web","labels":{"vip.capi.gorizond.io/cluster-class":"bare-metal","vip.capi.gorizond.io/role":"ingress"},
+		"metadata":{"name":"web",
+			"labels":{"vip.capi.gorizond.io/cluster-class":"bare-metal","vip.capi.gorizond.io/role":"ingress"},
 			"finalizers":["ipam.cluster.x-k8s.io/ProtectPool"]},
-		"spec":{"addresses":["10.0.0.10-10.0.0.20"],"prefix":24,"gateway":"10.0.0.1","addressReuseGracePeriodSeconds":300},
+		"spec":{"addresses":["10.0.0.10-10.0.0.20"],"prefix":24,"gateway":"10.0.0.1",
+			"addressReuseGracePeriodSeconds":300},
 		"status":{"ipAddresses":{"total":11,"free":3,"used":8,"outOfRange":1}}}`
 	localPool = `{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"InClusterIPPool",
 		"metadata":{"name":"web","namespace":"tenant","deletionTimestamp":"2026-03-01T12:00:00Z"},
@@ -43,7 +45,9 @@ func TestPoolSnapshot(t *testing.T) {
 			Capacity:  vip.Capacity{Known: true, Total: 1<<63 - 1, Free: 1<<63 - 1},
 			Deleting:  true, LastServed: served,
 		}},
-		"if the provider has not looked at the pool, should not know its capacity": {`{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2","kind":"GlobalInClusterIPPool","metadata":{"name":"web"}}`, vip.Pool{
+		"if the provider has not looked at the pool, " +
+			"should not know its capacity": {`{"apiVersion":"ipam.cluster.x-k8s.io/v1alpha2",` +
+			`"kind":"GlobalInClusterIPPool","metadata":{"name":"web"}}`, vip.Pool{
 			Ref: vip.PoolRef{Group: capi.IPAMGroup, Kind: "GlobalInClusterIPPool", Name: "web"}, LastServed: served,
 		}},
 	}

@@ -18,7 +18,10 @@ func TestPatchOwner(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{UID: "uid-of-claim", OwnerReferences: []metav1.OwnerReference{
 		{APIVersion: "cluster.x-k8s.io/v1beta1", Kind: "Machine", Name: "m", UID: "uid-of-machine"},
-		{APIVersion: "cluster.x-k8s.io/v1beta1", Kind: capi.KindCluster, Name: "prod", UID: "uid-of-cluster", Controller: ptr.To(true)},
+		{
+			APIVersion: "cluster.x-k8s.io/v1beta1", Kind: capi.KindCluster, Name: "prod", UID: "uid-of-cluster",
+			Controller: ptr.To(true),
+		},
 	}}}
 	patch, err := claim.PatchOwner(newer, "uid-of-cluster")
 	require.NoError(t, err)
@@ -29,11 +32,19 @@ func TestPatchOwner(t *testing.T) {
 		{"op": "add", "path": "/metadata/ownerReferences/1/apiVersion", "value": "cluster.x-k8s.io/v1beta2"}
 	]`, string(patch))
 	for name, patchOf := range map[string]func() ([]byte, error){
-		"if it says so already":               func() ([]byte, error) { return claim.PatchOwner(older, "uid-of-cluster") },
-		"if the Cluster does not own it":      func() ([]byte, error) { return claim.PatchOwner(newer, "uid-of-another") },
-		"if nobody owns it":                   func() ([]byte, error) { return (&capi.Claim{}).PatchOwner(newer, "uid-of-cluster") },
-		"if the Cluster's UID is not known":   func() ([]byte, error) { return claim.PatchOwner(newer, "") },
-		"if only the owner beside it differs": func() ([]byte, error) { return renewed(claim).PatchOwner(newer, "uid-of-cluster") },
+		"if it says so already": func() ([]byte, error) {
+			return claim.PatchOwner(older, "uid-of-cluster")
+		},
+		"if the Cluster does not own it": func() ([]byte, error) {
+			return claim.PatchOwner(newer, "uid-of-another")
+		},
+		"if nobody owns it": func() ([]byte, error) {
+			return (&capi.Claim{}).PatchOwner(newer, "uid-of-cluster")
+		},
+		"if the Cluster's UID is not known": func() ([]byte, error) { return claim.PatchOwner(newer, "") },
+		"if only the owner beside it differs": func() ([]byte, error) {
+			return renewed(claim).PatchOwner(newer, "uid-of-cluster")
+		},
 	} {
 		t.Run(name+", should return no patch", func(t *testing.T) {
 			patch, err := patchOf()
@@ -55,7 +66,8 @@ func TestOwnerVersion(t *testing.T) {
 	claim := cluster.NewClaim(testAPI("v1beta1"), vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-prod"})
 	_, err := capi.Trim(claim)
 	require.NoError(t, err)
-	assert.Equal(t, &vip.Owner{Kind: capi.KindCluster, Name: "prod", UID: "uid-1", Version: "cluster.x-k8s.io/v1beta1"}, claim.Snapshot().Owner)
+	assert.Equal(t, &vip.Owner{Kind: capi.KindCluster, Name: "prod", UID: "uid-1", Version: "cluster.x-k8s.io/v1beta1"},
+		claim.Snapshot().Owner)
 
 	records := &capi.DNSEndpoint{ObjectMeta: metav1.ObjectMeta{OwnerReferences: append([]metav1.OwnerReference{
 		{APIVersion: "v1", Kind: "ConfigMap", UID: "another"},

@@ -31,8 +31,9 @@ func (c *Cluster) topology() vip.Topology {
 		if condition.Type == names.TopologyReconciled {
 			return vip.Topology{
 				Observed: condition.ObservedGeneration,
-				Rendered: condition.Status == metav1.ConditionTrue || slices.Contains(renderedReasons, condition.Reason),
-				Reason:   condition.Reason,
+				Rendered: condition.Status == metav1.ConditionTrue ||
+					slices.Contains(renderedReasons, condition.Reason),
+				Reason: condition.Reason,
 			}
 		}
 	}
@@ -167,9 +168,9 @@ func (c *ClusterClass) uses() ClassUses {
 }
 
 const (
-	// longestPath is how long the dotted path of a variable may be to be of interest, in bytes, and mostPaths how many a
-	// class may have: nothing limits the names of properties, and a path repeats those of all levels above it. The classes
-	// of real life have some hundreds.
+	// longestPath is how long the dotted path of a variable may be to be of interest, in bytes, and mostPaths how many
+	// a class may have: nothing limits the names of properties, and a path repeats those of all levels above it. The
+	// classes of real life have some hundreds.
 	longestPath = 512
 	mostPaths   = 4096
 )

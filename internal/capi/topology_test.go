@@ -22,29 +22,37 @@ func TestClusterClass(t *testing.T) {
 	}{
 		"if it has neither patches nor variables, should use no VIP": {`{}`, vip.ClusterClass{}},
 		"if a patch reads the annotation, should say so": {
-			`{"spec":{"patches":[{"name":"a"},{"name":"vip","enabledIf":"{{ index .builtin.cluster.metadata.annotations \"vip.capi.gorizond.io/control-plane\" }}"}]}}`,
+			`{"spec":{"patches":[{"name":"a"},{"name":"vip","enabledIf":` +
+				`"{{ index .builtin.cluster.metadata.annotations \"vip.capi.gorizond.io/control-plane\" }}"}]}}`,
 			vip.ClusterClass{ReadsVIP: true},
 		},
 		"if a patch calls our extension by the field of v1beta2, should say so": {
-			`{"spec":{"patches":[{"name":"vip","external":{"generatePatchesExtension":"generate-patches.capi-vip-allocator"}}]}}`,
+			`{"spec":{"patches":[{"name":"vip",` +
+				`"external":{"generatePatchesExtension":"generate-patches.capi-vip-allocator"}}]}}`,
 			vip.ClusterClass{ReadsVIP: true},
 		},
 		"if a patch calls our extension by the field of v1beta1, should say so": {
-			`{"spec":{"patches":[{"name":"vip","external":{"generateExtension":"generate-patches.capi-vip-allocator"}}]}}`,
+			`{"spec":{"patches":[{"name":"vip",` +
+				`"external":{"generateExtension":"generate-patches.capi-vip-allocator"}}]}}`,
 			vip.ClusterClass{ReadsVIP: true},
 		},
 		"if a patch calls another extension of a similar name, should not mind": {
-			`{"spec":{"patches":[{"name":"vip","external":{"generateExtension":"generate-patches.capi-vip-allocator-2"}}]}}`,
+			`{"spec":{"patches":[{"name":"vip",` +
+				`"external":{"generateExtension":"generate-patches.capi-vip-allocator-2"}}]}}`,
 			vip.ClusterClass{},
 		},
 		"if it declares variables, should know their types by path": {
 			`{"spec":{"variables":[
 				{"name":"vip","schema":{"openAPIV3Schema":{"type":"string"}}},
-				{"name":"endpoint","schema":{"openAPIV3Schema":{"type":"object","properties":{"host":{"type":"string"},"port":{"type":"integer"}}}}}]}}`,
-			vip.ClusterClass{Variables: map[string]string{"vip": "string", "endpoint": "object", "endpoint.host": "string", "endpoint.port": "integer"}},
+				{"name":"endpoint","schema":{"openAPIV3Schema":{"type":"object",
+					"properties":{"host":{"type":"string"},"port":{"type":"integer"}}}}}]}}`,
+			vip.ClusterClass{Variables: map[string]string{
+				"vip": "string", "endpoint": "object", "endpoint.host": "string", "endpoint.port": "integer",
+			}},
 		},
 		"if an extension declares variables, should find them in the status": {
-			`{"status":{"variables":[{"name":"vip","definitions":[{"from":"x","schema":{"openAPIV3Schema":{"type":"string"}}}]}]}}`,
+			`{"status":{"variables":[{"name":"vip","definitions":[{"from":"x",` +
+				`"schema":{"openAPIV3Schema":{"type":"string"}}}]}]}}`,
 			vip.ClusterClass{Variables: map[string]string{"vip": "string"}},
 		},
 	}
@@ -70,25 +78,41 @@ func TestTopologyReconciled(t *testing.T) {
 		reason   string
 		rendered bool
 	}{
-		"if it succeeded, should be rendered":                         {metav1.ConditionTrue, "ReconcileSucceeded", true},
-		"if it failed, should not be rendered":                        {metav1.ConditionFalse, "ReconcileFailed", false},
-		"if a hook blocks the creation, should not be rendered":       {metav1.ConditionFalse, "LifecycleHookBlocking", false},
-		"if creation waits for a hook, should not be rendered":        {metav1.ConditionFalse, "ClusterCreating", false},
-		"if the class is not reconciled, should not be rendered":      {metav1.ConditionFalse, "ClusterClassNotReconciled", false},
-		"if workers are created later, should be rendered (1.10)":     {metav1.ConditionFalse, "MachineDeploymentsCreatePending", true},
-		"if workers are created or upgraded later, should be (1.14)":  {metav1.ConditionFalse, "ClusterUpgrading", true},
+		"if it succeeded, should be rendered": {
+			metav1.ConditionTrue, "ReconcileSucceeded", true,
+		},
+		"if it failed, should not be rendered": {
+			metav1.ConditionFalse, "ReconcileFailed", false,
+		},
+		"if a hook blocks the creation, should not be rendered": {
+			metav1.ConditionFalse, "LifecycleHookBlocking", false,
+		},
+		"if creation waits for a hook, should not be rendered": {
+			metav1.ConditionFalse, "ClusterCreating", false,
+		},
+		"if the class is not reconciled, should not be rendered": {
+			metav1.ConditionFalse, "ClusterClassNotReconciled", false,
+		},
+		"if workers are created later, should be rendered (1.10)": {
+			metav1.ConditionFalse, "MachineDeploymentsCreatePending", true,
+		},
+		"if workers are created or upgraded later, should be (1.14)": {
+			metav1.ConditionFalse, "ClusterUpgrading", true,
+		},
 		"if the reason is one of a version to come, should not count": {metav1.ConditionFalse, "SomethingNew", false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			view := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
 				c.Status.Conditions = []metav1.Condition{{
-					Type: names.TopologyReconciled, Status: tt.status, Reason: tt.reason, ObservedGeneration: 7, Message: strings.Repeat("long ", 100),
+					Type: names.TopologyReconciled, Status: tt.status, Reason: tt.reason, ObservedGeneration: 7,
+					Message: strings.Repeat("long ", 100),
 				}}
 			}))
 			_, err := capi.Trim(view)
 			require.NoError(t, err)
-			assert.Equal(t, vip.Topology{Observed: 7, Rendered: tt.rendered, Reason: tt.reason}, view.Snapshot().Topology)
+			assert.Equal(t, vip.Topology{Observed: 7, Rendered: tt.rendered, Reason: tt.reason},
+				view.Snapshot().Topology)
 			assert.Empty(t, view.Status.Conditions[0].Message, "messages do not stay in the cache")
 		})
 	}

@@ -47,16 +47,19 @@ func TestTrim(t *testing.T) {
 		assert.Nil(t, got.ManagedFields)
 		assert.Equal(t, map[string]string{names.WatchFilter: "blue"}, got.Labels)
 		assert.Equal(t, map[string]string{
-			names.Annotation(names.RoleIngress): "10.0.0.20", names.Annotation("storage"): "10.0.0.30", names.TopologyGate: "3:9345", names.Priority: "9",
+			names.Annotation(names.RoleIngress): "10.0.0.20", names.Annotation("storage"): "10.0.0.30",
+			names.TopologyGate: "3:9345", names.Priority: "9",
 		}, got.Annotations)
-		assert.Equal(t, []string{names.ClusterFinalizer, names.ReleaseFinalizer}, got.Finalizers, "their order is part of a patch")
+		assert.Equal(t, []string{names.ClusterFinalizer, names.ReleaseFinalizer}, got.Finalizers,
+			"their order is part of a patch")
 	})
 	t.Run("if it is a v1beta1 Cluster, should keep the conditions in status.v1beta2 alone", func(t *testing.T) {
 		got := trimmed(t, decode[capi.Cluster](t, realV1Beta1()))
 		assert.Equal(t, ours, typesOf(got.Status.V1Beta2.Conditions))
 		assert.Nil(t, got.Status.Conditions)
 	})
-	t.Run("if a variable is large, should keep of an object what may be a host or a port, and of anything else nothing", func(t *testing.T) {
+	t.Run("if a variable is large, should keep of an object what may be a host or a port, "+
+		"and of anything else nothing", func(t *testing.T) {
 		large := strings.Repeat("x", 600)
 		var many strings.Builder
 		for i := range 20 {
@@ -64,7 +67,8 @@ func TestTrim(t *testing.T) {
 		}
 		view := &capi.Cluster{}
 		require.NoError(t, json.Unmarshal([]byte(`{"spec":{"topology":{"variables":[
-			{"name":"net","value":{"vip":"10.0.0.10","port":6443,"deep":{"host":""},"list":["`+large+`"],"text":"`+large+`"}},
+			{"name":"net","value":{"vip":"10.0.0.10","port":6443,"deep":{"host":""},
+				"list":["`+large+`"],"text":"`+large+`"}},
 			{"name":"text","value":"`+large+`"},
 			{"name":"many","value":{`+many.String()+`"vip":"10.0.0.10"}},
 			{"name":"small","value":["10.0.0.10"]}]}}}`), view))
@@ -73,7 +77,8 @@ func TestTrim(t *testing.T) {
 			got = append(got, variable.Name+" "+string(variable.Value))
 		}
 		assert.Equal(t, []string{
-			`net {"deep":{"host":""},"list":"something large","port":6443,"text":"something large","vip":"10.0.0.10"}`, "text ", "many ", `small ["10.0.0.10"]`,
+			`net {"deep":{"host":""},"list":"something large","port":6443,"text":"something large","vip":"10.0.0.10"}`,
+			"text ", "many ", `small ["10.0.0.10"]`,
 		}, got)
 	})
 	t.Run("if it is paused and moved, should keep that", func(t *testing.T) {
@@ -87,7 +92,9 @@ func TestTrim(t *testing.T) {
 		assert.Nil(t, trimmed(t, view).Annotations)
 	})
 	t.Run("if all annotations are foreign, should leave an empty map", func(t *testing.T) {
-		view := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) { c.Annotations = map[string]string{"a/b": "c"} }))
+		view := decode[capi.Cluster](t, with(realV1Beta2(), func(c *corev1beta2.Cluster) {
+			c.Annotations = map[string]string{"a/b": "c"}
+		}))
 		assert.NotNil(t, trimmed(t, view).Annotations)
 		assert.Empty(t, view.Annotations)
 	})
@@ -102,7 +109,9 @@ func TestTrim(t *testing.T) {
 		assert.Equal(t, "10.0.0.10", got.Spec.Address)
 	})
 	t.Run("if it is a pool, should drop what others noted on it", func(t *testing.T) {
-		got := trimmed(t, pool(map[string]string{names.Role: "ingress", "a": "b"}, map[string]string{names.Priority: "1", "c/d": "e"}))
+		got := trimmed(t, pool(map[string]string{names.Role: "ingress", "a": "b"}, map[string]string{
+			names.Priority: "1", "c/d": "e",
+		}))
 		assert.Equal(t, map[string]string{names.Role: "ingress"}, got.Labels)
 		assert.Equal(t, map[string]string{names.Priority: "1"}, got.Annotations)
 	})

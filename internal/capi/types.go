@@ -358,8 +358,8 @@ type API struct {
 	// Pools is the group and version of the pools of the in-cluster IPAM provider.
 	Pools schema.GroupVersion
 
-	// OtherPools are the pool kinds of other IPAM providers that are in use besides. Of their objects the allocator knows
-	// the metadata only: Cluster API's contract says nothing about the rest of a pool.
+	// OtherPools are the pool kinds of other IPAM providers that are in use besides. Of their objects the allocator
+	// knows the metadata only: Cluster API's contract says nothing about the rest of a pool.
 	OtherPools []Resource
 
 	// DNS is the kind that DNS records are kept in; nil if none are kept.
@@ -417,7 +417,9 @@ func (a API) AllPools() []Resource {
 
 // Views returns the resources whose objects are decoded into views: all but the pools of other providers.
 func (a API) Views() []Resource {
-	views := []Resource{a.Clusters(), a.ClusterClasses(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools()}
+	views := []Resource{
+		a.Clusters(), a.ClusterClasses(), a.Claims(), a.Addresses(), a.NamespacedPools(), a.GlobalPools(),
+	}
 	if a.DNS != nil {
 		views = append(views, *a.DNS)
 	}

@@ -22,7 +22,9 @@ const (
 
 // Serving returns a certificate for servers of these names and addresses, signed by an authority, or by itself if that
 // is nil.
-func Serving(now time.Time, lifetime time.Duration, commonName string, hosts []string, by *tls.Certificate) (*tls.Certificate, error) {
+func Serving(
+	now time.Time, lifetime time.Duration, commonName string, hosts []string, by *tls.Certificate,
+) (*tls.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: commonName},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -49,7 +51,9 @@ func authority(now time.Time, lifetime time.Duration, commonName string) (*tls.C
 }
 
 // issue completes a template and signs it, with a key of its own.
-func issue(now time.Time, lifetime time.Duration, template *x509.Certificate, by *tls.Certificate) (*tls.Certificate, error) {
+func issue(
+	now time.Time, lifetime time.Duration, template *x509.Certificate, by *tls.Certificate,
+) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generate the key: %w", err)

@@ -60,7 +60,9 @@ func Renew(data map[string][]byte, commonName string, hosts []string, now time.T
 	if err != nil {
 		authorities = nil
 	}
-	kept := slices.DeleteFunc(slices.Clone(authorities), func(a *tls.Certificate) bool { return !now.Before(a.Leaf.NotAfter) })
+	kept := slices.DeleteFunc(slices.Clone(authorities), func(a *tls.Certificate) bool {
+		return !now.Before(a.Leaf.NotAfter)
+	})
 	changed := err != nil || len(kept) != len(authorities)
 	if len(kept) == 0 || now.After(kept[len(kept)-1].Leaf.NotAfter.Add(-authorityRenewal)) {
 		added, err := authority(now, authorityLifetime, commonName+"-ca")
@@ -155,7 +157,9 @@ func parseAuthorities(data map[string][]byte) ([]*tls.Certificate, error) {
 		if !key.PublicKey.Equal(certificate.PublicKey) {
 			return nil, errKeysMismatch
 		}
-		authorities = append(authorities, &tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key, Leaf: certificate})
+		authorities = append(authorities, &tls.Certificate{
+			Certificate: [][]byte{certificate.Raw}, PrivateKey: key, Leaf: certificate,
+		})
 	}
 	return authorities, nil
 }

@@ -85,21 +85,43 @@ func TestRenew(t *testing.T) {
 		data        map[string][]byte
 		keepsBundle bool
 	}{
-		"if the certificate is missing, should make one with the same authority":            {with(certificate.CertificateKey, nil), true},
-		"if the certificate cannot be read, should make one":                                {with(certificate.CertificateKey, []byte("x")), true},
-		"if the key does not belong to the certificate, should make both":                   {with(certificate.PrivateKeyKey, other[certificate.PrivateKeyKey]), true},
-		"if the authority's key is missing, should make an authority":                       {with(certificate.AuthorityKeysKey, nil), false},
-		"if the authority's key is another's, should make an authority":                     {with(certificate.AuthorityKeysKey, other[certificate.AuthorityKeysKey]), false},
-		"if the authority cannot be read, should make one":                                  {with(certificate.BundleKey, []byte("x")), false},
-		"if the authority is missing, should make one":                                      {with(certificate.BundleKey, nil), false},
-		"if authority and key are another's, should keep them and make a certificate anew":  {map[string][]byte{certificate.BundleKey: fresh[certificate.BundleKey], certificate.AuthorityKeysKey: fresh[certificate.AuthorityKeysKey], certificate.CertificateKey: other[certificate.CertificateKey], certificate.PrivateKeyKey: other[certificate.PrivateKeyKey]}, true},
-		"if there is something else in it that nobody asked for, should not carry it along": {with("unknown", []byte("x")), true},
+		"if the certificate is missing, should make one with the same authority": {
+			with(certificate.CertificateKey, nil), true,
+		},
+		"if the certificate cannot be read, should make one": {
+			with(certificate.CertificateKey, []byte("x")), true,
+		},
+		"if the key does not belong to the certificate, should make both": {
+			with(certificate.PrivateKeyKey, other[certificate.PrivateKeyKey]), true,
+		},
+		"if the authority's key is missing, should make an authority": {
+			with(certificate.AuthorityKeysKey, nil), false,
+		},
+		"if the authority's key is another's, should make an authority": {
+			with(certificate.AuthorityKeysKey, other[certificate.AuthorityKeysKey]), false,
+		},
+		"if the authority cannot be read, should make one": {
+			with(certificate.BundleKey, []byte("x")), false,
+		},
+		"if the authority is missing, should make one": {
+			with(certificate.BundleKey, nil), false,
+		},
+		"if authority and key are another's, should keep them and make a certificate anew": {
+			map[string][]byte{certificate.BundleKey: fresh[certificate.BundleKey],
+				certificate.AuthorityKeysKey: fresh[certificate.AuthorityKeysKey],
+				certificate.CertificateKey:   other[certificate.CertificateKey],
+				certificate.PrivateKeyKey:    other[certificate.PrivateKeyKey]}, true,
+		},
+		"if there is something else in it that nobody asked for, should not carry it along": {
+			with("unknown", []byte("x")), true,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			renewed, _ := renew(t, test.data, start.Add(time.Hour))
 			verify(t, renewed, renewed, start.Add(time.Hour))
-			require.Equal(t, test.keepsBundle, bytes.Equal(fresh[certificate.BundleKey], renewed[certificate.BundleKey]))
+			require.Equal(t, test.keepsBundle,
+				bytes.Equal(fresh[certificate.BundleKey], renewed[certificate.BundleKey]))
 			require.Len(t, renewed, 4)
 		})
 	}
@@ -120,7 +142,9 @@ func TestHandshake(t *testing.T) {
 	data, _ := renew(t, nil, now)
 	pair, err := certificate.Pair(data)
 	require.NoError(t, err)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair}})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair},
+	})
 	require.NoError(t, err)
 	defer listener.Close()
 	go func() {
@@ -132,7 +156,9 @@ func TestHandshake(t *testing.T) {
 	}()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(data[certificate.BundleKey])
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: hosts[0]}}
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: hosts[0],
+	}}
 	connection, err := dialer.DialContext(t.Context(), "tcp", listener.Addr().String())
 	require.NoError(t, err)
 	defer connection.Close()

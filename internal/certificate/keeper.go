@@ -89,7 +89,8 @@ func (s *Keeper) Keep(ctx context.Context, period time.Duration) {
 			}
 		}
 		if text != said && text != "" {
-			s.logger.Warn("the certificate of the "+s.of+" cannot be had, trying again", slog.String(names.ErrorKey, text))
+			s.logger.Warn("the certificate of the "+s.of+" cannot be had, trying again",
+				slog.String(names.ErrorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(pause)
@@ -125,7 +126,8 @@ func (s *Keeper) Refresh(ctx context.Context) error {
 	case s.changed <- struct{}{}:
 	default:
 	}
-	s.logger.Info("a certificate of the "+s.of+" is in use", slog.Time("until", pair.Leaf.NotAfter), slog.String("serial", pair.Leaf.SerialNumber.Text(16)))
+	s.logger.Info("a certificate of the "+s.of+" is in use", slog.Time("until", pair.Leaf.NotAfter),
+		slog.String("serial", pair.Leaf.SerialNumber.Text(16)))
 	return nil
 }
 

@@ -32,7 +32,9 @@ func TestKeeperFromDirectory(t *testing.T) {
 	require.Equal(t, first[certificate.BundleKey], serving.Bundle())
 	<-serving.Changed()
 
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving.Get})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: serving.Get,
+	})
 	require.NoError(t, err)
 	defer listener.Close()
 	go func() {
@@ -49,7 +51,8 @@ func TestKeeperFromDirectory(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, certificate.CertificateKey), []byte("half a file"), 0o600))
 	require.Error(t, serving.Refresh(t.Context()))
-	require.NoError(t, certificatetest.Connect(t, address, first[certificate.BundleKey]), "the last good one stays in use")
+	require.NoError(t, certificatetest.Connect(t, address, first[certificate.BundleKey]),
+		"the last good one stays in use")
 
 	certificatetest.Write(t, dir, second)
 	require.NoError(t, serving.Refresh(t.Context()))

@@ -166,20 +166,26 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 		mapper.AddSpecific(resource.GroupVersionKind, plural, plural, scope)
 		namespaces[resource.GroupVersionKind] = cfg.namespaceOf(resource)
 	}
-	clients, err := client.NewSharedClientFactory(cfg.REST, &client.SharedClientFactoryOptions{Mapper: mapper, Scheme: cfg.API.Scheme()})
+	clients, err := client.NewSharedClientFactory(cfg.REST, &client.SharedClientFactoryOptions{
+		Mapper: mapper, Scheme: cfg.API.Scheme(),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make API clients: %w", err)
 	}
 	caches := lassocache.NewSharedCachedFactory(clients, &lassocache.SharedCacheFactoryOptions{
 		KindNamespace: namespaces,
-		KindResync:    map[schema.GroupVersionKind]time.Duration{cfg.API.Clusters().GroupVersionKind: cfg.ReconcilePeriod},
+		KindResync: map[schema.GroupVersionKind]time.Duration{
+			cfg.API.Clusters().GroupVersionKind: cfg.ReconcilePeriod,
+		},
 	})
 	return lassocontroller.NewSharedControllerFactory(caches, nil), nil
 }
 
 // newInformers returns the caches of all kinds, trimmed and not started. Pools of other providers are watched as
 // metadata, beside the framework's caches.
-func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer) (state.Informers, error) {
+func newInformers(
+	cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer,
+) (state.Informers, error) {
 	informers := state.Informers{Clusters: clusters, ClusterVersion: cfg.API.Cluster.String()}
 	view := func(resource capi.Resource) (cache.SharedIndexInformer, error) {
 		return factory.SharedCacheFactory().ForKind(resource.GroupVersionKind)
@@ -221,7 +227,9 @@ func newInformers(cfg Config, factory lassocontroller.SharedControllerFactory, c
 		}
 		informers.Pools = append(informers.Pools, state.Pools{Resource: resource, SharedIndexInformer: informer})
 	}
-	for _, informer := range []cache.SharedIndexInformer{informers.Clusters, informers.ClusterClasses, informers.Claims, informers.Addresses} {
+	for _, informer := range []cache.SharedIndexInformer{
+		informers.Clusters, informers.ClusterClasses, informers.Claims, informers.Addresses,
+	} {
 		if err := informer.SetTransform(capi.Trim); err != nil {
 			return informers, fmt.Errorf("trim the caches: %w", err)
 		}
@@ -239,7 +247,9 @@ func metadataInformers(cfg Config) (func(capi.Resource) (cache.SharedIndexInform
 	}
 	return func(resource capi.Resource) (cache.SharedIndexInformer, error) {
 		gvr := resource.GroupVersion().WithResource(resource.Plural)
-		return metadatainformer.NewFilteredMetadataInformer(clients, gvr, cfg.namespaceOf(resource), 0, cache.Indexers{}, nil).Informer(), nil
+		namespace := cfg.namespaceOf(resource)
+		informer := metadatainformer.NewFilteredMetadataInformer(clients, gvr, namespace, 0, cache.Indexers{}, nil)
+		return informer.Informer(), nil
 	}, nil
 }
 
@@ -259,6 +269,7 @@ func startOtherPools(ctx context.Context, api capi.API, informers state.Informer
 
 func clientsOf(clients client.SharedClientFactory) func(capi.Resource) *client.Client {
 	return func(resource capi.Resource) *client.Client {
-		return clients.ForResourceKind(resource.GroupVersion().WithResource(resource.Plural), resource.Kind, resource.Namespaced)
+		gvr := resource.GroupVersion().WithResource(resource.Plural)
+		return clients.ForResourceKind(gvr, resource.Kind, resource.Namespaced)
 	}
 }

@@ -49,7 +49,9 @@ func keysIn(namespace string, n int) []types.NamespacedName {
 
 func TestFair(t *testing.T) {
 	for _, workers := range []int{2, 3, 10} {
-		t.Run(fmt.Sprintf("if one namespace has a long queue, should begin another's at once with %d workers", workers), func(t *testing.T) {
+		t.Run(fmt.Sprintf(
+			"if one namespace has a long queue, should begin another's at once with %d workers", workers,
+		), func(t *testing.T) {
 			q := &fairQueue{fair: newFair(workers), workers: workers, keys: keysIn("storm", 1000)}
 			q.fill()
 			require.Less(t, len(q.busy), workers, "one is kept free")
@@ -59,9 +61,12 @@ func TestFair(t *testing.T) {
 		})
 	}
 	for _, workers := range []int{1, 2, 10} {
-		t.Run(fmt.Sprintf("if all is done, should have handled each key once in its order with %d workers", workers), func(t *testing.T) {
+		t.Run(fmt.Sprintf(
+			"if all is done, should have handled each key once in its order with %d workers", workers,
+		), func(t *testing.T) {
 			storm := keysIn("storm", 100)
-			q := &fairQueue{fair: newFair(workers), workers: workers, keys: append(storm[:100:100], storm...)} // each comes twice
+			// Each comes twice.
+			q := &fairQueue{fair: newFair(workers), workers: workers, keys: append(storm[:100:100], storm...)}
 			handled := q.fill()
 			for len(q.busy) > 0 {
 				q.end()

@@ -51,16 +51,22 @@ type handler struct {
 	inFlight sync.WaitGroup
 }
 
-func newHandler(ctx context.Context, cfg Config, store *state.Store, writer *apply.Writer, enqueue func(string, string, time.Duration)) *handler {
+func newHandler(
+	ctx context.Context, cfg Config, store *state.Store, writer *apply.Writer,
+	enqueue func(string, string, time.Duration),
+) *handler {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m := newMemory()
 	h := &handler{
 		cfg: cfg, store: store, writer: writer, enqueue: enqueue, fair: newFair(cfg.Workers), work: work, stop: stop,
 		memory: m, waiters: waiters{m}, pace: pace{m, cfg.RetryInterval}, refused: refusals{m, cfg.RetryInterval},
 		unusable: unusable{m}, report: newReporter(m, cfg),
-		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](outdatedRetry, max(cfg.RetryInterval, outdatedRetry)),
+		outdated: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](
+			outdatedRetry, max(cfg.RetryInterval, outdatedRetry),
+		),
 	}
-	h.probes = newProbes(m, cfg, probe.New(ctx, cfg.ProbeTimeout, probe.Limit), func(c types.NamespacedName) { enqueue(c.Namespace, c.Name, 0) })
+	wake := func(c types.NamespacedName) { enqueue(c.Namespace, c.Name, 0) }
+	h.probes = newProbes(m, cfg, probe.New(ctx, cfg.ProbeTimeout, probe.Limit), wake)
 	return h
 }
 
@@ -156,7 +162,10 @@ func (h *handler) reconcile(key types.NamespacedName, object *capi.Cluster) (err
 
 // remembered returns what this process remembers of a Cluster, as a decision wants it.
 func (h *handler) remembered(key types.NamespacedName, now time.Time) vip.Memory {
-	return vip.Memory{Crowd: h.waiters.crowd(key), Refused: h.refused.said(key, now), Unusable: h.unusable.addresses(key), Probed: h.probes.known(key)}
+	return vip.Memory{
+		Crowd: h.waiters.crowd(key), Refused: h.refused.said(key, now), Unusable: h.unusable.addresses(key),
+		Probed: h.probes.known(key),
+	}
 }
 
 // mayBeDone reports whether a write may have been carried out although its answer is missing.
@@ -215,7 +224,8 @@ func refused(err error) []vip.Warning {
 func remedy(err error) string {
 	switch {
 	case capi.IsTooLarge(err):
-		return "; the Cluster is as large as can be stored: remove what it does not need, such as large variables or annotations"
+		return "; the Cluster is as large as can be stored: remove what it does not need, " +
+			"such as large variables or annotations"
 	case capi.IsFull(err):
 		return "; remove annotations that the Cluster does not need"
 	}

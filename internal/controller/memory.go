@@ -21,9 +21,6 @@ type memory struct {
 	// someone else holds it, by address.
 	underway  int
 	conflicts map[string]map[types.NamespacedName]struct{}
-
-	// idle are the Clusters that had all they need, as they were then.
-	idle map[types.NamespacedName]idleState
 }
 
 // idleState is the state in which nothing was to be done for a Cluster: its object, and the version of all else.
@@ -47,12 +44,13 @@ type recollection struct {
 	// asked is when this process created its claims, by name, and warned what was last warned of; see reporter.
 	asked  map[string]time.Time
 	warned *string
+	// idle is the state in which nothing was to be done for it.
+	idle idleState
 }
 
 func newMemory() *memory {
 	return &memory{
 		records: map[types.NamespacedName]*recollection{}, conflicts: map[string]map[types.NamespacedName]struct{}{},
-		idle: map[types.NamespacedName]idleState{},
 	}
 }
 
@@ -73,27 +71,28 @@ func (m *memory) of(cluster types.NamespacedName, use func(*recollection)) {
 	}
 }
 
-func (r *recollection) empty() bool {
-	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil && len(r.asked) == 0 && r.warned == nil
+func (r *recollection) empty() bool { return r.calm() && r.warned == nil && r.idle == idleState{} }
+
+// calm reports whether nothing is remembered that is forgotten as time goes by, or that a decision rests on.
+func (r *recollection) calm() bool {
+	return r.run == nil && len(r.refused) == 0 && len(r.unusable) == 0 && len(r.probed) == 0 && r.wait == nil &&
+		len(r.asked) == 0
 }
 
 // noteIdle notes that nothing was to be done for a Cluster in a state. That says nothing of the next time if something
-// is remembered of the Cluster, which is forgotten as time goes by.
+// is remembered of the Cluster that time changes.
 func (m *memory) noteIdle(cluster types.NamespacedName, state idleState) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, known := m.records[cluster]; !known {
-		m.idle[cluster] = state
-	}
+	m.of(cluster, func(r *recollection) {
+		if r.calm() {
+			r.idle = state
+		}
+	})
 }
 
 // isIdle reports whether nothing was to be done for a Cluster in this very state, so that nothing is now.
-func (m *memory) isIdle(cluster types.NamespacedName, state idleState) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	last, noted := m.idle[cluster]
-	_, known := m.records[cluster]
-	return noted && !known && last == state
+func (m *memory) isIdle(cluster types.NamespacedName, state idleState) (idle bool) {
+	m.of(cluster, func(r *recollection) { idle = state.cluster != nil && r.idle == state && r.calm() })
+	return idle
 }
 
 // forget drops what is remembered of a Cluster that is gone.
@@ -101,6 +100,5 @@ func (m *memory) forget(cluster types.NamespacedName) {
 	m.of(cluster, func(r *recollection) {
 		m.stopWaiting(cluster, r)
 		*r = recollection{}
-		delete(m.idle, cluster)
 	})
 }

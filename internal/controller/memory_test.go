@@ -23,6 +23,7 @@ func TestMemory(t *testing.T) {
 		"wait":     {wait: &waiting{}},
 		"asked":    {asked: map[string]time.Time{"": {}}},
 		"warned":   {warned: &text},
+		"idle":     {idle: idleState{version: 1}},
 	}
 	for i := range reflect.TypeFor[recollection]().NumField() {
 		name := reflect.TypeFor[recollection]().Field(i).Name
@@ -37,15 +38,12 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	m := newMemory()
-	m.noteIdle(key("a"), idleState{version: 1})
-	m.forget(key("a"))
-	assert.Empty(t, m.idle, "nor does that it had all it needs")
 	m.of(key("a"), func(*recollection) {})
 	assert.Empty(t, m.records, "nothing is remembered of whom there is nothing to remember of")
 }
 
-// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time may
-// change.
+// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time
+// may change.
 func TestIdle(t *testing.T) {
 	cluster := &capi.Cluster{}
 	state := idleState{cluster, 7}
@@ -55,10 +53,15 @@ func TestIdle(t *testing.T) {
 	assert.True(t, m.isIdle(key("a"), state))
 	assert.False(t, m.isIdle(key("b"), state))
 	assert.False(t, m.isIdle(key("a"), idleState{cluster, 8}), "something else has changed")
-	assert.False(t, m.isIdle(key("a"), idleState{&capi.Cluster{}, 7}), "the Cluster has changed, and nobody has told of it yet")
+	assert.False(t, m.isIdle(key("a"), idleState{&capi.Cluster{}, 7}),
+		"the Cluster has changed, and nobody has told of it yet")
 	m.of(key("a"), func(r *recollection) { r.run = &run{} })
 	assert.False(t, m.isIdle(key("a"), state), "it was written to")
 	m.noteIdle(key("a"), idleState{cluster, 8})
 	m.of(key("a"), func(r *recollection) { r.run = nil })
 	assert.False(t, m.isIdle(key("a"), idleState{cluster, 8}), "it was remembered when that was said")
+	m.noteIdle(key("a"), idleState{cluster, 8})
+	text := ""
+	m.of(key("a"), func(r *recollection) { r.warned = &text })
+	assert.True(t, m.isIdle(key("a"), idleState{cluster, 8}), "what was warned of changes nothing")
 }

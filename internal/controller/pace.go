@@ -77,7 +77,8 @@ func (r *run) wait(keys []vip.Key, now time.Time, every time.Duration) time.Dura
 	}
 	if r.warning == nil {
 		r.warning = &vip.Warning{Reason: names.EventWritesContested, Message: fmt.Sprintf(
-			"something keeps undoing what is written: %d writes in a row, from now on one in %s; look for who else changes it in the Cluster's managedFields",
+			"something keeps undoing what is written: %d writes in a row, from now on one in %s; "+
+				"look for who else changes it in the Cluster's managedFields",
 			often, every)}
 	}
 	return time.Duration(missing * float64(every))
@@ -103,11 +104,15 @@ func (r *run) missing(keys []vip.Key, now time.Time) float64 {
 func (p pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.Warning, now time.Time) {
 	p.of(cluster, func(known *recollection) {
 		if known.run == nil {
-			known.run = &run{limiter: rate.NewLimiter(rate.Every(p.every), writesInARow), same: map[vip.Key]*rate.Limiter{}}
+			known.run = &run{
+				limiter: rate.NewLimiter(rate.Every(p.every), writesInARow), same: map[vip.Key]*rate.Limiter{},
+			}
 		}
 		r := known.run
 		r.limiter.AllowN(now, 1)
-		maps.DeleteFunc(r.same, func(_ vip.Key, limiter *rate.Limiter) bool { return limiter.TokensAt(now) >= sameInARow })
+		maps.DeleteFunc(r.same, func(_ vip.Key, limiter *rate.Limiter) bool {
+			return limiter.TokensAt(now) >= sameInARow
+		})
 		for _, key := range keys {
 			if r.same[key] == nil {
 				r.same[key] = rate.NewLimiter(rate.Every(p.every), sameInARow)

@@ -14,7 +14,8 @@ import (
 
 func TestPace(t *testing.T) {
 	const every = 10 * time.Second
-	key, other := types.NamespacedName{Namespace: "ns", Name: "fought-over"}, types.NamespacedName{Namespace: "ns", Name: "other"}
+	key, other := types.NamespacedName{Namespace: "ns", Name: "fought-over"},
+		types.NamespacedName{Namespace: "ns", Name: "other"}
 	begin := time.Unix(1e9, 0)
 	exhausted := func(refused ...vip.Warning) pace {
 		p := pace{newMemory(), every}

@@ -69,8 +69,9 @@ func (p *probes) ask(cluster types.NamespacedName, wanted []vip.Probe) {
 			p.prober.Ask(cluster.Namespace, want.Address, want.Ports, func(result probe.Result, why string) {
 				p.cfg.Metrics.Probed(string(result))
 				if p.answer(cluster, want, result, why) {
-					p.cfg.Logger.Info("probed an address", clusterAttr(cluster), slog.String("address", want.Address.String()),
-						slog.String("pool", want.Pool.String()), slog.String("result", string(result)), slog.String("why", why))
+					p.cfg.Logger.Info("probed an address", clusterAttr(cluster),
+						slog.String("address", want.Address.String()), slog.String("pool", want.Pool.String()),
+						slog.String("result", string(result)), slog.String("why", why))
 					p.wake(cluster)
 				}
 			})

@@ -36,7 +36,9 @@ func TestProbesAreRemembered(t *testing.T) {
 	addr, cluster, now := netip.MustParseAddr("10.0.0.10"), key("a"), time.Unix(1e9, 0)
 	registry := prometheus.NewRegistry()
 	network, woken := &told{}, 0
-	p := newProbes(newMemory(), Config{RetryInterval: retry, Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.NewMetrics(registry, "", "")},
+	p := newProbes(newMemory(), Config{
+		RetryInterval: retry, Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.NewMetrics(registry, "", ""),
+	},
 		network, func(woke types.NamespacedName) {
 			assert.Equal(t, cluster, woke)
 			woken++
@@ -52,7 +54,9 @@ func TestProbesAreRemembered(t *testing.T) {
 	assert.Equal(t, 1, woken)
 	assert.Equal(t, vip.Probed{Ports: []uint16{6443}}, p.known(cluster)[addr])
 
-	for _, pause := range []time.Duration{retry, 2 * retry, 4 * retry, 8 * retry, 16 * retry, longestProbePause, longestProbePause} {
+	for _, pause := range []time.Duration{
+		retry, 2 * retry, 4 * retry, 8 * retry, 16 * retry, longestProbePause, longestProbePause,
+	} {
 		now = now.Add(pause - time.Millisecond)
 		assert.False(t, p.known(cluster)[addr].Again, "%s", pause)
 		now = now.Add(time.Millisecond)
@@ -77,7 +81,9 @@ func TestProbesAreRemembered(t *testing.T) {
 func TestProbesAreForgotten(t *testing.T) {
 	addr, cluster := netip.MustParseAddr("10.0.0.10"), key("a")
 	network := &told{}
-	p := newProbes(newMemory(), Config{Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", "")},
+	p := newProbes(newMemory(), Config{
+		Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
+	},
 		network, func(types.NamespacedName) {})
 	ask := func(ports ...uint16) { p.ask(cluster, []vip.Probe{{Address: addr, Ports: ports}}) }
 
@@ -91,7 +97,9 @@ func TestProbesAreForgotten(t *testing.T) {
 
 	p.note(cluster, vip.Status{Slots: []vip.RoleStatus{{Slot: "ingress", Address: "10.0.0.10"}}})
 	assert.Len(t, p.known(cluster), 1, "a role has the address")
-	unusable{p.memory}.note(cluster, vip.Status{Slots: []vip.RoleStatus{{Slot: "ingress", Phase: vip.PhaseInUse, Address: addr.String()}}})
+	unusable{p.memory}.note(cluster, vip.Status{
+		Slots: []vip.RoleStatus{{Slot: "ingress", Phase: vip.PhaseInUse, Address: addr.String()}},
+	})
 	p.note(cluster, vip.Status{Slots: []vip.RoleStatus{{Slot: "ingress", Phase: vip.PhaseDeleting}}})
 	assert.Len(t, p.known(cluster), 1, "a role may get it again")
 	ask(22)

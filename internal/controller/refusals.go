@@ -48,7 +48,8 @@ func (r refusals) note(cluster types.NamespacedName, failed []apply.Failure, now
 func (r refusals) said(cluster types.NamespacedName, now time.Time) (said map[vip.Key]string) {
 	r.of(cluster, func(known *recollection) {
 		for action, refusal := range known.refused {
-			if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) { // over, or noted by a clock that was wrong
+			// Over, or noted by a clock that was wrong.
+			if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) {
 				delete(known.refused, action)
 				continue
 			}

@@ -18,9 +18,11 @@ import (
 
 func TestRefusals(t *testing.T) {
 	const lasts = 10 * time.Second
-	key, other := types.NamespacedName{Namespace: "ns", Name: "one"}, types.NamespacedName{Namespace: "ns", Name: "other"}
+	key, other := types.NamespacedName{Namespace: "ns", Name: "one"},
+		types.NamespacedName{Namespace: "ns", Name: "other"}
 	begin := time.Unix(1e9, 0)
-	quota := apierrors.NewForbidden(schema.GroupResource{Resource: "ipaddressclaims"}, "vip-ingress-one", errors.New("exceeded quota"))
+	quota := apierrors.NewForbidden(schema.GroupResource{Resource: "ipaddressclaims"}, "vip-ingress-one",
+		errors.New("exceeded quota"))
 	action := vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-one"}
 	noted := func(err error) refusals {
 		r := refusals{newMemory(), lasts}
@@ -29,10 +31,12 @@ func TestRefusals(t *testing.T) {
 	}
 	t.Run("if a write was refused, should remember what was said, of that Cluster and action", func(t *testing.T) {
 		r := noted(fmt.Errorf("create claim: %w", quota))
-		assert.Equal(t, map[vip.Key]string{action.Key(): "create claim: the API server answers (403 Forbidden)"}, r.said(key, begin))
+		assert.Equal(t, map[vip.Key]string{action.Key(): "create claim: the API server answers (403 Forbidden)"},
+			r.said(key, begin))
 		assert.Empty(t, r.said(other, begin))
 	})
-	t.Run("if the finalizer was refused with a value, should remember the value, and the finalizer if it was alone", func(t *testing.T) {
+	t.Run("if the finalizer was refused with a value, should remember the value, "+
+		"and the finalizer if it was alone", func(t *testing.T) {
 		value, finalizer := vip.SetAnnotation{Role: names.RoleIngress, Value: "10.0.0.20"}, vip.AddFinalizer{}
 		r := refusals{newMemory(), lasts}
 		r.note(key, []apply.Failure{{Actions: []vip.Action{finalizer, value}, Err: quota}}, begin)

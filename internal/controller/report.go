@@ -33,9 +33,12 @@ func newReporter(m *memory, cfg Config) *reporter {
 }
 
 // done reports the actions of a plan that were carried out and, if they were written, the conditions that changed.
-func (r *reporter) done(key types.NamespacedName, snapshot *vip.Snapshot, plan vip.Plan, done []vip.Action, status bool) {
+func (r *reporter) done(
+	key types.NamespacedName, snapshot *vip.Snapshot, plan vip.Plan, done []vip.Action, status bool,
+) {
 	for _, action := range done {
-		r.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, action.String(), append(attrsOf(action), clusterAttr(key))...)
+		r.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, action.String(),
+			append(attrsOf(action), clusterAttr(key))...)
 		if event, ok := telemetry.EventFor(action); ok {
 			r.event(&snapshot.Cluster, event)
 		}
@@ -75,7 +78,9 @@ func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings
 		if known = m.warned != nil; known {
 			last = *m.warned
 		}
-		m.warned = &text
+		if !known || last != text {
+			m.warned = &text
+		}
 	})
 	if text == last {
 		return
@@ -104,8 +109,9 @@ func (r *reporter) pool(object *capi.Pool, doubts []string, initial bool) {
 	if !ok {
 		return
 	}
-	r.cfg.Logger.Warn("labels or annotations of a pool are wrong, or probably misspelled", slog.String("pool", pool.Ref.String()),
-		slog.String("namespace", pool.Namespace), slog.Bool("closed", pool.Closed), slog.Any("problems", append(pool.Problems, doubts...)))
+	r.cfg.Logger.Warn("labels or annotations of a pool are wrong, or probably misspelled",
+		slog.String("pool", pool.Ref.String()), slog.String("namespace", pool.Namespace),
+		slog.Bool("closed", pool.Closed), slog.Any("problems", append(pool.Problems, doubts...)))
 	if !initial {
 		r.cfg.Events.Event(&corev1.ObjectReference{
 			APIVersion: object.GroupVersionKind().GroupVersion().String(), Kind: pool.Ref.Kind,
@@ -176,7 +182,9 @@ func (r *reporter) answered(cluster types.NamespacedName, claim string) (asked t
 func attrsOf(action vip.Action) []slog.Attr {
 	switch a := action.(type) {
 	case vip.CreateClaim:
-		return []slog.Attr{slog.String("claim", a.Name), slog.String("pool", a.Pool.String()), slog.String("role", a.Role)}
+		return []slog.Attr{
+			slog.String("claim", a.Name), slog.String("pool", a.Pool.String()), slog.String("role", a.Role),
+		}
 	case vip.AdoptClaim:
 		return claimAttrs(a.Claim)
 	case vip.RenewOwner:
@@ -186,20 +194,30 @@ func attrsOf(action vip.Action) []slog.Attr {
 	case vip.DeleteClaim:
 		return claimAttrs(a.Claim)
 	case vip.SetVariables:
-		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("role", a.Role)}
+		return []slog.Attr{
+			slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("role", a.Role),
+		}
 	case vip.SetEndpoint:
-		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Endpoint.Host)}
+		return []slog.Attr{
+			slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()),
+			slog.String("address", a.Endpoint.Host),
+		}
 	case vip.SetAnnotation:
 		if a.Claim == "" {
 			return []slog.Attr{slog.String("address", a.Value), slog.String("role", a.Role)}
 		}
-		return []slog.Attr{slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Value), slog.String("role", a.Role)}
+		return []slog.Attr{
+			slog.String("claim", a.Claim), slog.String("pool", a.Pool.String()), slog.String("address", a.Value),
+			slog.String("role", a.Role),
+		}
 	}
 	return nil
 }
 
 func claimAttrs(claim vip.Claim) []slog.Attr {
-	return []slog.Attr{slog.String("claim", claim.Name), slog.String("pool", claim.Pool.String()), slog.String("role", claim.Role)}
+	return []slog.Attr{
+		slog.String("claim", claim.Name), slog.String("pool", claim.Pool.String()), slog.String("role", claim.Role),
+	}
 }
 
 // failureOf maps an error to the bounded label of the failure metric.

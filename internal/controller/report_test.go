@@ -27,15 +27,31 @@ func TestFailureOf(t *testing.T) {
 		err  error
 		want telemetry.Failure
 	}{
-		"if RBAC denies, should be forbidden":                          {apierrors.NewForbidden(resource, "c", errors.New("no")), telemetry.FailureForbidden},
-		"if the token is not known, should be forbidden":               {apierrors.NewUnauthorized("no"), telemetry.FailureForbidden},
-		"if a webhook or schema refuses, should be invalid":            {apierrors.NewInvalid(schema.GroupKind{Kind: "Cluster"}, "c", nil), telemetry.FailureInvalid},
-		"if the API server is overloaded, should be unavailable":       {apierrors.NewTooManyRequests("later", 1), telemetry.FailureUnavailable},
-		"if nobody listens, should be unavailable":                     {&net.OpError{Op: "dial", Err: errors.New("refused")}, telemetry.FailureUnavailable},
-		"if time ran out, should be unavailable":                       {context.DeadlineExceeded, telemetry.FailureUnavailable},
-		"if the object would be too large for etcd, should be invalid": {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), telemetry.FailureInvalid},
-		"if the error is wrapped, should see through":                  {fmt.Errorf("write: %w", apierrors.NewServiceUnavailable("down")), telemetry.FailureUnavailable},
-		"if nothing is known of the error, should be counted still":    {errors.New("?"), telemetry.FailureOther},
+		"if RBAC denies, should be forbidden": {
+			apierrors.NewForbidden(resource, "c", errors.New("no")), telemetry.FailureForbidden,
+		},
+		"if the token is not known, should be forbidden": {
+			apierrors.NewUnauthorized("no"), telemetry.FailureForbidden,
+		},
+		"if a webhook or schema refuses, should be invalid": {
+			apierrors.NewInvalid(schema.GroupKind{Kind: "Cluster"}, "c", nil), telemetry.FailureInvalid,
+		},
+		"if the API server is overloaded, should be unavailable": {
+			apierrors.NewTooManyRequests("later", 1), telemetry.FailureUnavailable,
+		},
+		"if nobody listens, should be unavailable": {
+			&net.OpError{Op: "dial", Err: errors.New("refused")}, telemetry.FailureUnavailable,
+		},
+		"if time ran out, should be unavailable": {
+			context.DeadlineExceeded, telemetry.FailureUnavailable,
+		},
+		"if the object would be too large for etcd, should be invalid": {
+			apierrors.NewInternalError(errors.New("etcdserver: request is too large")), telemetry.FailureInvalid,
+		},
+		"if the error is wrapped, should see through": {
+			fmt.Errorf("write: %w", apierrors.NewServiceUnavailable("down")), telemetry.FailureUnavailable,
+		},
+		"if nothing is known of the error, should be counted still": {errors.New("?"), telemetry.FailureOther},
 	} {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, failureOf(test.err)) })
 	}
@@ -43,19 +59,35 @@ func TestFailureOf(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	kind := schema.GroupKind{Kind: "Cluster"}
-	full := apierrors.NewInvalid(kind, "c", field.ErrorList{field.TooLong(field.NewPath("metadata", "annotations"), "", 1)})
+	full := apierrors.NewInvalid(kind, "c", field.ErrorList{
+		field.TooLong(field.NewPath("metadata", "annotations"), "", 1),
+	})
 	for name, test := range map[string]struct {
 		err  error
 		want string
 	}{
-		"if nothing is wrong, should say nothing":                       {nil, ""},
-		"if the API server is in trouble, should say nothing":           {apierrors.NewServiceUnavailable("down"), ""},
-		"if the write came too late, should say nothing":                {fmt.Errorf("%w: %w", apply.ErrOutdated, apierrors.NewInvalid(kind, "c", nil)), ""},
-		"if a policy refuses, should say which":                         {apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "c", errors.New("ValidatingAdmissionPolicy 'fridays' denied request: no")), "'fridays' denied request"},
-		"if there are too many annotations, should say what to do":      {fmt.Errorf("set: %w", full), "remove annotations"},
-		"if the Cluster would be too large to be stored, should say so": {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), "large variables"},
-		"if it is too large for the API server's client, should say so": {apierrors.NewInternalError(errors.New("trying to send message larger than max (2 vs. 1)")), "large variables"},
-		"if another field is too long, should not speak of annotations": {apierrors.NewInvalid(kind, "c", field.ErrorList{field.TooLong(field.NewPath("spec"), "", 1)}), "spec"},
+		"if nothing is wrong, should say nothing":             {nil, ""},
+		"if the API server is in trouble, should say nothing": {apierrors.NewServiceUnavailable("down"), ""},
+		"if the write came too late, should say nothing": {
+			fmt.Errorf("%w: %w", apply.ErrOutdated, apierrors.NewInvalid(kind, "c", nil)), "",
+		},
+		"if a policy refuses, should say which": {
+			apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "c",
+				errors.New("ValidatingAdmissionPolicy 'fridays' denied request: no")), "'fridays' denied request",
+		},
+		"if there are too many annotations, should say what to do": {
+			fmt.Errorf("set: %w", full), "remove annotations",
+		},
+		"if the Cluster would be too large to be stored, should say so": {
+			apierrors.NewInternalError(errors.New("etcdserver: request is too large")), "large variables",
+		},
+		"if it is too large for the API server's client, should say so": {
+			apierrors.NewInternalError(errors.New("trying to send message larger than max (2 vs. 1)")),
+			"large variables",
+		},
+		"if another field is too long, should not speak of annotations": {
+			apierrors.NewInvalid(kind, "c", field.ErrorList{field.TooLong(field.NewPath("spec"), "", 1)}), "spec",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			warnings := refused(test.err)
@@ -66,7 +98,8 @@ func TestRefused(t *testing.T) {
 			require.Len(t, warnings, 1)
 			assert.Equal(t, names.EventWriteRefused, warnings[0].Reason)
 			assert.Contains(t, warnings[0].Message, test.want)
-			assert.Equal(t, test.want == "remove annotations", strings.Contains(warnings[0].Message, "remove annotations"))
+			assert.Equal(t, test.want == "remove annotations",
+				strings.Contains(warnings[0].Message, "remove annotations"))
 		})
 	}
 }

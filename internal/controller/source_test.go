@@ -5,25 +5,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 	"github.com/gorizond/capi-vip-allocator/internal/names"
-	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
 func TestOrphanedClaims(t *testing.T) {
-	informer := func(kind runtime.Object) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformer(&cache.ListWatch{}, kind, 0, cache.Indexers{})
-	}
-	store, err := state.NewStore(state.Informers{
-		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
-		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
-	})
-	require.NoError(t, err)
-	require.NoError(t, store.Clusters.GetStore().Add(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lives", UID: "1"}}))
+	store := storeOf(t)
+	require.NoError(t, store.Clusters.GetStore().Add(&capi.Cluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lives", UID: "1"},
+	}))
 	ownedBy := func(kind, name string, uid types.UID) func(*capi.Claim) {
 		return func(c *capi.Claim) { c.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: uid}} }
 	}
@@ -37,10 +29,14 @@ func TestOrphanedClaims(t *testing.T) {
 		"if nobody owns it, should count":                  {func(*capi.Claim) {}, 1},
 		"if something else owns it, should not count":      {ownedBy("Machine", "m", "3"), 0},
 		"if it is none of the allocator, should not count": {func(c *capi.Claim) { c.Labels = nil }, 0},
-		"if it is being deleted, should not count":         {func(c *capi.Claim) { c.DeletionTimestamp = &metav1.Time{} }, 0},
+		"if it is being deleted, should not count": {
+			func(c *capi.Claim) { c.DeletionTimestamp = &metav1.Time{} }, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "vip-cp-lives", Labels: map[string]string{names.Role: names.RoleControlPlane}}}
+			claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "ns", Name: "vip-cp-lives", Labels: map[string]string{names.Role: names.RoleControlPlane},
+			}}
 			test.change(claim)
 			require.NoError(t, store.Claims.GetStore().Replace([]any{claim}, ""))
 			require.Equal(t, test.want, (&source{store}).OrphanedClaims())

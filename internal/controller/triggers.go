@@ -157,7 +157,8 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 		t.store.ObserveServed(after.Spec.PoolRef.Snapshot(), after.Namespace, time.Now())
 	}
 	if before == nil || answered || before.OwnerUID() != after.OwnerUID() || before.Spec != after.Spec ||
-		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) || !maps.Equal(before.Labels, after.Labels) {
+		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) ||
+		!maps.Equal(before.Labels, after.Labels) {
 		t.wake(after.Cluster())
 	}
 }
@@ -231,7 +232,8 @@ func (t *triggers) wakeCarriers(pool *capi.Pool) {
 
 func configured(before, after *capi.Pool) bool {
 	return !maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations) ||
-		!equality.Semantic.DeepEqual(before.Spec, after.Spec) || (before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
+		!equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+		(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
 }
 
 func full(pool *capi.Pool) bool { return pool.Snapshot(time.Time{}).Capacity.Full() }

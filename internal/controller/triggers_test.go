@@ -24,7 +24,9 @@ import (
 // What changes who holds a DNS name wakes the Clusters whose names collide with it, and nobody else.
 func TestTriggersOfNames(t *testing.T) {
 	cluster := func(namespace, name string, change ...func(*capi.Cluster)) *capi.Cluster {
-		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Finalizers: []string{names.ClusterFinalizer}}}
+		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, Finalizers: []string{names.ClusterFinalizer},
+		}}
 		for _, f := range change {
 			f(c)
 		}
@@ -43,22 +45,38 @@ func TestTriggersOfNames(t *testing.T) {
 		event func(*triggers)
 		want  []string
 	}{
-		"if a Cluster gets a VIP":    {func(t *triggers) { t.cluster(cluster("a", "prod"), cluster("a", "prod", carries), false) }, []string{"b/prod"}},
-		"if a Cluster loses its VIP": {func(t *triggers) { t.cluster(cluster("a", "prod", carries), cluster("a", "prod"), false) }, []string{"b/prod"}},
+		"if a Cluster gets a VIP": {
+			func(t *triggers) { t.cluster(cluster("a", "prod"), cluster("a", "prod", carries), false) },
+			[]string{"b/prod"},
+		},
+		"if a Cluster loses its VIP": {
+			func(t *triggers) { t.cluster(cluster("a", "prod", carries), cluster("a", "prod"), false) },
+			[]string{"b/prod"},
+		},
 		"if Cluster API is done with a Cluster": {func(t *triggers) {
 			t.cluster(cluster("a", "prod", carries), cluster("a", "prod", carries, released), false)
 		}, []string{"b/prod"}},
-		"if a Cluster with a VIP is gone": {func(t *triggers) { t.cluster(cluster("a", "prod", carries), nil, false) }, []string{"b/prod"}},
+		"if a Cluster with a VIP is gone": {
+			func(t *triggers) { t.cluster(cluster("a", "prod", carries), nil, false) }, []string{"b/prod"},
+		},
 		"if anything else of a Cluster changes": {func(t *triggers) {
 			t.cluster(cluster("a", "prod", carries), cluster("a", "prod", carries, labelled), false)
 		}, nil},
-		"if records are written":            {func(t *triggers) { t.dns(nil, records("api.prod.d"), false) }, []string{"a/prod", "b/prod"}},
-		"if records change":                 {func(t *triggers) { t.dns(records("api.prod.d"), records("x.d"), false) }, []string{"a/prod", "b/prod"}},
-		"if records are gone":               {func(t *triggers) { t.dns(records("api.prod.d"), nil, false) }, []string{"a/prod", "b/prod"}},
+		"if records are written": {
+			func(t *triggers) { t.dns(nil, records("api.prod.d"), false) }, []string{"a/prod", "b/prod"},
+		},
+		"if records change": {
+			func(t *triggers) { t.dns(records("api.prod.d"), records("x.d"), false) }, []string{"a/prod", "b/prod"},
+		},
+		"if records are gone": {
+			func(t *triggers) { t.dns(records("api.prod.d"), nil, false) }, []string{"a/prod", "b/prod"},
+		},
 		"if records are there at the start": {func(t *triggers) { t.dns(nil, records("api.prod.d"), true) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := emptyStore(t, vip.DNSSettings{BaseDomain: "d", Names: map[string]string{names.RoleControlPlane: "api.{cluster}.{baseDomain}"}})
+			store := emptyStore(t, vip.DNSSettings{
+				BaseDomain: "d", Names: map[string]string{names.RoleControlPlane: "api.{cluster}.{baseDomain}"},
+			})
 			for _, c := range []*capi.Cluster{cluster("a", "prod"), cluster("b", "prod"), cluster("b", "other")} {
 				require.NoError(t, store.Clusters.GetIndexer().Add(c))
 			}
@@ -74,7 +92,8 @@ func emptyStore(t *testing.T, dns vip.DNSSettings) *state.Store {
 		return cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{})
 	}
 	store, err := state.NewStore(state.Informers{
-		Clusters: informer(), ClusterClasses: informer(), Claims: informer(), Addresses: informer(), DNS: informer(), Names: dns,
+		Clusters: informer(), ClusterClasses: informer(), Claims: informer(), Addresses: informer(),
+		DNS: informer(), Names: dns,
 	})
 	require.NoError(t, err)
 	return store
@@ -83,7 +102,8 @@ func emptyStore(t *testing.T, dns vip.DNSSettings) *state.Store {
 // wokenBy returns the Clusters that an event wakes.
 func wokenBy(store *state.Store, event func(*triggers)) []string {
 	var woken []string
-	h := newHandler(context.Background(), Config{Logger: slog.New(slog.DiscardHandler), Events: &record.FakeRecorder{}}, store, nil,
+	h := newHandler(context.Background(),
+		Config{Logger: slog.New(slog.DiscardHandler), Events: &record.FakeRecorder{}}, store, nil,
 		func(namespace, name string, _ time.Duration) { woken = append(woken, namespace+"/"+name) })
 	event(&triggers{handler: h, store: store})
 	return woken
@@ -123,7 +143,9 @@ func TestTriggersOfPools(t *testing.T) {
 			store := emptyStore(t, vip.DNSSettings{})
 			for _, key := range []string{"a/metal", "a/vsphere", "b/vsphere", "b/"} {
 				namespace, class, _ := strings.Cut(key, "/")
-				cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: cmp.Or(class, "without")}}
+				cluster := &capi.Cluster{
+					ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: cmp.Or(class, "without")},
+				}
 				cluster.Spec.Topology.ClassRef.Name = class
 				require.NoError(t, store.Clusters.GetIndexer().Add(cluster))
 			}

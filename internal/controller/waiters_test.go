@@ -42,10 +42,13 @@ func TestWaiters(t *testing.T) {
 	w := waiters{newMemory()}
 	w.set(key("a"), inConflict("10.0.0.1"))
 	w.set(key("b"), inConflict("10.0.0.1", "10.0.0.2"))
-	w.set(key("c"), vip.Status{Waiting: true, Slots: []vip.RoleStatus{{Reason: names.ReasonPoolExhausted, Address: "10.0.0.1"}}})
+	w.set(key("c"), vip.Status{
+		Waiting: true, Slots: []vip.RoleStatus{{Reason: names.ReasonPoolExhausted, Address: "10.0.0.1"}},
+	})
 	w.set(key("d"), vip.Status{})
 
-	assert.ElementsMatch(t, []types.NamespacedName{key("a"), key("b")}, w.inConflict("10.0.0.1"), "only who is in conflict about it")
+	assert.ElementsMatch(t, []types.NamespacedName{key("a"), key("b")}, w.inConflict("10.0.0.1"),
+		"only who is in conflict about it")
 	assert.ElementsMatch(t, []types.NamespacedName{key("b")}, w.inConflict("10.0.0.2"))
 	assert.Empty(t, w.inConflict("10.0.0.3"))
 	assert.True(t, w.isWaiting(key("c")))

@@ -25,9 +25,9 @@ import (
 // watchdog finds caches that cannot be trusted any more. It asks each time over a new connection: the one it used
 // before may have died with all others.
 //
-//   - A watch died without a sign, as behind a proxy that swallows what it should pass on: the API server has changes since
-//     the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the question
-//     costs next to nothing.
+//   - A watch died without a sign, as behind a proxy that swallows what it should pass on: the API server has changes
+//     since the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the
+//     question costs next to nothing.
 //   - Time ran backwards, as when etcd is restored from a backup: the API server's version is lower than what the cache
 //     saw. It accepts a watch from a version that is still to come, and tells nothing until it has passed that.
 //   - The API server was away. Whoever restores etcd stops the API servers, and by the time of the next question the
@@ -83,8 +83,9 @@ func (v verdict) String() string {
 		unreachable: "the API server is away",
 		returned:    "the API server was away, and may have another history now",
 		dead:        "a watch is dead: the API server has changes that the cache does not get",
-		backwards: "time ran backwards: the API server's version is lower than what the cache has seen, as after a restore of etcd; " +
-			"addresses that were given since may be given again, see the operations guide, section \"When etcd is restored\"",
+		backwards: "time ran backwards: the API server's version is lower than what the cache has seen, " +
+			"as after a restore of etcd; addresses that were given since may be given again, " +
+			"see the operations guide, section \"When etcd is restored\"",
 	}[v]
 }
 
@@ -110,7 +111,9 @@ func newWatchdog(cfg Config, informers state.Informers) (*watchdog, error) {
 		all[pools.Resource] = pools.SharedIndexInformer
 	}
 	for resource, informer := range all {
-		w.watched = append(w.watched, watched{resource.GroupVersion().WithResource(resource.Plural), cfg.namespaceOf(resource), informer})
+		w.watched = append(w.watched, watched{
+			resource.GroupVersion().WithResource(resource.Plural), cfg.namespaceOf(resource), informer,
+		})
 	}
 	return w, nil
 }
@@ -120,8 +123,8 @@ func newIdleWatchdog(cfg Config) (*watchdog, error) {
 	w := &watchdog{
 		dialer: connrotation.NewDialer(dial), // not the connection that it is to judge
 		outage: cfg.outage, lookout: newLookout(), metrics: cfg.Metrics, logger: cfg.Logger,
-		// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes time
-		// too: together that must fit into the period that is promised.
+		// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes
+		// time too: together that must fit into the period that is promised.
 		period: cfg.ReconcilePeriod * 2 / 3,
 	}
 	config := rest.CopyConfig(cfg.REST)
@@ -219,7 +222,8 @@ func (w *watchdog) probe(ctx context.Context, watched watched) verdict {
 func (w *watchdog) version(ctx context.Context, watched watched) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, listen+catchUp)
 	defer cancel()
-	list, err := w.clients.Resource(watched.resource).Namespace(watched.namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	one := metav1.ListOptions{Limit: 1}
+	list, err := w.clients.Resource(watched.resource).Namespace(watched.namespace).List(ctx, one)
 	if err != nil {
 		return "", fmt.Errorf("list %s: %w", watched.resource.Resource, err)
 	}

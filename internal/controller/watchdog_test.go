@@ -116,7 +116,9 @@ func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("sendInitialEvents") != "" {
 			_ = json.NewEncoder(w).Encode(map[string]any{"type": watch.Bookmark, "object": map[string]any{
 				"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-				"metadata": map[string]any{"resourceVersion": h.now(), "annotations": map[string]string{metav1.InitialEventsAnnotationKey: "true"}},
+				"metadata": map[string]any{"resourceVersion": h.now(), "annotations": map[string]string{
+					metav1.InitialEventsAnnotationKey: "true",
+				}},
 			}})
 		}
 		seconds, _ := strconv.Atoi(r.URL.Query().Get("timeoutSeconds"))
@@ -140,7 +142,9 @@ func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if refuses {
 		w.WriteHeader(http.StatusInternalServerError)
-		answer = map[string]any{"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": http.StatusInternalServerError}
+		answer = map[string]any{
+			"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": http.StatusInternalServerError,
+		}
 	}
 	_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
 }
@@ -178,7 +182,8 @@ func TestWatchdog(t *testing.T) {
 		end()
 		require.NoError(t, <-ended)
 	})
-	t.Run("if the API server's version is lower than what the cache has seen, should ask for a restart", func(t *testing.T) {
+	t.Run("if the API server's version is lower than what the cache has seen, "+
+		"should ask for a restart", func(t *testing.T) {
 		h := newHistory(t, 100)
 		ended, _ := h.guard(t)
 		h.await(func() bool { return h.asked >= 1 })

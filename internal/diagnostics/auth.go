@@ -129,7 +129,9 @@ func (g *gate) judge(r *http.Request) verdict {
 	v, err := g.review(r.Context(), token, r.URL.Path)
 	if err != nil {
 		g.logFailure(r, err)
-		return verdict{http.StatusServiceUnavailable, "the API server could not be asked about this token, try again later"}
+		return verdict{
+			http.StatusServiceUnavailable, "the API server could not be asked about this token, try again later",
+		}
 	}
 	if v.status == http.StatusOK {
 		g.allowed.Add(key, v, allowedTTL)
@@ -146,7 +148,8 @@ func (g *gate) logFailure(r *http.Request, err error) {
 		level = slog.LevelDebug
 	}
 	g.logger.LogAttrs(r.Context(), level,
-		"a request for metrics could not be checked; the operator needs the verb create on tokenreviews and subjectaccessreviews",
+		"a request for metrics could not be checked; "+
+			"the operator needs the verb create on tokenreviews and subjectaccessreviews",
 		slog.String("path", r.URL.Path), slog.Any(names.ErrorKey, err))
 }
 
@@ -167,7 +170,9 @@ func (g *gate) review(ctx context.Context, token, path string) (verdict, error) 
 		return verdict{}, err
 	}
 	if !known {
-		return verdict{http.StatusUnauthorized, "the API server does not accept this token: it is wrong or has expired"}, nil
+		return verdict{
+			http.StatusUnauthorized, "the API server does not accept this token: it is wrong or has expired",
+		}, nil
 	}
 	return g.authorize(ctx, user, path)
 }
@@ -199,7 +204,10 @@ func (g *gate) authorize(ctx context.Context, user authenticationv1.UserInfo, pa
 		return verdict{}, fmt.Errorf("create a SubjectAccessReview: %w", err)
 	}
 	if !answer.Status.Allowed || answer.Status.Denied {
-		return verdict{http.StatusForbidden, fmt.Sprintf("user %q may not do this: grant the verb get on the nonResourceURL %s", user.Username, path)}, nil
+		return verdict{
+			http.StatusForbidden,
+			fmt.Sprintf("user %q may not do this: grant the verb get on the nonResourceURL %s", user.Username, path),
+		}, nil
 	}
 	return verdict{status: http.StatusOK}, nil
 }

@@ -52,7 +52,8 @@ func (a *fakeAPI) reviewToken(action clienttesting.Action) (bool, runtime.Object
 	review := created[*authenticationv1.TokenReview](action)
 	if review.Spec.Token == "scraper" || review.Spec.Token == "stranger" {
 		review.Status = authenticationv1.TokenReviewStatus{Authenticated: true, User: authenticationv1.UserInfo{
-			Username: review.Spec.Token, Groups: []string{"g"}, UID: "u", Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}},
+			Username: review.Spec.Token, Groups: []string{"g"}, UID: "u",
+			Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}},
 		}}
 	}
 	return true, review, nil
@@ -66,7 +67,9 @@ func (a *fakeAPI) reviewAccess(action clienttesting.Action) (bool, runtime.Objec
 }
 
 func (a *fakeAPI) reviewers() Reviewers {
-	return Reviewers{Tokens: a.client.AuthenticationV1().TokenReviews(), Access: a.client.AuthorizationV1().SubjectAccessReviews()}
+	return Reviewers{
+		Tokens: a.client.AuthenticationV1().TokenReviews(), Access: a.client.AuthorizationV1().SubjectAccessReviews(),
+	}
 }
 
 // knock sends a request through the gate.
@@ -87,14 +90,27 @@ func TestGate(t *testing.T) {
 		status        int
 		text          string
 	}{
-		"if there is no header, should ask for a token":         {"", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN"},
-		"if it is another scheme, should ask for a token":       {"Basic abc", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN"},
-		"if the token is empty, should ask for a token":         {"Bearer  ", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN"},
-		"if the token is wrong, should say so":                  {"Bearer wrong", false, http.StatusUnauthorized, "wrong or has expired"},
-		"if the user may not, should say what to grant":         {"Bearer stranger", false, http.StatusForbidden, `"stranger" may not do this: grant the verb get on the nonResourceURL /metrics`},
+		"if there is no header, should ask for a token": {
+			"", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN",
+		},
+		"if it is another scheme, should ask for a token": {
+			"Basic abc", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN",
+		},
+		"if the token is empty, should ask for a token": {
+			"Bearer  ", false, http.StatusUnauthorized, "Authorization: Bearer TOKEN",
+		},
+		"if the token is wrong, should say so": {
+			"Bearer wrong", false, http.StatusUnauthorized, "wrong or has expired",
+		},
+		"if the user may not, should say what to grant": {
+			"Bearer stranger", false, http.StatusForbidden,
+			`"stranger" may not do this: grant the verb get on the nonResourceURL /metrics`,
+		},
 		"if the user may, should let through":                   {"Bearer scraper", false, http.StatusOK, ""},
 		"if the scheme is in small letters, should let through": {"bearer scraper", false, http.StatusOK, ""},
-		"if the API server is down, should not judge":           {"Bearer scraper", true, http.StatusServiceUnavailable, "try again later"},
+		"if the API server is down, should not judge": {
+			"Bearer scraper", true, http.StatusServiceUnavailable, "try again later",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

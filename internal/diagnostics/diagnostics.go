@@ -106,6 +106,7 @@ func ListenProfiler(ctx context.Context, address string, logger *slog.Logger) (*
 	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return Listen(ctx, Spec{
-		Name: "profiler", Flag: "profiler-address", Address: address, Handler: mux, WriteTimeout: profileTimeout, Logger: logger,
+		Name: "profiler", Flag: "profiler-address", Address: address, Handler: mux, WriteTimeout: profileTimeout,
+		Logger: logger,
 	})
 }

@@ -35,7 +35,9 @@ func serving(t *testing.T, server *Server) {
 // fetch makes one request over a connection of its own.
 func fetch(t *testing.T, config *tls.Config, url, token string) (*http.Response, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true}}
+	client := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
 	if token != "" {
@@ -71,13 +73,15 @@ func TestDiagnosticsInsecure(t *testing.T) {
 
 func TestDiagnosticsSecure(t *testing.T) {
 	server, err := ListenMetrics(t.Context(), Config{
-		Address: "127.0.0.1:0", Gatherer: registry(), Logger: slog.New(slog.DiscardHandler), Reviewers: newFakeAPI().reviewers(),
+		Address: "127.0.0.1:0", Gatherer: registry(), Logger: slog.New(slog.DiscardHandler),
+		Reviewers: newFakeAPI().reviewers(),
 	})
 	require.NoError(t, err)
 	serving(t, server)
 	anyCertificate := &tls.Config{InsecureSkipVerify: true} // scrapers cannot verify a self-signed certificate either
 	for token, want := range map[string]int{
-		"": http.StatusUnauthorized, "wrong": http.StatusUnauthorized, "stranger": http.StatusForbidden, "scraper": http.StatusOK,
+		"": http.StatusUnauthorized, "wrong": http.StatusUnauthorized, "stranger": http.StatusForbidden,
+		"scraper": http.StatusOK,
 	} {
 		response, body := fetch(t, anyCertificate, "https://"+server.Addr()+"/metrics", token)
 		assert.Equal(t, want, response.StatusCode, "token %q: %s", token, body)
@@ -92,15 +96,19 @@ func TestDiagnosticsCertificateFromDirectory(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server, err := ListenMetrics(ctx, Config{
-		Address: "127.0.0.1:0", CertDir: dir, Gatherer: registry(), Logger: slog.New(slog.DiscardHandler), Reviewers: newFakeAPI().reviewers(),
+		Address: "127.0.0.1:0", CertDir: dir, Gatherer: registry(), Logger: slog.New(slog.DiscardHandler),
+		Reviewers: newFakeAPI().reviewers(),
 	})
 	require.NoError(t, err, "VIPs do not wait for the certificate")
 	serving(t, server)
 	data := certificatetest.Chain(t)
 	require.Error(t, certificatetest.Connect(t, server.Addr(), data[certificate.BundleKey]))
 	certificatetest.Write(t, dir, data)
-	require.Eventually(t, func() bool { return certificatetest.Connect(t, server.Addr(), data[certificate.BundleKey]) == nil }, time.Minute, 100*time.Millisecond)
-	require.Error(t, certificatetest.Connect(t, server.Addr(), certificatetest.Chain(t)[certificate.BundleKey]), "of another authority")
+	require.Eventually(t, func() bool {
+		return certificatetest.Connect(t, server.Addr(), data[certificate.BundleKey]) == nil
+	}, time.Minute, 100*time.Millisecond)
+	require.Error(t, certificatetest.Connect(t, server.Addr(), certificatetest.Chain(t)[certificate.BundleKey]),
+		"of another authority")
 }
 
 func TestDiagnosticsWithoutReviewers(t *testing.T) {

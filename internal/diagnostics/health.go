@@ -110,7 +110,8 @@ func (h *Health) runOne(probe string, c *namedCheck) error {
 	h.mu.Unlock()
 	switch {
 	case changed && err != nil:
-		h.logger.Warn("a check fails", slog.String("probe", probe), slog.String("check", c.name), slog.Any(names.ErrorKey, err))
+		h.logger.Warn("a check fails", slog.String("probe", probe), slog.String("check", c.name),
+			slog.Any(names.ErrorKey, err))
 	case changed:
 		h.logger.Info("a check passes again", slog.String("probe", probe), slog.String("check", c.name))
 	}

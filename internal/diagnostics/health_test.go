@@ -30,22 +30,29 @@ func TestHealth(t *testing.T) {
 		status int
 		body   string
 	}{
-		"if there are no checks, as on a standby, should be ready": {func(*Health) {}, "/readyz", http.StatusOK, "readyz check passed\n"},
+		"if there are no checks, as on a standby, should be ready": {
+			func(*Health) {}, "/readyz", http.StatusOK, "readyz check passed\n",
+		},
 		"if all checks pass, should list them": {
 			func(h *Health) { h.AddReadyCheck("informers", fine); h.AddReadyCheck("discovery", fine) },
 			"/readyz", http.StatusOK, "[+]informers ok\n[+]discovery ok\nreadyz check passed\n",
 		},
 		"if a check fails, should name it and keep the reason": {
 			func(h *Health) { h.AddReadyCheck("informers", broken); h.AddReadyCheck("discovery", fine) },
-			"/readyz", http.StatusServiceUnavailable, "[-]informers failed: see the log for the reason\n[+]discovery ok\nreadyz check failed\n",
+			"/readyz", http.StatusServiceUnavailable,
+			"[-]informers failed: see the log for the reason\n[+]discovery ok\nreadyz check failed\n",
 		},
 		"if it is not ready, should be alive all the same": {
-			func(h *Health) { h.AddReadyCheck("informers", broken) }, "/healthz", http.StatusOK, "healthz check passed\n",
+			func(h *Health) { h.AddReadyCheck("informers", broken) }, "/healthz", http.StatusOK,
+			"healthz check passed\n",
 		},
 		"if a live check fails, should not be alive": {
-			func(h *Health) { h.AddLiveCheck("loop", broken) }, "/livez", http.StatusServiceUnavailable, "[-]loop failed: see the log for the reason\nhealthz check failed\n",
+			func(h *Health) { h.AddLiveCheck("loop", broken) }, "/livez", http.StatusServiceUnavailable,
+			"[-]loop failed: see the log for the reason\nhealthz check failed\n",
 		},
-		"if the path is another, should not be found": {func(*Health) {}, "/", http.StatusNotFound, "404 page not found\n"},
+		"if the path is another, should not be found": {
+			func(*Health) {}, "/", http.StatusNotFound, "404 page not found\n",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

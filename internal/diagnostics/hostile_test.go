@@ -49,22 +49,36 @@ func targets(t *testing.T, patience time.Duration) map[string]target {
 		} {
 			require.Positive(t, limit, name)
 		}
-		server.HTTP().ReadHeaderTimeout, server.HTTP().ReadTimeout, server.HTTP().IdleTimeout = patience, patience, patience
+		server.HTTP().ReadHeaderTimeout, server.HTTP().ReadTimeout, server.HTTP().IdleTimeout = patience,
+			patience, patience
 		diagnostics.Serving(t, server)
 		return server
 	}
 	answers := answer.Handler(answer.Config{
-		Store: func() *state.Store { return nil }, Now: time.Now, Logger: logger, Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
+		Store: func() *state.Store { return nil }, Now: time.Now, Logger: logger,
+		Metrics: telemetry.NewMetrics(prometheus.NewRegistry(), "", ""),
 	})
 	address := "127.0.0.1:0"
-	metrics := diagnostics.Config{Address: address, Gatherer: diagnostics.Registry(), Logger: logger, Reviewers: diagnostics.FakeReviewers()}
+	metrics := diagnostics.Config{
+		Address: address, Gatherer: diagnostics.Registry(), Logger: logger, Reviewers: diagnostics.FakeReviewers(),
+	}
 	open := metrics
 	open.Insecure = true
 	return map[string]target{
-		"health":             {bound(diagnostics.ListenHealth(t.Context(), address, diagnostics.NewHealth(logger), logger)), "/healthz", http.MethodGet, http.StatusOK},
-		"metrics":            {bound(diagnostics.ListenMetrics(t.Context(), metrics)), "/metrics", http.MethodGet, http.StatusUnauthorized},
-		"metrics for anyone": {bound(diagnostics.ListenMetrics(t.Context(), open)), "/metrics", http.MethodGet, http.StatusOK},
-		"profiler":           {bound(diagnostics.ListenProfiler(t.Context(), address, logger)), "/debug/pprof/cmdline", http.MethodGet, http.StatusOK},
+		"health": {
+			bound(diagnostics.ListenHealth(t.Context(), address, diagnostics.NewHealth(logger), logger)), "/healthz",
+			http.MethodGet, http.StatusOK,
+		},
+		"metrics": {
+			bound(diagnostics.ListenMetrics(t.Context(), metrics)), "/metrics", http.MethodGet, http.StatusUnauthorized,
+		},
+		"metrics for anyone": {
+			bound(diagnostics.ListenMetrics(t.Context(), open)), "/metrics", http.MethodGet, http.StatusOK,
+		},
+		"profiler": {
+			bound(diagnostics.ListenProfiler(t.Context(), address, logger)), "/debug/pprof/cmdline", http.MethodGet,
+			http.StatusOK,
+		},
 		"hooks": {
 			bound(diagnostics.Listen(t.Context(), hooks.Spec(address, answers, diagnostics.SelfSigned(t), logger))),
 			"/hooks.runtime.cluster.x-k8s.io/v1alpha1/discovery", http.MethodPost, http.StatusBadRequest,
@@ -148,16 +162,19 @@ func TestHostileClients(t *testing.T) {
 			t.Run("if a client does not begin, should end the connection", func(t *testing.T) {
 				closed(t, s.dial(t))
 			})
-			t.Run("if a client dribbles its headers, should end the connection, and answer others meanwhile", func(t *testing.T) {
+			t.Run("if a client dribbles its headers, should end the connection, "+
+				"and answer others meanwhile", func(t *testing.T) {
 				connection := s.connect(t)
 				_, err := connection.Write([]byte(s.method + " " + s.path + " HTTP/1.1\r\nHost: local"))
 				require.NoError(t, err)
 				s.answers(t)
 				closed(t, connection)
 			})
-			t.Run("if a client dribbles its body, should end the connection, and answer others meanwhile", func(t *testing.T) {
+			t.Run("if a client dribbles its body, should end the connection, "+
+				"and answer others meanwhile", func(t *testing.T) {
 				connection := s.connect(t)
-				_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", s.path)
+				_, err := fmt.Fprintf(connection,
+					"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", s.path)
 				require.NoError(t, err)
 				s.answers(t)
 				closed(t, connection)
@@ -172,7 +189,8 @@ func TestHostileClients(t *testing.T) {
 				assert.Contains(t, []int{0, http.StatusRequestHeaderFieldsTooLarge}, got)
 			})
 			t.Run("if a token is huge, should answer as to any other that is wrong", func(t *testing.T) {
-				assert.Equal(t, s.status, s.ask(t, s.connect(t), "Authorization: Bearer "+strings.Repeat("x", 12<<10)+"\r\n"))
+				assert.Equal(t, s.status,
+					s.ask(t, s.connect(t), "Authorization: Bearer "+strings.Repeat("x", 12<<10)+"\r\n"))
 			})
 			for what, request := range map[string]string{
 				"no HTTP":             "\x00\x01\x02\x03\r\n\r\n",
@@ -202,14 +220,18 @@ func TestConnectionsThatAreHeld(t *testing.T) {
 			"say nothing":            s.dial,
 			"say nothing within TLS": s.connect,
 			"hold back headers":      func(t *testing.T) net.Conn { return s.say(t, request) },
-			"hold back a body":       func(t *testing.T) net.Conn { return s.say(t, request+"Content-Length: 1000\r\n\r\n{") },
-			"say nothing more":       func(t *testing.T) net.Conn { return s.say(t, request+"\r\n") },
+			"hold back a body": func(t *testing.T) net.Conn {
+				return s.say(t, request+"Content-Length: 1000\r\n\r\n{")
+			},
+			"say nothing more": func(t *testing.T) net.Conn { return s.say(t, request+"\r\n") },
 		} {
 			t.Run(name+": if they "+what+", should answer others at once", func(t *testing.T) {
 				for range diagnostics.MaxConnections + 20 {
 					hold(t)
 				}
-				require.Eventually(t, func() bool { return s.ask(t, s.connect(t), "Connection: close\r\n") == s.status },
+				require.Eventually(t, func() bool {
+					return s.ask(t, s.connect(t), "Connection: close\r\n") == s.status
+				},
 					20*time.Second, 10*time.Millisecond, "some of the others may be in work still")
 				require.LessOrEqual(t, s.server.Connections(t), diagnostics.MaxConnections)
 			})
@@ -260,7 +282,8 @@ func TestHookBodies(t *testing.T) {
 	})
 	t.Run("if a body never ends, should not wait for the end", func(t *testing.T) {
 		connection := s.connect(t)
-		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", s.path)
+		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+			s.path)
 		require.NoError(t, err)
 		sent := make(chan int)
 		go func() {

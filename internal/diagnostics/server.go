@@ -67,7 +67,10 @@ func Listen(ctx context.Context, spec Spec) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", spec.Address)
 	if err != nil {
 		if spec.Remedy == "" {
-			spec.Remedy = fmt.Sprintf("choose a free address of this machine with --%s=HOST:PORT, or switch the server off with --%s=0", spec.Flag, spec.Flag)
+			spec.Remedy = fmt.Sprintf(
+				"choose a free address of this machine with --%s=HOST:PORT, or switch the server off with --%s=0",
+				spec.Flag, spec.Flag,
+			)
 		}
 		return nil, fmt.Errorf("cannot bind the %s server: %w; %s", spec.Name, err, spec.Remedy)
 	}

@@ -44,7 +44,8 @@ func (s *selfSigned) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter.Add(-certificateRenewal)) {
 		return s.certificate, nil
 	}
-	made, err := certificate.Serving(now, certificateLifetime, options.ProgramName, append(certificateNames(), "127.0.0.1", "::1"), nil)
+	made, err := certificate.Serving(now, certificateLifetime, options.ProgramName,
+		append(certificateNames(), "127.0.0.1", "::1"), nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a certificate for the diagnostics server: %w", err)
 	}

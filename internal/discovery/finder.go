@@ -57,7 +57,8 @@ func (f *Finder) Find() (capi.API, []string, error) {
 			return api, nil, err
 		}
 		if version == "" {
-			missing = append(missing, fmt.Sprintf("%s (%s %s)", strings.Join(group.kinds, " and "), group.name, strings.Join(group.versions, " or ")))
+			missing = append(missing, fmt.Sprintf("%s (%s %s)", strings.Join(group.kinds, " and "), group.name,
+				strings.Join(group.versions, " or ")))
 			continue
 		}
 		*group.found = schema.GroupVersion{Group: group.name, Version: version}
@@ -142,7 +143,8 @@ func (f *Finder) Await(ctx context.Context, period time.Duration) (capi.API, err
 			waitsFor = strings.Join(missing, ", ")
 		}
 		if waitsFor != said {
-			f.Logger.Info("waiting for APIs that are not served yet; install Cluster API and its in-cluster IPAM provider",
+			f.Logger.Info("waiting for APIs that are not served yet; "+
+				"install Cluster API and its in-cluster IPAM provider",
 				slog.String("missing", waitsFor), slog.Any(names.ErrorKey, err))
 			said = waitsFor
 		}

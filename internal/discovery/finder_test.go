@@ -109,15 +109,19 @@ func TestFindAPIs(t *testing.T) {
 		})
 	}
 	kinds := []schema.GroupVersionKind{
-		{Group: "ipam.example.com", Version: "v1", Kind: "ExamplePool"}, {Group: "ipam.example.com", Version: "v1", Kind: "NotThere"},
+		{Group: "ipam.example.com", Version: "v1", Kind: "ExamplePool"},
+		{Group: "ipam.example.com", Version: "v1", Kind: "NotThere"},
 	}
 	api, missing, err := (&Finder{Discovery: &served{kinds: withExamplePool}, PoolKinds: kinds}).Find()
 	require.NoError(t, err)
 	assert.Empty(t, missing, "nothing waits for the pools of another provider")
-	assert.Equal(t, "cluster.x-k8s.io/v1beta2, ipam.cluster.x-k8s.io/v1beta2, pools v1alpha2, ExamplePool ipam.example.com/v1", api.String())
+	assert.Equal(t,
+		"cluster.x-k8s.io/v1beta2, ipam.cluster.x-k8s.io/v1beta2, pools v1alpha2, ExamplePool ipam.example.com/v1",
+		api.String())
 
 	_, _, err = (&Finder{Discovery: &served{}}).Find()
-	require.ErrorContains(t, err, "cluster.x-k8s.io/v1beta2", "an API server that does not answer is not one without the kinds")
+	require.ErrorContains(t, err, "cluster.x-k8s.io/v1beta2",
+		"an API server that does not answer is not one without the kinds")
 }
 
 func TestAwaitAPIs(t *testing.T) {
@@ -127,7 +131,8 @@ func TestAwaitAPIs(t *testing.T) {
 		finder := &Finder{Discovery: server, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		go func() {
 			for _, kinds := range []map[string][]string{{}, halfInstalled, current} {
-				time.Sleep(time.Minute + 100*time.Millisecond) //nolint:forbidigo // fake time; between two looks, not during one
+				//nolint:forbidigo // fake time; between two looks, not during one
+				time.Sleep(time.Minute + 100*time.Millisecond)
 				server.set(kinds)
 			}
 		}()
@@ -136,7 +141,8 @@ func TestAwaitAPIs(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "v1beta2", api.IPAM.Version)
 		assert.InDelta(t, 3*time.Minute, time.Since(began), float64(2*time.Second))
-		assert.Equal(t, 3, strings.Count(log.String(), "waiting for APIs"), "one line for each thing waited for:\n%s", log.String())
+		assert.Equal(t, 3, strings.Count(log.String(), "waiting for APIs"), "one line for each thing waited for:\n%s",
+			log.String())
 	})
 }
 

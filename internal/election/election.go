@@ -46,8 +46,8 @@ type Config struct {
 	Identity string
 	// OnLeader, if set, is told true when this process begins to lead and false when it has ceased.
 	OnLeader func(leading bool)
-	// OnLease, if set, is given what tells, by this process's clock, whether nobody else can lead yet. A process that was
-	// frozen and wakes up knows by that before it hears of anything else.
+	// OnLease, if set, is given what tells, by this process's clock, whether nobody else can lead yet. A process that
+	// was frozen and wakes up knows by that before it hears of anything else.
 	OnLease func(counts func() bool)
 	// Logger takes what the election has to say.
 	Logger *slog.Logger
@@ -134,12 +134,14 @@ func newCandidate(config Config) (*candidate, error) {
 			OnStartedLeading: func(context.Context) { close(c.elected) },
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(holder string) {
-				config.Logger.Info("the leader is known", slog.String("holder", holder), slog.Bool("self", holder == config.Identity))
+				config.Logger.Info("the leader is known", slog.String("holder", holder),
+					slog.Bool("self", holder == config.Identity))
 			},
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot take part in the leader election for %s/%s: %w", config.Namespace, config.ID, err)
+		return nil, fmt.Errorf("cannot take part in the leader election for %s/%s: %w",
+			config.Namespace, config.ID, err)
 	}
 	c.elector = elector
 	return c, nil
@@ -170,7 +172,9 @@ func (c *candidate) run(ctx context.Context, lead func(ctx context.Context) erro
 }
 
 // lead runs lead and returns when it has returned or has used up its time. It ends the elector when the Lease is lost.
-func (c *candidate) lead(ctx context.Context, stopElecting context.CancelFunc, lead func(ctx context.Context) error) error {
+func (c *candidate) lead(
+	ctx context.Context, stopElecting context.CancelFunc, lead func(ctx context.Context) error,
+) error {
 	c.config.OnLease(func() bool { return time.Since(c.lock.lastRenewal()) < c.config.LeaseDuration })
 	c.config.OnLeader(true)
 	defer c.config.OnLeader(false)
@@ -194,9 +198,11 @@ func (c *candidate) lead(ctx context.Context, stopElecting context.CancelFunc, l
 	case <-lost:
 		stopElecting()
 		cease()
-		c.config.Logger.Error("the leadership is lost, finishing work in hand before exiting", slog.String("lease", c.lock.Describe()))
+		c.config.Logger.Error("the leadership is lost, finishing work in hand before exiting",
+			slog.String("lease", c.lock.Describe()))
 		return errors.Join(
-			fmt.Errorf("%w: the Lease %s was not renewed within %s or has another holder; check the API server and the operator's access to Leases",
+			fmt.Errorf("%w: the Lease %s was not renewed within %s or has another holder; "+
+				"check the API server and the operator's access to Leases",
 				ErrLeadershipLost, c.lock.Describe(), c.config.RenewDeadline),
 			c.drain(leading, done))
 	}
@@ -211,7 +217,8 @@ func (c *candidate) drain(ctx context.Context, done <-chan error) error {
 	case err := <-done:
 		return ignoreCanceled(ctx, err)
 	case <-timer.C:
-		return fmt.Errorf("%w: still going on %s after it was told to stop; the Lease %s is left to run out", ErrDrainTimeout, window, c.lock.Describe())
+		return fmt.Errorf("%w: still going on %s after it was told to stop; the Lease %s is left to run out",
+			ErrDrainTimeout, window, c.lock.Describe())
 	}
 }
 

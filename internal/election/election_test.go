@@ -39,7 +39,8 @@ func leaderConfig(client *fake.Clientset, identity string) Config {
 
 func lease(t *testing.T, client *fake.Clientset) *coordinationv1.Lease {
 	t.Helper()
-	found, err := client.CoordinationV1().Leases("vip-system").Get(t.Context(), options.DefaultLeaderElectionID, metav1.GetOptions{})
+	found, err := client.CoordinationV1().Leases("vip-system").Get(t.Context(), options.DefaultLeaderElectionID,
+		metav1.GetOptions{})
 	require.NoError(t, err)
 	return found
 }
@@ -106,11 +107,13 @@ func TestRunLeadingHandsOverAfterTheDrain(t *testing.T) {
 		stopped := time.Now()
 		first.stop()
 		<-time.After(time.Second)
-		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity, "the Lease should be kept while work is in hand")
+		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity,
+			"the Lease should be kept while work is in hand")
 		require.NoError(t, <-first.done)
 		assert.Equal(t, window-time.Second, time.Since(stopped))
 		<-second.leading
-		assert.Less(t, time.Since(stopped), window-time.Second+2*options.DefaultRetryPeriod*6/5, "the standby should not wait for the Lease to run out")
+		assert.Less(t, time.Since(stopped), window-time.Second+2*options.DefaultRetryPeriod*6/5,
+			"the standby should not wait for the Lease to run out")
 		second.stop()
 		require.NoError(t, <-second.done)
 		assert.Empty(t, *lease(t, client).Spec.HolderIdentity)
@@ -134,7 +137,8 @@ func TestRunLeadingStopsWhenTheLeaseCannotBeRenewed(t *testing.T) {
 		require.ErrorIs(t, err, ErrLeadershipLost)
 		require.NotErrorIs(t, err, ErrDrainTimeout)
 		require.ErrorContains(t, err, "vip-system/capi-vip-allocator-leader")
-		assert.LessOrEqual(t, time.Since(cut), options.DefaultRenewDeadline+time.Second, "the work should have ended before anyone else may start")
+		assert.LessOrEqual(t, time.Since(cut), options.DefaultRenewDeadline+time.Second,
+			"the work should have ended before anyone else may start")
 	})
 }
 
@@ -160,7 +164,8 @@ func TestRunLeadingStopsInTimeAlthoughAnswersAreLate(t *testing.T) {
 		require.Empty(t, leader.done, "late answers alone should not cost the leadership")
 		down.Store(true)
 		require.ErrorIs(t, <-leader.done, ErrLeadershipLost)
-		assert.Less(t, time.Since(*sent.Load()), options.DefaultLeaseDuration, "the work should have ended within the last Lease")
+		assert.Less(t, time.Since(*sent.Load()), options.DefaultLeaseDuration,
+			"the work should have ended within the last Lease")
 	})
 }
 
@@ -169,7 +174,8 @@ func TestRunLeadingStopsWhenTheLeaseIsTaken(t *testing.T) {
 		client := fake.NewClientset()
 		var taken atomic.Bool
 		client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return taken.Load(), nil, apierrors.NewConflict(coordinationv1.Resource("leases"), "x", errors.New("changed"))
+			return taken.Load(), nil, apierrors.NewConflict(coordinationv1.Resource("leases"), "x",
+				errors.New("changed"))
 		})
 		leader := start(t, leaderConfig(client, "first"), 0)
 		<-leader.leading
@@ -195,7 +201,8 @@ func TestRunLeadingDoesNotWaitForever(t *testing.T) {
 		leader.stop()
 		require.ErrorIs(t, <-leader.done, ErrDrainTimeout)
 		assert.Equal(t, window, time.Since(stopped))
-		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity, "what still works must not be joined by another")
+		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity,
+			"what still works must not be joined by another")
 		<-time.After(time.Hour)
 	})
 }
@@ -209,7 +216,8 @@ func TestRunLeadingStandbyStops(t *testing.T) {
 		<-time.After(time.Minute)
 		standby.stop()
 		require.NoError(t, <-standby.done)
-		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity, "a standby must not release what it does not hold")
+		assert.Equal(t, "first", *lease(t, client).Spec.HolderIdentity,
+			"a standby must not release what it does not hold")
 		select {
 		case <-standby.leading:
 			t.Error("the standby worked")

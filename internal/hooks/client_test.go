@@ -34,7 +34,8 @@ func TestClientCAs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	var log bytes.Buffer
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.TLS = Spec("", nil, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return serving, nil }, slog.New(slog.DiscardHandler)).TLS
+	server.TLS = Spec("", nil, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return serving, nil },
+		slog.New(slog.DiscardHandler)).TLS
 	cas := &clientCAs{file: file, base: server.TLS.Clone(), logger: slog.New(slog.NewTextHandler(&log, nil))}
 	server.TLS.GetConfigForClient = cas.config
 	server.StartTLS()
@@ -43,7 +44,9 @@ func TestClientCAs(t *testing.T) {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: true,
 			// Unlike Certificates, this is sent whatever CAs the server names.
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil },
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return certificate, nil
+			},
 		}}}
 		response, err := client.Get(server.URL)
 		if err != nil {

@@ -35,7 +35,8 @@ const readRetry = 2 * time.Second
 
 var (
 	errNotSynced      = errors.New("waiting for the APIs or for the caches of the runtime hooks to fill")
-	errNoPodNamespace = errors.New("the runtime extension keeps its certificate in a Secret of the operator's namespace: set POD_NAMESPACE or --leader-election-namespace, or give --webhook-cert-dir")
+	errNoPodNamespace = errors.New("the runtime extension keeps its certificate in a Secret of the operator's " +
+		"namespace: set POD_NAMESPACE or --leader-election-namespace, or give --webhook-cert-dir")
 )
 
 // Config is what the hooks need.
@@ -114,7 +115,8 @@ func (h *Hooks) keep(store *state.Store) {
 func (h *Hooks) Listen(ctx context.Context) (*diagnostics.Server, error) {
 	o := h.Options
 	handler := answer.Handler(answer.Config{
-		Store: h.store.Load, Settings: o.Settings(), Namespace: o.Namespace, Now: time.Now, Metrics: h.Metrics, Logger: h.Logger,
+		Store: h.store.Load, Settings: o.Settings(), Namespace: o.Namespace, Now: time.Now, Metrics: h.Metrics,
+		Logger: h.Logger,
 	})
 	address := net.JoinHostPort(o.Webhook.Host, strconv.Itoa(o.Webhook.Port))
 	spec := Spec(address, handler, h.certificate.Get, h.Logger)
@@ -140,7 +142,8 @@ func (c *clientCAs) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	if err != nil {
 		// Callers learn nothing but that the server failed.
 		if c.said.Swap(err.Error()) != err.Error() {
-			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM", slog.Any(names.ErrorKey, err))
+			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM",
+				slog.Any(names.ErrorKey, err))
 		}
 		return nil, err
 	}
@@ -163,15 +166,18 @@ func (c *clientCAs) read() (*x509.CertPool, error) {
 }
 
 // Spec is the server of the hooks.
-func Spec(address string, handler http.Handler, get func(*tls.ClientHelloInfo) (*tls.Certificate, error), logger *slog.Logger) diagnostics.Spec {
+func Spec(
+	address string, handler http.Handler, get func(*tls.ClientHelloInfo) (*tls.Certificate, error), logger *slog.Logger,
+) diagnostics.Spec {
 	return diagnostics.Spec{
 		Name:    "runtime-extension",
 		Address: address,
-		Remedy:  "choose a free port with --webhook-port=PORT, or switch the runtime extension off with --runtime-extension=false",
+		Remedy: "choose a free port with --webhook-port=PORT, or switch the runtime extension off with " +
+			"--runtime-extension=false",
 		Handler: handler,
 		TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
-		// Cluster API before 1.10.9 and its fellows of 1.11 makes a connection for each call and leaves it behind; all that
-		// are taken would be such soon. It also spreads the calls of others over all replicas.
+		// Cluster API before 1.10.9 and its fellows of 1.11 makes a connection for each call and leaves it behind; all
+		// that are taken would be such soon. It also spreads the calls of others over all replicas.
 		OneRequest: true,
 		Logger:     logger,
 	}
@@ -199,7 +205,8 @@ func (h *Hooks) read(ctx context.Context) {
 			return
 		}
 		if text := err.Error(); text != said {
-			h.Logger.Warn("the caches of the runtime hooks cannot be filled, trying again", slog.Any(names.ErrorKey, err))
+			h.Logger.Warn("the caches of the runtime hooks cannot be filled, trying again",
+				slog.Any(names.ErrorKey, err))
 			said = text
 		}
 	}, readRetry)
@@ -221,5 +228,7 @@ func (h *Hooks) source(clients *clients, where place) (certificate.Source, error
 	if err != nil {
 		return nil, fmt.Errorf("--runtime-extension-url: %w", err)
 	}
-	return &secretSource{secrets: clients.core.Secrets(namespace), hosts: hosts, owner: clients.owner, now: time.Now}, nil
+	return &secretSource{
+		secrets: clients.core.Secrets(namespace), hosts: hosts, owner: clients.owner, now: time.Now,
+	}, nil
 }

@@ -23,7 +23,8 @@ import (
 func TestPlace(t *testing.T) {
 	hosts, err := place{namespace: "vip"}.hosts()
 	require.NoError(t, err)
-	require.Equal(t, "capi-vip-allocator-runtime-extension.vip.svc", hosts[0], "what Cluster API asks the certificate for")
+	require.Equal(t, "capi-vip-allocator-runtime-extension.vip.svc", hosts[0],
+		"what Cluster API asks the certificate for")
 	hosts, err = place{url: "https://[2001:db8::1]:9443/x", namespace: "vip"}.hosts()
 	require.NoError(t, err)
 	require.Equal(t, []string{"2001:db8::1"}, hosts)
@@ -34,26 +35,33 @@ func TestIsRegistered(t *testing.T) {
 	where := place{namespace: "vip"}
 	wanted := where.clientConfig([]byte("bundle"))
 	current := func(change func(*unstructured.Unstructured)) *unstructured.Unstructured {
-		config := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"clientConfig": where.clientConfig([]byte("bundle"))}}}
+		config := &unstructured.Unstructured{
+			Object: map[string]any{"spec": map[string]any{"clientConfig": where.clientConfig([]byte("bundle"))}},
+		}
 		config.SetOwnerReferences([]metav1.OwnerReference{owner})
 		change(config)
 		return config
 	}
 	set := func(value any, path ...string) func(*unstructured.Unstructured) {
 		return func(u *unstructured.Unstructured) {
-			require.NoError(t, unstructured.SetNestedField(u.Object, value, append([]string{"spec", "clientConfig"}, path...)...))
+			require.NoError(t,
+				unstructured.SetNestedField(u.Object, value, append([]string{"spec", "clientConfig"}, path...)...))
 		}
 	}
 	tests := map[string]struct {
 		change func(*unstructured.Unstructured)
 		want   bool
 	}{
-		"if it is as it was written, should leave it":       {func(*unstructured.Unstructured) {}, true},
-		"if the bundle is another, should write it":         {set("other", "caBundle"), false},
-		"if the Service is another, should write it":        {set("elsewhere", "service", "namespace"), false},
-		"if someone added a URL, should write it":           {set("https://x", "url"), false},
-		"if nobody owns it, should write it":                {func(u *unstructured.Unstructured) { u.SetOwnerReferences(nil) }, false},
-		"if its owner was made anew since, should write it": {func(u *unstructured.Unstructured) { u.SetOwnerReferences([]metav1.OwnerReference{{UID: "old"}}) }, false},
+		"if it is as it was written, should leave it": {func(*unstructured.Unstructured) {}, true},
+		"if the bundle is another, should write it":   {set("other", "caBundle"), false},
+		"if the Service is another, should write it":  {set("elsewhere", "service", "namespace"), false},
+		"if someone added a URL, should write it":     {set("https://x", "url"), false},
+		"if nobody owns it, should write it": {
+			func(u *unstructured.Unstructured) { u.SetOwnerReferences(nil) }, false,
+		},
+		"if its owner was made anew since, should write it": {
+			func(u *unstructured.Unstructured) { u.SetOwnerReferences([]metav1.OwnerReference{{UID: "old"}}) }, false,
+		},
 		"if the namespaces are selected by a user, should leave": {func(u *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(u.Object, "x", "spec", "namespaceSelector")
 		}, true},
@@ -63,7 +71,8 @@ func TestIsRegistered(t *testing.T) {
 			require.Equal(t, test.want, isRegistered(current(test.change), wanted, owner))
 		})
 	}
-	require.True(t, isRegistered(current(set("theirs", "caBundle")), where.clientConfig(nil), owner), "a bundle that we do not know is not ours to change")
+	require.True(t, isRegistered(current(set("theirs", "caBundle")), where.clientConfig(nil), owner),
+		"a bundle that we do not know is not ours to change")
 }
 
 // Without a replica that answers, Cluster API would not start beside an ExtensionConfig.
@@ -73,25 +82,32 @@ func TestRegisterWaitsForCaches(t *testing.T) {
 	certificatetest.Write(t, dir, certificatetest.Chain(t))
 	require.NoError(t, serving.Refresh(t.Context()))
 	role := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": map[string]any{"name": "owner", "uid": "uid-of-owner"},
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+		"metadata": map[string]any{"name": "owner", "uid": "uid-of-owner"},
 	}}
 	config := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "runtime.cluster.x-k8s.io/v1beta2", "kind": "ExtensionConfig", "metadata": map[string]any{"name": names.ExtensionName},
+		"apiVersion": "runtime.cluster.x-k8s.io/v1beta2", "kind": "ExtensionConfig",
+		"metadata": map[string]any{"name": names.ExtensionName},
 	}}
 	registering := func(t *testing.T, filled bool, objects ...runtime.Object) []string {
 		t.Helper()
 		served := &discoveryfake.FakeDiscovery{Fake: &clienttesting.Fake{Resources: []*metav1.APIResourceList{
-			{GroupVersion: "runtime.cluster.x-k8s.io/v1beta2", APIResources: []metav1.APIResource{{Name: "extensionconfigs", Kind: "ExtensionConfig"}}},
+			{GroupVersion: "runtime.cluster.x-k8s.io/v1beta2", APIResources: []metav1.APIResource{
+				{Name: "extensionconfigs", Kind: "ExtensionConfig"},
+			}},
 		}}}
 		client := dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), append(objects, role)...)
 		var written []string
-		client.PrependReactor("patch", "extensionconfigs", func(action clienttesting.Action) (bool, runtime.Object, error) {
-			written = append(written, action.(clienttesting.PatchAction).GetName())
-			return true, config, nil
-		})
+		client.PrependReactor("patch", "extensionconfigs",
+			func(action clienttesting.Action) (bool, runtime.Object, error) {
+				written = append(written, action.(clienttesting.PatchAction).GetName())
+				return true, config, nil
+			})
 		r := &registrar{
-			clients: &clients{dynamic: client, discovery: served, ownerName: "owner"}, place: place{url: "https://localhost:1"},
-			certificate: serving, filled: make(chan struct{}), finder: &discovery.Finder{Discovery: served, Logger: slog.New(slog.DiscardHandler)},
+			clients:     &clients{dynamic: client, discovery: served, ownerName: "owner"},
+			place:       place{url: "https://localhost:1"},
+			certificate: serving, filled: make(chan struct{}),
+			finder: &discovery.Finder{Discovery: served, Logger: slog.New(slog.DiscardHandler)},
 			logger: slog.New(slog.DiscardHandler),
 		}
 		if filled {

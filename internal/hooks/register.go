@@ -38,11 +38,15 @@ const (
 var extensionVersions = []string{"v1beta2", "v1alpha1"}
 
 var (
-	clusterRoles = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}
-	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	clusterRoles = schema.GroupVersionResource{
+		Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles",
+	}
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
-	errNoOwner = errors.New("the ClusterRole that is to own it does not exist: install the operator with runtimeExtension.enabled or name one with " +
-		"--" + options.RuntimeExtensionOwnerFlag + ", so that the ExtensionConfig goes with the installation; one that is left behind keeps Cluster API from starting")
+	errNoOwner = errors.New("the ClusterRole that is to own it does not exist: " +
+		"install the operator with runtimeExtension.enabled or name one with --" + options.RuntimeExtensionOwnerFlag +
+		", so that the ExtensionConfig goes with the installation; " +
+		"one that is left behind keeps Cluster API from starting")
 	errNotServed = errors.New("no ExtensionConfigs are served: this Cluster API has none, or is not installed")
 )
 
@@ -71,7 +75,9 @@ func (p place) clientConfig(bundle []byte) map[string]any {
 	if p.url != "" {
 		config["url"] = p.url
 	} else {
-		config["service"] = map[string]any{"name": names.ExtensionObjects, "namespace": p.namespace, "port": int64(servicePort)}
+		config["service"] = map[string]any{
+			"name": names.ExtensionObjects, "namespace": p.namespace, "port": int64(servicePort),
+		}
 	}
 	if len(bundle) > 0 {
 		config["caBundle"] = base64.StdEncoding.EncodeToString(bundle)
@@ -123,7 +129,9 @@ func (c *clients) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ClusterRole %s: %w", c.ownerName, err)
 	}
-	return &metav1.OwnerReference{APIVersion: clusterRoles.GroupVersion().String(), Kind: "ClusterRole", Name: role.GetName(), UID: role.GetUID()}, nil
+	return &metav1.OwnerReference{
+		APIVersion: clusterRoles.GroupVersion().String(), Kind: "ClusterRole", Name: role.GetName(), UID: role.GetUID(),
+	}, nil
 }
 
 // registrar keeps the ExtensionConfig as it must be, as long as this replica leads.
@@ -132,8 +140,8 @@ type registrar struct {
 
 	place       place
 	certificate *certificate.Keeper
-	// filled is closed when the caches of the hooks are filled for the first time. Until then the hooks are not offered to
-	// Cluster API, which would not start beside an ExtensionConfig that nobody answers for.
+	// filled is closed when the caches of the hooks are filled for the first time. Until then the hooks are not offered
+	// to Cluster API, which would not start beside an ExtensionConfig that nobody answers for.
 	filled chan struct{}
 	finder *discovery.Finder
 	logger *slog.Logger
@@ -152,7 +160,8 @@ func (r *registrar) run(ctx context.Context, period time.Duration) {
 			text = capi.Printable(err).Error()
 		}
 		if text != said && text != "" {
-			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again", slog.String(names.ErrorKey, text))
+			r.logger.Warn("the runtime extension is not registered with Cluster API, trying again",
+				slog.String(names.ErrorKey, text))
 		}
 		said = text
 		timer := time.NewTimer(period)
@@ -227,10 +236,13 @@ func (r *registrar) register(ctx context.Context) error {
 	config.SetName(names.ExtensionName)
 	config.SetLabels(map[string]string{"app.kubernetes.io/name": options.ProgramName})
 	config.SetOwnerReferences([]metav1.OwnerReference{*owner})
-	if _, err := r.configs().Apply(ctx, names.ExtensionName, config, metav1.ApplyOptions{FieldManager: names.FieldManager, Force: true}); err != nil {
-		return fmt.Errorf("write the ExtensionConfig %s: %w; Cluster API needs its feature gate RuntimeSDK for it", names.ExtensionName, err)
+	byForce := metav1.ApplyOptions{FieldManager: names.FieldManager, Force: true}
+	if _, err := r.configs().Apply(ctx, names.ExtensionName, config, byForce); err != nil {
+		return fmt.Errorf("write the ExtensionConfig %s: %w; Cluster API needs its feature gate RuntimeSDK for it",
+			names.ExtensionName, err)
 	}
-	r.logger.Info("the runtime extension is registered with Cluster API", slog.String("extensionConfig", names.ExtensionName), slog.String("version", r.served.Version))
+	r.logger.Info("the runtime extension is registered with Cluster API",
+		slog.String("extensionConfig", names.ExtensionName), slog.String("version", r.served.Version))
 	return nil
 }
 
@@ -274,7 +286,8 @@ func (r *registrar) isUninstalled(ctx context.Context) (bool, error) {
 	if r.place.namespace == "" {
 		return true, nil
 	}
-	list, err := r.dynamic.Resource(deployments).Namespace(r.place.namespace).List(ctx, metav1.ListOptions{LabelSelector: names.OwnDeployments})
+	own := metav1.ListOptions{LabelSelector: names.OwnDeployments}
+	list, err := r.dynamic.Resource(deployments).Namespace(r.place.namespace).List(ctx, own)
 	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 		return true, nil
 	}

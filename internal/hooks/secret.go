@@ -69,9 +69,11 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 // create makes the Secret. It goes with the installation, as the ExtensionConfig does.
 func (s *secretSource) create(ctx context.Context, data map[string][]byte) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": options.ProgramName}},
-		Type:       corev1.SecretTypeTLS,
-		Data:       data,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: names.ExtensionObjects, Labels: map[string]string{"app.kubernetes.io/name": options.ProgramName},
+		},
+		Type: corev1.SecretTypeTLS,
+		Data: data,
 	}
 	owner, err := s.owner(ctx)
 	if err != nil && !errors.Is(err, errNoOwner) {

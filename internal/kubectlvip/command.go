@@ -59,10 +59,8 @@ the operator would, also when the operator is not running. It never writes: what
 	command.SetErr(streams.ErrOut)
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
 	a.addFlags(command)
-	command.AddCommand(
-		a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newUI(), a.newReport(), a.newRetire(), a.newServe(),
-		a.newVersion(),
-	)
+	command.AddCommand(a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newUI(), a.newReport(),
+		a.newRetire(), a.newServe(), a.newVersion())
 	for _, sub := range command.Commands() {
 		sub.Args = asBadInput(sub.Args)
 	}
@@ -90,7 +88,8 @@ func (a *app) addFlags(command *cobra.Command) {
 	a.connection = kubectl
 	flags := command.PersistentFlags()
 	flags.AddFlagSet(kubectl)
-	flags.StringVarP(&a.output, "output", "o", outputTable, "How to print: table, wide, json or yaml; report: html, json or yaml.")
+	flags.StringVarP(&a.output, "output", "o", outputTable,
+		"How to print: table, wide, json or yaml; report: html, json or yaml.")
 	flags.BoolVar(&a.noHeaders, "no-headers", false, "Leave out the headers of tables.")
 	a.registerCompletions(command)
 }

@@ -54,12 +54,14 @@ func (a *app) newList() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list [CLUSTER...]",
 		Short: "List Clusters with the VIP of every role, its pool, and the state",
-		Long: `List Clusters with their ClusterClass, the address of every role, the pools that they come from, age and state.
+		Long: `List Clusters with their ClusterClass, the address of every role, the pools that they come from, age and
+state.
 
-STATE is Ready, Pending (decided, not written yet), Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
-role has no VIP; kubectl vip explain says more about each. Clusters are named by name or namespace/name. -o wide has their
-pools, claims and messages as well.`,
-		Example:           "  kubectl vip list -A\n  kubectl vip list -n demo -w\n  kubectl vip list demo/berlin -w\n  kubectl vip list -A -l team=red",
+STATE is Ready, Pending (decided, not written yet), Paused, Moving, Filtered, Deleting or NoTopology, or the reason why
+a role has no VIP; kubectl vip explain says more about each. Clusters are named by name or namespace/name. -o wide has
+their pools, claims and messages as well.`,
+		Example: "  kubectl vip list -A\n  kubectl vip list -n demo -w\n" +
+			"  kubectl vip list demo/berlin -w\n  kubectl vip list -A -l team=red",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -79,7 +81,9 @@ pools, claims and messages as well.`,
 			if clusters, err = selectClusters(command.Context(), world, scope, selector, clusters); err != nil {
 				return err
 			}
-			namespaces := scope == "" || slices.ContainsFunc(clusters, func(c view.Cluster) bool { return c.Namespace != scope })
+			namespaces := scope == "" || slices.ContainsFunc(clusters, func(c view.Cluster) bool {
+				return c.Namespace != scope
+			})
 			if watch {
 				w := watched{namespaces: namespaces, clusters: func(f *view.Facts) ([]view.Cluster, error) {
 					if len(args) > 0 {
@@ -109,9 +113,9 @@ func (a *app) newPools() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "pools [POOL...]",
 		Short: "List pools with what they serve and how full they are",
-		Long: `List the global pools and those of the namespace with their ClusterClasses, roles, tier and priority, and how many of their
-addresses are in use. Pools that are not labelled for the allocator are listed too: they have no classes and roles. A pool
-is named by its name, or as it is printed: Kind/name, or with its namespace before it.`,
+		Long: `List the global pools and those of the namespace with their ClusterClasses, roles, tier and priority, and
+how many of their addresses are in use. Pools that are not labelled for the allocator are listed too: they have no
+classes and roles. A pool is named by its name, or as it is printed: Kind/name, or with its namespace before it.`,
 		Example:           "  kubectl vip pools\n  kubectl vip pools -A --addresses\n  kubectl vip pools --map cp",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completePools,
@@ -159,8 +163,9 @@ func (a *app) newExplain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain CLUSTER",
 		Short: "Explain why a Cluster has its VIPs or has not, and what to do",
-		Long: `Explain a Cluster: for every role which pools were considered and why each was or was not taken, the claim, the address and
-the condition, what the operator does next, and what a person can do. It works when the operator is not running.`,
+		Long: `Explain a Cluster: for every role which pools were considered and why each was or was not taken, the
+claim, the address and the condition, what the operator does next, and what a person can do. It works when the operator
+is not running.`,
 		Example:           "  kubectl vip explain -n demo berlin\n  kubectl vip explain demo/berlin",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeClusters,
@@ -191,8 +196,9 @@ func (a *app) newCheck() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Look for what is wrong, or will be",
-		Long: `Look for what keeps Clusters from their VIPs, or may one day: in all namespaces where that is allowed, else in one.
-The exit code is 1 if something was found that is at least as bad as --fail-on, so that it can be used in CI.
+		Long: `Look for what keeps Clusters from their VIPs, or may one day: in all namespaces where that is allowed,
+else in one. The exit code is 1 if something was found that is at least as bad as --fail-on, so that it can be used in
+CI.
 
 The checks:
 ` + checkList(),
@@ -210,7 +216,9 @@ The checks:
 			if err != nil {
 				return err
 			}
-			err = a.print(report, func(out io.Writer, o *render.Options) error { return render.Check(out, report, o) }, now)
+			err = a.print(report, func(out io.Writer, o *render.Options) error {
+				return render.Check(out, report, o)
+			}, now)
 			if err != nil {
 				return err
 			}
@@ -221,8 +229,10 @@ The checks:
 			return nil
 		},
 	}
-	command.Flags().StringVar(&failOn, "fail-on", failOn, "From which severity on the exit code is 1: error, warning or never.")
-	_ = command.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	command.Flags().StringVar(&failOn, "fail-on", failOn,
+		"From which severity on the exit code is 1: error, warning or never.")
+	complete := cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp)
+	_ = command.RegisterFlagCompletionFunc("fail-on", complete) // the flag is there
 	return command
 }
 
@@ -270,7 +280,8 @@ func (a *app) newVersion() *cobra.Command {
 				if world, failure = a.discover(command); failure == nil {
 					facts := world.Facts()
 					data["platform"], data["operator"] = facts.Platform, facts.Operator
-					lines = append(lines, "operator "+known(facts.Operator.Version), "kubernetes "+facts.Platform.Kubernetes, "apis "+known(facts.Platform.APIs))
+					lines = append(lines, "operator "+known(facts.Operator.Version),
+						"kubernetes "+facts.Platform.Kubernetes, "apis "+known(facts.Platform.APIs))
 				}
 			}
 			err := a.print(data, func(out io.Writer, _ *render.Options) error {

@@ -11,17 +11,20 @@ import (
 
 // registerCompletions tells the shell what the flags can be. The flags are there, so registering does not fail.
 func (a *app) registerCompletions(command *cobra.Command) {
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
-	_ = command.RegisterFlagCompletionFunc("namespace", func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return a.offer(func(reader *live.Reader) ([]string, error) { return reader.Namespaces(command.Context()) })
-	})
-	_ = command.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		config, err := a.cluster.ToRawKubeConfigLoader().RawConfig()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		return slices.Sorted(maps.Keys(config.Contexts)), cobra.ShellCompDirectiveNoFileComp
-	})
+	_ = command.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+	_ = command.RegisterFlagCompletionFunc("namespace",
+		func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return a.offer(func(reader *live.Reader) ([]string, error) { return reader.Namespaces(command.Context()) })
+		})
+	_ = command.RegisterFlagCompletionFunc("context",
+		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			config, err := a.cluster.ToRawKubeConfigLoader().RawConfig()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveError
+			}
+			return slices.Sorted(maps.Keys(config.Contexts)), cobra.ShellCompDirectiveNoFileComp
+		})
 }
 
 // completeClusters offers the Clusters of the namespace.
@@ -33,7 +36,9 @@ func (a *app) completeClusters(command *cobra.Command, args []string, _ string) 
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	return a.offer(func(reader *live.Reader) ([]string, error) { return reader.ClusterNames(command.Context(), namespace) })
+	return a.offer(func(reader *live.Reader) ([]string, error) {
+		return reader.ClusterNames(command.Context(), namespace)
+	})
 }
 
 // completePools offers the global pools and those of the namespace.
@@ -42,7 +47,9 @@ func (a *app) completePools(command *cobra.Command, _ []string, _ string) ([]str
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	return a.offer(func(reader *live.Reader) ([]string, error) { return reader.PoolNames(command.Context(), namespace) })
+	return a.offer(func(reader *live.Reader) ([]string, error) {
+		return reader.PoolNames(command.Context(), namespace)
+	})
 }
 
 // offer asks the cluster for names.

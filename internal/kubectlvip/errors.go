@@ -15,13 +15,13 @@ import (
 const (
 	// ExitFine says that all is well.
 	ExitFine = 0
-	// ExitFound says that check found something, that plan has a Cluster that would not get its VIPs, or that retire may
-	// do nothing.
+	// ExitFound says that check found something, that plan has a Cluster that would not get its VIPs, or that retire
+	// may do nothing.
 	ExitFound = 1
 	// ExitBadInput says that flags, arguments or a manifest make no sense, or that there is no such Cluster.
 	ExitBadInput = 2
-	// ExitNoCluster says that the cluster could not be asked: it is not known or not reachable, it refused, or Cluster API
-	// is not installed.
+	// ExitNoCluster says that the cluster could not be asked: it is not known or not reachable, it refused, or Cluster
+	// API is not installed.
 	ExitNoCluster = 3
 )
 
@@ -85,5 +85,6 @@ func oneLine(text string) string {
 }
 
 func missingError(missing []string) error {
-	return fmt.Errorf("not served by this cluster: %s; install Cluster API and its in-cluster IPAM provider, or choose another --context", strings.Join(missing, ", "))
+	return fmt.Errorf("not served by this cluster: %s; install Cluster API and its in-cluster IPAM provider, "+
+		"or choose another --context", strings.Join(missing, ", "))
 }

@@ -69,7 +69,8 @@ func (a *app) options(now time.Time) *render.Options {
 	o := &render.Options{Now: now, Wide: a.output == outputWide, NoHeaders: a.noHeaders, Width: foldedAt}
 	if width, _, ok := a.terminal(); ok {
 		o.Width = min(width, widest)
-		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && (runtime.GOOS != "windows" || os.Getenv("WT_SESSION") != "")
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" &&
+			(runtime.GOOS != "windows" || os.Getenv("WT_SESSION") != "")
 		o.Unicode = isUTF8(os.Getenv)
 	}
 	return o

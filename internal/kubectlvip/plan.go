@@ -28,14 +28,15 @@ func (a *app) newPlan() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "plan -f FILE",
 		Short: "Show what would be allocated for a Cluster, without writing",
-		Long: `Show what would be allocated for the Clusters of a manifest if they were created now: pools, claims, addresses and the writes
-of the operator. Addresses are those that the in-cluster IPAM provider would give next, the lowest free ones; they are
-reserved by nothing. Files, directories and URLs are read as by kubectl; objects of other kinds are passed over. Nothing is
-written.
+		Long: `Show what would be allocated for the Clusters of a manifest if they were created now: pools, claims,
+addresses and the writes of the operator. Addresses are those that the in-cluster IPAM provider would give next, the
+lowest free ones; they are reserved by nothing. Files, directories and URLs are read as by kubectl; objects of other
+kinds are passed over. Nothing is written.
 
 The exit code is 1 if a Cluster would not get all its VIPs.`,
-		Example: "  kubectl vip plan -f cluster.yaml\n  kubectl vip plan -R -f clusters/\n  clusterctl generate cluster berlin | kubectl vip plan -f -",
-		Args:    cobra.NoArgs,
+		Example: "  kubectl vip plan -f cluster.yaml\n  kubectl vip plan -R -f clusters/\n" +
+			"  clusterctl generate cluster berlin | kubectl vip plan -f -",
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			_, namespace, err := a.scope(false)
 			if err != nil {
@@ -48,7 +49,8 @@ The exit code is 1 if a Cluster would not get all its VIPs.`,
 			return a.plan(command, namespace, manifests)
 		},
 	}
-	command.Flags().StringArrayVarP(&from.Filenames, "filename", "f", nil, "File, directory or URL with the manifests of Clusters; - reads standard input. Can be given several times.")
+	command.Flags().StringArrayVarP(&from.Filenames, "filename", "f", nil,
+		"File, directory or URL with the manifests of Clusters; - reads standard input. Can be given several times.")
 	command.Flags().BoolVarP(&from.Recursive, "recursive", "R", false, "Go into the directories below those of -f.")
 	_ = command.MarkFlagFilename("filename", "yaml", "yml", "json") // the flag is there
 	return command
@@ -65,7 +67,9 @@ func (a *app) plan(command *cobra.Command, namespace string, manifests []*capi.C
 	if err != nil {
 		return err
 	}
-	err = a.print(map[string]any{"plans": plans}, func(out io.Writer, o *render.Options) error { return render.Plan(out, plans, o) }, facts.Now)
+	err = a.print(map[string]any{"plans": plans}, func(out io.Writer, o *render.Options) error {
+		return render.Plan(out, plans, o)
+	}, facts.Now)
 	if err == nil && slices.ContainsFunc(plans, func(p view.ClusterPlan) bool { return !p.Served }) {
 		return errFound
 	}

@@ -15,9 +15,10 @@ func (a *app) newReport() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "report",
 		Short: "Write all there is to see into one file",
-		Long: `Write pools with the maps of their addresses, Clusters, what keeps some of them from their VIPs, overlaps and the findings of
-the checks as one page, for tickets and audits: a single file without scripts that needs nothing else. With -o json or yaml
-the same as data. It is about the global pools, and the pools and Clusters of the namespace; overlaps and findings are of all.`,
+		Long: `Write pools with the maps of their addresses, Clusters, what keeps some of them from their VIPs, overlaps
+and the findings of the checks as one page, for tickets and audits: a single file without scripts that needs nothing
+else. With -o json or yaml the same as data. It is about the global pools, and the pools and Clusters of the namespace;
+overlaps and findings are of all.`,
 		Example: "  kubectl vip report -A -o html > vips.html",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -46,7 +47,8 @@ the same as data. It is about the global pools, and the pools and Clusters of th
 				return web.Report(a.Out, atlas, scope, found.Findings)
 			}
 			return a.print(map[string]any{
-				"pools": view.Maps(atlas, scope), "clusters": view.List(facts, scope), "overlaps": view.Overlaps(atlas), "check": found,
+				"pools": view.Maps(atlas, scope), "clusters": view.List(facts, scope), "overlaps": view.Overlaps(atlas),
+				"check": found,
 			}, func(io.Writer, *render.Options) error { return nil }, facts.Now)
 		},
 	}

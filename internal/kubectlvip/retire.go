@@ -24,12 +24,13 @@ func (a *app) newRetire() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "retire ROLE",
 		Short: "Print the commands that take a role out of service",
-		Long: `Print the kubectl commands that take a role out of service: they delete the claims of the role, so that the addresses go back
-to their pools, and then remove the annotations with its VIP. Like the other commands it writes nothing itself: read what it
-prints, and pipe it into a shell.
+		Long: `Print the kubectl commands that take a role out of service: they delete the claims of the role, so that
+the addresses go back to their pools, and then remove the annotations with its VIP. Like the other commands it writes
+nothing itself: read what it prints, and pipe it into a shell.
 
-Only Clusters that no pool serves in the role any more are named; the others are listed on stderr, and keep what they have.
-So take the role off the pools first. The role control-plane cannot be taken out of service: machines use its address.
+Only Clusters that no pool serves in the role any more are named; the others are listed on stderr, and keep what they
+have. So take the role off the pools first. The role control-plane cannot be taken out of service: machines use its
+address.
 
 The exit code is 1 if nothing can be done because pools serve the role still.`,
 		Example: "  kubectl vip retire storage -A\n  kubectl vip retire storage -A | sh",
@@ -45,7 +46,8 @@ The exit code is 1 if nothing can be done because pools serve the role still.`,
 			}
 			facts := world.Facts()
 			if !facts.PoolsKnown {
-				return noCluster(errors.New("not all pools can be read, so one that serves the role may not be seen; ask someone who may read them"))
+				return noCluster(errors.New("not all pools can be read, so one that serves the role may not be seen; " +
+					"ask someone who may read them"))
 			}
 			return a.retire(view.Retire(facts, scope, class, args[0]), prefix)
 		},
@@ -58,7 +60,8 @@ The exit code is 1 if nothing can be done because pools serve the role still.`,
 // retires says how kubectl is called for a role, or why that role cannot be retired.
 func (a *app) retires(role string) (string, error) {
 	if role == names.RoleControlPlane {
-		return "", badInput(fmt.Errorf("the role %s cannot be taken out of service: the machines of a Cluster use its address as long as they live; delete the Cluster", role))
+		return "", badInput(fmt.Errorf("the role %s cannot be taken out of service: "+
+			"the machines of a Cluster use its address as long as they live; delete the Cluster", role))
 	}
 	if err := names.ValidateRole(role); err != nil { // also: what is printed goes into a shell
 		return "", badInput(err)
@@ -100,13 +103,15 @@ func retireCommands(r *view.Retirement, kubectl string) []string {
 	for _, c := range r.Clusters {
 		if c.Claim != "" {
 			commands = append(commands,
-				fmt.Sprintf("%s annotate --overwrite -n %s %s %s %s=retired", kubectl, c.Namespace, view.ClaimResource, c.Claim, names.AllowDeletion),
+				fmt.Sprintf("%s annotate --overwrite -n %s %s %s %s=retired",
+					kubectl, c.Namespace, view.ClaimResource, c.Claim, names.AllowDeletion),
 				fmt.Sprintf("%s delete --wait=false -n %s %s %s", kubectl, c.Namespace, view.ClaimResource, c.Claim))
 		}
 	}
 	for _, c := range r.Clusters {
 		if c.Annotation != "" {
-			commands = append(commands, fmt.Sprintf("%s annotate -n %s %s %s %s-", kubectl, c.Namespace, clusters, c.Name, c.Annotation))
+			commands = append(commands,
+				fmt.Sprintf("%s annotate -n %s %s %s %s-", kubectl, c.Namespace, clusters, c.Name, c.Annotation))
 		}
 	}
 	return commands

@@ -20,13 +20,23 @@ func TestKubectlPrefix(t *testing.T) {
 		want string
 		err  string
 	}{
-		"if there are no flags, should call kubectl":                {nil, "kubectl", ""},
-		"if a cluster is chosen, should choose it too":              {[]string{"--context=prod", "--kubeconfig=/a/b"}, "kubectl --context=prod --kubeconfig=/a/b", ""},
-		"if someone is impersonated, should do so too":              {[]string{"--as=a", "--as-group=b", "--as-group=c"}, "kubectl --as=a --as-group=b --as-group=c", ""},
-		"if a namespace is given, should leave it to each command":  {[]string{"-n", "team"}, "kubectl", ""},
-		"if a name has others than plain letters, should quote it":  {[]string{"--context=admin's $(x) one"}, `kubectl '--context=admin'\''s $(x) one'`, ""},
-		"if a token is given, should not print it and refuse":       {[]string{"--token=secret"}, "", "--token would be printed"},
-		"if a password would be printed, should refuse it likewise": {[]string{"--username=u", "--password=secret"}, "", "would be printed"},
+		"if there are no flags, should call kubectl": {nil, "kubectl", ""},
+		"if a cluster is chosen, should choose it too": {
+			[]string{"--context=prod", "--kubeconfig=/a/b"}, "kubectl --context=prod --kubeconfig=/a/b", "",
+		},
+		"if someone is impersonated, should do so too": {
+			[]string{"--as=a", "--as-group=b", "--as-group=c"}, "kubectl --as=a --as-group=b --as-group=c", "",
+		},
+		"if a namespace is given, should leave it to each command": {[]string{"-n", "team"}, "kubectl", ""},
+		"if a name has others than plain letters, should quote it": {
+			[]string{"--context=admin's $(x) one"}, `kubectl '--context=admin'\''s $(x) one'`, "",
+		},
+		"if a token is given, should not print it and refuse": {
+			[]string{"--token=secret"}, "", "--token would be printed",
+		},
+		"if a password would be printed, should refuse it likewise": {
+			[]string{"--username=u", "--password=secret"}, "", "would be printed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -61,9 +71,11 @@ func TestRetireCommands(t *testing.T) {
 		{Namespace: "y", Name: "c", Annotation: names.Annotation("storage")},
 	}}, "kubectl")
 	assert.Equal(t, []string{
-		"kubectl annotate --overwrite -n x ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-a vip.capi.gorizond.io/allow-deletion=retired",
+		"kubectl annotate --overwrite -n x ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-a " +
+			"vip.capi.gorizond.io/allow-deletion=retired",
 		"kubectl delete --wait=false -n x ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-a",
-		"kubectl annotate --overwrite -n y ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-b vip.capi.gorizond.io/allow-deletion=retired",
+		"kubectl annotate --overwrite -n y ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-b " +
+			"vip.capi.gorizond.io/allow-deletion=retired",
 		"kubectl delete --wait=false -n y ipaddressclaims.ipam.cluster.x-k8s.io vip-storage-b",
 		"kubectl annotate -n x clusters.cluster.x-k8s.io a vip.capi.gorizond.io/storage-",
 		"kubectl annotate -n y clusters.cluster.x-k8s.io c vip.capi.gorizond.io/storage-",
@@ -72,7 +84,8 @@ func TestRetireCommands(t *testing.T) {
 
 func TestRetireRefuses(t *testing.T) {
 	for role, want := range map[string]string{
-		names.RoleControlPlane: "cannot be taken out of service", "a;b": "is not a lower-case DNS label", "release": "reserved",
+		names.RoleControlPlane: "cannot be taken out of service", "a;b": "is not a lower-case DNS label",
+		"release": "reserved",
 	} {
 		_, stderr, code := run(t, "", "retire", role, "--server=https://127.0.0.1:1")
 		assert.Equal(t, ExitBadInput, code)

@@ -49,7 +49,9 @@ func selectClusters(
 }
 
 // selectPools leaves of pools those that a selector matches.
-func selectPools(ctx context.Context, world *live.World, scope, selector string, pools []view.Pool) ([]view.Pool, error) {
+func selectPools(
+	ctx context.Context, world *live.World, scope, selector string, pools []view.Pool,
+) ([]view.Pool, error) {
 	if selector == "" {
 		return pools, nil
 	}

@@ -21,11 +21,12 @@ func (a *app) newUI() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "ui",
 		Short: "Show pools, their addresses and Clusters in the browser",
-		Long: `Show pools with a map of their addresses, Clusters with what they have in each role and why, overlaps of pools, and what the
-Clusters of a manifest would get, as pages in the browser. They follow what happens, and nothing can be changed in them.
+		Long: `Show pools with a map of their addresses, Clusters with what they have in each role and why, overlaps of
+pools, and what the Clusters of a manifest would get, as pages in the browser. They follow what happens, and nothing
+can be changed in them.
 
-The pages are served on this machine only, with your own rights, to whoever knows the address with its token; that is the
-first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to end it.`,
+The pages are served on this machine only, with your own rights, to whoever knows the address with its token; that is
+the first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to end it.`,
 		Example: "  kubectl vip ui\n  kubectl vip ui --no-browser --address 127.0.0.1:8081",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

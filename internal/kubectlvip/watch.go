@@ -59,8 +59,8 @@ func (a *app) inPlace(w watched) func(*view.Facts) error {
 	}
 }
 
-// shortened returns a line as a terminal of a width can show it, with dots at its end where something is missing. Colours
-// take no room, and end with the line.
+// shortened returns a line as a terminal of a width can show it, with dots at its end where something is missing.
+// Colours take no room, and end with the line.
 func shortened(line string, width int) string {
 	const more, plain = "...", "\x1b[0m"
 	room, cut, inColor := width, 0, false
@@ -163,5 +163,6 @@ func changes(known map[types.NamespacedName]view.Cluster, clusters []view.Cluste
 }
 
 func same(a, b *view.Cluster) bool {
-	return a.State == b.State && a.Class == b.Class && a.Endpoint == b.Endpoint && a.Created.Equal(b.Created) && slices.Equal(a.Roles, b.Roles)
+	return a.State == b.State && a.Class == b.Class && a.Endpoint == b.Endpoint && a.Created.Equal(b.Created) &&
+		slices.Equal(a.Roles, b.Roles)
 }

@@ -45,7 +45,8 @@ func routeLasso(logger *slog.Logger) {
 	// lasso's "Starting ... controller" and the like tell users nothing.
 	lassolog.Infof = func(format string, args ...any) { logger.Debug(fmt.Sprintf(format, args...)) }
 	lassolog.Debugf = lassolog.Infof
-	lassolog.Errorf = func(format string, args ...any) { logLassoError(logger, fmt.Sprintf(format, args...)) } //nolint:reassign // this is how lasso takes a logger
+	//nolint:reassign // this is how lasso takes a logger
+	lassolog.Errorf = func(format string, args ...any) { logLassoError(logger, fmt.Sprintf(format, args...)) }
 }
 
 // logLassoError logs the errors of lasso. The commonest is that a handler failed and is going to be called again,
@@ -57,7 +58,8 @@ func logLassoError(logger *slog.Logger, message string) {
 		logger.Error(message)
 		return
 	}
-	logger.Warn("sync failed and will be tried again", slog.String("key", key), slog.String(names.ErrorKey, strings.TrimSuffix(cause, ", requeuing")))
+	logger.Warn("sync failed and will be tried again", slog.String("key", key),
+		slog.String(names.ErrorKey, strings.TrimSuffix(cause, ", requeuing")))
 }
 
 func routeLogrus(logger *slog.Logger) {

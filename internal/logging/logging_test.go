@@ -46,7 +46,8 @@ func TestNew(t *testing.T) {
 func TestAnswersAreNotQuoted(t *testing.T) {
 	const secret = "correct-horse-battery"
 	variable := field.NewPath("spec", "topology", "variables").Key("password").Child("value")
-	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Cluster"}, "one", field.ErrorList{field.Invalid(variable, secret, "too long")})
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Cluster"}, "one",
+		field.ErrorList{field.Invalid(variable, secret, "too long")})
 	text := routed(t, slog.LevelDebug)
 	slog.Warn("ours", slog.Any("cause", fmt.Errorf("write: %w", invalid)), slog.Group("deep", slog.Any("err", invalid)))
 	klog.ErrorS(invalid, "client-go's")
@@ -94,7 +95,10 @@ func TestRouteLibraries(t *testing.T) {
 			log: func() {
 				lassolog.Errorf("%v", errors.New("error syncing 'ns/name': handler vip: it's: broken, requeuing"))
 			},
-			want: []line{{Level: "WARN", Msg: "sync failed and will be tried again", Key: "ns/name", Error: "handler vip: it's: broken"}},
+			want: []line{{
+				Level: "WARN", Msg: "sync failed and will be tried again", Key: "ns/name",
+				Error: "handler vip: it's: broken",
+			}},
 		},
 		"if lasso has another error, should be an error": {
 			log:  func() { lassolog.Errorf("error decoding object, invalid type") },
@@ -142,7 +146,9 @@ func TestRouteLibraries(t *testing.T) {
 				logrus.Error("bad")
 				logrus.Debug("hidden")
 			},
-			want: []line{{Level: "WARN", Msg: "careful", Error: "broken", Pool: "c"}, {Level: "INFO", Msg: "fine"}, {Level: "ERROR", Msg: "bad"}},
+			want: []line{{Level: "WARN", Msg: "careful", Error: "broken", Pool: "c"}, {Level: "INFO", Msg: "fine"}, {
+				Level: "ERROR", Msg: "bad",
+			}},
 		},
 		"if the standard logger is used, should be info": {
 			log:  func() { log.Print("plain") },

@@ -33,7 +33,8 @@ func (w *Warnings) HandleWarningHeader(code int, _, text string) {
 	if code != warningCode || text == "" {
 		return
 	}
-	text = cmp.Or(capi.PrintableWarning(text), "an admission webhook warns of a write; its words are left out, since they may quote the object")
+	text = cmp.Or(capi.PrintableWarning(text),
+		"an admission webhook warns of a write; its words are left out, since they may quote the object")
 	if w.isNew(text) {
 		w.logger.Warn("the API server warns", "warning", text)
 	}

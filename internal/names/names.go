@@ -140,21 +140,24 @@ const (
 	// controller has rendered it into the templates.
 	ReasonWaitingForTopology = "WaitingForTopology"
 
-	// ReasonWriteRefused says that the API server, or an admission webhook or policy, does not take what is to be written.
+	// ReasonWriteRefused says that the API server, or an admission webhook or policy, does not take what is to be
+	// written.
 	ReasonWriteRefused = "WriteRefused"
 
 	// ReasonReleasing says that the Cluster is being deleted and the VIP goes back when Cluster API is done.
 	ReasonReleasing = "Releasing"
 
-	// ReasonReleased says that the VIP is back in its pool, and that something else still holds the Cluster in deletion.
+	// ReasonReleased says that the VIP is back in its pool, and that something else still holds the Cluster in
+	// deletion.
 	ReasonReleased = "Released"
 )
 
 // IsReason reports whether reason is one of those of the allocator's conditions.
 func IsReason(reason string) bool {
 	switch reason {
-	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound, ReasonPoolExhausted,
-		ReasonAddressConflict, ReasonAddressInUse, ReasonClaimConflict, ReasonWaitingForTopology, ReasonWriteRefused, ReasonReleasing, ReasonReleased:
+	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound,
+		ReasonPoolExhausted, ReasonAddressConflict, ReasonAddressInUse, ReasonClaimConflict,
+		ReasonWaitingForTopology, ReasonWriteRefused, ReasonReleasing, ReasonReleased:
 		return true
 	}
 	return false

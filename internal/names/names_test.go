@@ -21,13 +21,26 @@ func TestClaimName(t *testing.T) {
 		"if the role is the control plane, should use its short form": {"prod", names.RoleControlPlane, "vip-cp-prod"},
 		"if the role is ingress, should name it":                      {"prod", names.RoleIngress, "vip-ingress-prod"},
 		"if the role is any other, should name it":                    {"prod", "storage", "vip-storage-prod"},
-		"if the name is as long as it may be, should keep it":         {strings.Repeat("c", 246), names.RoleControlPlane, "vip-cp-" + strings.Repeat("c", 246)},
-		"if the name has dots, should keep them":                      {"prod.eu", names.RoleControlPlane, "vip-cp-prod.eu"},
+		"if the name is as long as it may be, should keep it": {
+			strings.Repeat("c", 246), names.RoleControlPlane, "vip-cp-" + strings.Repeat("c", 246),
+		},
+		"if the name has dots, should keep them": {
+			"prod.eu", names.RoleControlPlane, "vip-cp-prod.eu",
+		},
 		// Names are for ever: claims that stand in clusters are found by them. A change of these values loses claims.
-		"if the role is called as the short form of another, should add a hash":   {"prod", "cp", "vip-cp-prod-cd653078dcc41ea2"},
-		"if the name would be too long, should shorten it and add a hash":         {long, names.RoleIngress, "vip-ingress-" + long[:224] + "-" + hashOf(names.RoleIngress+"/"+long)},
-		"if the cut falls on a dot, should not leave it before the hash":          {strings.Repeat("c", 223) + "." + strings.Repeat("d", 20), names.RoleIngress, "vip-ingress-" + strings.Repeat("c", 223) + "-" + hashOf(names.RoleIngress+"/"+strings.Repeat("c", 223)+"."+strings.Repeat("d", 20))},
-		"if the name is one longer than it may be, should shorten it with a hash": {long[:247], names.RoleControlPlane, "vip-cp-" + long[:229] + "-" + hashOf(names.RoleControlPlane+"/"+long[:247])},
+		"if the role is called as the short form of another, should add a hash": {
+			"prod", "cp", "vip-cp-prod-cd653078dcc41ea2",
+		},
+		"if the name would be too long, should shorten it and add a hash": {
+			long, names.RoleIngress, "vip-ingress-" + long[:224] + "-" + hashOf(names.RoleIngress+"/"+long),
+		},
+		"if the cut falls on a dot, should not leave it before the hash": {strings.Repeat("c", 223) +
+			"." + strings.Repeat("d", 20), names.RoleIngress, "vip-ingress-" + strings.Repeat("c", 223) + "-" +
+			hashOf(names.RoleIngress+"/"+strings.Repeat("c", 223)+"."+strings.Repeat("d", 20))},
+		"if the name is one longer than it may be, should shorten it with a hash": {
+			long[:247], names.RoleControlPlane,
+			"vip-cp-" + long[:229] + "-" + hashOf(names.RoleControlPlane+"/"+long[:247]),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +65,10 @@ func hashOf(text string) string {
 
 var (
 	roles = rapid.OneOf(
-		rapid.SampledFrom([]string{names.RoleControlPlane, names.RoleIngress, "cp", "c-p", "ingress-2", "ingress2", "a-b", "a--b", "ab", "a-2", "a2", "a--2"}),
+		rapid.SampledFrom([]string{
+			names.RoleControlPlane, names.RoleIngress, "cp", "c-p", "ingress-2", "ingress2", "a-b", "a--b", "ab",
+			"a-2", "a2", "a--2",
+		}),
 		rapid.StringMatching(`[a-z]([-a-z0-9]{0,8}[a-z0-9])?`),
 	).Filter(func(role string) bool { return names.ValidateRole(role) == nil })
 
@@ -75,13 +91,15 @@ func TestClaimNameProperties(t *testing.T) {
 	t.Run("two roles of a Cluster never share one", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			cluster, a, b := clusters.Draw(t, "cluster"), roles.Draw(t, "a"), roles.Draw(t, "b")
-			require.Equal(t, a == b, names.ClaimName(cluster, a) == names.ClaimName(cluster, b), "%s and %s of %s", a, b, cluster)
+			require.Equal(t, a == b, names.ClaimName(cluster, a) == names.ClaimName(cluster, b), "%s and %s of %s",
+				a, b, cluster)
 		})
 	})
 	t.Run("two Clusters never share one for a role", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			role, a, b := roles.Draw(t, "role"), clusters.Draw(t, "a"), clusters.Draw(t, "b")
-			require.Equal(t, a == b, names.ClaimName(a, role) == names.ClaimName(b, role), "%s of %s and %s", role, a, b)
+			require.Equal(t, a == b, names.ClaimName(a, role) == names.ClaimName(b, role),
+				"%s of %s and %s", role, a, b)
 		})
 	})
 	t.Run("two Clusters never share one for the roles without a dash", func(t *testing.T) {
@@ -89,7 +107,8 @@ func TestClaimNameProperties(t *testing.T) {
 			standard := rapid.SampledFrom([]string{names.RoleControlPlane, names.RoleIngress, "cp", "storage"})
 			a, b := clusters.Draw(t, "a"), clusters.Draw(t, "b")
 			x, y := standard.Draw(t, "x"), standard.Draw(t, "y")
-			require.Equal(t, a == b && x == y, names.ClaimName(a, x) == names.ClaimName(b, y), "%s of %s and %s of %s", x, a, y, b)
+			require.Equal(t, a == b && x == y, names.ClaimName(a, x) == names.ClaimName(b, y),
+				"%s of %s and %s of %s", x, a, y, b)
 		})
 	})
 }
@@ -113,7 +132,9 @@ func TestConditionType(t *testing.T) {
 }
 
 // conditionTypes is the pattern of metav1.Condition.Type.
-var conditionTypes = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$`)
+var conditionTypes = regexp.MustCompile(
+	`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$`,
+)
 
 func TestConditionTypeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -127,8 +148,10 @@ func TestValidateRole(t *testing.T) {
 	tests := map[string]bool{
 		names.RoleControlPlane: true, names.RoleIngress: true, "a": true, "ingress-2": true, "cp": true,
 		strings.Repeat("r", 63): true, strings.Repeat("r", 64): false,
-		"": false, "Ingress": false, "2nd": false, "-a": false, "a-": false, "a.b": false, "a_b": false, "a/b": false, "in gress": false, "rôle": false,
-		"cluster-class": false, "role": false, "priority": false, "namespaces": false, "host-variable": false, "port-variable": false, "release": false, "allow-deletion": false,
+		"": false, "Ingress": false, "2nd": false, "-a": false, "a-": false, "a.b": false, "a_b": false, "a/b": false,
+		"in gress": false, "rôle": false,
+		"cluster-class": false, "role": false, "priority": false, "namespaces": false, "host-variable": false,
+		"port-variable": false, "release": false, "allow-deletion": false,
 	}
 	for role, valid := range tests {
 		err := names.ValidateRole(role)
@@ -145,7 +168,10 @@ func TestRoleOfAnnotation(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, role, got)
 	}
-	for _, key := range []string{names.Priority, names.Namespaces, names.ReleaseFinalizer, names.Paused, "ingress", names.Domain, names.Domain + "/", "x" + names.Domain + "/ingress"} {
+	for _, key := range []string{
+		names.Priority, names.Namespaces, names.ReleaseFinalizer, names.Paused, "ingress", names.Domain,
+		names.Domain + "/", "x" + names.Domain + "/ingress",
+	} {
 		_, ok := names.RoleOfAnnotation(key)
 		assert.False(t, ok, key)
 	}

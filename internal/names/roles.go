@@ -21,7 +21,10 @@ const (
 )
 
 // reserved are the keys of the domain that mean something else, so that no role can take their annotation.
-var reserved = []string{"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "addresses-per-cluster", "host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims"}
+var reserved = []string{
+	"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "addresses-per-cluster",
+	"host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims",
+}
 
 // ValidateRole says why role cannot be used, or returns nil. A role becomes part of an annotation key, of a claim's
 // name and of a condition's type, so it is a DNS label (RFC 1123) that starts with a letter.
@@ -43,7 +46,8 @@ func DNSEndpointName(cluster string) string { return ClaimName(cluster, "dns") }
 func ValidateDNSName(name string) error {
 	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
 		if len(validation.IsDNS1123Label(label)) > 0 {
-			return fmt.Errorf("%q is no DNS name: %q is empty, longer than %d characters, or has others than a-z, 0-9 and -",
+			return fmt.Errorf("%q is no DNS name: %q is empty, longer than %d characters, "+
+				"or has others than a-z, 0-9 and -",
 				name, label, validation.DNS1123LabelMaxLength)
 		}
 	}

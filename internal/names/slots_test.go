@@ -13,7 +13,8 @@ import (
 func TestParseSlot(t *testing.T) {
 	for slot, valid := range map[string]bool{
 		"ingress": true, "ingress.2": true, "ingress.16": true, "control-plane": true,
-		"ingress.1": false, "ingress.0": false, "ingress.17": false, "ingress.02": false, "ingress.+2": false, "ingress.": false, "ingress.x": false,
+		"ingress.1": false, "ingress.0": false, "ingress.17": false, "ingress.02": false, "ingress.+2": false,
+		"ingress.": false, "ingress.x": false,
 		"control-plane.2": false, "": false, ".2": false, "claims": false, "claims.2": false, "ingress.2.3": false,
 	} {
 		_, _, ok := names.ParseSlot(slot)
@@ -31,7 +32,8 @@ func TestClaimsOfSlots(t *testing.T) {
 	numbers := rapid.IntRange(1, names.MostAddresses)
 	rapid.Check(t, func(t *rapid.T) {
 		cluster, role, number := clusters.Draw(t, "cluster"), roles.Draw(t, "role"), numbers.Draw(t, "number")
-		other, otherRole, otherNumber := clusters.Draw(t, "other"), roles.Draw(t, "other role"), numbers.Draw(t, "other number")
+		other, otherRole, otherNumber := clusters.Draw(t, "other"), roles.Draw(t, "other role"),
+			numbers.Draw(t, "other number")
 		slot := names.Slot(role, number)
 		claim := names.ClaimName(cluster, slot)
 		same := cluster == other && role == otherRole && number == otherNumber

@@ -11,7 +11,9 @@ import (
 // OnPools are the keys of the domain that are read on pools: as labels, and as annotations.
 var (
 	PoolLabels      = []string{ClusterClass, Role}
-	PoolAnnotations = []string{ClusterClass, Role, Priority, Namespaces, Clusters, Variables, Probe, PerCluster, HostVariable, PortVariable}
+	PoolAnnotations = []string{
+		ClusterClass, Role, Priority, Namespaces, Clusters, Variables, Probe, PerCluster, HostVariable, PortVariable,
+	}
 )
 
 // IsOurs reports whether a key of a label or annotation is of the domain, or looks as if it was meant to be: its domain

@@ -11,13 +11,19 @@ import (
 
 func TestMeantRole(t *testing.T) {
 	for role, want := range map[string]string{
-		"controlplane": names.RoleControlPlane, "control_plane": names.RoleControlPlane, "controlPlane": names.RoleControlPlane,
-		"Control-Plane": names.RoleControlPlane, "control-plan": names.RoleControlPlane, "contol-plan": names.RoleControlPlane,
-		"control-planes": names.RoleControlPlane, "cntrol-palne": "", "controlplane-2": names.RoleControlPlane, "contorl-plane": names.RoleControlPlane,
-		"ingres": names.RoleIngress, "ingresss": names.RoleIngress, "ingerss": names.RoleIngress, "Ingress": names.RoleIngress, "imgress": names.RoleIngress,
+		"controlplane": names.RoleControlPlane, "control_plane": names.RoleControlPlane,
+		"controlPlane":  names.RoleControlPlane,
+		"Control-Plane": names.RoleControlPlane, "control-plan": names.RoleControlPlane,
+		"contol-plan":    names.RoleControlPlane,
+		"control-planes": names.RoleControlPlane, "cntrol-palne": "", "controlplane-2": names.RoleControlPlane,
+		"contorl-plane": names.RoleControlPlane,
+		"ingres":        names.RoleIngress, "ingresss": names.RoleIngress, "ingerss": names.RoleIngress,
+		"Ingress": names.RoleIngress, "imgress": names.RoleIngress,
 		// Roles of their own, and what is too far away to be sure of.
-		names.RoleControlPlane: "", names.RoleIngress: "", "egress": "", "ingest": "", "ingress2": "", "ingress-2": "", "ingress-v6": "", "ingress-a": "",
-		"ingress-internal": "", "control-plane-eu": "", "control-plane-2": "", "storage": "", "cp": "", "i": "", "": "", "-": "",
+		names.RoleControlPlane: "", names.RoleIngress: "", "egress": "", "ingest": "", "ingress2": "", "ingress-2": "",
+		"ingress-v6": "", "ingress-a": "",
+		"ingress-internal": "", "control-plane-eu": "", "control-plane-2": "", "storage": "", "cp": "", "i": "",
+		"": "", "-": "",
 	} {
 		meant, ok := names.MeantRole(role)
 		assert.Equal(t, want, meant, role)
@@ -27,8 +33,10 @@ func TestMeantRole(t *testing.T) {
 
 func TestMeant(t *testing.T) {
 	for key, want := range map[string]string{
-		names.Domain + "/namespace": names.Namespaces, names.Domain + "/Namespaces": names.Namespaces, names.Domain + "/name-spaces": names.Namespaces,
-		names.Domain + "/hostVariable": names.HostVariable, names.Domain + "/roles": names.Role, names.Domain + "/prioritiy": names.Priority,
+		names.Domain + "/namespace": names.Namespaces, names.Domain + "/Namespaces": names.Namespaces,
+		names.Domain + "/name-spaces":  names.Namespaces,
+		names.Domain + "/hostVariable": names.HostVariable, names.Domain + "/roles": names.Role,
+		names.Domain + "/prioritiy":    names.Priority,
 		names.Domain + "/clusterclass": names.ClusterClass, names.Domain + "/cluster-classes": names.ClusterClass,
 		names.Domain + "/topology-gate": "", names.Domain + "/tenants": "",
 	} {
@@ -40,16 +48,21 @@ func TestMeant(t *testing.T) {
 func TestIsOurs(t *testing.T) {
 	for key, ours := range map[string]bool{
 		names.Namespaces: true, names.Domain + "/anything": true, names.Domain + "/": true,
-		"vip.capi.gorizond.oi/namespaces": true, "vip.capi.gorizond.com/namespaces": true, "vip-capi.gorizond.io/role": true, "vip.cap.gorizond.io/role": true,
+		"vip.capi.gorizond.oi/namespaces": true, "vip.capi.gorizond.com/namespaces": true,
+		"vip-capi.gorizond.io/role": true, "vip.cap.gorizond.io/role": true,
 		names.Domain + ".namespaces": true, names.Domain: true,
-		"namespaces": false, "capi.gorizond.io/namespaces": false, "ipam.cluster.x-k8s.io/role": false, "cluster.x-k8s.io/paused": false, "": false, "/": false,
+		"namespaces": false, "capi.gorizond.io/namespaces": false, "ipam.cluster.x-k8s.io/role": false,
+		"cluster.x-k8s.io/paused": false, "": false, "/": false,
 	} {
 		assert.Equal(t, ours, names.IsOurs(key), key)
 	}
 }
 
 func TestAreTwins(t *testing.T) {
-	for _, pair := range [][2]string{{"storage", "storge"}, {"storage", "Storage"}, {"api-gateway", "apigateway"}, {"public", "publci"}, {"ingress-internal", "ingress-internl"}} {
+	for _, pair := range [][2]string{
+		{"storage", "storge"}, {"storage", "Storage"}, {"api-gateway", "apigateway"}, {"public", "publci"},
+		{"ingress-internal", "ingress-internl"},
+	} {
 		assert.True(t, names.AreTwins(pair[0], pair[1]), pair)
 	}
 	for _, pair := range [][2]string{

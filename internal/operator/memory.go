@@ -1,9 +1,11 @@
 package operator
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
@@ -19,14 +21,50 @@ const (
 	gcMaxPercent = 200
 )
 
-// gcLive is the metric of what the last collection left.
-const gcLive = "/gc/heap/live:bytes"
+// Go keeps free memory up to a tenth beyond the size that it lets the heap grow to. A settled operator does not grow
+// there, so what a start or a storm took would stay. It is looked at now and then, and given back.
+const (
+	spareMost   = 8 << 20
+	sparePeriod = time.Minute
+)
 
-// LimitGarbage has garbage collected in time for the size of the heap, from now on, unless GOGC says when.
-func LimitGarbage(lookupEnv options.LookupEnv) {
-	if _, set := lookupEnv("GOGC"); !set {
-		(&collector{}).follow()
+// The metrics of what the last collection left, of what is in use with the garbage since, and of what is free and was
+// not given back.
+const (
+	gcLive      = "/gc/heap/live:bytes"
+	heapObjects = "/memory/classes/heap/objects:bytes"
+	heapFree    = "/memory/classes/heap/free:bytes"
+)
+
+// LimitGarbage has garbage collected in time for the size of the heap, and memory that is not needed given back to the
+// system, until ctx ends; unless GOGC says when to collect.
+func LimitGarbage(ctx context.Context, lookupEnv options.LookupEnv) {
+	if _, set := lookupEnv("GOGC"); set {
+		return
 	}
+	(&collector{}).follow()
+	go func() {
+		ticker := time.NewTicker(sparePeriod)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if spare() > spareMost {
+					debug.FreeOSMemory()
+				}
+			}
+		}
+	}()
+}
+
+// spare returns how many bytes of the heap a collection would free, or are free.
+func spare() int64 {
+	sample := []metrics.Sample{{Name: gcLive}, {Name: heapObjects}, {Name: heapFree}}
+	metrics.Read(sample)
+	live, objects, free := sample[0].Value.Uint64(), sample[1].Value.Uint64(), sample[2].Value.Uint64()
+	return int64(objects) - int64(live) + int64(free) //nolint:gosec // sizes of a heap
 }
 
 // collector sets what runtime/debug calls the GC percentage anew after each collection.

@@ -34,10 +34,10 @@ func TestLimitGarbage(t *testing.T) {
 	}
 	before := debug.SetGCPercent(77)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
-	LimitGarbage(func(string) (string, bool) { return "77", true })
+	LimitGarbage(t.Context(), func(string) (string, bool) { return "77", true })
 	require.EqualValues(t, 77, percent(), "GOGC says")
 
-	LimitGarbage(func(string) (string, bool) { return "", false })
+	LimitGarbage(t.Context(), func(string) (string, bool) { return "", false })
 	require.Greater(t, percent(), uint64(100), "the heap of a test is small")
 	func() {
 		ballast := make([][]byte, 200)
@@ -54,4 +54,19 @@ func TestLimitGarbage(t *testing.T) {
 		runtime.GC()
 		assert.Greater(c, percent(), uint64(100))
 	}, 10*time.Second, time.Millisecond, "the heap is small again")
+}
+
+// What a collection leaves free is spare until it is given back.
+func TestSpare(t *testing.T) {
+	func() {
+		garbage := make([][]byte, 64)
+		for i := range garbage {
+			garbage[i] = make([]byte, 1<<20)
+		}
+		runtime.KeepAlive(garbage)
+	}()
+	runtime.GC()
+	require.Greater(t, spare(), int64(spareMost))
+	debug.FreeOSMemory()
+	require.Less(t, spare(), int64(spareMost))
 }

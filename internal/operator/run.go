@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,13 +63,16 @@ func Run(ctx context.Context, opts *options.Options, logger *slog.Logger) error 
 	opts.LogNotices(ctx, logger)
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &operator{
 		options: opts, config: config, logger: logger, health: diagnostics.NewHealth(logger),
 		metrics: telemetry.NewMetrics(registry, build.Version, build.Commit), state: telemetry.NewState(registry),
 	}
 	if opts.RuntimeExtension.Enabled {
-		o.hooks, err = hooks.New(hooks.Config{Options: opts, REST: config, Read: o.read, Metrics: o.metrics, Logger: logger})
+		o.hooks, err = hooks.New(hooks.Config{
+			Options: opts, REST: config, Read: o.read, Metrics: o.metrics, Logger: logger,
+		})
 		if err != nil {
 			return err
 		}
@@ -102,8 +104,8 @@ type operator struct {
 // listen binds all servers, so that an address in use is said before anything begins.
 func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*diagnostics.Server, error) {
 	metrics := diagnostics.Config{
-		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics, CertDir: o.options.DiagnosticsCertDir,
-		Gatherer: registry, Logger: o.logger,
+		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics,
+		CertDir: o.options.DiagnosticsCertDir, Gatherer: registry, Logger: o.logger,
 	}
 	if !metrics.Insecure {
 		reviewers, err := diagnostics.NewReviewers(o.config)
@@ -223,26 +225,22 @@ func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder)
 		if o.options.BaseDomain != "" {
 			o.metrics.NamesKept(cfg.API.DNS != nil)
 			if cfg.API.DNS == nil {
-				o.logger.Warn("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty",
+				o.logger.Warn("no DNS records are kept: the kind of external-dns for them is not served; "+
+					"install its CRD, or leave baseDomain empty",
 					slog.String("kind", capi.DNSEndpointKind.String()))
 			}
 		}
 		defer o.synced.Store(false)
-		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, o.cachesAreFull, o.leaseCounts
+		cfg.State, cfg.Events, cfg.Synced, cfg.MayBegin = o.state, events, func() { o.synced.Store(true) }, o.leaseCounts
 		return controller.Run(ctx, cfg)
 	})
 }
 
-// cachesAreFull notes that the operator serves, and gives back the memory that the lists took which have filled the
-// caches: most of it will not be needed again.
-func (o *operator) cachesAreFull() {
-	o.synced.Store(true)
-	go debug.FreeOSMemory()
-}
-
 // read fills caches for the runtime hooks.
 func (o *operator) read(ctx context.Context, keep func(*state.Store)) error {
-	err := o.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error { return controller.Read(ctx, cfg, keep) })
+	err := o.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error {
+		return controller.Read(ctx, cfg, keep)
+	})
 	if errors.Is(err, controller.ErrRestart) {
 		return nil
 	}
@@ -262,14 +260,17 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 	if err != nil {
 		return fmt.Errorf("make the discovery client: %w", err)
 	}
-	finder := &discovery.Finder{Discovery: client, PoolKinds: o.options.PoolKinds, DNS: o.options.BaseDomain != "", Logger: o.logger}
+	finder := &discovery.Finder{
+		Discovery: client, PoolKinds: o.options.PoolKinds, DNS: o.options.BaseDomain != "", Logger: o.logger,
+	}
 	api, err := finder.Await(ctx, awaitPeriod)
 	if err != nil {
 		return nil // only ctx ends the wait
 	}
 	o.logger.Info("using APIs", slog.String("versions", api.String()))
 	if len(api.OtherPools) < len(o.options.PoolKinds) {
-		o.logger.Warn("not all pool kinds of the configuration are served; those that are not are used as soon as they are",
+		o.logger.Warn("not all pool kinds of the configuration are served; "+
+			"those that are not are used as soon as they are",
 			slog.String("configured", options.FormatKinds(o.options.PoolKinds)))
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -278,6 +279,7 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 		finder.Watch(ctx, api, o.options.ReconcilePeriod)
 		cancel()
 	}()
+	lease := o.options.LeaderElection
 	return run(ctx, controller.Config{
 		REST:            o.config,
 		API:             api,
@@ -285,7 +287,7 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 		RetryInterval:   o.options.RetryInterval,
 		ProbeTimeout:    o.options.ProbeTimeout,
 		ReconcilePeriod: o.options.ReconcilePeriod,
-		DrainTimeout:    max(o.options.LeaderElection.LeaseDuration-o.options.LeaderElection.RenewDeadline-drainReserve, drainReserve),
+		DrainTimeout:    max(lease.LeaseDuration-lease.RenewDeadline-drainReserve, drainReserve),
 		Workers:         o.options.Concurrency,
 		Namespace:       o.options.Namespace,
 		Metrics:         o.metrics,

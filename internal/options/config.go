@@ -27,7 +27,8 @@ func (o *Options) mergeConfigFile(readFile ReadFile) error {
 	}
 	content, err := readFile(o.ConfigFile)
 	if err != nil {
-		return fmt.Errorf("%w of --config cannot be read: %w; mount the ConfigMap there or leave out --config", ErrConfigFile, err)
+		return fmt.Errorf("%w of --config cannot be read: %w; mount the ConfigMap there or leave out --config",
+			ErrConfigFile, err)
 	}
 	values, err := parseConfig(content)
 	if err != nil {

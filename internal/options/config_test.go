@@ -14,11 +14,15 @@ func splitLines(text string) []string { return strings.Split(text, "\n") }
 
 func TestConfigFileUnusable(t *testing.T) {
 	tests := map[string]struct{ content, want string }{
-		"if a key stands twice, should name it":                 {"defaultPort: 1\ndefaultPort: 2\n", `"defaultPort" already set`},
-		"if it is no YAML, should say so":                       {"defaultPort: [", "is not valid YAML"},
-		"if it is a list, should say what it must be":           {"- defaultPort\n", "`key: value`"},
-		"if it is a bare word, should say what it must be":      {"hello\n", "`key: value`"},
-		"if it has two documents, should not drop one silently": {"defaultPort: 1\n---\ndefaultPort: 2\n", "more than one YAML document"},
+		"if a key stands twice, should name it": {
+			"defaultPort: 1\ndefaultPort: 2\n", `"defaultPort" already set`,
+		},
+		"if it is no YAML, should say so":                  {"defaultPort: [", "is not valid YAML"},
+		"if it is a list, should say what it must be":      {"- defaultPort\n", "`key: value`"},
+		"if it is a bare word, should say what it must be": {"hello\n", "`key: value`"},
+		"if it has two documents, should not drop one silently": {
+			"defaultPort: 1\n---\ndefaultPort: 2\n", "more than one YAML document",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,8 @@ import (
 const dnsNamesFlag = "dns-names"
 
 // acceptsDNSNames says how they are written.
-const acceptsDNSNames = "ROLE=PATTERN separated by commas, such as control-plane=api.{cluster}.{namespace}.{baseDomain}; in the config file a map"
+const acceptsDNSNames = "ROLE=PATTERN separated by commas, such as " +
+	"control-plane=api.{cluster}.{namespace}.{baseDomain}; in the config file a map"
 
 // DefaultDNSNames returns the patterns of the two standard roles. With the namespace as a label of its own no two
 // Clusters can share a name, nor have one below the other's wildcard.

@@ -16,7 +16,9 @@ func TestDefaultDNSNamesAreUnique(t *testing.T) {
 	settings := vip.DNSSettings{BaseDomain: "example.com", Names: options.DefaultDNSNames()}
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"api", "prod", "www", "a-b", "example"})
-		cluster := rapid.OneOf(label, rapid.Map(rapid.SliceOfN(label, 2, 3), func(l []string) string { return strings.Join(l, ".") }))
+		cluster := rapid.OneOf(label, rapid.Map(rapid.SliceOfN(label, 2, 3), func(l []string) string {
+			return strings.Join(l, ".")
+		}))
 		one := &vip.Cluster{Namespace: label.Draw(t, "namespace"), Name: cluster.Draw(t, "name")}
 		elsewhere := func(name string) bool { return name != one.Name }
 		other := &vip.Cluster{Namespace: label.Draw(t, "other namespace"), Name: cluster.Draw(t, "other name")}

@@ -50,8 +50,11 @@ func (v flagValue[T]) String() string {
 // Type implements pflag.Value.
 func (v flagValue[T]) Type() string { return v.kind }
 
-func newValue[T any](o *Options, flag, kind string, target *T, parse func(string) (T, error), format func(T) string) pflag.Value {
-	return flagValue[T]{target: target, parse: parse, format: format, kind: kind, refuse: func(raw string) { o.refused[flag] = raw }}
+func newValue[T any](
+	o *Options, flag, kind string, target *T, parse func(string) (T, error), format func(T) string,
+) pflag.Value {
+	refuse := func(raw string) { o.refused[flag] = raw }
+	return flagValue[T]{target: target, parse: parse, format: format, kind: kind, refuse: refuse}
 }
 
 func (o *Options) durationValue(flag string, target *time.Duration) pflag.Value {
@@ -93,10 +96,13 @@ func (o *Options) formatValue(flag string, target *LogFormat) pflag.Value {
 }
 
 func (o *Options) levelValue(flag string, target *slog.Level) pflag.Value {
-	return newValue(o, flag, "string", target, parseLevel, func(l slog.Level) string { return strings.ToLower(l.String()) })
+	return newValue(o, flag, "string", target, parseLevel, func(l slog.Level) string {
+		return strings.ToLower(l.String())
+	})
 }
 
-func (o *Options) gatesValue(flag string, target *map[string]bool) pflag.Value { //nolint:gocritic // the map is replaced
+//nolint:gocritic // the map is replaced
+func (o *Options) gatesValue(flag string, target *map[string]bool) pflag.Value {
 	parse := func(raw string) (map[string]bool, error) {
 		// Given several times, the flag adds up, as Kubernetes' own --feature-gates does.
 		gates := maps.Clone(*target)

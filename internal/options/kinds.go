@@ -13,7 +13,8 @@ import (
 // inCluster are the kinds of the in-cluster provider, whatever their version. They are always in use, and known whole:
 // as a kind of another provider the allocator would know their metadata only, and each pool twice.
 var inCluster = []schema.GroupKind{
-	{Group: "ipam.cluster.x-k8s.io", Kind: "InClusterIPPool"}, {Group: "ipam.cluster.x-k8s.io", Kind: "GlobalInClusterIPPool"},
+	{Group: "ipam.cluster.x-k8s.io", Kind: "InClusterIPPool"},
+	{Group: "ipam.cluster.x-k8s.io", Kind: "GlobalInClusterIPPool"},
 }
 
 var errTwice = errors.New("is in use already; name each kind once, in one version")

@@ -40,7 +40,8 @@ func (o *Options) loadRESTConfig() (*rest.Config, error) {
 	if o.hasKubeconfig() {
 		config, err := o.clientConfig().ClientConfig()
 		if err != nil {
-			return nil, fmt.Errorf("cannot use the kubeconfig %s: %w; check its current-context, or give another with --kubeconfig=FILE",
+			return nil, fmt.Errorf("cannot use the kubeconfig %s: %w; check its current-context, "+
+				"or give another with --kubeconfig=FILE",
 				o.kubeconfigName(), err)
 		}
 		return config, nil
@@ -50,7 +51,8 @@ func (o *Options) loadRESTConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("%w: outside of a pod give --kubeconfig=FILE or set KUBECONFIG", ErrNoCluster)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot use the pod's service account: %w; mount its token (automountServiceAccountToken) or give --kubeconfig=FILE", err)
+		return nil, fmt.Errorf("cannot use the pod's service account: %w; "+
+			"mount its token (automountServiceAccountToken) or give --kubeconfig=FILE", err)
 	}
 	return config, nil
 }
@@ -73,7 +75,8 @@ func (o *Options) ownNamespace() (namespace, origin string, err error) {
 	if o.hasKubeconfig() {
 		namespace, _, err = o.clientConfig().Namespace()
 		if err != nil {
-			return "", "", fmt.Errorf("cannot read the namespace of the kubeconfig %s: %w; give --leader-election-namespace=NAME", o.kubeconfigName(), err)
+			return "", "", fmt.Errorf("cannot read the namespace of the kubeconfig %s: %w; "+
+				"give --leader-election-namespace=NAME", o.kubeconfigName(), err)
 		}
 		return namespace, "the kubeconfig " + o.kubeconfigName(), nil
 	}
@@ -83,7 +86,8 @@ func (o *Options) ownNamespace() (namespace, origin string, err error) {
 		return "", "", nil
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("cannot read the pod's namespace: %w; set POD_NAMESPACE or give --leader-election-namespace=NAME", err)
+		return "", "", fmt.Errorf("cannot read the pod's namespace: %w; "+
+			"set POD_NAMESPACE or give --leader-election-namespace=NAME", err)
 	}
 	return strings.TrimSpace(string(content)), o.namespaceFile, nil
 }

@@ -29,12 +29,20 @@ func TestLeaseNamespace(t *testing.T) {
 		file string
 		want string
 	}{
-		"if POD_NAMESPACE is set, should be it even with a kubeconfig": {inPod(), []string{"--kubeconfig=" + kube}, podFile, "vip-system"},
-		"if there is a kubeconfig, should be its context's":            {env(), []string{"--kubeconfig=" + kube}, podFile, "from-kubeconfig"},
-		"if $KUBECONFIG is set, should be its context's":               {env("KUBECONFIG", kube), nil, podFile, "from-kubeconfig"},
-		"if it runs in a pod, should be the service account's":         {env(), nil, podFile, "from-pod"},
-		"if nothing says, should be left to Validate":                  {env("KUBECONFIG", ""), nil, absent, ""},
-		"if leader election is off, should not be looked for":          {inPod(), []string{"--leader-elect=false"}, podFile, ""},
+		"if POD_NAMESPACE is set, should be it even with a kubeconfig": {
+			inPod(), []string{"--kubeconfig=" + kube}, podFile, "vip-system",
+		},
+		"if there is a kubeconfig, should be its context's": {
+			env(), []string{"--kubeconfig=" + kube}, podFile, "from-kubeconfig",
+		},
+		"if $KUBECONFIG is set, should be its context's": {
+			env("KUBECONFIG", kube), nil, podFile, "from-kubeconfig",
+		},
+		"if it runs in a pod, should be the service account's": {env(), nil, podFile, "from-pod"},
+		"if nothing says, should be left to Validate":          {env("KUBECONFIG", ""), nil, absent, ""},
+		"if leader election is off, should not be looked for": {
+			inPod(), []string{"--leader-elect=false"}, podFile, "",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +60,8 @@ func TestLeaseNamespace(t *testing.T) {
 
 func TestRESTConfig(t *testing.T) {
 	t.Run("if there is a kubeconfig, should use it with the limits of the options", func(t *testing.T) {
-		o, err := given(t, env(), "--kubeconfig="+writeFile(t, "kubeconfig", kubeconfig), "--kube-api-qps=7", "--kube-api-burst=8")
+		o, err := given(t, env(), "--kubeconfig="+writeFile(t, "kubeconfig", kubeconfig), "--kube-api-qps=7",
+			"--kube-api-burst=8")
 		require.NoError(t, err)
 		config, err := o.RESTConfig(rest.NoWarnings{})
 		require.NoError(t, err)

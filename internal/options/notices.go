@@ -31,21 +31,24 @@ func (o *Options) Notices() []Notice {
 	if o.metricsBindAddress != "" {
 		notices = append(notices, Notice{
 			slog.LevelWarn,
-			"--metrics-bind-addr is deprecated: metrics are served there in plain HTTP; use --diagnostics-address, with --insecure-diagnostics if they must stay plain",
+			"--metrics-bind-addr is deprecated: metrics are served there in plain HTTP; " +
+				"use --diagnostics-address, with --insecure-diagnostics if they must stay plain",
 			[]slog.Attr{slog.String("address", o.metricsBindAddress)},
 		})
 	}
 	if o.InsecureDiagnostics && isExposed(o.DiagnosticsAddress) {
 		notices = append(notices, Notice{
 			slog.LevelWarn,
-			"metrics are served to anyone who can reach this address; unset --insecure-diagnostics or bind to 127.0.0.1",
+			"metrics are served to anyone who can reach this address; " +
+				"unset --insecure-diagnostics or bind to 127.0.0.1",
 			[]slog.Attr{slog.String("address", o.DiagnosticsAddress)},
 		})
 	}
 	if isExposed(o.ProfilerAddress) {
 		notices = append(notices, Notice{
 			slog.LevelWarn,
-			"profiles, which hold memory contents, are served to anyone who can reach this address; use --profiler-address=127.0.0.1:6060",
+			"profiles, which hold memory contents, are served to anyone who can reach this address; " +
+				"use --profiler-address=127.0.0.1:6060",
 			[]slog.Attr{slog.String("address", o.ProfilerAddress)},
 		})
 	}

@@ -164,13 +164,16 @@ func TestOptionsInjectedFlags(t *testing.T) {
 			check: func(t *testing.T, o *Options) { assert.Equal(t, 4, o.Concurrency) },
 		},
 		"if other kinds have a concurrency, should ignore them and say so at debug": {
-			args: []string{"--machine-concurrency=4", "--machinepool.cluster.x-k8s.io-concurrency", "5", "--machine-concurrency=6"},
+			args: []string{
+				"--machine-concurrency=4", "--machinepool.cluster.x-k8s.io-concurrency", "5", "--machine-concurrency=6",
+			},
 			check: func(t *testing.T, o *Options) {
 				assert.Equal(t, DefaultConcurrency, o.Concurrency)
 				notices := o.Notices()
 				require.Len(t, notices, 1)
 				assert.Equal(t, slog.LevelDebug, notices[0].Level)
-				assert.Contains(t, notices[0].Attrs[0].String(), "machine-concurrency machinepool.cluster.x-k8s.io-concurrency")
+				assert.Contains(t, notices[0].Attrs[0].String(),
+					"machine-concurrency machinepool.cluster.x-k8s.io-concurrency")
 			},
 		},
 		"if the Lease is NAMESPACE/NAME, should split it": {
@@ -205,7 +208,9 @@ func TestOptionsInjectedFlags(t *testing.T) {
 			},
 		},
 		"if plain diagnostics and profiles are on loopback, should not warn": {
-			args:  []string{"--insecure-diagnostics=true", "--profiler-address=localhost:6060", "--diagnostics-address=[::1]:8443"},
+			args: []string{
+				"--insecure-diagnostics=true", "--profiler-address=localhost:6060", "--diagnostics-address=[::1]:8443",
+			},
 			check: func(t *testing.T, o *Options) { assert.Empty(t, o.Notices()) },
 		},
 		"if --v is 4 or more, should log debug": {
@@ -235,8 +240,10 @@ func TestOptionsInjectedFlags(t *testing.T) {
 		},
 		"if the rest of what may be injected is given, should keep it": {
 			args: []string{
-				"--namespace=team-a", "--watch-filter=x", "--webhook-host=0.0.0.0", "--webhook-port=9999", "--webhook-cert-dir=/certs",
-				"--kube-api-qps=0.5", "--kube-api-burst=1", "--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s",
+				"--namespace=team-a", "--watch-filter=x", "--webhook-host=0.0.0.0", "--webhook-port=9999",
+				"--webhook-cert-dir=/certs",
+				"--kube-api-qps=0.5", "--kube-api-burst=1", "--leader-elect-lease-duration=60s",
+				"--leader-elect-renew-deadline=40s",
 				"--leader-elect-retry-period=5s", "--version",
 			},
 			check: func(t *testing.T, o *Options) {

@@ -14,7 +14,9 @@ import (
 const poolKindsFlag = "pool-kinds"
 
 // acceptsPoolKinds says how they are written.
-const acceptsPoolKinds = "GROUP/VERSION/KIND of pools, separated by commas, such as ipam.example.com/v1/ExamplePool; in the config file a list of apiVersion and kind; each kind once, and none of the in-cluster provider, whose pools are always in use"
+const acceptsPoolKinds = "GROUP/VERSION/KIND of pools, separated by commas, such as ipam.example.com/v1/ExamplePool; " +
+	"in the config file a list of apiVersion and kind; each kind once, and none of the in-cluster provider, " +
+	"whose pools are always in use"
 
 func (o *Options) poolKindsValue(target *[]schema.GroupVersionKind) pflag.Value {
 	return newValue(o, poolKindsFlag, "strings", target, parseKinds, FormatKinds)

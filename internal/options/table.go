@@ -29,7 +29,8 @@ type setting struct {
 // settings is the table of all options, with their present values.
 func (o *Options) settings() []setting {
 	return slices.Concat(
-		o.programSettings(), o.fileSettings(), o.kubeSettings(), o.logSettings(), o.serverSettings(), o.leaderSettings(),
+		o.programSettings(), o.fileSettings(), o.kubeSettings(), o.logSettings(), o.serverSettings(),
+		o.leaderSettings(),
 	)
 }
 
@@ -141,7 +142,8 @@ func (o *Options) kubeSettings() []setting {
 			accepts: "a label value: at most 63 letters, digits, '-', '_' or '.'",
 		},
 		{
-			flag: "max-concurrent-reconciles", value: o.intValue("max-concurrent-reconciles", &o.maxConcurrentReconciles),
+			flag:    "max-concurrent-reconciles",
+			value:   o.intValue("max-concurrent-reconciles", &o.maxConcurrentReconciles),
 			usage:   "How many Clusters are worked on at once.",
 			accepts: acceptsConcurrency,
 		},

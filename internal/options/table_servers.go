@@ -108,13 +108,15 @@ func (o *Options) leaderSettings() []setting {
 			accepts: "a namespace; outside of a pod it must be given, or use --leader-elect=false",
 		},
 		{
-			flag: "leader-elect-lease-duration", value: o.durationValue("leader-elect-lease-duration", &le.LeaseDuration),
+			flag:    "leader-elect-lease-duration",
+			value:   o.durationValue("leader-elect-lease-duration", &le.LeaseDuration),
 			usage:   "How long a standby waits after the last renewal that it saw before it takes over.",
 			wrong:   le.Enabled && !between(le.LeaseDuration, minLeaseDuration, maxLeaderTiming),
 			accepts: acceptsDuration(minLeaseDuration, maxLeaderTiming),
 		},
 		{
-			flag: "leader-elect-renew-deadline", value: o.durationValue("leader-elect-renew-deadline", &le.RenewDeadline),
+			flag:  "leader-elect-renew-deadline",
+			value: o.durationValue("leader-elect-renew-deadline", &le.RenewDeadline),
 			usage: "How long the leader works on without a renewal. What is left until --leader-elect-lease-duration" +
 				" is the time to finish work in hand.",
 			wrong:   le.Enabled && !between(le.RenewDeadline, minLeaderTiming, maxLeaderTiming),

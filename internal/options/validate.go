@@ -83,13 +83,17 @@ func (o *Options) crossProblems() []error {
 	if le.RenewDeadline >= le.LeaseDuration {
 		problems = append(problems, ValueError{
 			Where: "--leader-elect-renew-deadline", Value: le.RenewDeadline.String(),
-			Accepts: fmt.Sprintf("less than --leader-elect-lease-duration=%s: the difference is the time to finish work in hand", le.LeaseDuration),
+			Accepts: fmt.Sprintf(
+				"less than --leader-elect-lease-duration=%s: the difference is the time to finish work in hand",
+				le.LeaseDuration,
+			),
 		})
 	}
 	if float64(le.RetryPeriod)*retryJitter >= float64(le.RenewDeadline) {
 		problems = append(problems, ValueError{
 			Where: "--leader-elect-retry-period", Value: le.RetryPeriod.String(),
-			Accepts: fmt.Sprintf("less than --leader-elect-renew-deadline=%s divided by %v", le.RenewDeadline, retryJitter),
+			Accepts: fmt.Sprintf("less than --leader-elect-renew-deadline=%s divided by %v",
+				le.RenewDeadline, retryJitter),
 		})
 	}
 	if id, given := strings.CutSuffix(o.leaderElectionID, "/"+le.ID); given && id != le.Namespace {
@@ -109,13 +113,15 @@ func (o *Options) extensionProblems() []error {
 	var problems []error
 	if o.Webhook.Port == 0 {
 		problems = append(problems, ValueError{
-			Where: o.where("webhook-port"), Value: "0", Accepts: "a port from 1 to 65535: the runtime extension is served there",
+			Where: o.where("webhook-port"), Value: "0",
+			Accepts: "a port from 1 to 65535: the runtime extension is served there",
 		})
 	}
 	if o.RuntimeExtension.URL == "" && o.PodNamespace == "" {
 		problems = append(problems, ValueError{
 			Where: "--" + runtimeExtensionURLFlag, Value: "",
-			Accepts: "outside of a pod, where $POD_NAMESPACE names none, the URL by which Cluster API reaches this machine",
+			Accepts: "outside of a pod, where $POD_NAMESPACE names none, " +
+				"the URL by which Cluster API reaches this machine",
 		})
 	}
 	return problems

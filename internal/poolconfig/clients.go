@@ -49,7 +49,8 @@ func parseClusters(text string) ([]types.NamespacedName, error) {
 	}
 	entries, more := split(text, MaxPoolClusters)
 	if more {
-		return nil, fmt.Errorf("it has more than the %d entries that are read; use a second pool, or namespace/*", MaxPoolClusters)
+		return nil, fmt.Errorf("it has more than the %d entries that are read; use a second pool, or namespace/*",
+			MaxPoolClusters)
 	}
 	var clusters []types.NamespacedName
 	for _, entry := range entries {
@@ -123,7 +124,8 @@ func parseVariable(entry string) (vip.Variable, error) {
 	case len(variable.Value) > maxVariable:
 		return variable, fmt.Errorf("%q has a value of more than %d bytes; select by a shorter one", said, maxVariable)
 	case strings.ContainsAny(variable.Value[:1], "\"'`{["):
-		return variable, fmt.Errorf("%q has a value that is quoted, or no text, number or boolean; write path=value", said)
+		return variable, fmt.Errorf("%q has a value that is quoted, or no text, number or boolean; write path=value",
+			said)
 	}
 	return variable, nil
 }
@@ -131,8 +133,8 @@ func parseVariable(entry string) (vip.Variable, error) {
 // maxVariable is how many bytes of a value are compared: of a longer text on a Cluster Trim keeps nothing.
 const maxVariable = validation.DNS1123SubdomainMaxLength
 
-// probe reads which ports are tried before an address is first written. It is all or nothing: whoever asks for it wants no
-// address to be written without.
+// probe reads which ports are tried before an address is first written. It is all or nothing: whoever asks for it wants
+// no address to be written without.
 func (c *configuration) probe() {
 	text, ok := c.view.Annotations[names.Probe]
 	if !ok {

@@ -39,12 +39,14 @@ func FuzzPoolClients(f *testing.F) {
 		}
 		for _, cluster := range got.Clusters {
 			name := cluster.Name == vip.AnyCluster || len(validation.IsDNS1123Subdomain(cluster.Name)) == 0
-			if !name || len(validation.IsDNS1123Label(cluster.Namespace)) > 0 || namespace != "" && cluster.Namespace != namespace {
+			if !name || len(validation.IsDNS1123Label(cluster.Namespace)) > 0 ||
+				namespace != "" && cluster.Namespace != namespace {
 				t.Errorf("Cluster %q came through", cluster)
 			}
 		}
 		for _, variable := range got.Variables {
-			if variable.Path == "" || variable.Value == "" || strings.Contains(variable.String(), ",") || len(variable.Value) > 253 {
+			if variable.Path == "" || variable.Value == "" || strings.Contains(variable.String(), ",") ||
+				len(variable.Value) > 253 {
 				t.Errorf("variable %q came through", variable)
 			}
 		}
@@ -73,7 +75,9 @@ func FuzzSelectors(f *testing.F) {
 		cluster := &capi.Cluster{}
 		cluster.Spec.Topology.ClassRef.Name = "metal"
 		cluster.Spec.Topology.Variables = []capi.Variable{{Name: "v", Value: json.RawMessage(value)}}
-		serving := pool(map[string]string{names.ClusterClass: "metal", names.Role: "ingress"}, map[string]string{names.Variables: "v" + path + "=" + asked})
+		serving := pool(map[string]string{names.ClusterClass: "metal", names.Role: "ingress"}, map[string]string{
+			names.Variables: "v" + path + "=" + asked,
+		})
 		verdict := func() vip.Verdict {
 			snapshot := cluster.Snapshot()
 			return vip.Explain(&snapshot, []vip.Pool{serving.Snapshot(time.Time{})}, "ingress")[0]

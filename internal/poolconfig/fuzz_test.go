@@ -40,18 +40,21 @@ func FuzzPoolConfig(f *testing.F) {
 				}
 				continue
 			}
-			if len(validation.IsDNS1123Subdomain(class.Name)) > 0 || class.Namespace != "" && len(validation.IsDNS1123Label(class.Namespace)) > 0 {
+			if len(validation.IsDNS1123Subdomain(class.Name)) > 0 ||
+				class.Namespace != "" && len(validation.IsDNS1123Label(class.Namespace)) > 0 {
 				t.Errorf("class %q came through", class)
 			}
 			if !slices.Contains(keys, class.Name) && !slices.Contains(keys, vip.AnyClass) {
 				t.Errorf("class %q is not in the index", class)
 			}
 		}
-		refers := classLabel == names.SeeAnnotation && len(got.Classes) == 0 || roleLabel == names.SeeAnnotation && len(got.Roles) == 0
+		refers := classLabel == names.SeeAnnotation && len(got.Classes) == 0 ||
+			roleLabel == names.SeeAnnotation && len(got.Roles) == 0
 		if refers && len(got.Problems) == 0 {
 			t.Errorf("the pool serves nothing and nobody says why")
 		}
-		if len(got.Roles) > poolconfig.MaxPoolRoles || len(got.Classes) > poolconfig.MaxPoolClasses || len(got.Namespaces) > poolconfig.MaxPoolNamespaces {
+		if len(got.Roles) > poolconfig.MaxPoolRoles || len(got.Classes) > poolconfig.MaxPoolClasses ||
+			len(got.Namespaces) > poolconfig.MaxPoolNamespaces {
 			t.Errorf("%d roles, %d classes, %d namespaces", len(got.Roles), len(got.Classes), len(got.Namespaces))
 		}
 		if !namespaced && len(got.Namespaces) == 0 && !got.Closed {

@@ -105,7 +105,8 @@ func (c *configuration) keys(values map[string]string, kind string, known []stri
 		case slices.Contains(names.PoolAnnotations, key):
 			c.closes(key, fmt.Errorf("it is read as an annotation, and stands there as a %s", kind))
 		case near:
-			c.closes(key, fmt.Errorf("there is no such %s; did you mean %s?", kind, strings.TrimPrefix(meant, names.Domain+"/")))
+			c.closes(key,
+				fmt.Errorf("there is no such %s; did you mean %s?", kind, strings.TrimPrefix(meant, names.Domain+"/")))
 		default:
 			c.closes(key, fmt.Errorf("there is no such %s", kind))
 		}
@@ -131,7 +132,8 @@ func (c *configuration) lists() {
 		text, annotated := c.view.Annotations[key]
 		switch entries, more := c.view.list(key); {
 		case !labelled && annotated:
-			c.reports(key, fmt.Errorf("the annotation is read only beside a label of the same key with the value %q", names.SeeAnnotation))
+			c.reports(key, fmt.Errorf("the annotation is read only beside a label of the same key with the value %q",
+				names.SeeAnnotation))
 		case annotated && label != names.SeeAnnotation:
 			c.reports(key, fmt.Errorf("the annotation is not read, because the label is not %q", names.SeeAnnotation))
 		case annotated && len(text) > MaxPoolAnnotation:
@@ -175,7 +177,8 @@ func (c *configuration) variables() {
 		switch {
 		case !ok:
 		case !isPath(path):
-			c.closes(key, fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", vip.Cut(text, maxProblem/2)))
+			c.closes(key,
+				fmt.Errorf("%q is not the name of a variable, nor a dotted path into one", vip.Cut(text, maxProblem/2)))
 		case !endpoint && key == names.PortVariable:
 			c.reports(key, fmt.Errorf("only role %s has a port", names.RoleControlPlane))
 		case !endpoint && len(c.pool.Roles) > 1:

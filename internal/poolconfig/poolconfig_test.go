@@ -43,7 +43,9 @@ func TestPoolConfig(t *testing.T) {
 		problem []string
 	}{
 		"if there are no labels, should serve nothing": {},
-		"if the labels say it, should read them":       {labels: labels, want: config{Classes: bareMetal, Roles: ingress}},
+		"if the labels say it, should read them": {
+			labels: labels, want: config{Classes: bareMetal, Roles: ingress},
+		},
 		"if the labels say it, should not read the annotations": {
 			labels: labels, annotations: map[string]string{class: "vsphere"},
 			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{class, "not read"},
@@ -52,10 +54,14 @@ func TestPoolConfig(t *testing.T) {
 			annotations: map[string]string{class: "bare-metal"}, problem: []string{class, "label"},
 		},
 		"if the labels refer to the annotations, should read those": {
-			labels: see, annotations: map[string]string{class: "bare-metal,classes/bare-metal, vsphere", role: "ingress, control-plane,storage"},
+			labels: see, annotations: map[string]string{
+				class: "bare-metal,classes/bare-metal, vsphere", role: "ingress, control-plane,storage",
+			},
 			want: config{
-				Classes: []vip.Class{{Name: "bare-metal"}, {Namespace: "classes", Name: "bare-metal"}, {Name: "vsphere"}},
-				Roles:   []string{"ingress", "control-plane", "storage"},
+				Classes: []vip.Class{
+					{Name: "bare-metal"}, {Namespace: "classes", Name: "bare-metal"}, {Name: "vsphere"},
+				},
+				Roles: []string{"ingress", "control-plane", "storage"},
 			},
 		},
 		"if a list has blanks and empty entries, should not mind": {
@@ -67,8 +73,13 @@ func TestPoolConfig(t *testing.T) {
 			want: config{Classes: bareMetal, Roles: ingress},
 		},
 		"if a class has a long name, should take it": {
-			labels: see, annotations: map[string]string{class: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold", role: "ingress"},
-			want: config{Classes: []vip.Class{{Name: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold"}}, Roles: ingress},
+			labels: see, annotations: map[string]string{
+				class: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold", role: "ingress",
+			},
+			want: config{
+				Classes: []vip.Class{{Name: "a-name-of-more-than-sixty-three-characters-which-no-label-could-hold"}},
+				Roles:   ingress,
+			},
 		},
 		"if a class is no name, should keep the others": {
 			labels: see, annotations: map[string]string{class: "Bare_Metal,bare-metal", role: "ingress"},
@@ -107,14 +118,16 @@ func TestPoolConfig(t *testing.T) {
 			want: config{Classes: bareMetal, Roles: ingress}, problem: []string{role, `"release"`, "reserved"},
 		},
 		"if a label refers to an annotation that is not there, should say so": {
-			labels: map[string]string{class: "true", role: "ingress"}, want: config{Roles: ingress}, problem: []string{class, "annotation"},
+			labels: map[string]string{class: "true", role: "ingress"}, want: config{Roles: ingress},
+			problem: []string{class, "annotation"},
 		},
 		"if a label refers to an empty annotation, should say so": {
 			labels: map[string]string{class: "bare-metal", role: "true"}, annotations: map[string]string{role: " , "},
 			want: config{Classes: bareMetal}, problem: []string{role, "annotation"},
 		},
 		"if the priority is a number, should take it": {
-			labels: labels, annotations: map[string]string{priority: " -5 "}, want: config{Classes: bareMetal, Roles: ingress, Priority: -5},
+			labels: labels, annotations: map[string]string{priority: " -5 "},
+			want: config{Classes: bareMetal, Roles: ingress, Priority: -5},
 		},
 		"if the priority is no number, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: "high"},
@@ -126,7 +139,8 @@ func TestPoolConfig(t *testing.T) {
 		},
 		"if the priority is out of range, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: "99999999999999999999"},
-			want: config{Classes: bareMetal, Roles: ingress, Closed: true}, problem: []string{priority, `"99999999999999999999"`},
+			want:    config{Classes: bareMetal, Roles: ingress, Closed: true},
+			problem: []string{priority, `"99999999999999999999"`},
 		},
 		"if the priority is empty, should close the pool": {
 			labels: labels, annotations: map[string]string{priority: ""},
@@ -142,14 +156,18 @@ func TestPoolConfig(t *testing.T) {
 		},
 		"if one of the namespaces is no name, should keep the others": {
 			labels: labels, annotations: map[string]string{namespaces: "a;b,c"},
-			want: config{Classes: bareMetal, Roles: ingress, Namespaces: []string{"c"}}, problem: []string{namespaces, `"a;b"`},
+			want:    config{Classes: bareMetal, Roles: ingress, Namespaces: []string{"c"}},
+			problem: []string{namespaces, `"a;b"`},
 		},
 		"if a role is nearly a standard one, should keep the others": {
-			labels: see, annotations: map[string]string{class: "bare-metal", role: "controlplane,ingress,control-plane-eu"},
-			want: config{Classes: bareMetal, Roles: []string{"ingress", "control-plane-eu"}}, problem: []string{role, `"controlplane"`, "control-plane"},
+			labels:      see,
+			annotations: map[string]string{class: "bare-metal", role: "controlplane,ingress,control-plane-eu"},
+			want:        config{Classes: bareMetal, Roles: []string{"ingress", "control-plane-eu"}},
+			problem:     []string{role, `"controlplane"`, "control-plane"},
 		},
 		"if a role says yes or no, should serve none": {
-			labels: map[string]string{class: "bare-metal", role: "false"}, want: config{Classes: bareMetal}, problem: []string{role, `"false"`},
+			labels: map[string]string{class: "bare-metal", role: "false"}, want: config{Classes: bareMetal},
+			problem: []string{role, `"false"`},
 		},
 	}
 	for name, tt := range tests {
@@ -175,7 +193,8 @@ func TestPoolConfig(t *testing.T) {
 		})
 	}
 	t.Run("if several things are wrong, should say each", func(t *testing.T) {
-		got := pool(see, map[string]string{class: "A,B,bare-metal", role: "C,ingress", priority: "x"}).Snapshot(time.Time{})
+		got := pool(see,
+			map[string]string{class: "A,B,bare-metal", role: "C,ingress", priority: "x"}).Snapshot(time.Time{})
 		assert.Len(t, got.Problems, 4)
 		assert.Equal(t, config{Classes: bareMetal, Roles: ingress, Closed: true}, configOf(got))
 		assert.Contains(t, got.Problems[0], priority, "what closes the pool comes first")

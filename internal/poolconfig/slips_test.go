@@ -38,14 +38,31 @@ func TestKeysThatMeanNothing(t *testing.T) {
 		// says are words of the problem.
 		says []string
 	}{
-		"if the annotation is misspelled, should name the key and what was meant": {"", names.Domain + "/namespace", []string{names.Domain + "/namespace: ", "did you mean namespaces?"}},
-		"if an annotation is there as a label, should say so":                     {names.Namespaces, "", []string{names.Namespaces, "read as an annotation, and stands there as a label"}},
-		"if a priority is there as a label, should say so":                        {names.Priority, "", []string{names.Priority, "annotation"}},
-		"if a label is misspelled, should say what was meant":                     {names.Domain + "/roles", "", []string{"/roles", "no such label", "did you mean role?"}},
-		"if the key is far from any, should name it":                              {"", names.Domain + "/tenants", []string{"/tenants", "there is no such annotation"}},
-		"if the key is one for Clusters, should name it":                          {"", names.TopologyGate, []string{names.TopologyGate}},
-		"if the domain is misspelled, should name the key":                        {"", "vip.capi.gorizond.oi/namespaces", []string{"vip.capi.gorizond.oi/namespaces", "did you mean namespaces?"}},
-		"if the slash is missing, should name the key":                            {"", names.Domain + ".namespaces", []string{names.Domain + ".namespaces"}},
+		"if the annotation is misspelled, should name the key and what was meant": {
+			"", names.Domain + "/namespace", []string{names.Domain + "/namespace: ", "did you mean namespaces?"},
+		},
+		"if an annotation is there as a label, should say so": {
+			names.Namespaces, "", []string{names.Namespaces, "read as an annotation, and stands there as a label"},
+		},
+		"if a priority is there as a label, should say so": {
+			names.Priority, "", []string{names.Priority, "annotation"},
+		},
+		"if a label is misspelled, should say what was meant": {
+			names.Domain + "/roles", "", []string{"/roles", "no such label", "did you mean role?"},
+		},
+		"if the key is far from any, should name it": {
+			"", names.Domain + "/tenants", []string{"/tenants", "there is no such annotation"},
+		},
+		"if the key is one for Clusters, should name it": {
+			"", names.TopologyGate, []string{names.TopologyGate},
+		},
+		"if the domain is misspelled, should name the key": {
+			"", "vip.capi.gorizond.oi/namespaces",
+			[]string{"vip.capi.gorizond.oi/namespaces", "did you mean namespaces?"},
+		},
+		"if the slash is missing, should name the key": {
+			"", names.Domain + ".namespaces", []string{names.Domain + ".namespaces"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			view := slipped(test.label, test.annotation, "tenant")
@@ -56,7 +73,8 @@ func TestKeysThatMeanNothing(t *testing.T) {
 				for _, word := range test.says {
 					assert.Contains(t, got.Problems[0], word)
 				}
-				assert.Equal(t, []vip.Class{{Name: "metal"}}, got.Classes, "the Clusters that it serves are those still")
+				assert.Equal(t, []vip.Class{{Name: "metal"}}, got.Classes,
+					"the Clusters that it serves are those still")
 				assert.Equal(t, []string{names.RoleIngress}, got.Roles)
 				_, err := capi.Trim(view)
 				require.NoError(t, err)
@@ -71,7 +89,8 @@ func TestKeysThatMeanNothing(t *testing.T) {
 // A pool whose restriction is under a misspelled key is for nobody knows whom, as one whose restriction is misspelled.
 func TestSlipsInTheKeysOfClustersAndVariables(t *testing.T) {
 	for key, unread := range map[string]bool{
-		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true, names.Domain + "/variable-s": true,
+		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true,
+		names.Domain + "/variable-s":     true,
 		"vip.capi.gorizond.oi/variables": true, names.Domain + "/namespace": false, names.Domain + "/tenants": false,
 	} {
 		got := slipped("", key, "tenant/prod").Snapshot(time.Time{})
@@ -84,8 +103,12 @@ func TestSlipsInTheKeysOfClustersAndVariables(t *testing.T) {
 	local := slipped("", names.Domain+"/cluster", "tenant/prod").Snapshot(time.Time{})
 	local.Namespace = "tenant"
 	global := slipped("", names.Variables, "network=vlan-7").Snapshot(time.Time{})
-	cluster := vip.Cluster{Namespace: "tenant", Name: "prod", Class: vip.Class{Name: "metal"}, Variables: map[string][]byte{"network": []byte(`"vlan-7"`)}}
-	assert.Nil(t, vip.Choose(&cluster, []vip.Pool{local, global}, names.RoleIngress).Pool, "its own pool may name it, and comes first")
+	cluster := vip.Cluster{
+		Namespace: "tenant", Name: "prod", Class: vip.Class{Name: "metal"},
+		Variables: map[string][]byte{"network": []byte(`"vlan-7"`)},
+	}
+	assert.Nil(t, vip.Choose(&cluster, []vip.Pool{local, global}, names.RoleIngress).Pool,
+		"its own pool may name it, and comes first")
 }
 
 // Whatever letter of the restriction's key is wrong, the pool is not open.
@@ -110,7 +133,9 @@ func TestNoSlipInTheKeyOpensThePool(t *testing.T) {
 }
 
 func TestNamespacesOnAPoolOfANamespace(t *testing.T) {
-	for list, closed := range map[string]bool{"tenant": false, "tenant,other": false, "other": true, "": true, "Tenant": true} {
+	for list, closed := range map[string]bool{
+		"tenant": false, "tenant,other": false, "other": true, "": true, "Tenant": true,
+	} {
 		view := slipped("", names.Namespaces, list)
 		view.Namespace = "tenant"
 		got := view.Snapshot(time.Time{})
@@ -137,13 +162,21 @@ func TestBoundsOfOnePool(t *testing.T) {
 		return view.Snapshot(time.Time{})
 	}
 	t.Run("if the lists are as long as may be, should read all", func(t *testing.T) {
-		got := read(map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses), names.Role: many(poolconfig.MaxPoolRoles), names.Namespaces: many(poolconfig.MaxPoolNamespaces)})
-		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
+		got := read(map[string]string{
+			names.ClusterClass: many(poolconfig.MaxPoolClasses), names.Role: many(poolconfig.MaxPoolRoles),
+			names.Namespaces: many(poolconfig.MaxPoolNamespaces),
+		})
+		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces},
+			[]int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
 		assert.Empty(t, got.Problems)
 	})
 	t.Run("if there is one more, should leave it out and say so", func(t *testing.T) {
-		got := read(map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses + 1), names.Role: many(poolconfig.MaxPoolRoles + 1), names.Namespaces: many(poolconfig.MaxPoolNamespaces + 1)})
-		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces}, []int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
+		got := read(map[string]string{
+			names.ClusterClass: many(poolconfig.MaxPoolClasses + 1), names.Role: many(poolconfig.MaxPoolRoles + 1),
+			names.Namespaces: many(poolconfig.MaxPoolNamespaces + 1),
+		})
+		assert.Equal(t, []int{poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces},
+			[]int{len(got.Classes), len(got.Roles), len(got.Namespaces)})
 		assert.Len(t, got.Problems, 3)
 		assert.False(t, got.Closed, "it serves less than was meant, and nobody else")
 	})
@@ -178,11 +211,15 @@ func TestBoundsOfOnePool(t *testing.T) {
 // The longest list that is read costs no more than its bytes do, whatever stands in it.
 func BenchmarkPoolConfig(b *testing.B) {
 	for name, list := range map[string]string{
-		"roles": many(16000), "same": strings.Repeat("a,", 16000), "wrong": strings.Repeat("A,", 16000), "empty": strings.Repeat(",", 32000),
+		"roles": many(16000), "same": strings.Repeat("a,", 16000), "wrong": strings.Repeat("A,", 16000),
+		"empty": strings.Repeat(",", 32000),
 	} {
 		b.Run(name, func(b *testing.B) {
 			view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation, names.Role: names.SeeAnnotation},
-				map[string]string{names.ClusterClass: list[:min(len(list), poolconfig.MaxPoolAnnotation)], names.Role: list, names.Namespaces: list})
+				map[string]string{
+					names.ClusterClass: list[:min(len(list), poolconfig.MaxPoolAnnotation)], names.Role: list,
+					names.Namespaces: list,
+				})
 			for b.Loop() {
 				view.Snapshot(time.Time{})
 			}
@@ -191,7 +228,9 @@ func BenchmarkPoolConfig(b *testing.B) {
 }
 
 func TestClassKeysAreBounded(t *testing.T) {
-	view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation}, map[string]string{names.ClusterClass: many(poolconfig.MaxPoolClasses * 2)})
+	view := pool(map[string]string{names.ClusterClass: names.SeeAnnotation}, map[string]string{
+		names.ClusterClass: many(poolconfig.MaxPoolClasses * 2),
+	})
 	keys := view.ClassKeys()
 	assert.Len(t, keys, poolconfig.MaxPoolClasses)
 	assert.True(t, slices.Contains(keys, "n0"))

@@ -107,17 +107,21 @@ func tryOnWire(t *testing.T) {
 		want Result
 		why  string
 	}{
-		"if a machine accepts, should be in use":                   {"10.99.0.2", 6443, InUse, ""},
-		"if a machine refuses, should be in use":                   {"10.99.0.2", 22, InUse, ""},
-		"if a machine accepts by IPv6, should be in use":           {"fd99::2", 6443, InUse, ""},
-		"if a machine refuses by IPv6, should be in use":           {"fd99::2", 22, InUse, ""},
-		"if nobody on the wire has the address, should be free":    {"10.99.0.3", 6443, Free, ""},
-		"if nobody has the address by IPv6, should be free":        {"fd99::3", 6443, Free, ""},
-		"if what is sent goes nowhere, should be free":             {"10.99.0.40", 6443, Free, ""},
-		"if a router knows of no such host, should be free":        {"10.98.0.1", 6443, Free, ""},
-		"if nobody may go there, should not be known":              {"10.98.0.2", 6443, Unknown, "permission denied"},
-		"if there is no way to the network, should not be known":   {"10.97.0.1", 6443, Unknown, "network is unreachable"},
-		"if there is no way by IPv6, should not be known":          {"fd97::1", 6443, Unknown, "network is unreachable"},
+		"if a machine accepts, should be in use":                {"10.99.0.2", 6443, InUse, ""},
+		"if a machine refuses, should be in use":                {"10.99.0.2", 22, InUse, ""},
+		"if a machine accepts by IPv6, should be in use":        {"fd99::2", 6443, InUse, ""},
+		"if a machine refuses by IPv6, should be in use":        {"fd99::2", 22, InUse, ""},
+		"if nobody on the wire has the address, should be free": {"10.99.0.3", 6443, Free, ""},
+		"if nobody has the address by IPv6, should be free":     {"fd99::3", 6443, Free, ""},
+		"if what is sent goes nowhere, should be free":          {"10.99.0.40", 6443, Free, ""},
+		"if a router knows of no such host, should be free":     {"10.98.0.1", 6443, Free, ""},
+		"if nobody may go there, should not be known":           {"10.98.0.2", 6443, Unknown, "permission denied"},
+		"if there is no way to the network, should not be known": {
+			"10.97.0.1", 6443, Unknown, "network is unreachable",
+		},
+		"if there is no way by IPv6, should not be known": {
+			"fd97::1", 6443, Unknown, "network is unreachable",
+		},
 		"if it is the prober's own address, someone has it anyway": {"10.99.0.1", 22, InUse, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -141,7 +141,8 @@ func judge(err error) (Result, string) {
 	switch {
 	case err == nil, errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
 		return InUse, ""
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN),
+		errors.Is(err, os.ErrDeadlineExceeded):
 		return Free, "" // nobody told the hardware address, or where the way goes on
 	case errors.As(err, &network) && network.Timeout():
 		return Free, ""

@@ -99,7 +99,8 @@ func TestJudge(t *testing.T) {
 	for errno, want := range map[syscall.Errno]Result{
 		syscall.ECONNREFUSED: InUse, syscall.ECONNRESET: InUse,
 		syscall.EHOSTUNREACH: Free, syscall.EHOSTDOWN: Free, syscall.ETIMEDOUT: Free,
-		syscall.ENETUNREACH: Unknown, syscall.EACCES: Unknown, syscall.EPERM: Unknown, syscall.EMFILE: Unknown, syscall.EADDRNOTAVAIL: Unknown,
+		syscall.ENETUNREACH: Unknown, syscall.EACCES: Unknown, syscall.EPERM: Unknown, syscall.EMFILE: Unknown,
+		syscall.EADDRNOTAVAIL: Unknown,
 	} {
 		result, why := judge(&net.OpError{Op: "dial", Err: errno})
 		assert.Equal(t, want, result, "%s", errno)

@@ -118,7 +118,8 @@ func (s *Store) backed(cluster *capi.Cluster, role string, now time.Time) bool {
 		return false
 	}
 	address := s.addressOf(claim)
-	if address == nil || address.Spec.ClaimRef.Name != claim.Name || address.ClaimUID != "" && address.ClaimUID != claim.UID {
+	if address == nil || address.Spec.ClaimRef.Name != claim.Name ||
+		address.ClaimUID != "" && address.ClaimUID != claim.UID {
 		return false
 	}
 	addr := vip.ParseAddr(address.Spec.Address)

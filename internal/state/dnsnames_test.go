@@ -54,7 +54,9 @@ func (f *fleet) add(namespace, name string, age int, backed bool) *capi.Cluster 
 		Annotations:       map[string]string{}, Finalizers: []string{names.ClusterFinalizer, names.ReleaseFinalizer},
 	}}
 	c.Spec.Topology.ClassRef.Name = "class"
-	require.NoError(f, f.ClusterClasses.GetStore().Add(&capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "class"}, Uses: &capi.ClassUses{}}))
+	require.NoError(f, f.ClusterClasses.GetStore().Add(&capi.ClusterClass{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "class"}, Uses: &capi.ClassUses{},
+	}))
 	for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {
 		f.last++
 		addr := fmt.Sprintf("10.0.0.%d", f.last)
@@ -72,12 +74,16 @@ func (f *fleet) add(namespace, name string, age int, backed bool) *capi.Cluster 
 
 // back adds the claim that a VIP of a Cluster comes from, with its IPAddress.
 func (f *fleet) back(c *capi.Cluster, role, addr string) {
-	meta := metav1.ObjectMeta{Namespace: c.Namespace, Name: names.ClaimName(c.Name, role), UID: types.UID("claim of " + addr)}
+	meta := metav1.ObjectMeta{
+		Namespace: c.Namespace, Name: names.ClaimName(c.Name, role), UID: types.UID("claim of " + addr),
+	}
 	claim := &capi.Claim{ObjectMeta: meta}
 	claim.Labels = map[string]string{names.Role: role}
 	claim.OwnerReferences = []metav1.OwnerReference{{Kind: "Cluster", Name: c.Name, UID: c.UID}}
 	claim.Status.AddressRef.Name = meta.Name
-	address := &capi.Address{ObjectMeta: metav1.ObjectMeta{Namespace: meta.Namespace, Name: meta.Name}, ClaimUID: meta.UID}
+	address := &capi.Address{
+		ObjectMeta: metav1.ObjectMeta{Namespace: meta.Namespace, Name: meta.Name}, ClaimUID: meta.UID,
+	}
 	address.Spec = capi.AddressSpec{Address: addr, ClaimRef: capi.NameReference{Name: meta.Name}}
 	require.NoError(f, f.Claims.GetIndexer().Add(claim))
 	require.NoError(f, f.Addresses.GetIndexer().Add(address))
@@ -101,10 +107,14 @@ func (f *fleet) withdraw(c *capi.Cluster) {
 
 // record writes the records of a Cluster.
 func (f *fleet) record(c *capi.Cluster, records ...vip.Record) {
-	object := &capi.DNSEndpoint{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: names.DNSEndpointName(c.Name)}}
+	object := &capi.DNSEndpoint{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: names.DNSEndpointName(c.Name)},
+	}
 	object.OwnerReferences = []metav1.OwnerReference{{Kind: "Cluster", Name: c.Name, UID: c.UID}}
 	for _, r := range records {
-		object.Spec.Endpoints = append(object.Spec.Endpoints, capi.DNSRecord{DNSName: r.Name, RecordType: r.Type, Targets: []string{r.Target}})
+		object.Spec.Endpoints = append(object.Spec.Endpoints, capi.DNSRecord{
+			DNSName: r.Name, RecordType: r.Type, Targets: []string{r.Target},
+		})
 	}
 	require.NoError(f, f.DNS.GetIndexer().Add(object))
 }
@@ -150,20 +160,30 @@ func TestNameHolders(t *testing.T) {
 			other: func(f *fleet) { f.add("b", "prod", 1, true) }, want: []string{"api.prod.d"},
 		},
 		"if names have the namespace, should find nobody": {
-			patterns: map[string]string{names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}"}, other: func(f *fleet) { f.add("b", "prod", 1, true) },
+			patterns: map[string]string{names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}"},
+			other:    func(f *fleet) { f.add("b", "prod", 1, true) },
 		},
 		"if joined labels are the same, should find it": {
-			patterns: map[string]string{names.RoleControlPlane: "{cluster}-{namespace}.{baseDomain}"}, other: func(f *fleet) { f.add("b-a", "prod", 1, true); f.add("a", "prod-b", 1, true) },
+			patterns: map[string]string{names.RoleControlPlane: "{cluster}-{namespace}.{baseDomain}"},
+			other:    func(f *fleet) { f.add("b-a", "prod", 1, true); f.add("a", "prod-b", 1, true) },
 		},
 		"if the Cluster lies below a wildcard, should find that": {
-			patterns: map[string]string{names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}", names.RoleIngress: "*.{cluster}.{baseDomain}"},
-			other:    func(f *fleet) { f.add("b", "a", 1, true) }, want: []string{"*.a.d", "api.a.b.d"},
+			patterns: map[string]string{
+				names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}",
+				names.RoleIngress:      "*.{cluster}.{baseDomain}",
+			},
+			other: func(f *fleet) { f.add("b", "a", 1, true) }, want: []string{"*.a.d", "api.a.b.d"},
 		},
 		"if the Cluster's wildcard is above a name, should find that": {
-			patterns: map[string]string{names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}", names.RoleIngress: "*.{cluster}.{baseDomain}"},
-			other:    func(f *fleet) { f.add("prod", "b", 1, true) }, want: []string{"*.b.d", "api.b.prod.d"},
+			patterns: map[string]string{
+				names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}",
+				names.RoleIngress:      "*.{cluster}.{baseDomain}",
+			},
+			other: func(f *fleet) { f.add("prod", "b", 1, true) }, want: []string{"*.b.d", "api.b.prod.d"},
 		},
-		"if a Cluster only carries what no claim backs, should not count it": {other: func(f *fleet) { f.add("b", "prod", 1, false) }},
+		"if a Cluster only carries what no claim backs, should not count it": {
+			other: func(f *fleet) { f.add("b", "prod", 1, false) },
+		},
 		"if a claim belongs to a former Cluster, should not count it": {other: func(f *fleet) {
 			c := f.add("b", "prod", 1, true)
 			c.UID = "new" // it carries what the former one did, as after a restore
@@ -182,16 +202,23 @@ func TestNameHolders(t *testing.T) {
 		}, want: []string{"api.prod.d"}},
 		"if someone else's records have the name, should not count them": {other: func(f *fleet) {
 			c := f.add("b", "prod", 1, false)
-			f.record(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: c.Name, UID: "else"}}, vip.Record{Name: "api.prod.d", Type: "A", Target: "10.0.0.1"})
+			f.record(&capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: c.Name, UID: "else"}},
+				vip.Record{Name: "api.prod.d", Type: "A", Target: "10.0.0.1"})
 		}},
-		"if Cluster API is done with the Cluster, should not count it": {other: func(f *fleet) { f.release(f.add("b", "prod", 1, true)) }},
-		"if Cluster API is done with the Cluster and the records are not gone, should count it": {other: func(f *fleet) {
+		"if Cluster API is done with the Cluster, should not count it": {
+			other: func(f *fleet) { f.release(f.add("b", "prod", 1, true)) },
+		},
+		"if Cluster API is done with the Cluster and the records are not gone, " +
+			"should count it": {other: func(f *fleet) {
 			c := f.add("b", "prod", 1, true)
 			f.record(c, vip.Record{Name: "api.prod.d", Type: "A", Target: c.Spec.ControlPlaneEndpoint.Host})
 			f.release(c)
 		}, want: []string{"api.prod.d"}},
 		"if the other Cluster has a dot, should not count it": {
-			patterns: map[string]string{names.RoleControlPlane: "{cluster}.{baseDomain}", names.RoleIngress: "*.{cluster}.{baseDomain}"}, other: func(f *fleet) { f.add("b", "www.prod", 1, true) },
+			patterns: map[string]string{
+				names.RoleControlPlane: "{cluster}.{baseDomain}", names.RoleIngress: "*.{cluster}.{baseDomain}",
+			},
+			other: func(f *fleet) { f.add("b", "www.prod", 1, true) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,10 +265,14 @@ func TestNamesAtRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"a", "b", "a-b", "b-a", "api"})
 		pattern := rapid.SampledFrom([]string{
-			"api.{cluster}.{baseDomain}", "*.{cluster}.{baseDomain}", "{cluster}.{baseDomain}", "{cluster}-{namespace}.{baseDomain}", "{cluster}.{namespace}.{baseDomain}",
-			"*.{namespace}.{cluster}.{baseDomain}", "*.{cluster}.{namespace}.{baseDomain}", "api.b.{cluster}.{baseDomain}", "*.api.{cluster}.{baseDomain}",
+			"api.{cluster}.{baseDomain}", "*.{cluster}.{baseDomain}", "{cluster}.{baseDomain}",
+			"{cluster}-{namespace}.{baseDomain}", "{cluster}.{namespace}.{baseDomain}",
+			"*.{namespace}.{cluster}.{baseDomain}", "*.{cluster}.{namespace}.{baseDomain}",
+			"api.b.{cluster}.{baseDomain}", "*.api.{cluster}.{baseDomain}",
 		})
-		f := newFleet(t, map[string]string{names.RoleControlPlane: pattern.Draw(t, "pattern"), names.RoleIngress: pattern.Draw(t, "pattern")})
+		f := newFleet(t, map[string]string{
+			names.RoleControlPlane: pattern.Draw(t, "pattern"), names.RoleIngress: pattern.Draw(t, "pattern"),
+		})
 		byKey := map[types.NamespacedName]*capi.Cluster{}
 		var queue []types.NamespacedName
 		wake := func(key types.NamespacedName) { queue = append(append(queue, key), f.Namesakes(key)...) }
@@ -251,7 +282,8 @@ func TestNamesAtRest(t *testing.T) {
 				f.remove(c)
 				delete(byKey, key)
 			} else {
-				byKey[key] = f.add(key.Namespace, key.Name, rapid.IntRange(0, 5).Draw(t, "age"), rapid.Bool().Draw(t, "backed"))
+				byKey[key] = f.add(key.Namespace, key.Name, rapid.IntRange(0, 5).Draw(t, "age"),
+					rapid.Bool().Draw(t, "backed"))
 			}
 			wake(key)
 			for i := rapid.IntRange(0, 2).Draw(t, "handled"); i > 0 && len(queue) > 0; i-- {
@@ -270,7 +302,10 @@ func TestNamesAtRest(t *testing.T) {
 }
 
 // next handles one of the Clusters that were woken, as drawn; a change of its records wakes those that it concerns.
-func (f *fleet) next(t *rapid.T, byKey map[types.NamespacedName]*capi.Cluster, queue *[]types.NamespacedName, wake func(types.NamespacedName)) {
+func (f *fleet) next(
+	t *rapid.T, byKey map[types.NamespacedName]*capi.Cluster, queue *[]types.NamespacedName,
+	wake func(types.NamespacedName),
+) {
 	i := rapid.IntRange(0, len(*queue)-1).Draw(t, "next")
 	key := (*queue)[i]
 	*queue = slices.Delete(*queue, i, i+1)
@@ -285,14 +320,16 @@ func (f *fleet) requireOneHolderEach(t *rapid.T, byKey map[types.NamespacedName]
 	var oldest *capi.Cluster
 	for _, c := range byKey {
 		backed := f.backed(c, names.RoleControlPlane, f.now)
-		older := oldest == nil || cmp.Or(c.CreationTimestamp.Compare(oldest.CreationTimestamp.Time), cmp.Compare(c.UID, oldest.UID)) < 0
+		older := oldest == nil ||
+			cmp.Or(c.CreationTimestamp.Compare(oldest.CreationTimestamp.Time), cmp.Compare(c.UID, oldest.UID)) < 0
 		if backed && older {
 			oldest = c
 		}
 		for _, other := range byKey {
 			for _, a := range f.names(c) {
 				for _, b := range f.names(other) {
-					require.False(t, c != other && vip.Overlap(a, b), "%s has %s, and %s has %s", c.UID, a, other.UID, b)
+					require.False(t, c != other && vip.Overlap(a, b), "%s has %s, and %s has %s",
+						c.UID, a, other.UID, b)
 				}
 			}
 		}
@@ -302,7 +339,8 @@ func (f *fleet) requireOneHolderEach(t *rapid.T, byKey map[types.NamespacedName]
 			name := f.namesOf(c.Key())[role.Role]
 			has := slices.Contains(f.names(c), name)
 			require.False(t, has && !backed, "%s has %s without a claim", c.UID, name)
-			require.Equal(t, backed && !has, plan.Status.Waiting && strings.Contains(role.Message, name+" collides"), "%s: %s", c.UID, role.Message)
+			require.Equal(t, backed && !has, plan.Status.Waiting && strings.Contains(role.Message, name+" collides"),
+				"%s: %s", c.UID, role.Message)
 		}
 	}
 	if oldest != nil {

@@ -17,7 +17,9 @@ import (
 
 // Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of it.
 // It reports false if there is no such Cluster.
-func (s *Store) Gather(key types.NamespacedName, memory vip.Memory, settings vip.Settings, now time.Time) (*capi.Cluster, vip.Snapshot, bool) {
+func (s *Store) Gather(
+	key types.NamespacedName, memory vip.Memory, settings vip.Settings, now time.Time,
+) (*capi.Cluster, vip.Snapshot, bool) {
 	cluster, ok := s.clusters.get(key.String(), now)
 	if !ok {
 		return nil, vip.Snapshot{}, false
@@ -151,7 +153,8 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	}
 	var pools []*capi.Pool
 	for _, kind := range s.Informers.Pools {
-		for _, key := range slices.Compact([]string{class, vip.AnyClass}) { // a Cluster may say that its class is called so
+		// A Cluster may say that its class is called AnyClass.
+		for _, key := range slices.Compact([]string{class, vip.AnyClass}) {
 			for _, pool := range lookup[*capi.Pool](kind, byClass, key) {
 				if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
 					pools = append(pools, pool)

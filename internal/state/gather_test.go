@@ -54,7 +54,8 @@ func crowdedWith(tb testing.TB, class string, clusters, pools int, address func(
 	add("tenant", "victim", "class", map[string]string{names.Annotation(names.RoleIngress): "10.0.0.1"})
 	for i := range pools {
 		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
-			Name: fmt.Sprintf("ingress-%d", i), Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
+			Name:   fmt.Sprintf("ingress-%d", i),
+			Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleIngress},
 		}}
 		pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
 		require.NoError(tb, informers.Pools[1].GetIndexer().Add(pool))
@@ -99,7 +100,9 @@ func TestGatherReadsRangesOnce(t *testing.T) {
 	store := crowdedWith(t, "class", 0, 0, nil)
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
 	large := func(last string) *capi.Pool {
-		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{Name: "large", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleControlPlane}}}
+		pool := &capi.Pool{ObjectMeta: metav1.ObjectMeta{
+			Name: "large", Labels: map[string]string{names.ClusterClass: "class", names.Role: names.RoleControlPlane},
+		}}
 		pool.SetGroupVersionKind(api.GlobalPools().GroupVersionKind)
 		for i := range 2000 {
 			pool.Spec.Addresses = append(pool.Spec.Addresses, fmt.Sprintf("10.1.%d.%d", i/100, 2*(i%100)))
@@ -115,7 +118,8 @@ func TestGatherReadsRangesOnce(t *testing.T) {
 		pool := large(last)
 		require.NoError(t, store.Informers.Pools[1].GetIndexer().Update(pool))
 		snapshot := gather()
-		assert.Equal(t, last == "10.2.0.1", vip.Contain(snapshot.Pools[0].Offers, netip.MustParseAddr("10.2.0.1")), "it has changed")
+		assert.Equal(t, last == "10.2.0.1", vip.Contain(snapshot.Pools[0].Offers, netip.MustParseAddr("10.2.0.1")),
+			"it has changed")
 		assert.Less(t, testing.AllocsPerRun(5, func() { gather() }), 500.0)
 		store.ForgetPool(pool)
 		assert.Empty(t, store.ranges)
@@ -128,7 +132,8 @@ func TestGatherBoundsClaims(t *testing.T) {
 	cluster := store.CachedCluster(bothSides[0].String())
 	claim := func(role string) {
 		claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{
-			Namespace: cluster.Namespace, Name: names.ClaimName(cluster.Name, role), UID: types.UID(role), Labels: map[string]string{names.Role: role},
+			Namespace: cluster.Namespace, Name: names.ClaimName(cluster.Name, role), UID: types.UID(role),
+			Labels:          map[string]string{names.Role: role},
 			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindCluster, Name: cluster.Name, UID: cluster.UID}},
 		}}
 		require.NoError(t, store.Claims.GetIndexer().Add(claim))

@@ -71,7 +71,8 @@ func (o *overlay[T]) observe(object T, deleted bool) {
 	key := keyOf(object)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if written, ok := o.written[key]; ok && (deleted || newer(object, written.object) || sameVersion(object, written.object)) {
+	if written, ok := o.written[key]; ok &&
+		(deleted || newer(object, written.object) || sameVersion(object, written.object)) {
 		delete(o.written, key)
 	}
 }

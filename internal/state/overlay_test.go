@@ -73,25 +73,51 @@ func TestOverlay(t *testing.T) {
 		// held is how many answers are still laid over the cache.
 		held int
 	}{
-		"if nothing is known, should give nothing":                                   {nil, "", 0},
-		"if only the cache knows the object, should give that":                       {[]step{cached("5")}, "5", 0},
-		"if we wrote and the cache lags, should give what we wrote":                  {[]step{cached("5"), wrote("7")}, "7", 1},
-		"if we created and the cache lags, should give what we wrote":                {[]step{created("7")}, "7", 1},
-		"if the cache caught up, should give the cache":                              {[]step{cached("5"), wrote("7"), cached("7")}, "7", 0},
-		"if the cache saw a state before ours, should still give ours":               {[]step{cached("5"), wrote("7"), cached("6")}, "7", 1},
-		"if the cache saw a later change of others, should give that":                {[]step{cached("5"), wrote("7"), cached("9")}, "9", 0},
-		"if the cache was faster than the answer, should not keep the answer":        {[]step{cached("9"), wrote("7")}, "9", 0},
-		"if a shorter number is a lower version, should compare numbers not letters": {[]step{cached("99"), wrote("100")}, "100", 1},
-		"if the object is deleted after our write, should give nothing":              {[]step{cached("5"), wrote("7"), dropped("8")}, "", 0},
+		"if nothing is known, should give nothing":             {nil, "", 0},
+		"if only the cache knows the object, should give that": {[]step{cached("5")}, "5", 0},
+		"if we wrote and the cache lags, should give what we wrote": {
+			[]step{cached("5"), wrote("7")}, "7", 1,
+		},
+		"if we created and the cache lags, should give what we wrote": {[]step{created("7")}, "7", 1},
+		"if the cache caught up, should give the cache": {
+			[]step{cached("5"), wrote("7"), cached("7")}, "7", 0,
+		},
+		"if the cache saw a state before ours, should still give ours": {
+			[]step{cached("5"), wrote("7"), cached("6")}, "7", 1,
+		},
+		"if the cache saw a later change of others, should give that": {
+			[]step{cached("5"), wrote("7"), cached("9")}, "9", 0,
+		},
+		"if the cache was faster than the answer, should not keep the answer": {
+			[]step{cached("9"), wrote("7")}, "9", 0,
+		},
+		"if a shorter number is a lower version, should compare numbers not letters": {
+			[]step{cached("99"), wrote("100")}, "100", 1,
+		},
+		"if the object is deleted after our write, should give nothing": {
+			[]step{cached("5"), wrote("7"), dropped("8")}, "", 0,
+		},
 		"if it came and went before the answer, should believe the answer no longer than a while": {
 			[]step{created("5"), passed(ghost + time.Second)}, "", 0,
 		},
-		"if the answer is young, should believe it though the cache has nothing":        {[]step{created("5"), passed(ghost - time.Second)}, "5", 1},
-		"if the object was gone before the answer to a write came, should give nothing": {[]step{cached("5"), dropped("6"), wrote("7")}, "", 0},
-		"if the cache lost the object after our write, should give nothing":             {[]step{cached("5"), wrote("7"), lost("8")}, "", 0},
-		"if we wrote to what we had just created, should give that":                     {[]step{created("5"), wrote("7")}, "7", 1},
-		"if the cache knew what we created and lost it, should give nothing":            {[]step{created("5"), cached("5"), wrote("7"), lost("8")}, "", 0},
-		"if versions are no numbers, should believe the cache":                          {[]step{cached("abc"), wrote("7")}, "abc", 0},
+		"if the answer is young, should believe it though the cache has nothing": {
+			[]step{created("5"), passed(ghost - time.Second)}, "5", 1,
+		},
+		"if the object was gone before the answer to a write came, should give nothing": {
+			[]step{cached("5"), dropped("6"), wrote("7")}, "", 0,
+		},
+		"if the cache lost the object after our write, should give nothing": {
+			[]step{cached("5"), wrote("7"), lost("8")}, "", 0,
+		},
+		"if we wrote to what we had just created, should give that": {
+			[]step{created("5"), wrote("7")}, "7", 1,
+		},
+		"if the cache knew what we created and lost it, should give nothing": {
+			[]step{created("5"), cached("5"), wrote("7"), lost("8")}, "", 0,
+		},
+		"if versions are no numbers, should believe the cache": {
+			[]step{cached("abc"), wrote("7")}, "abc", 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := cache.NewStore(cache.MetaNamespaceKeyFunc)

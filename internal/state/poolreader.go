@@ -28,7 +28,8 @@ func chooser(cluster *capi.Cluster) func(pools []vip.Pool, role string) int {
 	return func(pools []vip.Pool, role string) int {
 		if choose == nil {
 			choose = vip.Chooser(&vip.Cluster{
-				Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(), Variables: cluster.Variables(),
+				Namespace: cluster.Namespace, Name: cluster.Name, Class: cluster.Class(),
+				Variables: cluster.Variables(),
 			})
 		}
 		choice := choose(pools, role)

@@ -34,7 +34,8 @@ func TestObserveServed(t *testing.T) {
 		for _, pool := range []*capi.Pool{local, global} {
 			ref := pool.Ref()
 			store.ObserveServed(ref, "tenant", time.Unix(1e9, 0))
-			store.ObserveServed(vip.PoolRef{Group: ref.Group, Kind: ref.Kind, Name: fmt.Sprintf("none-%d", i)}, "tenant", time.Unix(1e9, 0))
+			store.ObserveServed(vip.PoolRef{Group: ref.Group, Kind: ref.Kind, Name: fmt.Sprintf("none-%d", i)},
+				"tenant", time.Unix(1e9, 0))
 		}
 		store.ObserveServed(local.Ref(), fmt.Sprintf("other-%d", i), time.Unix(1e9, 0))
 	}
@@ -61,7 +62,8 @@ func TestPoolsForAnyClass(t *testing.T) {
 		return pool
 	}
 	local, global := add(0, api.NamespacedPools(), "tenant", "*"), add(1, api.GlobalPools(), "", "metal,*")
-	for _, class := range []string{"metal", "vsphere", "*", ""} { // nothing keeps a Cluster from naming a class that cannot be
+	// Nothing keeps a Cluster from naming a class that cannot be.
+	for _, class := range []string{"metal", "vsphere", "*", ""} {
 		for _, namespace := range []string{"tenant", "other"} {
 			cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "of-" + class}}
 			cluster.Spec.Topology.ClassRef.Name = class

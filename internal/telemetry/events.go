@@ -22,22 +22,28 @@ func EventFor(action vip.Action) (Event, bool) {
 	switch a := action.(type) {
 	case vip.SetEndpoint:
 		if a.RefusedPort != 0 {
-			return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s; port %d of the Cluster is out of range",
+			return normal(names.EventVIPAllocated,
+				"control plane endpoint %s set, from %s by claim %s; port %d of the Cluster is out of range",
 				a.Endpoint, a.Pool, a.Claim, a.RefusedPort)
 		}
-		return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s", a.Endpoint, a.Pool, a.Claim)
+		return normal(names.EventVIPAllocated, "control plane endpoint %s set, from %s by claim %s",
+			a.Endpoint, a.Pool, a.Claim)
 	case vip.SetAnnotation:
 		switch {
 		case a.Restored && a.Claim == "":
-			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from the endpoint in use", names.Annotation(a.Role), a.Value)
+			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from the endpoint in use",
+				names.Annotation(a.Role), a.Value)
 		case a.Restored:
-			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from %s", names.Annotation(a.Role), a.Value, vip.ClaimsText(a.Claim, a.Further))
+			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from %s",
+				names.Annotation(a.Role), a.Value, vip.ClaimsText(a.Claim, a.Further))
 		case a.Role == names.RoleControlPlane:
 			return Event{}, false // it comes with the endpoint
 		case a.Role == names.RoleIngress:
-			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by %s", names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
+			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by %s",
+				names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
 		}
-		return normal(names.EventVIPAllocated, "annotation %s=%s set, from %s by %s", names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
+		return normal(names.EventVIPAllocated, "annotation %s=%s set, from %s by %s",
+			names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
 	case vip.RemoveFinalizer:
 		if len(a.Released) > 0 {
 			return normal(names.EventVIPReleased, "%s released", strings.Join(a.Released, ", "))
@@ -53,7 +59,9 @@ func EventForPool(pool vip.Pool, doubts []string) (Event, bool) {
 	if pool.Closed {
 		said = "the pool serves nobody new until this is corrected: " + said
 	}
-	return Event{corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, vip.Cut(said, vip.MaxMessage)}, said != ""
+	return Event{
+		corev1.EventTypeWarning, names.EventInvalidPoolConfiguration, vip.Cut(said, vip.MaxMessage),
+	}, said != ""
 }
 
 // EventForWarning returns the event of a warning.

@@ -27,8 +27,8 @@ const (
 	FailurePanic Failure = "panic"
 	// FailureOther is everything else.
 	FailureOther Failure = "other"
-	// FailureAddressConflict, FailureAddressInUse, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound are
-	// conditions that need someone to act.
+	// FailureAddressConflict, FailureAddressInUse, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound
+	// are conditions that need someone to act.
 	FailureAddressConflict Failure = "address_conflict"
 	FailureAddressInUse    Failure = "address_in_use"
 	FailureClaimConflict   Failure = "claim_conflict"
@@ -59,25 +59,31 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 			Name: "capi_vip_allocate_total", Help: "VIPs allocated and written to a Cluster, by role.",
 		}, []string{"role"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "capi_vip_reconcile_failures_total", Help: "Reconciles that failed, and conditions that need someone to act, by reason.",
+			Name: "capi_vip_reconcile_failures_total",
+			Help: "Reconciles that failed, and conditions that need someone to act, by reason.",
 		}, []string{"reason"}),
 		restores: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_annotation_restore_total", Help: "VIP annotations restored after someone removed or changed them.",
+			Name: "capi_vip_annotation_restore_total",
+			Help: "VIP annotations restored after someone removed or changed them.",
 		}),
 		releases: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "capi_vip_release_total", Help: "Clusters whose VIPs were released.",
 		}),
 		outdated: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_outdated_writes_total", Help: "Writes refused because the object had changed since it was read; they are repeated.",
+			Name: "capi_vip_outdated_writes_total",
+			Help: "Writes refused because the object had changed since it was read; they are repeated.",
 		}),
 		deferred: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_deferred_total", Help: "Clusters that were put off because their namespace had its share of the workers.",
+			Name: "capi_vip_deferred_total",
+			Help: "Clusters that were put off because their namespace had its share of the workers.",
 		}),
 		stalls: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "capi_vip_watch_stalls_total", Help: "Watches found dead, or histories found to have run backwards, after which all caches were rebuilt.",
+			Name: "capi_vip_watch_stalls_total",
+			Help: "Watches found dead, or histories found to have run backwards, after which all caches were rebuilt.",
 		}),
 		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "capi_vip_probes_total", Help: "Addresses that were probed before their first write, by what came of it.",
+			Name: "capi_vip_probes_total",
+			Help: "Addresses that were probed before their first write, by what came of it.",
 		}, []string{"result"}),
 		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "capi_vip_ip_wait_seconds", Help: "Seconds from the creation of a claim to the write of its address.",
@@ -87,7 +93,8 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 			Name: "capi_vip_leader", Help: "1 if this replica leads, 0 if it stands by.",
 		}),
 		names: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "capi_vip_dns_records_kept", Help: "1 if DNS records are kept, 0 if they are not configured or their kind is not served.",
+			Name: "capi_vip_dns_records_kept",
+			Help: "1 if DNS records are kept, 0 if they are not configured or their kind is not served.",
 		}),
 		hooks: newHookDurations(),
 	}
@@ -95,7 +102,8 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 		Name: "capi_vip_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	}, func() float64 { return 1 })
-	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.deferred, m.stalls, m.probes, m.waits, m.leader, m.names, m.hooks, info)
+	registry.MustRegister(m.allocations, m.failures, m.restores, m.releases, m.outdated, m.deferred, m.stalls, m.probes,
+		m.waits, m.leader, m.names, m.hooks, info)
 	lassometrics.MustRegisterWithWorkqueue(registry)
 	registerClientMetrics(registry)
 	return m
@@ -169,5 +177,7 @@ func registerClientMetrics(registry prometheus.Registerer) {
 		Name: "rest_client_requests_total", Help: "Requests to the API server, by code and method.",
 	}, []string{"code", "method"})
 	registry.MustRegister(latency, results)
-	clientmetrics.Register(clientmetrics.RegisterOpts{RequestLatency: requestLatency{latency}, RequestResult: requestResult{results}})
+	clientmetrics.Register(clientmetrics.RegisterOpts{
+		RequestLatency: requestLatency{latency}, RequestResult: requestResult{results},
+	})
 }

@@ -73,14 +73,16 @@ func (s *State) Collect(metrics chan<- prometheus.Metric) {
 			continue
 		}
 		for state, count := range map[string]int{
-			"total": pool.Capacity.Total, "used": pool.Capacity.Used, "free": pool.Capacity.Free, "out_of_range": pool.Capacity.OutOfRange,
+			"total": pool.Capacity.Total, "used": pool.Capacity.Used, "free": pool.Capacity.Free,
+			"out_of_range": pool.Capacity.OutOfRange,
 		} {
 			metrics <- prometheus.MustNewConstMetric(s.pools, prometheus.GaugeValue, float64(count),
 				pool.Namespace, pool.Ref.Name, pool.Ref.Kind, state)
 		}
 	}
 	for state, count := range (*source).ClusterStates() {
-		metrics <- prometheus.MustNewConstMetric(s.clusters, prometheus.GaugeValue, float64(count), state.Role, state.Reason)
+		metrics <- prometheus.MustNewConstMetric(s.clusters, prometheus.GaugeValue, float64(count),
+			state.Role, state.Reason)
 	}
 	metrics <- prometheus.MustNewConstMetric(s.orphans, prometheus.GaugeValue, float64((*source).OrphanedClaims()))
 }

@@ -31,7 +31,9 @@ func TestState(t *testing.T) {
 
 	state.Use(source{
 		pools: []vip.Pool{
-			{Ref: vip.PoolRef{Kind: "InClusterIPPool", Name: "p"}, Namespace: "team", Capacity: vip.Capacity{Known: true, Total: 10, Used: 4, Free: 6, OutOfRange: 1}},
+			{Ref: vip.PoolRef{Kind: "InClusterIPPool", Name: "p"}, Namespace: "team", Capacity: vip.Capacity{
+				Known: true, Total: 10, Used: 4, Free: 6, OutOfRange: 1,
+			}},
 			{Ref: vip.PoolRef{Kind: "GlobalInClusterIPPool", Name: "new"}},
 		},
 		states:  map[RoleState]int{{Role: "ingress", Reason: names.ReasonPoolExhausted}: 3},
@@ -66,14 +68,18 @@ func TestEventFor(t *testing.T) {
 			vip.SetEndpoint{Endpoint: vip.Endpoint{Host: "10.0.0.1", Port: 6443}, Claim: "c", Pool: pool},
 			"Normal VIPAllocated control plane endpoint 10.0.0.1:6443 set, from GlobalInClusterIPPool/p by claim c",
 		},
-		"if the control plane's annotation comes with it, should say nothing more": {vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1"}, ""},
+		"if the control plane's annotation comes with it, should say nothing more": {
+			vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1"}, "",
+		},
 		"if the ingress annotation is set, should say so": {
 			vip.SetAnnotation{Role: "ingress", Value: "10.0.0.2", Claim: "c", Pool: pool},
-			"Normal IngressAnnotationSet annotation vip.capi.gorizond.io/ingress=10.0.0.2 set, from GlobalInClusterIPPool/p by claim c",
+			"Normal IngressAnnotationSet annotation vip.capi.gorizond.io/ingress=10.0.0.2 set, " +
+				"from GlobalInClusterIPPool/p by claim c",
 		},
 		"if another role is served, should say that a VIP was allocated": {
 			vip.SetAnnotation{Role: "storage", Value: "10.0.0.3", Claim: "c", Pool: pool},
-			"Normal VIPAllocated annotation vip.capi.gorizond.io/storage=10.0.0.3 set, from GlobalInClusterIPPool/p by claim c",
+			"Normal VIPAllocated annotation vip.capi.gorizond.io/storage=10.0.0.3 set, " +
+				"from GlobalInClusterIPPool/p by claim c",
 		},
 		"if any annotation is restored, should say so": {
 			vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1", Claim: "c", Restored: true},
@@ -81,7 +87,8 @@ func TestEventFor(t *testing.T) {
 		},
 		"if no claim stands for it, should say where it comes from": {
 			vip.SetAnnotation{Role: "control-plane", Value: "10.0.0.1", Restored: true},
-			"Normal AnnotationRestored annotation vip.capi.gorizond.io/control-plane=10.0.0.1 restored, from the endpoint in use",
+			"Normal AnnotationRestored annotation vip.capi.gorizond.io/control-plane=10.0.0.1 restored, " +
+				"from the endpoint in use",
 		},
 		"if VIPs are released, should name them": {
 			vip.RemoveFinalizer{Released: []string{"10.0.0.1 (control-plane)", "10.0.0.2 (ingress)"}},

@@ -12,7 +12,8 @@ func TestCompleteVersion(t *testing.T) {
 	recorded := &debug.BuildInfo{
 		Main: debug.Module{Version: "v0.3.0"},
 		Settings: []debug.BuildSetting{
-			{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "true"},
+			{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"},
+			{Key: "vcs.modified", Value: "true"},
 		},
 	}
 	platform := " (" + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")"
@@ -29,9 +30,13 @@ func TestCompleteVersion(t *testing.T) {
 		"if the linker was not told, should say what Go recorded": {
 			Info{}, recorded, "capi-vip-allocator v0.3.0 (commit abc-dirty, built 2026-01-02T03:04:05Z, ",
 		},
-		"if nothing is recorded, should say devel":        {Info{}, nil, "capi-vip-allocator devel" + platform},
-		"if the version is Go's devel, should say devel":  {Info{}, &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "capi-vip-allocator devel" + platform},
-		"if only the version is linked, should take both": {Info{Version: "v1"}, recorded, "capi-vip-allocator v1 (commit abc-dirty, "},
+		"if nothing is recorded, should say devel": {Info{}, nil, "capi-vip-allocator devel" + platform},
+		"if the version is Go's devel, should say devel": {
+			Info{}, &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "capi-vip-allocator devel" + platform,
+		},
+		"if only the version is linked, should take both": {
+			Info{Version: "v1"}, recorded, "capi-vip-allocator v1 (commit abc-dirty, ",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -128,8 +128,8 @@ type Value struct {
 type SetAnnotation struct {
 	Role, Value string
 
-	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to. Of several
-	// addresses they are those of the first, and Further is how many claims more there are.
+	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to. Of
+	// several addresses they are those of the first, and Further is how many claims more there are.
 	Claim    string
 	ClaimUID types.UID
 	Pool     PoolRef
@@ -233,7 +233,8 @@ func (a CreateClaim) String() string {
 func (a AdoptClaim) String() string { return fmt.Sprintf("adopt claim %s: %s", a.Claim.Name, a.Why) }
 
 func (a RenewOwner) String() string {
-	return fmt.Sprintf("renew owner of claim %s: it names the Cluster at %s, and %s is in use", a.Claim.Name, a.Claim.Owner.Version, a.Version)
+	return fmt.Sprintf("renew owner of claim %s: it names the Cluster at %s, and %s is in use",
+		a.Claim.Name, a.Claim.Owner.Version, a.Version)
 }
 
 func (a ReplaceClaim) String() string {
@@ -243,7 +244,8 @@ func (a ReplaceClaim) String() string {
 func (a DeleteClaim) String() string { return fmt.Sprintf("delete claim %s: %s", a.Claim.Name, a.Why) }
 
 func (a HoldControlPlane) String() string {
-	return fmt.Sprintf("hold the control plane from generation %d on: no machine may be built before the templates have the VIP", a.Gate.Generation)
+	return fmt.Sprintf("hold the control plane from generation %d on: "+
+		"no machine may be built before the templates have the VIP", a.Gate.Generation)
 }
 
 func (a ReleaseControlPlane) String() string { return "let the control plane go: " + a.Why }
@@ -287,7 +289,8 @@ func (a SetAnnotation) String() string {
 		verb = "restore"
 	}
 	if a.Claim == "" {
-		return fmt.Sprintf("%s annotation %s=%s: the endpoint is in use, and no claim is bound to it", verb, a.Role, a.Value)
+		return fmt.Sprintf("%s annotation %s=%s: the endpoint is in use, and no claim is bound to it",
+			verb, a.Role, a.Value)
 	}
 	if a.Further > 0 {
 		return fmt.Sprintf("%s annotation %s=%s: %s are bound", verb, a.Role, a.Value, ClaimsText(a.Claim, a.Further))
@@ -314,9 +317,9 @@ func (e Endpoint) String() string {
 
 // Plan is what has to be done for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint,
-	// SetAnnotation and RecordClaim follow one another and are one write. SetVariables is a write of its own, with
-	// AddFinalizer if that is the only other one.
+	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort,
+	// SetEndpoint, SetAnnotation and RecordClaim follow one another and are one write. SetVariables is a write of its
+	// own, with AddFinalizer if that is the only other one.
 	Actions []Action
 
 	// Warnings are what someone should look into although nothing is wrong with this Cluster yet.

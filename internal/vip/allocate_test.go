@@ -31,7 +31,9 @@ func TestAllocate(t *testing.T) {
 			recheck: 3 * time.Second,
 		},
 		"if the process died after the first claim, should make the other": {
-			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), viptest.WithClaim(ingress, "web", created(time.Second))},
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.With(held), viptest.WithClaim(ingress, "web", created(time.Second)),
+			},
 			actions: []string{"create vip-cp-prod from cp"},
 			recheck: 2 * time.Second,
 		},
@@ -58,17 +60,23 @@ func TestAllocate(t *testing.T) {
 			recheck: 2 * time.Second,
 		},
 		"if no pool serves the control plane, should serve ingress without it": {
-			given:      []viptest.Option{viptest.With(held), viptest.WithPool("web", ingress), viptest.WithBound(ingress, "web", "10.0.0.20")},
+			given: []viptest.Option{
+				viptest.With(held), viptest.WithPool("web", ingress), viptest.WithBound(ingress, "web", "10.0.0.20"),
+			},
 			actions:    []string{"annotate ingress=10.0.0.20"},
 			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
 		},
 		"if no pool serves ingress, should serve the control plane without it": {
-			given:      []viptest.Option{viptest.With(held), viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "10.0.0.10")},
+			given: []viptest.Option{
+				viptest.With(held), viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "10.0.0.10"),
+			},
 			actions:    []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"},
 			conditions: []string{cpReady, "IngressVIPReady=false PoolNotFound"},
 		},
 		"if one pool serves both roles, should claim twice from it": {
-			given:   []viptest.Option{viptest.WithPool("shared", cp, func(p *vip.Pool) { p.Roles = []string{ingress, cp} })},
+			given: []viptest.Option{
+				viptest.WithPool("shared", cp, func(p *vip.Pool) { p.Roles = []string{ingress, cp} }),
+			},
 			actions: []string{"create vip-ingress-prod from shared", "create vip-cp-prod from shared"},
 			recheck: 3 * time.Second,
 		},
@@ -89,8 +97,10 @@ func TestAllocate(t *testing.T) {
 			actions: written("10.0.0.10:7443"), conditions: ready,
 		},
 		"if the address is IPv6, should write its canonical form": {
-			given:      []viptest.Option{bound, address(cp, func(a *vip.Address) { a.Value = "FD00:0:0::10" })},
-			actions:    []string{"annotate control-plane=fd00::10", "endpoint [fd00::10]:6443", "annotate ingress=10.0.0.20"},
+			given: []viptest.Option{bound, address(cp, func(a *vip.Address) { a.Value = "FD00:0:0::10" })},
+			actions: []string{
+				"annotate control-plane=fd00::10", "endpoint [fd00::10]:6443", "annotate ingress=10.0.0.20",
+			},
 			conditions: ready,
 		},
 		"if the address is IPv4 mapped into IPv6, should write it as IPv4": {
@@ -127,19 +137,25 @@ func TestAllocate(t *testing.T) {
 			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", "IngressVIPReady=false PoolNotFound"},
 		},
 		"if the topology is gone and the VIPs are held, should keep them": {
-			given:      []viptest.Option{viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} })},
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} }),
+			},
 			conditions: ready,
 		},
 		"if the class changed and a VIP is held, should keep it": {
-			given:      []viptest.Option{viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Class.Name = "vsphere" })},
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Class.Name = "vsphere" }),
+			},
 			conditions: ready,
 		},
 	}.run(t)
 }
 
 func TestPortOutOfRangeIsSaid(t *testing.T) {
-	plan := vip.Decide(viptest.Snapshot(viptest.WithPools(), viptest.With(held, host("", 70000)), viptest.WithBound(cp, "cp", "10.0.0.10")))
-	assert.Contains(t, plan.String(), "set endpoint 10.0.0.10:6443: claim vip-cp-prod is bound, and port 70000 of the Cluster is out of range")
+	plan := vip.Decide(viptest.Snapshot(viptest.WithPools(), viptest.With(held, host("", 70000)),
+		viptest.WithBound(cp, "cp", "10.0.0.10")))
+	assert.Contains(t, plan.String(),
+		"set endpoint 10.0.0.10:6443: claim vip-cp-prod is bound, and port 70000 of the Cluster is out of range")
 }
 
 func TestFurtherRoles(t *testing.T) {
@@ -147,27 +163,41 @@ func TestFurtherRoles(t *testing.T) {
 	name := names.ClaimName(viptest.ClusterName, api)
 	scenarios{
 		"if a pool serves a further role, should claim for it too": {
-			given:   []viptest.Option{viptest.WithPools(), viptest.WithPool("gateways", api)},
-			actions: []string{"create " + name + " from gateways", "create vip-ingress-prod from web", "create vip-cp-prod from cp"},
+			given: []viptest.Option{viptest.WithPools(), viptest.WithPool("gateways", api)},
+			actions: []string{
+				"create " + name + " from gateways", "create vip-ingress-prod from web", "create vip-cp-prod from cp",
+			},
 			recheck: 3 * time.Second,
 		},
 		"if the VIP of a further role is known, should write its annotation": {
-			given:      []viptest.Option{viptest.Served(), viptest.WithPool("gateways", api), viptest.WithBound(api, "gateways", "10.0.0.30")},
+			given: []viptest.Option{
+				viptest.Served(), viptest.WithPool("gateways", api), viptest.WithBound(api, "gateways", "10.0.0.30"),
+			},
 			actions:    []string{"annotate api-gateway=10.0.0.30"},
 			conditions: []string{cpReady, ingressReady, "ApiGatewayVIPReady=true IPAddressAssigned"},
 		},
 		"if the pool of a further role is gone, should keep what is claimed": {
-			given:      []viptest.Option{viptest.Served(), viptest.WithBound(api, "gateways", "10.0.0.30"), viptest.Recorded, viptest.With(annotation(api, "10.0.0.30"))},
+			given: []viptest.Option{
+				viptest.Served(), viptest.WithBound(api, "gateways", "10.0.0.30"), viptest.Recorded,
+				viptest.With(annotation(api, "10.0.0.30")),
+			},
 			conditions: []string{cpReady, ingressReady, "ApiGatewayVIPReady=true IPAddressAssigned"},
 		},
 		"if a further role is served for another class, should not mind it": {
-			given:      []viptest.Option{viptest.Served(), viptest.WithPool("gateways", api, classes(vip.Class{Name: "vsphere"}))},
+			given: []viptest.Option{
+				viptest.Served(), viptest.WithPool("gateways", api, classes(vip.Class{Name: "vsphere"})),
+			},
 			conditions: []string{cpReady, ingressReady},
 		},
 		"if a further role alone is served, should claim for it and say what the endpoint lacks": {
-			given:      []viptest.Option{viptest.WithPool("gateways", api), viptest.With(held), viptest.WithBound(api, "gateways", "10.0.0.30")},
-			actions:    []string{"annotate api-gateway=10.0.0.30"},
-			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", "IngressVIPReady=false PoolNotFound", "ApiGatewayVIPReady=true IPAddressAssigned"},
+			given: []viptest.Option{
+				viptest.WithPool("gateways", api), viptest.With(held), viptest.WithBound(api, "gateways", "10.0.0.30"),
+			},
+			actions: []string{"annotate api-gateway=10.0.0.30"},
+			conditions: []string{
+				"ControlPlaneVIPReady=false PoolNotFound", "IngressVIPReady=false PoolNotFound",
+				"ApiGatewayVIPReady=true IPAddressAssigned",
+			},
 		},
 	}.run(t)
 }

@@ -19,7 +19,8 @@ func manyPools(n int) viptest.Option {
 			if i == n-1 {
 				full = func(*vip.Pool) {}
 			}
-			viptest.WithPool(fmt.Sprintf("pool-%03d", i), cp, full, func(p *vip.Pool) { p.Roles = []string{cp, ingress} })(s)
+			viptest.WithPool(fmt.Sprintf("pool-%03d", i), cp, full,
+				func(p *vip.Pool) { p.Roles = []string{cp, ingress} })(s)
 		}
 	}
 }
@@ -30,7 +31,8 @@ func asking(s *vip.Snapshot) {
 		asks("network=vlan-9", "site.name=berlin", "mtu=9000")(&s.Pools[i])
 	}
 	for name, value := range map[string]string{
-		"network": `"vlan-9"`, "mtu": "9000", "site": `{"name":"berlin","id":7,"notes":"` + strings.Repeat("x", 200) + `"}`,
+		"network": `"vlan-9"`, "mtu": "9000",
+		"site": `{"name":"berlin","id":7,"notes":"` + strings.Repeat("x", 200) + `"}`,
 	} {
 		has(name, value)(&s.Cluster)
 	}

@@ -18,13 +18,15 @@ func TestAnAddressInVariablesIsCarried(t *testing.T) {
 	elsewhere := viptest.WithPool("other", cp)
 	moved := func(p *vip.Pool) { p.Roles = []string{"storage"}; p.HostVariable = "vip" }
 	inVariable := viptest.With(held, values(map[string]string{"vip": `"10.0.0.10"`}), onHold(3, 2, true))
-	inObject := viptest.With(held, values(map[string]string{"net": `{"mtu":1500,"vip":"10.0.0.10"}`}), onHold(3, 2, true))
+	inObject := viptest.With(held, values(map[string]string{"net": `{"mtu":1500,"vip":"10.0.0.10"}`}),
+		onHold(3, 2, true))
 	for name, given := range map[string][]viptest.Option{
 		"if the pool serves the role no more, should keep the claim": {
 			declares, viptest.WithPool("cp", cp, moved), elsewhere, bound, inVariable,
 		},
 		"if the pool was closed by a slip, should keep the claim": {
-			declares, viptest.WithPool("cp", cp, into("vip", ""), func(p *vip.Pool) { p.Closed = true }), elsewhere, bound, inVariable,
+			declares, viptest.WithPool("cp", cp, into("vip", ""), func(p *vip.Pool) { p.Closed = true }), elsewhere,
+			bound, inVariable,
 		},
 		"if the pool names the variable no more, should keep the claim": {
 			declares, viptest.WithPool("cp", cp, func(p *vip.Pool) { p.Classes = nil }), elsewhere, bound, inVariable,
@@ -33,10 +35,12 @@ func TestAnAddressInVariablesIsCarried(t *testing.T) {
 			declares, viptest.WithPool("cp", cp, moved), elsewhere, bound, inObject,
 		},
 		"if someone else sets the endpoint, should keep the claim": {
-			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable, viptest.With(host("10.0.9.9", 6443)),
+			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable,
+			viptest.With(host("10.0.9.9", 6443)),
 		},
 		"if someone types the address elsewhere, should keep it": {
-			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable, viptest.WithHolder("10.0.0.10", "late", vip.EndpointField),
+			declares, viptest.WithPool("cp", cp, into("vip", "")), bound, inVariable,
+			viptest.WithHolder("10.0.0.10", "late", vip.EndpointField),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,8 +68,10 @@ func TestTheRemedyForAnotherEndpointThanTheVariables(t *testing.T) {
 }
 
 func TestAnAddressInVariablesOfAnotherRole(t *testing.T) {
-	s := viptest.Snapshot(declares, viptest.WithPool("cp", cp), viptest.WithPool("old", "storage", into("vip", "")), viptest.WithPool("web", ingress),
-		viptest.WithBound(ingress, "old", "10.0.0.20"), viptest.With(held, values(map[string]string{"vip": `"10.0.0.20"`})))
+	s := viptest.Snapshot(declares, viptest.WithPool("cp", cp), viptest.WithPool("old", "storage", into("vip", "")),
+		viptest.WithPool("web", ingress),
+		viptest.WithBound(ingress, "old", "10.0.0.20"),
+		viptest.With(held, values(map[string]string{"vip": `"10.0.0.20"`})))
 	for _, action := range vip.Decide(s).Actions {
 		if replace, ok := action.(vip.ReplaceClaim); ok && replace.Role == names.RoleIngress {
 			t.Errorf("%s", action)

@@ -184,7 +184,8 @@ func TestChoose(t *testing.T) {
 			}
 			assert.Equal(t, tt.want, got)
 			assert.Equal(t, tt.exhausted, choice.Exhausted)
-			assert.Equal(t, append([]vip.Verdict{}, tt.verdicts...), vip.Explain(&cluster, tt.pools, names.RoleControlPlane))
+			assert.Equal(t, append([]vip.Verdict{}, tt.verdicts...),
+				vip.Explain(&cluster, tt.pools, names.RoleControlPlane))
 		})
 	}
 }
@@ -199,5 +200,6 @@ func TestChooseRanksCandidates(t *testing.T) {
 	for _, pool := range vip.Choose(&cluster, pools, names.RoleControlPlane).Candidates {
 		got = append(got, pool.Ref.Name)
 	}
-	assert.Equal(t, []string{"b", "c", "a"}, got, "the pools of the namespace alone, full ones too, by priority and then by name")
+	assert.Equal(t, []string{"b", "c", "a"}, got,
+		"the pools of the namespace alone, full ones too, by priority and then by name")
 }

@@ -24,7 +24,9 @@ func TestClaimLost(t *testing.T) {
 			actions: []string{"create vip-cp-prod from cp"}, conditions: ready, recheck: 3 * time.Second,
 		},
 		"if the claim is lost and its pool no longer serves the Cluster, should keep the VIP and say so": {
-			given:      []viptest.Option{viptest.Served(), without(cp), func(s *vip.Snapshot) { s.Pools = s.Pools[1:] }},
+			given: []viptest.Option{
+				viptest.Served(), without(cp), func(s *vip.Snapshot) { s.Pools = s.Pools[1:] },
+			},
 			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
 		},
 		"if the same address comes back, should be content": {
@@ -41,7 +43,9 @@ func TestClaimLost(t *testing.T) {
 			actions: []string{"restore control-plane=10.0.0.10"}, conditions: conflict,
 		},
 		"if another address comes for ingress, should follow it": {
-			given:   []viptest.Option{viptest.Served(), without(ingress), viptest.WithBound(ingress, "web", "10.0.0.21", created(0))},
+			given: []viptest.Option{
+				viptest.Served(), without(ingress), viptest.WithBound(ingress, "web", "10.0.0.21", created(0)),
+			},
 			actions: []string{"annotate ingress=10.0.0.21"}, conditions: ready,
 		},
 		"if a claim is being deleted by hand, should wait for its end and not make another": {
@@ -66,79 +70,106 @@ func TestAdoption(t *testing.T) {
 		},
 		"if the Cluster is new to us, should put the finalizer on with the address that it writes": {
 			given: []viptest.Option{
-				served, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false }), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
+				served, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false }),
+				viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
 			},
-			actions: []string{"adopt vip-ingress-prod", "finalizer on", "annotate ingress=10.0.0.20"}, conditions: ready,
+			actions:    []string{"adopt vip-ingress-prod", "finalizer on", "annotate ingress=10.0.0.20"},
+			conditions: ready,
 		},
 		"if its pool does not serve the Cluster and its address is the Cluster's, should adopt it": {
 			given: []viptest.Option{
-				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan),
+				served, viptest.With(annotation(ingress, "10.0.0.20")),
+				viptest.WithBound(ingress, "former", "10.0.0.20", orphan),
 			},
 			actions: []string{"adopt vip-ingress-prod", "record vip-ingress-prod"}, conditions: ready,
 		},
 		"if no pool serves a role of the Cluster's own any more and the address is the Cluster's, should adopt it": {
 			given: []viptest.Option{
-				served, viptest.With(annotation("storage", "10.0.0.30")), viptest.WithBound("storage", "former", "10.0.0.30", orphan),
+				served, viptest.With(annotation("storage", "10.0.0.30")),
+				viptest.WithBound("storage", "former", "10.0.0.30", orphan),
 			},
-			actions: []string{"adopt vip-storage-prod", "create vip-ingress-prod from web", "record vip-storage-prod"}, recheck: 3 * time.Second,
+			actions: []string{"adopt vip-storage-prod", "create vip-ingress-prod from web", "record vip-storage-prod"},
+			recheck: 3 * time.Second,
 		},
-		"if its pool does not serve the Cluster and it is about to be told the Cluster's address, as after a restore, should adopt it": {
+		"if its pool does not serve the Cluster and it is about to be told the Cluster's address, " +
+			"as after a restore, should adopt it": {
 			given: []viptest.Option{
-				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan), claim(ingress, untold),
+				served, viptest.With(annotation(ingress, "10.0.0.20")),
+				viptest.WithBound(ingress, "former", "10.0.0.20", orphan), claim(ingress, untold),
 			},
-			actions: []string{"adopt vip-ingress-prod"}, conditions: []string{cpProvided, "IngressVIPReady=false WaitingForIPAddress"},
+			actions:    []string{"adopt vip-ingress-prod"},
+			conditions: []string{cpProvided, "IngressVIPReady=false WaitingForIPAddress"},
 		},
 		"if it is about to be told its address and no pool serves the Cluster any more, should wait for that": {
 			given: []viptest.Option{
-				viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "web", "10.0.0.20"), claim(ingress, untold),
+				viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")),
+				viptest.WithBound(ingress, "web", "10.0.0.20"), claim(ingress, untold),
 			},
 			conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
 		},
 		"if it is about to be told its address and its pool is full, should wait for that": {
 			given: []viptest.Option{
-				viptest.WithPool("web", ingress, viptest.Full), viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")),
+				viptest.WithPool("web", ingress, viptest.Full),
+				viptest.With(held, host("192.0.2.7", 6443), annotation(ingress, "10.0.0.20")),
 				viptest.WithBound(ingress, "web", "10.0.0.20"), claim(ingress, untold),
 			},
 			conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
 		},
 		"if its pool does not serve the Cluster and the address was made for another claim, should not touch it": {
 			given: []viptest.Option{
-				served, viptest.With(annotation(ingress, "10.0.0.20")), viptest.WithBound(ingress, "former", "10.0.0.20", orphan),
+				served, viptest.With(annotation(ingress, "10.0.0.20")),
+				viptest.WithBound(ingress, "former", "10.0.0.20", orphan),
 				address(ingress, func(a *vip.Address) { a.Claim = "theirs" }),
 			},
 			conditions: conflict,
 		},
 		"if its address is the endpoint of the Cluster, should adopt it": {
 			given: []viptest.Option{
-				viptest.WithPool("web", ingress), viptest.WithBound(cp, "former", "10.0.0.10", orphan), viptest.With(held, host("10.0.0.10", 6443)),
+				viptest.WithPool("web", ingress), viptest.WithBound(cp, "former", "10.0.0.10", orphan),
+				viptest.With(held, host("10.0.0.10", 6443)),
 			},
-			actions: []string{"create vip-ingress-prod from web", "adopt vip-cp-prod", "annotate control-plane=10.0.0.10", "record vip-cp-prod"},
+			actions: []string{
+				"create vip-ingress-prod from web", "adopt vip-cp-prod", "annotate control-plane=10.0.0.10",
+				"record vip-cp-prod",
+			},
 			recheck: 3 * time.Second,
 		},
 		"if its pool does not serve the Cluster, should not touch it": {
-			given: []viptest.Option{served, viptest.WithBound(ingress, "former", "10.0.0.20", orphan)}, conditions: conflict,
+			given:      []viptest.Option{served, viptest.WithBound(ingress, "former", "10.0.0.20", orphan)},
+			conditions: conflict,
 		},
 		"if its pool does not serve the Cluster and it waits, should not touch it": {
 			given: []viptest.Option{served, viptest.WithClaim(ingress, "former", orphan)}, conditions: conflict,
 		},
 		"if it belongs to another object, should not touch it": {
-			given: []viptest.Option{served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Machine", "prod", "x"))}, conditions: conflict,
+			given: []viptest.Option{
+				served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Machine", "prod", "x")),
+			},
+			conditions: conflict,
 		},
 		"if it belongs to another Cluster, should not touch it": {
-			given: []viptest.Option{served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Cluster", "other", "x"))}, conditions: conflict,
+			given: []viptest.Option{
+				served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Cluster", "other", "x")),
+			},
+			conditions: conflict,
 		},
 		"if it belongs to a former Cluster of this name, should wait until it is collected": {
-			given:      []viptest.Option{served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Cluster", viptest.ClusterName, "former"))},
+			given: []viptest.Option{
+				served, viptest.WithBound(ingress, "web", "10.0.0.20", owner("Cluster", viptest.ClusterName, "former")),
+			},
 			conditions: []string{cpProvided, "IngressVIPReady=false WaitingForIPAddress"},
 		},
 		"if a former Cluster's claim is new, should not say so yet": {
 			given: []viptest.Option{
-				served, viptest.WithClaim(ingress, "web", owner("Cluster", viptest.ClusterName, "former"), created(time.Second)),
+				served, viptest.WithClaim(ingress, "web", owner("Cluster", viptest.ClusterName, "former"),
+					created(time.Second)),
 			},
 			recheck: 2 * time.Second,
 		},
 		"if a claim that nobody owns is being deleted, should wait for its end": {
-			given:      []viptest.Option{served, viptest.WithBound(ingress, "web", "10.0.0.20", orphan, dying(time.Minute))},
+			given: []viptest.Option{
+				served, viptest.WithBound(ingress, "web", "10.0.0.20", orphan, dying(time.Minute)),
+			},
 			conditions: []string{cpProvided, "IngressVIPReady=false WaitingForIPAddress"},
 		},
 	}.run(t)
@@ -154,16 +185,20 @@ func TestReplace(t *testing.T) {
 	full := []string{"IngressVIPReady=false PoolExhausted"}
 	scenarios{
 		"if the claim's pool has free addresses, should stay": {
-			given:      with(viptest.WithPool("b", ingress), viptest.WithClaim(ingress, "b"), viptest.WithPool("a", ingress)),
+			given: with(viptest.WithPool("b", ingress), viptest.WithClaim(ingress, "b"),
+				viptest.WithPool("a", ingress)),
 			conditions: waits,
 		},
 		"if the claim's pool is full and another is not, should move": {
-			given:   with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithClaim(ingress, "a"), viptest.WithPool("b", ingress)),
+			given: with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithClaim(ingress, "a"),
+				viptest.WithPool("b", ingress)),
 			actions: []string{"replace vip-ingress-prod from b"}, conditions: waits,
 		},
 		"if the claim's pool became full a moment ago, should see first whether the claim got the last address": {
 			given: with(viptest.WithClaim(ingress, "a"), viptest.WithPool("b", ingress),
-				viptest.WithPool("a", ingress, viptest.Full, func(p *vip.Pool) { p.LastServed = viptest.Ago(time.Second) })),
+				viptest.WithPool("a", ingress, viptest.Full, func(p *vip.Pool) {
+					p.LastServed = viptest.Ago(time.Second)
+				})),
 			recheck: 2 * time.Second,
 		},
 		"if the claim is new and its pool looks full, should see first whether the claim got the last address": {
@@ -172,7 +207,8 @@ func TestReplace(t *testing.T) {
 			recheck: 2 * time.Second,
 		},
 		"if all pools are full, should stay": {
-			given:      with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithClaim(ingress, "b"), viptest.WithPool("b", ingress, viptest.Full)),
+			given: with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithClaim(ingress, "b"),
+				viptest.WithPool("b", ingress, viptest.Full)),
 			conditions: full,
 		},
 		"if the claim's pool of the namespace is full, should not move to a global one": {
@@ -181,7 +217,8 @@ func TestReplace(t *testing.T) {
 			conditions: full,
 		},
 		"if the claim's pool serves the Cluster no more, should move": {
-			given:   with(viptest.WithPool("a", ingress, otherClass), viptest.WithClaim(ingress, "a"), viptest.WithPool("b", ingress)),
+			given: with(viptest.WithPool("a", ingress, otherClass), viptest.WithClaim(ingress, "a"),
+				viptest.WithPool("b", ingress)),
 			actions: []string{"replace vip-ingress-prod from b"}, conditions: waits,
 		},
 		"if the claim's pool is gone, should move": {
@@ -189,7 +226,8 @@ func TestReplace(t *testing.T) {
 			actions: []string{"replace vip-ingress-prod from b"}, conditions: waits,
 		},
 		"if a pool of the namespace came, should move to it": {
-			given:   with(viptest.WithPool("a", ingress), viptest.WithClaim(ingress, "a"), viptest.WithPool("b", ingress, local)),
+			given: with(viptest.WithPool("a", ingress), viptest.WithClaim(ingress, "a"),
+				viptest.WithPool("b", ingress, local)),
 			actions: []string{"replace vip-ingress-prod from b"}, conditions: waits,
 		},
 		"if no pool serves the Cluster any more, should stay and say so": {
@@ -197,19 +235,23 @@ func TestReplace(t *testing.T) {
 			conditions: []string{"IngressVIPReady=false PoolNotFound"},
 		},
 		"if the claim is bound, should never move": {
-			given: with(viptest.WithPool("a", ingress, otherClass), viptest.WithPool("b", ingress), viptest.With(annotation(ingress, "10.0.0.20")),
+			given: with(viptest.WithPool("a", ingress, otherClass), viptest.WithPool("b", ingress),
+				viptest.With(annotation(ingress, "10.0.0.20")),
 				viptest.WithBound(ingress, "a", "10.0.0.20"), viptest.Recorded),
 			conditions: []string{ingressReady},
 		},
 		"if the claim is in deletion, should wait and not replace it twice": {
-			given:   with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithPool("b", ingress), viptest.WithClaim(ingress, "a", dying(0))),
+			given: with(viptest.WithPool("a", ingress, viptest.Full), viptest.WithPool("b", ingress),
+				viptest.WithClaim(ingress, "a", dying(0))),
 			recheck: 3 * time.Second,
 		},
 	}.run(t)
 }
 
 func TestReplaceIsBoundToWhatWasSeen(t *testing.T) {
-	plan := vip.Decide(viptest.Snapshot(viptest.With(held), viptest.WithPool("b", ingress), viptest.WithClaim(ingress, "a")))
+	plan := vip.Decide(
+		viptest.Snapshot(viptest.With(held), viptest.WithPool("b", ingress), viptest.WithClaim(ingress, "a")),
+	)
 	for _, action := range plan.Actions {
 		if replace, ok := action.(vip.ReplaceClaim); ok {
 			assert.Equal(t, viptest.Claim(ingress, "a"), replace.Claim, "UID and resourceVersion are the precondition")
@@ -226,8 +268,10 @@ func TestClaimWithAStrangeRole(t *testing.T) {
 			plan := vip.Decide(viptest.Snapshot(viptest.Served(), relabelled(role)))
 			assert.True(t, plan.Empty(), "a claim is known by its name: %s", plan)
 			plan = vip.Decide(viptest.Snapshot(viptest.Served(), relabelled(role), viptest.With(deleting)))
-			assert.Equal(t, []string{"ControlPlaneVIPReady=false Releasing", "IngressVIPReady=false Releasing"}, viptest.Conditions(plan))
-			plan = vip.Decide(viptest.Snapshot(viptest.Served(), relabelled(role), viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false })))
+			assert.Equal(t, []string{"ControlPlaneVIPReady=false Releasing", "IngressVIPReady=false Releasing"},
+				viptest.Conditions(plan))
+			plan = vip.Decide(viptest.Snapshot(viptest.Served(), relabelled(role),
+				viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false })))
 			assert.Equal(t, []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, viptest.Brief(plan))
 		})
 	}
@@ -255,9 +299,13 @@ func TestClaimInTheWayOfNothing(t *testing.T) {
 		"if the provider has an address for the claim and has not told it, should not move the claim": {
 			given: []viptest.Option{
 				viptest.WithPool("cp", cp, viptest.Full), viptest.WithPool("more", cp), viptest.With(held),
-				viptest.WithBound(cp, "cp", "10.0.0.10", created(time.Hour)), func(s *vip.Snapshot) { s.Claims[0].Address = "" },
+				viptest.WithBound(cp, "cp", "10.0.0.10", created(time.Hour)), func(s *vip.Snapshot) {
+					s.Claims[0].Address = ""
+				},
 			},
-			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+			conditions: []string{
+				"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound",
+			},
 		},
 	}.run(t)
 }
@@ -277,21 +325,26 @@ func TestHostThatIsOursStaysOurs(t *testing.T) {
 		},
 		"if that was written, should say the same again": {
 			given: []viptest.Option{
-				viptest.Served(), without(cp), noPool, viptest.With(func(c *vip.Cluster) { c.Conditions[0].True, c.Conditions[0].Reason = false, names.ReasonPoolNotFound }),
+				viptest.Served(), without(cp), noPool, viptest.With(func(c *vip.Cluster) {
+					c.Conditions[0].True, c.Conditions[0].Reason = false, names.ReasonPoolNotFound
+				}),
 			},
 			conditions: []string{"ControlPlaneVIPReady=false PoolNotFound", ingressReady},
 		},
 		"if the claim is lost and a pool is there, should restore the annotation and make a new one": {
 			given:   []viptest.Option{changed, without(cp)},
-			actions: []string{"create vip-cp-prod from cp", "restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+			actions: []string{"create vip-cp-prod from cp", "restore control-plane=10.0.0.10"},
+			recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
 		"if the claim is in deletion, should restore the annotation": {
 			given:   []viptest.Option{changed, claim(cp, dying(0))},
-			actions: []string{"restore control-plane=10.0.0.10"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+			actions: []string{"restore control-plane=10.0.0.10"}, recheck: 3 * time.Second,
+			conditions: []string{cpReady, ingressReady},
 		},
 		"if the host was changed as well, should not take it for someone else's all the same": {
 			given:   []viptest.Option{changed, without(cp), viptest.With(host("192.0.2.7", 6443))},
-			actions: []string{"create vip-cp-prod from cp", "restore control-plane=192.0.2.7"}, recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
+			actions: []string{"create vip-cp-prod from cp", "restore control-plane=192.0.2.7"},
+			recheck: 3 * time.Second, conditions: []string{cpReady, ingressReady},
 		},
 	}.run(t)
 }
@@ -299,10 +352,12 @@ func TestHostThatIsOursStaysOurs(t *testing.T) {
 // What is held back waits for nothing but itself when there is trouble to tell of.
 func TestTroubleIsSaidAtOnce(t *testing.T) {
 	scenarios{
-		"if ingress is in conflict while the endpoint is on its way, should say the conflict and leave the other as it is": {
+		"if ingress is in conflict while the endpoint is on its way, " +
+			"should say the conflict and leave the other as it is": {
 			given: []viptest.Option{
 				viptest.WithPools(), viptest.With(held), viptest.WithClaim(cp, "cp", created(0)),
-				viptest.WithBound(ingress, "web", "10.0.0.20"), viptest.WithHolder("10.0.0.20", "a", "spec.controlPlaneEndpoint"),
+				viptest.WithBound(ingress, "web", "10.0.0.20"),
+				viptest.WithHolder("10.0.0.20", "a", "spec.controlPlaneEndpoint"),
 			},
 			conditions: []string{"IngressVIPReady=false AddressConflict"}, recheck: 3 * time.Second,
 		},

@@ -14,7 +14,8 @@ import (
 
 // skews are how far the allocator's clock may be off.
 var skews = []time.Duration{
-	0, time.Second, -time.Second, 4 * time.Second, -4 * time.Second, time.Minute, -time.Minute, 24 * time.Hour, -24 * time.Hour,
+	0, time.Second, -time.Second, 4 * time.Second, -4 * time.Second, time.Minute, -time.Minute, 24 * time.Hour,
+	-24 * time.Hour,
 	10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour,
 }
 
@@ -62,19 +63,27 @@ func TestClocksThatDisagree(t *testing.T) {
 			conditions: []string{cpReady, "IngressVIPReady=false AddressConflict"},
 		},
 		"if the API server's clock is ahead, should not hold a condition back until ours is there too": {
-			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", created(-time.Hour))},
-			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+			given: []viptest.Option{
+				viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", created(-time.Hour)),
+			},
+			conditions: []string{
+				"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound",
+			},
 		},
 		"if the API server's clock is ahead and a full pool has a successor, should move the claim all the same": {
 			given: []viptest.Option{
-				viptest.WithPool("cp", cp, viptest.Full), viptest.WithPool("cp-2", cp), viptest.With(held), viptest.WithClaim(cp, "cp", created(-time.Hour)),
+				viptest.WithPool("cp", cp, viptest.Full), viptest.WithPool("cp-2", cp), viptest.With(held),
+				viptest.WithClaim(cp, "cp", created(-time.Hour)),
 			},
-			actions:    []string{"replace vip-cp-prod from cp-2"},
-			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+			actions: []string{"replace vip-cp-prod from cp-2"},
+			conditions: []string{
+				"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound",
+			},
 		},
 		"if the API server's clock is ahead and a storm is served, should hold the condition back as ever": {
 			given: []viptest.Option{
-				viptest.WithPool("cp", cp, func(p *vip.Pool) { p.LastServed = viptest.Ago(time.Second) }), viptest.With(held), viptest.WithClaim(cp, "cp", created(-time.Hour)),
+				viptest.WithPool("cp", cp, func(p *vip.Pool) { p.LastServed = viptest.Ago(time.Second) }),
+				viptest.With(held), viptest.WithClaim(cp, "cp", created(-time.Hour)),
 			},
 			recheck: 2 * time.Second,
 		},

@@ -53,13 +53,28 @@ func TestDoubts(t *testing.T) {
 		roles   []string
 		says    string
 	}{
-		"if the class exists, should say nothing":                            {classes: []vip.Class{class("", "bare-metal"), class("b", "vsphere")}},
-		"if a class of nearly the name exists, should name it":               {classes: []vip.Class{class("", "bare-metl")}, says: "there is no ClusterClass bare-metl; did you mean bare-metal?"},
-		"if the class is in another namespace, should say nothing":           {classes: []vip.Class{class("b", "bare-metl")}},
-		"if no class has such a name, should say nothing":                    {classes: []vip.Class{class("", "proxmox")}},
-		"if the class is the next version of another, should say nothing":    {classes: []vip.Class{class("", "metal-v3")}},
-		"if the class is any, should say nothing":                            {classes: []vip.Class{class("", vip.AnyClass)}},
-		"if another pool has nearly the role, should name both":              {roles: []string{"storge"}, says: "storge is nearly the role storage of GlobalInClusterIPPool/other"},
+		"if the class exists, should say nothing": {
+			classes: []vip.Class{class("", "bare-metal"), class("b", "vsphere")},
+		},
+		"if a class of nearly the name exists, should name it": {
+			classes: []vip.Class{class("", "bare-metl")},
+			says:    "there is no ClusterClass bare-metl; did you mean bare-metal?",
+		},
+		"if the class is in another namespace, should say nothing": {
+			classes: []vip.Class{class("b", "bare-metl")},
+		},
+		"if no class has such a name, should say nothing": {
+			classes: []vip.Class{class("", "proxmox")},
+		},
+		"if the class is the next version of another, should say nothing": {
+			classes: []vip.Class{class("", "metal-v3")},
+		},
+		"if the class is any, should say nothing": {
+			classes: []vip.Class{class("", vip.AnyClass)},
+		},
+		"if another pool has nearly the role, should name both": {
+			roles: []string{"storge"}, says: "storge is nearly the role storage of GlobalInClusterIPPool/other",
+		},
 		"if another pool has the role, should say nothing":                   {roles: []string{"storage"}},
 		"if the role is a standard one, should say nothing":                  {roles: []string{names.RoleIngress}},
 		"if the role counts up that of another pool, should say nothing too": {roles: []string{"storage-2"}},

@@ -56,8 +56,8 @@ type outcome struct {
 	// silent says that the role has no condition.
 	silent bool
 
-	// postponed says that what is to be written of the VIP follows something else; until then its condition does not say
-	// that it is there.
+	// postponed says that what is to be written of the VIP follows something else; until then its condition does not
+	// say that it is there.
 	postponed bool
 
 	// nameTaken says that the VIP has no DNS name because an older Cluster holds it.

@@ -170,22 +170,30 @@ func TestGates(t *testing.T) {
 			given: []viptest.Option{fresh, viptest.With(func(c *vip.Cluster) { c.Paused = true })},
 		},
 		"if a paused Cluster is being deleted, should not touch it": {
-			given: []viptest.Option{viptest.Served(), viptest.With(deleting, func(c *vip.Cluster) { c.Paused, c.InUse = true, false })},
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(deleting, func(c *vip.Cluster) { c.Paused, c.InUse = true, false }),
+			},
 		},
 		"if the Cluster was moved away, should release nothing": {
-			given: []viptest.Option{viptest.Served(), viptest.With(deleting, func(c *vip.Cluster) { c.Moving, c.InUse = true, false })},
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(deleting, func(c *vip.Cluster) { c.Moving, c.InUse = true, false }),
+			},
 		},
 		"if the Cluster is about to move, should start nothing": {
 			given: []viptest.Option{fresh, viptest.With(func(c *vip.Cluster) { c.Moving = true })},
 		},
 		"if the watch filter is another, should not touch the Cluster": {
-			given: []viptest.Option{fresh, filter("blue"), viptest.With(func(c *vip.Cluster) { c.WatchFilter = "green" })},
+			given: []viptest.Option{
+				fresh, filter("blue"), viptest.With(func(c *vip.Cluster) { c.WatchFilter = "green" }),
+			},
 		},
 		"if the Cluster lacks the watch filter's label, should not touch it": {
 			given: []viptest.Option{fresh, filter("blue")},
 		},
 		"if the watch filter is the Cluster's, should begin": {
-			given:   []viptest.Option{fresh, filter("blue"), viptest.With(func(c *vip.Cluster) { c.WatchFilter = "blue" })},
+			given: []viptest.Option{
+				fresh, filter("blue"), viptest.With(func(c *vip.Cluster) { c.WatchFilter = "blue" }),
+			},
 			actions: starts, recheck: 3 * time.Second,
 		},
 		"if there is no watch filter, should serve a Cluster with a label too": {
@@ -193,7 +201,9 @@ func TestGates(t *testing.T) {
 			actions: starts, recheck: 3 * time.Second,
 		},
 		"if the Cluster has no topology, should not touch it": {
-			given: []viptest.Option{fresh, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{Namespace: viptest.Namespace} })},
+			given: []viptest.Option{
+				fresh, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{Namespace: viptest.Namespace} }),
+			},
 		},
 	}.run(t)
 }

@@ -27,8 +27,8 @@ type DNS struct {
 	// Served says that records can be kept.
 	Served bool
 
-	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to someone else; Orphaned
-	// that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
+	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to someone else;
+	// Orphaned that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
 	Exists, Foreign, Orphaned bool
 
 	// OwnerVersion is the apiVersion by which it names the Cluster as its owner; empty if it does not.
@@ -37,8 +37,8 @@ type DNS struct {
 	// Records are those it holds.
 	Records []Record
 
-	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do no
-	// harm.
+	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do
+	// no harm.
 	Holders []Holder
 }
 
@@ -66,9 +66,11 @@ func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 		return "", nil
 	}
 	if strings.Contains(c.Name, ".") { // "www.prod" would lie below the wildcard of a Cluster "prod"
-		return "", fmt.Errorf("the Cluster's name %q has a dot, and a DNS name needs a Cluster name of one label", c.Name)
+		return "", fmt.Errorf("the Cluster's name %q has a dot, and a DNS name needs a Cluster name of one label",
+			c.Name)
 	}
-	name := strings.NewReplacer("{cluster}", c.Name, "{namespace}", c.Namespace, "{baseDomain}", s.BaseDomain).Replace(pattern)
+	of := strings.NewReplacer("{cluster}", c.Name, "{namespace}", c.Namespace, "{baseDomain}", s.BaseDomain)
+	name := of.Replace(pattern)
 	if err := names.ValidateDNSName(name); err != nil {
 		return "", err
 	}
@@ -136,8 +138,9 @@ func (a *allocation) recordsOf(o *outcome, name string, carried []netip.Addr) []
 	}
 	if len(records) > 0 && a.taken(name) {
 		o.nameTaken = true
-		o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; it gets the name when that one goes; "+
-			"create this Cluster under another name, or put {namespace} into the pattern of the names as a label of its own", name)
+		o.Message += fmt.Sprintf("; it has no DNS name: %s collides with a name of an older Cluster; "+
+			"it gets the name when that one goes; create this Cluster under another name, "+
+			"or put {namespace} into the pattern of the names as a label of its own", name)
 		return nil
 	}
 	return records

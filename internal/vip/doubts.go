@@ -14,7 +14,8 @@ func Doubts(pool *Pool, pools []Pool, classes []Class) []string {
 	var doubts []string
 	for _, entry := range pool.Classes {
 		if meant, ok := entry.Meant(classes); ok {
-			doubts = append(doubts, fmt.Sprintf("%s: there is no ClusterClass %s; did you mean %s?", names.ClusterClass, entry, meant))
+			doubts = append(doubts,
+				fmt.Sprintf("%s: there is no ClusterClass %s; did you mean %s?", names.ClusterClass, entry, meant))
 		}
 	}
 	doubts = append(doubts, DoubtedRoles(pool, pools)...)
@@ -30,7 +31,8 @@ func DoubtedRoles(pool *Pool, pools []Pool) []string {
 			continue
 		}
 		if twin, other := twinOf(role, pool, pools); other != nil {
-			doubts = append(doubts, fmt.Sprintf("%s: %s is nearly the role %s of %s; they are two, and Clusters get a VIP for each", names.Role, role, twin, other.Ref))
+			doubts = append(doubts, fmt.Sprintf("%s: %s is nearly the role %s of %s; "+
+				"they are two, and Clusters get a VIP for each", names.Role, role, twin, other.Ref))
 		}
 	}
 	return doubts
@@ -47,7 +49,8 @@ func (c Class) Meant(classes []Class) (Class, bool) {
 	var meant Class
 	for _, class := range classes {
 		_, near := names.Meant(c.Name, []string{class.Name})
-		if near && (c.Namespace == "" || c.Namespace == class.Namespace) && (meant.Name == "" || class.Name < meant.Name) {
+		if near && (c.Namespace == "" || c.Namespace == class.Namespace) &&
+			(meant.Name == "" || class.Name < meant.Name) {
 			meant = Class{Namespace: c.Namespace, Name: class.Name}
 		}
 	}

@@ -48,7 +48,9 @@ func TestEndpointSetBySomeoneElse(t *testing.T) {
 			conditions: []string{cpProvided, "IngressVIPReady=false PoolNotFound"},
 		},
 		"if that claim is in deletion, should wait for its end": {
-			given:      []viptest.Option{cpPool, manual, viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10", dying(time.Minute))},
+			given: []viptest.Option{
+				cpPool, manual, viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10", dying(time.Minute)),
+			},
 			conditions: []string{cpProvided, "IngressVIPReady=false PoolNotFound"},
 		},
 		"if that claim is gone, should take the finalizer off": {
@@ -57,17 +59,24 @@ func TestEndpointSetBySomeoneElse(t *testing.T) {
 			conditions: []string{cpProvided},
 		},
 		"if the claim at the name is someone else's, should leave it to them": {
-			given:      []viptest.Option{cpPool, manual, viptest.WithBound(cp, "cp", "10.0.0.10", owner("Machine", "m", "x"))},
+			given: []viptest.Option{
+				cpPool, manual, viptest.WithBound(cp, "cp", "10.0.0.10", owner("Machine", "m", "x")),
+			},
 			conditions: []string{cpProvided},
 		},
 		"if the host set is what the claim is about to be told, as after a move, should take it as ours": {
 			given: []viptest.Option{
-				cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10"), claim(cp, untold),
+				cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10"),
+				claim(cp, untold),
 			},
-			conditions: []string{"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound"},
+			conditions: []string{
+				"ControlPlaneVIPReady=false WaitingForIPAddress", "IngressVIPReady=false PoolNotFound",
+			},
 		},
 		"if the host set is what the claim holds, should take it as ours": {
-			given:      []viptest.Option{cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10")},
+			given: []viptest.Option{
+				cpPool, viptest.With(held, host("10.0.0.10", 6443)), viptest.WithBound(cp, "cp", "10.0.0.10"),
+			},
 			actions:    []string{"annotate control-plane=10.0.0.10", "record vip-cp-prod"},
 			conditions: []string{cpReady, "IngressVIPReady=false PoolNotFound"},
 		},
@@ -134,14 +143,16 @@ func TestAnnotations(t *testing.T) {
 		},
 		"if the annotation was there before the first VIP, should replace it and not call it restored": {
 			given: []viptest.Option{
-				viptest.WithPool("web", ingress), viptest.With(held, annotation(ingress, "192.0.2.9"), host("192.0.2.7", 6443)),
+				viptest.WithPool("web", ingress),
+				viptest.With(held, annotation(ingress, "192.0.2.9"), host("192.0.2.7", 6443)),
 				viptest.WithBound(ingress, "web", "10.0.0.20"),
 			},
 			actions: []string{"annotate ingress=10.0.0.20"}, conditions: []string{ingressReady},
 		},
 		"if an annotation was removed while the endpoint is awaited, should restore it at once": {
 			given: []viptest.Option{
-				viptest.Served(), without(cp), viptest.WithClaim(cp, "cp", created(0)), viptest.With(annotation(ingress, ""), host("", 0)),
+				viptest.Served(), without(cp), viptest.WithClaim(cp, "cp", created(0)),
+				viptest.With(annotation(ingress, ""), host("", 0)),
 			},
 			actions: []string{"restore ingress=10.0.0.20"}, conditions: ready, recheck: 3 * time.Second,
 		},

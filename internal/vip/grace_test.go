@@ -13,7 +13,8 @@ import (
 // A pending condition is written only if the wait outlasts two seconds; creation timestamps cut off up to one more.
 func TestPendingConditionIsHeldBack(t *testing.T) {
 	waiting := func(age time.Duration, pool ...func(*vip.Pool)) viptest.Option {
-		return options(viptest.WithPool("cp", cp, pool...), viptest.With(held), viptest.WithClaim(cp, "cp", created(age)))
+		return options(viptest.WithPool("cp", cp, pool...), viptest.With(held),
+			viptest.WithClaim(cp, "cp", created(age)))
 	}
 	lastServed := func(age time.Duration) func(*vip.Pool) {
 		return func(p *vip.Pool) { p.LastServed = viptest.Ago(age) }
@@ -69,11 +70,15 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 			given: []viptest.Option{born(3 * time.Second)}, conditions: notFound,
 		},
 		"if a claim is being deleted, should give its successor the time to come": {
-			given:   []viptest.Option{viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", dying(time.Second))},
+			given: []viptest.Option{
+				viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", dying(time.Second)),
+			},
 			recheck: 2 * time.Second,
 		},
 		"if a claim stays in deletion, should say so": {
-			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", dying(time.Minute))},
+			given: []viptest.Option{
+				viptest.WithPool("cp", cp), viptest.With(held), viptest.WithClaim(cp, "cp", dying(time.Minute)),
+			},
 			conditions: waits,
 		},
 	}.run(t)
@@ -82,7 +87,9 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 // In a storm the condition of a VIP that was just written keeps out of Cluster API's way.
 func TestConditionInAStorm(t *testing.T) {
 	served := func(age time.Duration, crowd int) viptest.Option {
-		return options(viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Conditions = nil }), func(s *vip.Snapshot) {
+		return options(viptest.Served(), viptest.With(func(c *vip.Cluster) {
+			c.Conditions = nil
+		}), func(s *vip.Snapshot) {
 			s.Crowd = crowd
 			for i := range s.Addresses {
 				s.Addresses[i].Born.At = viptest.Ago(age)
@@ -102,7 +109,9 @@ func TestConditionInAStorm(t *testing.T) {
 		},
 		"if many others are being served, should write the VIPs at once all the same": {
 			given: []viptest.Option{
-				served(0, 10), viptest.With(annotation(ingress, ""), unrecorded, func(c *vip.Cluster) { c.Endpoint = vip.Endpoint{} }),
+				served(0, 10), viptest.With(annotation(ingress, ""), unrecorded, func(c *vip.Cluster) {
+					c.Endpoint = vip.Endpoint{}
+				}),
 			},
 			actions: []string{"endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"}, recheck: 3 * time.Second,
 		},

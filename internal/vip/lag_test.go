@@ -46,7 +46,9 @@ func lateWorld(seed uint64, operators int, losesStatus bool) *viptest.World {
 		w.As(random.IntN(operators))
 		happen(w, pools, random.IntN)
 		if clusters := w.Clusters(); losesStatus && len(clusters) > 0 && random.IntN(30) == 0 {
-			w.Edit(clusters[random.IntN(len(clusters))], "loses the status of", func(c *vip.Cluster) { c.Conditions = nil })
+			w.Edit(clusters[random.IntN(len(clusters))], "loses the status of", func(c *vip.Cluster) {
+				c.Conditions = nil
+			})
 		}
 		if kind := random.IntN(6); kind <= viptest.WatchAddresses && (uint64(kind) != seed%3 || random.IntN(25) == 0) {
 			w.CatchUp(kind)

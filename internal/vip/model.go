@@ -114,8 +114,8 @@ type Cluster struct {
 	// VIPs are the values of the allocator's annotations, by role: an address, or several with commas between them.
 	VIPs map[string]string
 
-	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by slot. What a copied manifest
-	// brings along names claims of another Cluster and means nothing (ADR 11).
+	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by slot. What a copied
+	// manifest brings along names claims of another Cluster and means nothing (ADR 11).
 	Written map[string]types.UID
 
 	// Conditions are the conditions of the allocator. They are output: a decision compares them with what shall stand
@@ -177,7 +177,8 @@ type ClusterClass struct {
 	// ReadsVIP says that its patches read the allocator's annotations or call its runtime extension.
 	ReadsVIP bool
 
-	// Variables are the types of the variables that the class declares ("string", "integer", ...), by their dotted paths.
+	// Variables are the types of the variables that the class declares ("string", "integer", ...), by their dotted
+	// paths.
 	Variables map[string]string
 }
 
@@ -266,20 +267,20 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of the
-	// Cluster does not come from its claim; Ranged says that they are.
+	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of
+	// the Cluster does not come from its claim; Ranged says that they are.
 	Offers []Range
 	Ranged bool
 
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
-	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out, or
-	// to say what Clusters get: the pool serves nobody new until it is corrected.
+	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out,
+	// or to say what Clusters get: the pool serves nobody new until it is corrected.
 	Closed bool
 
-	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may be
-	// any, and the pool may be more specific than it looks.
+	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may
+	// be any, and the pool may be more specific than it looks.
 	Unread bool
 
 	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
@@ -351,8 +352,9 @@ type Address struct {
 	// Value is spec.address as it stands.
 	Value string
 
-	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it; empty
-	// for an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone had it too.
+	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it;
+	// empty for an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone
+	// had it too.
 	Claim    string
 	ClaimUID types.UID
 

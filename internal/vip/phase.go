@@ -278,7 +278,9 @@ func (r *sight) unusable() *Rival {
 	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {
 		return nil
 	}
-	return firstRival(r.Rivals, func(rival *Rival) bool { return rival.Address == addr && rival.Cluster != r.cluster.Key() })
+	return firstRival(r.Rivals, func(rival *Rival) bool {
+		return rival.Address == addr && rival.Cluster != r.cluster.Key()
+	})
 }
 
 // offered reports whether a pool that serves the role may hand an address out.
@@ -357,7 +359,8 @@ func (r *sight) contest() *Rival {
 func (r *sight) ofAnotherSlot() bool {
 	return r.several && slices.ContainsFunc(r.Claims, func(claim Claim) bool {
 		slot := r.slotOf(&claim)
-		return claim.Role == r.role && slot != "" && slot != r.slot && r.wrote(&claim, slot) && r.boundTo(&claim) == r.addr
+		return claim.Role == r.role && slot != "" && slot != r.slot && r.wrote(&claim, slot) &&
+			r.boundTo(&claim) == r.addr
 	})
 }
 

@@ -30,7 +30,9 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	case !writable:
 	case holds && !a.cluster.HasFinalizer && a.Refused[AddFinalizer{}.Key()] != "":
 		values = nil // the records of DNS as well; see refused
-		plan.Warnings = append(plan.Warnings, Warning{Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()]})
+		plan.Warnings = append(plan.Warnings, Warning{
+			Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()],
+		})
 	case holds && !a.cluster.HasFinalizer && (len(values) > 0 || plan.Status.Changed || a.carriesAny(outcomes)):
 		plan.Actions = append(plan.Actions, AddFinalizer{})
 	case !holds && a.cluster.HasFinalizer:
@@ -46,7 +48,8 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 func postpone(outcomes []outcome) {
 	variables := slices.IndexFunc(outcomes, func(o outcome) bool { return contains[SetVariables](o.value) })
 	endpointSoon := slices.ContainsFunc(outcomes, func(o outcome) bool {
-		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready && !contains[HoldControlPlane](o.value) && !contains[SetEndpoint](o.value)
+		return o.Role == names.RoleControlPlane && o.Claim != "" && o.withheld > 0 && !o.Ready &&
+			!contains[HoldControlPlane](o.value) && !contains[SetEndpoint](o.value)
 	})
 	for i := range outcomes {
 		o := &outcomes[i]

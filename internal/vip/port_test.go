@@ -21,18 +21,42 @@ func TestPortOfTheEndpoint(t *testing.T) {
 		want     int32
 		says     bool
 	}{
-		"if the Cluster names no port, should use the default":                     {func(*vip.Cluster) {}, "", 6443, false},
-		"if the endpoint has a port, should use that":                              {func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 8443, 9345 }, "", 8443, false},
-		"if the endpoint had a port, should use that":                              {func(c *vip.Cluster) { c.Gate.Port, c.Port = 8443, 9345 }, "", 8443, false},
-		"if the network has a port, should use it and say so":                      {func(c *vip.Cluster) { c.Port = 9345 }, "", 9345, true},
-		"if the network has the endpoint's port, should say so":                    {func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 9345, 9345 }, "", 9345, true},
-		"if the network has the default, should not say so":                        {func(c *vip.Cluster) { c.Port = 6443 }, "", 6443, false},
-		"if no port of the endpoint can be one but the former, should use that":    {func(c *vip.Cluster) { c.Endpoint.Port, c.Gate.Port, c.Port = 70000, 8443, 9345 }, "", 8443, false},
-		"if the network has a port and the variable another, should use the first": {func(c *vip.Cluster) { c.Port = 9345 }, "7443", 9345, true},
-		"if the variable alone has a port, should use that":                        {func(*vip.Cluster) {}, "7443", 7443, false},
-		"if the network's port cannot be one, should use the default":              {func(c *vip.Cluster) { c.Port = 70000 }, "", 6443, false},
-		"if the network's port cannot be one, should use the variable's":           {func(c *vip.Cluster) { c.Port = -1 }, "7443", 7443, false},
-		"if the endpoint's port cannot be one, should use the network's":           {func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 70000, 9345 }, "", 9345, true},
+		"if the Cluster names no port, should use the default": {
+			func(*vip.Cluster) {}, "", 6443, false,
+		},
+		"if the endpoint has a port, should use that": {
+			func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 8443, 9345 }, "", 8443, false,
+		},
+		"if the endpoint had a port, should use that": {
+			func(c *vip.Cluster) { c.Gate.Port, c.Port = 8443, 9345 }, "", 8443, false,
+		},
+		"if the network has a port, should use it and say so": {
+			func(c *vip.Cluster) { c.Port = 9345 }, "", 9345, true,
+		},
+		"if the network has the endpoint's port, should say so": {
+			func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 9345, 9345 }, "", 9345, true,
+		},
+		"if the network has the default, should not say so": {
+			func(c *vip.Cluster) { c.Port = 6443 }, "", 6443, false,
+		},
+		"if no port of the endpoint can be one but the former, should use that": {
+			func(c *vip.Cluster) { c.Endpoint.Port, c.Gate.Port, c.Port = 70000, 8443, 9345 }, "", 8443, false,
+		},
+		"if the network has a port and the variable another, should use the first": {
+			func(c *vip.Cluster) { c.Port = 9345 }, "7443", 9345, true,
+		},
+		"if the variable alone has a port, should use that": {
+			func(*vip.Cluster) {}, "7443", 7443, false,
+		},
+		"if the network's port cannot be one, should use the default": {
+			func(c *vip.Cluster) { c.Port = 70000 }, "", 6443, false,
+		},
+		"if the network's port cannot be one, should use the variable's": {
+			func(c *vip.Cluster) { c.Port = -1 }, "7443", 7443, false,
+		},
+		"if the endpoint's port cannot be one, should use the network's": {
+			func(c *vip.Cluster) { c.Endpoint.Port, c.Port = 70000, 9345 }, "", 9345, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			variables := map[string]string{"vip": `"10.0.0.10"`}
@@ -45,7 +69,8 @@ func TestPortOfTheEndpoint(t *testing.T) {
 			}
 			snapshot := viptest.Snapshot(given...)
 			if test.variable == "" { // the variable comes first, and has the port that the endpoint gets
-				assert.Contains(t, viptest.Brief(vip.Decide(snapshot)), fmt.Sprintf("variables [{vip 10.0.0.10} {port %d}]", test.want))
+				assert.Contains(t, viptest.Brief(vip.Decide(snapshot)),
+					fmt.Sprintf("variables [{vip 10.0.0.10} {port %d}]", test.want))
 				values(map[string]string{"vip": `"10.0.0.10"`, "port": strconv.Itoa(int(test.want))})(&snapshot.Cluster)
 			}
 			plan := vip.Decide(snapshot)

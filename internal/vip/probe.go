@@ -44,7 +44,8 @@ func (a Probe) Key() Key { return Key{"probe", a.Role, a.Address.String()} }
 func (Probe) action() {}
 
 func (a Probe) String() string {
-	return fmt.Sprintf("probe %s on %s: %s wants to know whether someone answers", a.Address, portsText(a.Ports), a.Pool)
+	return fmt.Sprintf("probe %s on %s: %s wants to know whether someone answers",
+		a.Address, portsText(a.Ports), a.Pool)
 }
 
 func portsText(ports []uint16) string {
@@ -85,7 +86,9 @@ func (r *sight) toProbe() []uint16 {
 // inVariable reports whether the claim's address stands in a variable of the Cluster already.
 func (r *sight) inVariable() bool {
 	v := r.variablesOf(r)
-	return !v.missing && slices.ContainsFunc(v.values, func(value Value) bool { return same(value.Value, r.addr.String()) })
+	return !v.missing && slices.ContainsFunc(v.values, func(value Value) bool {
+		return same(value.Value, r.addr.String())
+	})
 }
 
 // probed returns what came of the probe of an address on the ports, and whether there was one.
@@ -115,7 +118,8 @@ func (r *sight) doProbing(o *outcome) {
 	r.keepHost(o)
 	o.Address = r.addr.String()
 	r.probe(o, r.addr, r.claim.Pool, r.toProbe())
-	o.waiting(names.ReasonWaitingForIPAddress, settle, "%s from %s is being probed before it is written", o.Address, r.claim.Pool)
+	o.waiting(names.ReasonWaitingForIPAddress, settle, "%s from %s is being probed before it is written",
+		o.Address, r.claim.Pool)
 }
 
 // doInUse: the claim stays, so that nobody else is given the address, and the address is tried again from time to time.
@@ -128,12 +132,14 @@ func (r *sight) doInUse(o *outcome) {
 	}
 	if probed.Failed != "" {
 		o.conflict(names.ReasonAddressInUse,
-			"it cannot be told whether %s from %s is in use: %s; let the operator reach the address, or remove the annotation %s from the pool",
+			"it cannot be told whether %s from %s is in use: %s; "+
+				"let the operator reach the address, or remove the annotation %s from the pool",
 			o.Address, r.claim.Pool, probed.Failed, names.Probe)
 		return
 	}
 	o.conflict(names.ReasonAddressInUse,
-		"%s from %s is in use: something that no Cluster here accounts for answers on it; free it there, or delete claim %s and add %s to excludedAddresses of %s; a new claim follows when both are done",
+		"%s from %s is in use: something that no Cluster here accounts for answers on it; free it there, "+
+			"or delete claim %s and add %s to excludedAddresses of %s; a new claim follows when both are done",
 		o.Address, r.claim.Pool, r.claim.Name, o.Address, r.claim.Pool)
 }
 
@@ -162,5 +168,7 @@ func (r *sight) doAnswering(o *outcome) {
 	if probed, _ := r.probed(addr, pool.Probe); probed.Again {
 		r.probe(o, addr, pool.Ref, pool.Probe)
 	}
-	o.conflict(names.ReasonAddressInUse, "something answers on %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows", addr, pool.Ref)
+	o.conflict(names.ReasonAddressInUse,
+		"something answers on %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows",
+		addr, pool.Ref)
 }

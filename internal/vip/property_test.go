@@ -117,7 +117,9 @@ func TestRestIsForEver(t *testing.T) {
 			if !plan.AtRest() {
 				continue
 			}
-			snapshot.Now = snapshot.Now.Add([]time.Duration{time.Millisecond, time.Second, time.Minute, 24 * time.Hour}[pick(4)])
+			snapshot.Now = snapshot.Now.Add(
+				[]time.Duration{time.Millisecond, time.Second, time.Minute, 24 * time.Hour}[pick(4)],
+			)
 			require.Equal(t, plan, vip.Decide(snapshot))
 		}
 	})
@@ -135,8 +137,10 @@ func TestForeignThingsDoNoHarm(t *testing.T) {
 			snapshot := w.Snapshot(k)
 			want := vip.Decide(snapshot)
 			snapshot.Pools = append(slices.Clone(snapshot.Pools),
-				cpPool("elsewhere", viptest.Local("elsewhere"), priority(9)), cpPool("vsphere", classes(vip.Class{Name: "windows"}), priority(9)))
-			viptest.WithClaim("storage", "elsewhere", owner("Cluster", "x", "x"), func(c *vip.Claim) { c.Name = "theirs" })(&snapshot)
+				cpPool("elsewhere", viptest.Local("elsewhere"), priority(9)),
+				cpPool("vsphere", classes(vip.Class{Name: "windows"}), priority(9)))
+			viptest.WithClaim("storage", "elsewhere", owner("Cluster", "x", "x"),
+				func(c *vip.Claim) { c.Name = "theirs" })(&snapshot)
 			viptest.WithHolder("198.51.100.1", "x", "spec.controlPlaneEndpoint")(&snapshot)
 			require.Equal(t, want, vip.Decide(snapshot))
 		}

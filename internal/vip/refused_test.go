@@ -40,41 +40,60 @@ func TestRefused(t *testing.T) {
 		"if ingress cannot have a claim, should serve the control plane and say so": {
 			given:      []viptest.Option{viptest.WithPools(), cpServed, refusedFor(ingress)},
 			want:       []string{"finalizer on", "annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"},
-			conditions: []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=false WriteRefused"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=true IPAddressAssigned", "IngressVIPReady=false WriteRefused"},
+			says:       true,
 		},
 		"if that was said, should do nothing": {
 			given: []viptest.Option{viptest.WithPools(), cpServed, viptest.Carry, viptest.With(func(c *vip.Cluster) {
 				delete(c.VIPs, ingress)
 				c.Conditions = []vip.Condition{
-					{Type: "ControlPlaneVIPReady", True: true, Since: viptest.Ago(0), Reason: names.ReasonIPAddressAssigned, Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod"},
+					{
+						Type: "ControlPlaneVIPReady", True: true, Since: viptest.Ago(0),
+						Reason:  names.ReasonIPAddressAssigned,
+						Message: "10.0.0.10 from GlobalInClusterIPPool/cp by claim vip-cp-prod",
+					},
 					{Type: "IngressVIPReady", Reason: names.ReasonWriteRefused, Message: said},
 				}
 			}), refusedFor(ingress)},
 			says: true,
 		},
 		"if the control plane cannot have one, should write the ingress VIP by itself": {
-			given:      []viptest.Option{viptest.WithPools(), viptest.WithBound(ingress, "web", "10.0.0.20"), refusedFor(cp)},
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.WithBound(ingress, "web", "10.0.0.20"), refusedFor(cp),
+			},
 			want:       []string{"finalizer on", "annotate ingress=10.0.0.20"},
-			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=true IPAddressAssigned"},
+			says:       true,
 		},
 		"if a claim cannot be taken over, should write nothing of what it holds": {
-			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "10.0.0.10", orphan), refusedFor(cp)},
+			given: []viptest.Option{
+				viptest.WithPool("cp", cp), viptest.WithBound(cp, "cp", "10.0.0.10", orphan), refusedFor(cp),
+			},
 			want:       []string{"finalizer on"},
-			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false PoolNotFound"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false PoolNotFound"},
+			says:       true,
 		},
 		"if the claim of an endpoint of someone else's cannot be deleted, should say so beside": {
-			given:      []viptest.Option{viptest.WithPool("cp", cp), viptest.With(host("192.0.2.7", 6443)), viptest.WithClaim(cp, "cp"), refusedFor(cp)},
+			given: []viptest.Option{
+				viptest.WithPool("cp", cp), viptest.With(host("192.0.2.7", 6443)), viptest.WithClaim(cp, "cp"),
+				refusedFor(cp),
+			},
 			want:       []string{"finalizer on"},
-			conditions: []string{"ControlPlaneVIPReady=true EndpointProvided", "IngressVIPReady=false PoolNotFound"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=true EndpointProvided", "IngressVIPReady=false PoolNotFound"},
+			says:       true,
 		},
 		"if nothing is to be done about the claim any more, should not mind what was refused": {
 			given: []viptest.Option{viptest.Served(), func(s *vip.Snapshot) {
-				s.Refused = map[vip.Key]string{vip.CreateClaim{Role: ingress, Name: "vip-ingress-prod", Pool: s.Pools[1].Ref}.Key(): said}
+				s.Refused = map[vip.Key]string{
+					vip.CreateClaim{Role: ingress, Name: "vip-ingress-prod", Pool: s.Pools[1].Ref}.Key(): said,
+				}
 			}},
 		},
 		"if another action was refused, should try": {
 			given: []viptest.Option{viptest.WithPool("cp", cp), func(s *vip.Snapshot) {
-				s.Refused = map[vip.Key]string{vip.CreateClaim{Role: cp, Name: "vip-cp-prod", Pool: vip.PoolRef{Kind: "GlobalInClusterIPPool", Name: "other"}}.Key(): said}
+				s.Refused = map[vip.Key]string{vip.CreateClaim{
+					Role: cp, Name: "vip-cp-prod", Pool: vip.PoolRef{Kind: "GlobalInClusterIPPool", Name: "other"},
+				}.Key(): said}
 			}},
 			want: []string{"create vip-cp-prod from cp"},
 		},
@@ -82,18 +101,27 @@ func TestRefused(t *testing.T) {
 			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, func(s *vip.Snapshot) {
 				s.Refused = map[vip.Key]string{vip.AddFinalizer{}.Key(): said}
 			}},
-			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false WriteRefused"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=false WriteRefused"},
+			says:       true,
 		},
 		"if the variable of ingress is refused, should serve both roles without it": {
-			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
-				onHold(2, 2, true), annotated), refusedFor(ingress)},
-			want:       []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
-			conditions: []string{"ControlPlaneVIPReady=false WaitingForTopology", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+			given: []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables,
+				viptest.With(values(map[string]string{"vip": `"10.0.0.10"`}),
+					onHold(2, 2, true), annotated), refusedFor(ingress)},
+			want: []string{"finalizer on", "endpoint 10.0.0.10:6443", "annotate ingress=10.0.0.20"},
+			conditions: []string{
+				"ControlPlaneVIPReady=false WaitingForTopology", "IngressVIPReady=true IPAddressAssigned",
+			},
+			says: true,
 		},
 		"if the variable of the control plane is refused, should hold the endpoint back and serve ingress": {
-			given:      []viptest.Option{viptest.WithPools(), cpServed, webServed, intoVariables, viptest.With(values(map[string]string{"web": `"10.0.0.20"`})), refusedFor(cp)},
+			given: []viptest.Option{
+				viptest.WithPools(), cpServed, webServed, intoVariables,
+				viptest.With(values(map[string]string{"web": `"10.0.0.20"`})), refusedFor(cp),
+			},
 			want:       []string{"finalizer on", "annotate ingress=10.0.0.20"},
-			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=true IPAddressAssigned"}, says: true,
+			conditions: []string{"ControlPlaneVIPReady=false WriteRefused", "IngressVIPReady=true IPAddressAssigned"},
+			says:       true,
 		},
 		"if the variable of an endpoint in use is refused, should leave the endpoint be": {
 			given: []viptest.Option{

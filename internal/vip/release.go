@@ -24,7 +24,9 @@ func release(s *Snapshot) Plan {
 		plan.Actions = a.withdraw()
 		for _, claim := range owned {
 			if !claim.Deleting {
-				plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "Cluster API has finished with the Cluster"})
+				plan.Actions = append(plan.Actions, DeleteClaim{
+					Role: claim.Role, Claim: claim, Why: "Cluster API has finished with the Cluster",
+				})
 				waits = true
 			} else if !a.kept(&claim) {
 				waits = true
@@ -32,7 +34,9 @@ func release(s *Snapshot) Plan {
 		}
 	}
 	if !waits {
-		plan.Actions = append(plan.Actions, RemoveFinalizer{Released: a.carriedVIPs(), Why: "the claims of the Cluster are released"})
+		plan.Actions = append(plan.Actions, RemoveFinalizer{
+			Released: a.carriedVIPs(), Why: "the claims of the Cluster are released",
+		})
 		if a.cluster.Lingers {
 			plan.Status = a.released()
 		}
@@ -78,7 +82,9 @@ func (a *allocation) releaseUnwritten() Plan {
 		unwritten := a.carried(claim.Role) == "" && a.cluster.Written[a.slotOf(claim)] == ""
 		return unwritten && !claim.Deleting && a.orphaned(claim)
 	}) {
-		plan.Actions = append(plan.Actions, DeleteClaim{Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written"})
+		plan.Actions = append(plan.Actions, DeleteClaim{
+			Role: claim.Role, Claim: claim, Why: "the Cluster goes without it, and its address was never written",
+		})
 	}
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool { return a.named(claim) && a.misnames(claim) }) {
 		plan.Actions = append(plan.Actions, RenewOwner{Role: claim.Role, Claim: claim, Version: a.ClusterVersion})
@@ -160,7 +166,8 @@ const (
 func (a *allocation) releasing(owned []Claim) Status {
 	var status Status
 	add := func(role, claim, message string) {
-		if names.ValidateRole(role) != nil || slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return r.Role == role }) {
+		if names.ValidateRole(role) != nil ||
+			slices.ContainsFunc(status.Roles, func(r RoleStatus) bool { return r.Role == role }) {
 			return
 		}
 		status.Roles = append(status.Roles, RoleStatus{
@@ -170,13 +177,17 @@ func (a *allocation) releasing(owned []Claim) Status {
 	}
 	for _, claim := range owned {
 		message := releasingMessage
-		if a.cluster.Pause == PauseOwn && a.cluster.ControlPlane != "" && a.cluster.InUse && claim.Role == names.RoleControlPlane {
-			// The topology controller renders nothing of a Cluster in deletion, so the hold cannot be taken back through it.
-			message = fmt.Sprintf("%s; it was deleted while its control plane was held: if it stays, run kubectl -n %s annotate %s %s-",
+		if a.cluster.Pause == PauseOwn && a.cluster.ControlPlane != "" && a.cluster.InUse &&
+			claim.Role == names.RoleControlPlane {
+			// The topology controller renders nothing of a Cluster in deletion, so the hold cannot be taken back
+			// through it.
+			message = fmt.Sprintf("%s; it was deleted while its control plane was held: "+
+				"if it stays, run kubectl -n %s annotate %s %s-",
 				releasingMessage, a.cluster.Namespace, a.cluster.ControlPlane, names.Paused)
 		}
 		if claim.Deleting && !a.cluster.InUse && a.Now.Sub(a.believed(claim.DeletedAt)) >= slowRelease {
-			message = fmt.Sprintf("claim %s is being deleted, and the IPAM provider of %s has not let go of it; see whether it runs, and whether the Cluster or the pool is paused",
+			message = fmt.Sprintf("claim %s is being deleted, and the IPAM provider of %s has not let go of it; "+
+				"see whether it runs, and whether the Cluster or the pool is paused",
 				claim.Name, claim.Pool)
 		}
 		add(claim.Role, claim.Name, message)

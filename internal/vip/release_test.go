@@ -55,7 +55,9 @@ func TestRelease(t *testing.T) {
 			actions: []string{"finalizer off"},
 		},
 		"if a claim stays in deletion for the grace period of its pool, should not wait for it": {
-			given:   []viptest.Option{viptest.Served(), done, keeps("cp"), without(ingress), claim(cp, dying(time.Second))},
+			given: []viptest.Option{
+				viptest.Served(), done, keeps("cp"), without(ingress), claim(cp, dying(time.Second)),
+			},
 			actions: []string{"finalizer off"},
 		},
 		"if a pool has a grace period, should still delete its claim first": {
@@ -69,7 +71,9 @@ func TestRelease(t *testing.T) {
 			conditions: releasing,
 		},
 		"if the claim at our name is someone else's, should leave it to them": {
-			given:   []viptest.Option{viptest.Served(), done, claim(cp, owner("Cluster", "other", "x")), without(ingress)},
+			given: []viptest.Option{
+				viptest.Served(), done, claim(cp, owner("Cluster", "other", "x")), without(ingress),
+			},
 			actions: []string{"finalizer off"},
 		},
 		"if nobody owns the claims any more, should delete those that a living Cluster would adopt": {
@@ -77,10 +81,15 @@ func TestRelease(t *testing.T) {
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
 		},
 		"if nobody owns the claims any more and the pools are gone, should know its own by the address": {
-			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(ingress, orphan), func(s *vip.Snapshot) { s.Pools = nil }},
+			given: []viptest.Option{
+				viptest.Served(), done, claim(cp, orphan), claim(ingress, orphan), func(s *vip.Snapshot) {
+					s.Pools = nil
+				},
+			},
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
 		},
-		"if nobody owns a claim in deletion, its pool serves others and its address went before it, should wait for it": {
+		"if nobody owns a claim in deletion, its pool serves others and its address went before it, " +
+			"should wait for it": {
 			given: []viptest.Option{
 				viptest.Served(), done, without(cp), claim(ingress, orphan), claim(ingress, dying(time.Second)),
 				func(s *vip.Snapshot) { s.Pools, s.Addresses = nil, nil },
@@ -89,23 +98,33 @@ func TestRelease(t *testing.T) {
 		},
 		"if nobody owns a claim in deletion of a role without a VIP, should not wait for it": {
 			given: []viptest.Option{
-				viptest.Served(), done, without(cp), without(ingress), viptest.WithClaim("storage", "foreign", orphan, dying(time.Second)),
+				viptest.Served(), done, without(cp), without(ingress),
+				viptest.WithClaim("storage", "foreign", orphan, dying(time.Second)),
 			},
 			actions: []string{"finalizer off"},
 		},
 		"if nobody owns a claim that waits, should delete it": {
-			given:   []viptest.Option{viptest.WithPools(), viptest.With(held), done, viptest.WithClaim(cp, "cp", orphan)},
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.With(held), done, viptest.WithClaim(cp, "cp", orphan),
+			},
 			actions: []string{"delete vip-cp-prod"}, conditions: []string{"ControlPlaneVIPReady=false Releasing"},
 		},
 		"if nobody owns the claims and machines live, should keep them": {
-			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan)}, conditions: releasing,
+			given:      []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan)},
+			conditions: releasing,
 		},
 		"if nobody owns the claim at our name and it is not one to adopt, should leave it": {
-			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(cp, fromPool("foreign")), without(ingress), viptest.With(host("192.0.2.7", 6443))},
+			given: []viptest.Option{
+				viptest.Served(), done, claim(cp, orphan), claim(cp, fromPool("foreign")), without(ingress),
+				viptest.With(host("192.0.2.7", 6443)),
+			},
 			actions: []string{"finalizer off"},
 		},
 		"if nobody owns the claim at our name and it is for no role, should leave it": {
-			given:   []viptest.Option{viptest.Served(), done, claim(cp, orphan), claim(cp, func(c *vip.Claim) { c.Role = "" }), without(ingress)},
+			given: []viptest.Option{
+				viptest.Served(), done, claim(cp, orphan), claim(cp, func(c *vip.Claim) { c.Role = "" }),
+				without(ingress),
+			},
 			actions: []string{"finalizer off"},
 		},
 		"if the claims were collected early, should say that the VIPs stay in use": {
@@ -119,32 +138,46 @@ func TestRelease(t *testing.T) {
 			conditions: []string{"IngressVIPReady=false Releasing"},
 		},
 		"if the finalizer is not on, should leave all to the garbage collector": {
-			given: []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
+			given: []viptest.Option{
+				viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false }),
+			},
 		},
 		"if the finalizer is not on and nobody owns a claim that was never written, should delete it": {
 			given: []viptest.Option{
-				viptest.WithPools(), inUse, viptest.WithClaim(cp, "cp", orphan), viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
+				viptest.WithPools(), inUse, viptest.WithClaim(cp, "cp", orphan),
+				viptest.WithBound(ingress, "web", "10.0.0.20", orphan),
 			},
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"},
 		},
 		"if the finalizer is not on and nobody owns the claim of a VIP that is carried, should keep it": {
-			given: []viptest.Option{viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan), viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
+			given: []viptest.Option{
+				viptest.Served(), inUse, claim(cp, orphan), claim(ingress, orphan), viptest.With(func(c *vip.Cluster) {
+					c.HasFinalizer = false
+				}),
+			},
 		},
 		"if the Cluster owns a claim that is not the allocator's, should leave it to the garbage collector": {
 			given: []viptest.Option{
-				viptest.Served(), done, without(cp), without(ingress), viptest.WithClaim("", "foreign", func(c *vip.Claim) { c.Name = "lb-range-prod" }),
+				viptest.Served(), done, without(cp), without(ingress),
+				viptest.WithClaim("", "foreign", func(c *vip.Claim) { c.Name = "lb-range-prod" }),
 			},
 			actions: []string{"finalizer off"},
 		},
 		"if the role label of a claim was taken off, should still know it by its name": {
-			given:   []viptest.Option{viptest.Served(), done, without(cp), claim(ingress, func(c *vip.Claim) { c.Role = "" })},
+			given: []viptest.Option{
+				viptest.Served(), done, without(cp), claim(ingress, func(c *vip.Claim) { c.Role = "" }),
+			},
 			actions: []string{"delete vip-ingress-prod"}, conditions: releasing,
 		},
 		"if the finalizer is not on and machines live, should do nothing": {
-			given: []viptest.Option{viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false })},
+			given: []viptest.Option{
+				viptest.Served(), inUse, viptest.With(func(c *vip.Cluster) { c.HasFinalizer = false }),
+			},
 		},
 		"if the topology is gone too, should release all the same": {
-			given:   []viptest.Option{viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} })},
+			given: []viptest.Option{
+				viptest.Served(), done, viptest.With(func(c *vip.Cluster) { c.Class = vip.Class{} }),
+			},
 			actions: []string{"delete vip-cp-prod", "delete vip-ingress-prod"}, conditions: releasing,
 		},
 		"if the pools are gone too, should release all the same": {
@@ -165,7 +198,8 @@ func TestReleaseSaysWhatWentBack(t *testing.T) {
 
 func TestReleaseThatDoesNotComeAbout(t *testing.T) {
 	const usual = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
-	const slow = "claim vip-ingress-prod is being deleted, and the IPAM provider of GlobalInClusterIPPool/web has not let go of it; " +
+	const slow = "claim vip-ingress-prod is being deleted, " +
+		"and the IPAM provider of GlobalInClusterIPPool/web has not let go of it; " +
 		"see whether it runs, and whether the Cluster or the pool is paused"
 	for name, test := range map[string]struct {
 		inUse   bool
@@ -197,7 +231,8 @@ func TestReleaseSaidIsNotSaidAgain(t *testing.T) {
 
 func TestSnapshotIsNotChanged(t *testing.T) {
 	given := []viptest.Option{
-		viptest.Served(), viptest.WithPool("b", ingress), viptest.WithClaim("storage", "b"), viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false }),
+		viptest.Served(), viptest.WithPool("b", ingress), viptest.WithClaim("storage", "b"),
+		viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false }),
 		func(s *vip.Snapshot) { s.Claims[0], s.Claims[2] = s.Claims[2], s.Claims[0] },
 	}
 	snapshot := viptest.Snapshot(given...)

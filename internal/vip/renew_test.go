@@ -38,10 +38,12 @@ func TestRenewal(t *testing.T) {
 	deleted := viptest.With(func(c *vip.Cluster) { c.Deleting = true })
 	scenarios{
 		"if the version in use is a newer one, should renew both owners": {
-			given: []viptest.Option{viptest.Served(), ownedAt(v1beta1), inUse(v1beta2)}, actions: both, conditions: ready,
+			given: []viptest.Option{viptest.Served(), ownedAt(v1beta1), inUse(v1beta2)}, actions: both,
+			conditions: ready,
 		},
 		"if the version in use is an older one again, should renew both owners": {
-			given: []viptest.Option{viptest.Served(), ownedAt(v1beta2), inUse(v1beta1)}, actions: both, conditions: ready,
+			given: []viptest.Option{viptest.Served(), ownedAt(v1beta2), inUse(v1beta1)}, actions: both,
+			conditions: ready,
 		},
 		"if the version is the same, should write nothing": {
 			given: []viptest.Option{viptest.Served(), ownedAt(v1beta2), inUse(v1beta2)}, conditions: ready,
@@ -69,7 +71,8 @@ func TestRenewal(t *testing.T) {
 				viptest.WithPool("web", ingress), viptest.WithClaim(ingress, "former"),
 				viptest.With(held, host("192.0.2.7", 6443)), ownedAt(v1beta1), inUse(v1beta2),
 			},
-			actions: []string{"replace vip-ingress-prod from web"}, conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
+			actions:    []string{"replace vip-ingress-prod from web"},
+			conditions: []string{"IngressVIPReady=false WaitingForIPAddress"},
 		},
 		"if the claim is being deleted, should leave it": {
 			given:   []viptest.Option{viptest.Served(), claim(cp, dying(0)), ownedAt(v1beta1), inUse(v1beta2)},
@@ -77,16 +80,24 @@ func TestRenewal(t *testing.T) {
 		},
 		"if the claim is someone else's, should leave it": {
 			given: []viptest.Option{
-				viptest.Served(), claim(cp, func(c *vip.Claim) { c.Owner = &vip.Owner{Kind: "Machine", Name: "prod", UID: "another"} }),
+				viptest.Served(), claim(cp, func(c *vip.Claim) {
+					c.Owner = &vip.Owner{Kind: "Machine", Name: "prod", UID: "another"}
+				}),
 				ownedAt(v1beta1), inUse(v1beta2),
 			},
 			actions: both[:1], conditions: []string{"ControlPlaneVIPReady=false ClaimConflict", ingressReady},
 		},
 		"if the Cluster is paused, should leave all": {
-			given: []viptest.Option{viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Paused = true }), ownedAt(v1beta1), inUse(v1beta2)},
+			given: []viptest.Option{
+				viptest.Served(), viptest.With(func(c *vip.Cluster) { c.Paused = true }), ownedAt(v1beta1),
+				inUse(v1beta2),
+			},
 		},
 		"if the Cluster goes and no address was written, should have the garbage collector find it": {
-			given:   []viptest.Option{viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), deleted, ownedAt(v1beta1), inUse(v1beta2)},
+			given: []viptest.Option{
+				viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), deleted, ownedAt(v1beta1),
+				inUse(v1beta2),
+			},
 			actions: []string{"renew owner of vip-cp-prod"},
 		},
 	}.run(t)

@@ -57,7 +57,9 @@ func TestRivals(t *testing.T) {
 			actions: writesIngress, conditions: cpConflict,
 		},
 		"if an IPAddress of the same second was stored afterwards, should write it": {
-			given:   []viptest.Option{bound, viptest.WithAssigned("10.0.0.10", "a", vip.Born{At: born.At, Serial: 101})},
+			given: []viptest.Option{
+				bound, viptest.WithAssigned("10.0.0.10", "a", vip.Born{At: born.At, Serial: 101}),
+			},
 			actions: both, conditions: ready,
 		},
 		"if the address is mapped into IPv6, should know the rival all the same": {
@@ -71,15 +73,19 @@ func TestRivals(t *testing.T) {
 			given: []viptest.Option{
 				viptest.WithPools(), viptest.With(held),
 				viptest.WithBound(cp, "cp", "10.0.0.10"),
-				viptest.WithBound(ingress, "web", "10.0.0.10"), address(ingress, func(a *vip.Address) { a.Born = later }),
-				viptest.WithAssigned("10.0.0.10", "vip-cp-prod", born), viptest.WithAssigned("10.0.0.10", "vip-ingress-prod", later),
+				viptest.WithBound(ingress, "web", "10.0.0.10"), address(ingress, func(a *vip.Address) {
+					a.Born = later
+				}),
+				viptest.WithAssigned("10.0.0.10", "vip-cp-prod", born),
+				viptest.WithAssigned("10.0.0.10", "vip-ingress-prod", later),
 			},
 			actions: writesCP, conditions: ingressConflict,
 		},
 		"if the annotation was copied from the Cluster that holds the address, should not take it for ours": {
 			given: []viptest.Option{
 				bound, viptest.With(annotation(ingress, "10.0.0.20")),
-				viptest.WithAssigned("10.0.0.20", "vip-ingress-a", earlier, viptest.Carried("a", names.Annotation(ingress))),
+				viptest.WithAssigned("10.0.0.20", "vip-ingress-a", earlier,
+					viptest.Carried("a", names.Annotation(ingress))),
 			},
 			actions: writesCP, conditions: ingressConflict,
 		},
@@ -93,13 +99,15 @@ func TestRivals(t *testing.T) {
 		"if the Cluster has carried the address for long, should keep it against others": {
 			given: []viptest.Option{
 				viptest.Served(), viptest.WithHolder("10.0.0.10", "a", "spec.controlPlaneEndpoint"),
-				viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)), viptest.WithAssigned("10.0.0.20", "a", earlier),
+				viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
+				viptest.WithAssigned("10.0.0.20", "a", earlier),
 			},
 			conditions: ready,
 		},
 		"if an annotation was removed and a rival came since, should restore what was ours": {
 			given: []viptest.Option{
-				viptest.Served(), viptest.With(annotation(ingress, "")), viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
+				viptest.Served(), viptest.With(annotation(ingress, "")),
+				viptest.WithHolder("10.0.0.20", "a", names.Annotation(ingress)),
 			},
 			actions: []string{"restore ingress=10.0.0.20"}, conditions: ready,
 		},
@@ -139,17 +147,25 @@ func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	}{
 		"if a Cluster of the namespace carries the address, should name Cluster, field and pool": {
 			rivals: []viptest.Option{holder("west"), own},
-			says:   []string{"10.0.0.10", "Cluster tenant/west", "spec.controlPlaneEndpoint", "GlobalInClusterIPPool/cp"}, rival: "west",
+			says: []string{
+				"10.0.0.10", "Cluster tenant/west", "spec.controlPlaneEndpoint", "GlobalInClusterIPPool/cp",
+			},
+			rival: "west",
 		},
 		"if an IPAddress of the namespace has the address, should name both pools and the claim": {
 			rivals: []viptest.Option{assigned, own},
-			says:   []string{"10.0.0.10", "claim tenant/vip-cp-west", "GlobalInClusterIPPool/overlapping", "GlobalInClusterIPPool/cp"},
+			says: []string{
+				"10.0.0.10", "claim tenant/vip-cp-west", "GlobalInClusterIPPool/overlapping",
+				"GlobalInClusterIPPool/cp",
+			},
 		},
 		"if there are both, should name the Cluster": {
-			rivals: []viptest.Option{assigned, holder("west"), own}, says: []string{"Cluster tenant/west", "spec.controlPlaneEndpoint"}, rival: "west",
+			rivals: []viptest.Option{assigned, holder("west"), own},
+			says:   []string{"Cluster tenant/west", "spec.controlPlaneEndpoint"}, rival: "west",
 		},
 		"if there are several, should always name the first": {
-			rivals: []viptest.Option{holder("west"), holder("east"), own}, says: []string{"Cluster tenant/east"}, rival: "east",
+			rivals: []viptest.Option{holder("west"), holder("east"), own}, says: []string{"Cluster tenant/east"},
+			rival: "east",
 		},
 		"if the Cluster is of another namespace, should not name it": {
 			rivals: []viptest.Option{holder("west")}, says: []string{"a Cluster of another namespace"}, rival: "west",
@@ -180,9 +196,11 @@ func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 // differ.
 func TestBornBefore(t *testing.T) {
 	early, late := viptest.Ago(time.Hour), viptest.Now
-	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}), "what was edited is stored anew, and stays old")
+	assert.True(t, vip.Born{At: early, Serial: 9}.Before(vip.Born{At: late, Serial: 1}),
+		"what was edited is stored anew, and stays old")
 	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: early, Serial: 9}))
-	assert.True(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 2}), "within one second, the order of storing")
+	assert.True(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 2}),
+		"within one second, the order of storing")
 	assert.False(t, vip.Born{At: late, Serial: 1}.Before(vip.Born{At: late, Serial: 1}))
 	skewed := vip.Born{At: late.Add(-2 * time.Second), Serial: 60}
 	assert.True(t, vip.Born{At: late, Serial: 50}.Before(skewed), "stored first, by an API server whose clock is ahead")
@@ -190,7 +208,10 @@ func TestBornBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		born := func(name string) vip.Born {
 			at := rapid.IntRange(0, 300).Draw(t, name)
-			return vip.Born{At: viptest.Ago(time.Duration(at) * time.Second), Serial: rapid.Uint64Range(0, 9).Draw(t, name+" serial")}
+			return vip.Born{
+				At:     viptest.Ago(time.Duration(at) * time.Second),
+				Serial: rapid.Uint64Range(0, 9).Draw(t, name+" serial"),
+			}
 		}
 		a, b := born("a"), born("b")
 		assert.Equal(t, a != b, a.Before(b) != b.Before(a), "%v, %v", a, b)

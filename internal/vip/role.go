@@ -3,7 +3,6 @@ package vip
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/gorizond/capi-vip-allocator/internal/names"
@@ -17,7 +16,8 @@ func (r *sight) doProvided(o *outcome) {
 	o.silent = r.choice.Pool == nil && !o.holds
 	r.giveBack(o, "someone else set the endpoint")
 	o.Address, o.Claim, o.Pool = host, "", PoolRef{}
-	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s was set by someone else; no address is allocated for it", host)
+	o.ready(names.ReasonEndpointProvided,
+		"the endpoint's host %s was set by someone else; no address is allocated for it", host)
 	for _, warning := range append(r.endpointInRange(), r.shared(r.role)...) {
 		o.Message += "; " + warning.Message
 	}
@@ -30,7 +30,8 @@ func (r *sight) doBorrowed(o *outcome) {
 	o.holds = r.claim != nil && r.owns(r.claim)
 	o.Rival, o.Address, o.Claim, o.Pool = rival, r.cluster.Endpoint.Host, "", PoolRef{}
 	o.conflict(names.ReasonAddressConflict,
-		"the endpoint %s belongs to %s, and this Cluster looks like a copy of it; remove spec.controlPlaneEndpoint and the annotations %s/* here, and the Cluster gets addresses of its own",
+		"the endpoint %s belongs to %s, and this Cluster looks like a copy of it; "+
+			"remove spec.controlPlaneEndpoint and the annotations %s/* here, and the Cluster gets addresses of its own",
 		o.Address, r.known(rival), names.Domain)
 }
 
@@ -52,19 +53,22 @@ func (r *sight) doNoPool(o *outcome) {
 func (r *sight) doKept(o *outcome) {
 	r.keepHost(o)
 	o.Address = r.cluster.Endpoint.Host
-	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s is in use, no pool offers it, and no claim holds it", o.Address)
+	o.ready(names.ReasonEndpointProvided, "the endpoint's host %s is in use, no pool offers it, and no claim holds it",
+		o.Address)
 }
 
 func (r *sight) doAnnounced(o *outcome) {
 	o.holds = false
-	o.ready(names.ReasonEndpointProvided, "variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
+	o.ready(names.ReasonEndpointProvided,
+		"variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
 }
 
 // doUnusable: a claim would get again what someone else uses, until the pool stops offering it.
 func (r *sight) doUnusable(o *outcome) {
 	rival := r.unusable()
 	o.Rival, o.Pool, o.Address = rival, r.choice.Pool.Ref, rival.Address.String()
-	o.conflict(names.ReasonAddressConflict, "%s is in use by %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows",
+	o.conflict(names.ReasonAddressConflict,
+		"%s is in use by %s, and %s still offers it; add it to excludedAddresses there, and a new claim follows",
 		rival.Address, r.known(rival), r.choice.Pool.Ref)
 }
 
@@ -95,14 +99,17 @@ func (r *sight) doFormer(o *outcome) {
 func (r *sight) doForeign(o *outcome) {
 	remedy := "rename that one"
 	if r.claim.Owner.Kind == "Cluster" {
-		remedy = fmt.Sprintf("two roles of two Clusters need one name, so give role %s another name on its pool, and leave the claim alone", o.Role)
+		remedy = fmt.Sprintf("two roles of two Clusters need one name, so give role %s another name on its pool, "+
+			"and leave the claim alone", o.Role)
 	}
-	o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; %s", r.claim.Name, r.claim.Owner.Kind, r.claim.Owner.Name, remedy)
+	o.conflict(names.ReasonClaimConflict, "claim %s belongs to %s %s; %s",
+		r.claim.Name, r.claim.Owner.Kind, r.claim.Owner.Name, remedy)
 }
 
 func (r *sight) doStray(o *outcome) {
 	why, remedy := r.notServing()
-	o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s %s; delete it, or %s", r.claim.Name, r.claim.Pool, why, remedy)
+	o.conflict(names.ReasonClaimConflict, "claim %s belongs to nobody and its pool %s %s; delete it, or %s",
+		r.claim.Name, r.claim.Pool, why, remedy)
 }
 
 func (r *sight) doAnswered(o *outcome) {
@@ -112,7 +119,8 @@ func (r *sight) doAnswered(o *outcome) {
 
 func (r *sight) doStranded(o *outcome) {
 	r.keepHost(o)
-	o.waiting(names.ReasonPoolNotFound, r.withholdFor(r.claim), "claim %s waits on %s: %s", r.claim.Name, r.claim.Pool, r.missingPool(o.Role))
+	o.waiting(names.ReasonPoolNotFound, r.withholdFor(r.claim), "claim %s waits on %s: %s",
+		r.claim.Name, r.claim.Pool, r.missingPool(o.Role))
 }
 
 func (r *sight) doMisplaced(o *outcome) {
@@ -147,17 +155,20 @@ func (r *sight) doUnknown(o *outcome) {
 	if r.addressNamed(claim.Namespace, claim.Address) != nil {
 		said = "which belongs to a former claim of this name"
 	}
-	o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(claim), "claim %s names IPAddress %s, %s", claim.Name, claim.Address, said)
+	o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(claim), "claim %s names IPAddress %s, %s",
+		claim.Name, claim.Address, said)
 }
 
 func (r *sight) doMisbound(o *outcome) {
 	claim := r.claim
 	if other := r.misnamed(); other != nil {
-		o.conflict(names.ReasonAddressConflict, "claim %s names IPAddress %s, which was made for claim %s; delete the claim to get another",
+		o.conflict(names.ReasonAddressConflict,
+			"claim %s names IPAddress %s, which was made for claim %s; delete the claim to get another",
 			claim.Name, other.Name, other.Claim)
 		return
 	}
-	o.conflict(names.ReasonAddressConflict, "IPAddress %s holds %q, which is no IP address; correct the pool and delete claim %s",
+	o.conflict(names.ReasonAddressConflict,
+		"IPAddress %s holds %q, which is no IP address; correct the pool and delete claim %s",
 		r.address.Name, r.address.Value, claim.Name)
 }
 
@@ -166,15 +177,18 @@ func (r *sight) doMisbound(o *outcome) {
 func (r *sight) doUnserved(o *outcome) {
 	o.Address = r.addr.String()
 	if r.poolOf(r.claim) == nil {
-		o.waiting(names.ReasonClaimConflict, r.withholdFor(r.claim), "%s is not written: %s, which claim %s names, does not exist; delete the claim to get another",
+		o.waiting(names.ReasonClaimConflict, r.withholdFor(r.claim),
+			"%s is not written: %s, which claim %s names, does not exist; delete the claim to get another",
 			o.Address, r.claim.Pool, r.claim.Name)
 		return
 	}
 	if r.choice.Pool != nil && r.owns(r.claim) {
 		o.claim = append(o.claim, ReplaceClaim{
-			Role: o.Role, Claim: *r.claim, Pool: r.choice.Pool.Ref, Why: "its pool does not serve the Cluster, and its address was never written",
+			Role: o.Role, Claim: *r.claim, Pool: r.choice.Pool.Ref,
+			Why: "its pool does not serve the Cluster, and its address was never written",
 		})
-		o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(r.claim), "%s", waitingFor(r.claim.Name, r.choice.Pool.Ref))
+		o.waiting(names.ReasonWaitingForIPAddress, r.withholdFor(r.claim), "%s",
+			waitingFor(r.claim.Name, r.choice.Pool.Ref))
 		return
 	}
 	why, remedy := r.notServing()
@@ -187,7 +201,8 @@ func (r *sight) doUnserved(o *outcome) {
 func (r *sight) doContested(o *outcome) {
 	rival := r.contest()
 	o.Address, o.Rival = r.addr.String(), rival
-	exclude := fmt.Sprintf("delete claim %s and add %s to excludedAddresses of %s; a new claim follows when both are done", r.claim.Name, o.Address, r.claim.Pool)
+	exclude := fmt.Sprintf("delete claim %s and add %s to excludedAddresses of %s; "+
+		"a new claim follows when both are done", r.claim.Name, o.Address, r.claim.Pool)
 	if rival.Field != "" {
 		o.conflict(names.ReasonAddressConflict, "%s from %s is in use: %s carries it in %s; %s, or free it there",
 			o.Address, r.claim.Pool, r.known(rival), rival.Field, exclude)
@@ -237,19 +252,22 @@ func (r *sight) doMismatched(o *outcome) {
 			also = fmt.Sprintf(", and %s from the variables,", o.Address)
 		}
 		o.conflict(names.ReasonAddressConflict,
-			"the endpoint was %s, which claim %s holds, and is %s now; set it back, or remove the annotations %s and %s%s to keep %s without a claim",
+			"the endpoint was %s, which claim %s holds, and is %s now; "+
+				"set it back, or remove the annotations %s and %s%s to keep %s without a claim",
 			o.Address, claim.Name, host, names.Annotation(o.Role), names.Claims, also, host)
 		return
 	}
 	o.conflict(names.ReasonAddressConflict,
-		"the endpoint in use is %s, and claim %s holds %s instead; add %s to excludedAddresses of %s to keep it, and the claim goes back",
+		"the endpoint in use is %s, and claim %s holds %s instead; "+
+			"add %s to excludedAddresses of %s to keep it, and the claim goes back",
 		host, claim.Name, o.Address, host, claim.Pool)
 }
 
 // doBound: what is missing of the VIP on the Cluster is written.
 func (r *sight) doBound(o *outcome) {
 	o.Address = r.addr.String()
-	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s%s", o.Address, r.claim.Pool, r.claim.Name, r.saidPort(o.Role))
+	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s%s",
+		o.Address, r.claim.Pool, r.claim.Name, r.saidPort(o.Role))
 	if r.Crowd >= storm && !r.saysAssigned(o.Role) {
 		o.withheld = r.withhold(r.address.Born.At)
 	}
@@ -325,7 +343,9 @@ func (r *sight) takenAway(o *outcome, v *variables) {
 
 func (a *allocation) warnTakenAway(o *outcome, what, address string) {
 	o.warn(names.EventVIPTakenAway,
-		"%s lost its VIP %s, which templates of ClusterClass %s are rendered with; it is written again, but machines may be replaced by what was rendered meanwhile: see in managedFields who changes it, and have that leave it alone",
+		"%s lost its VIP %s, which templates of ClusterClass %s are rendered with; "+
+			"it is written again, but machines may be replaced by what was rendered meanwhile: "+
+			"see in managedFields who changes it, and have that leave it alone",
 		what, address, a.cluster.Class)
 }
 
@@ -347,14 +367,16 @@ func (r *sight) writeEndpoint(o *outcome, port int32) {
 }
 
 func waitingFor(claim string, pool PoolRef) string {
-	return fmt.Sprintf("claim %s waits for an address from %s; if this lasts, look at the IPAM provider and whether the pool is paused", claim, pool)
+	return fmt.Sprintf("claim %s waits for an address from %s; if this lasts, "+
+		"look at the IPAM provider and whether the pool is paused", claim, pool)
 }
 
 // namedPools is how many pools a message names: with hundreds it would be too long for a condition.
 const namedPools = 10
 
 func exhausted(choice Choice) string {
-	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed", poolsText(choice.Candidates))
+	return fmt.Sprintf("no free address in %s; add addresses to a pool, or delete Clusters that are not needed",
+		poolsText(choice.Candidates))
 }
 
 func poolsText(candidates []*Pool) string {
@@ -367,31 +389,4 @@ func poolsText(candidates []*Pool) string {
 		pools = append(pools, fmt.Sprintf("%s (%d addresses)", pool.Ref, pool.Capacity.Total))
 	}
 	return strings.Join(pools, ", ")
-}
-
-// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane
-// and them: a Cluster can be without any VIP but that one.
-func (a *allocation) controlPlaneFirst(outcomes []outcome) {
-	first := &outcomes[0]
-	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)
-	if first.Role != names.RoleControlPlane || !waits {
-		return
-	}
-	pool := choose(a.subject, a.Pools, first.Role).Pool
-	if pool == nil || !pool.Capacity.Known {
-		return
-	}
-	free := pool.Capacity.Free - 1
-	for i := range outcomes[1:] {
-		o := &outcomes[i+1]
-		if o.Phase != PhaseUnclaimed || o.Pool != pool.Ref {
-			continue
-		}
-		free--
-		if free < 0 {
-			o.claim, o.Claim = nil, ""
-			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
-				"%s has %d free addresses, and the control plane comes first; add addresses to it", pool.Ref, pool.Capacity.Free)
-		}
-	}
 }

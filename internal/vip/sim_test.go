@@ -35,7 +35,8 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 	case 0:
 		w.Class = &vip.ClusterClass{ReadsVIP: true}
 	case 1:
-		w.Class, variable = &vip.ClusterClass{Variables: map[string]string{viptest.HostVariable: "string"}}, viptest.HostVariable
+		w.Class, variable = &vip.ClusterClass{Variables: map[string]string{viptest.HostVariable: "string"}},
+			viptest.HostVariable
 	case 2:
 		w.Class = nil
 	}
@@ -90,7 +91,9 @@ func restrict(pool *vip.Pool, pick pick) {
 	case 0:
 		pool.Clusters = []types.NamespacedName{{Namespace: "tenant", Name: "a"}}
 	case 1:
-		pool.Clusters = []types.NamespacedName{{Namespace: "tenant", Name: vip.AnyCluster}, {Namespace: "other", Name: "b"}}
+		pool.Clusters = []types.NamespacedName{
+			{Namespace: "tenant", Name: vip.AnyCluster}, {Namespace: "other", Name: "b"},
+		}
 	case 2, 3:
 		pool.Variables = []vip.Variable{{Path: "network", Value: networks[pick(2)]}}
 	case 4:
@@ -185,7 +188,9 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 		pool := pools[pick(len(pools))]
 		switch pick(5) {
 		case 4:
-			w.Change(pool, "says how many addresses Clusters get on", func(p *viptest.PoolState) { p.PerCluster = pick(4) })
+			w.Change(pool, "says how many addresses Clusters get on", func(p *viptest.PoolState) {
+				p.PerCluster = pick(4)
+			})
 		case 3:
 			w.Change(pool, "says anew whom to serve on", func(p *viptest.PoolState) {
 				p.Classes, p.Clusters, p.Variables = []vip.Class{{Name: viptest.ClassName}}, nil, nil
@@ -196,7 +201,9 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 				p.Range = append(p.Range, fmt.Sprintf("10.0.0.%d", 100+len(p.Range)))
 			})
 		case 1:
-			w.Change(pool, "relabels", func(p *viptest.PoolState) { p.Roles = []string{[]string{cp, ingress, "storage"}[pick(3)]} })
+			w.Change(pool, "relabels", func(p *viptest.PoolState) {
+				p.Roles = []string{[]string{cp, ingress, "storage"}[pick(3)]}
+			})
 		case 2:
 			w.Change(pool, "hides or shows", func(p *viptest.PoolState) {
 				if len(p.Classes) > 0 {
@@ -305,7 +312,8 @@ func TestStories(t *testing.T) {
 			rest(t, w)
 		},
 		"stranger": func(w *viptest.World) {
-			pool := w.AddPool(viptest.Pool("cp", cp, func(p *vip.Pool) { p.Probe = []uint16{6443} }), "10.0.0.1", "10.0.0.2")
+			pool := w.AddPool(viptest.Pool("cp", cp, func(p *vip.Pool) { p.Probe = []uint16{6443} }),
+				"10.0.0.1", "10.0.0.2")
 			w.Stranger("10.0.0.1", true)
 			a := w.AddCluster("tenant", "a")
 			rest(t, w)

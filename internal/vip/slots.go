@@ -23,8 +23,9 @@ func (a *allocation) bounded(slots []string, others int, o *[]Warning) []string 
 		return slots
 	}
 	*o = append(*o, Warning{
-		Reason:  names.EventClusterTooLarge,
-		Message: fmt.Sprintf("pools give the Cluster more than %d addresses, and it gets no further ones; lower their annotation %s", MostSlots, names.PerCluster),
+		Reason: names.EventClusterTooLarge,
+		Message: fmt.Sprintf("pools give the Cluster more than %d addresses, and it gets no further ones; "+
+			"lower their annotation %s", MostSlots, names.PerCluster),
 	})
 	return slots[:most]
 }
@@ -94,14 +95,44 @@ func (a *allocation) together(slots []outcome) {
 		for _, pool := range candidates {
 			free, known = free+max(pool.Capacity.Free, 0), known && pool.Capacity.Known
 		}
-		back := slices.ContainsFunc(missing, func(o *outcome) bool { return len(o.claim) == 0 }) // for the control plane
+		// One without a claim stands back for the control plane.
+		back := slices.ContainsFunc(missing, func(o *outcome) bool { return len(o.claim) == 0 })
 		if !back && (!known || free >= len(missing)) {
 			continue
 		}
 		for _, o := range missing {
 			o.claim, o.Claim = nil, ""
-			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created), "role %s needs %d addresses more, and %d are free in %s; add addresses to it",
+			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
+				"role %s needs %d addresses more, and %d are free in %s; add addresses to it",
 				o.Role, len(missing), free, poolsText(candidates))
+		}
+	}
+}
+
+// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane
+// and them: a Cluster can be without any VIP but that one.
+func (a *allocation) controlPlaneFirst(outcomes []outcome) {
+	first := &outcomes[0]
+	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)
+	if first.Role != names.RoleControlPlane || !waits {
+		return
+	}
+	pool := choose(a.subject, a.Pools, first.Role).Pool
+	if pool == nil || !pool.Capacity.Known {
+		return
+	}
+	free := pool.Capacity.Free - 1
+	for i := range outcomes[1:] {
+		o := &outcomes[i+1]
+		if o.Phase != PhaseUnclaimed || o.Pool != pool.Ref {
+			continue
+		}
+		free--
+		if free < 0 {
+			o.claim, o.Claim = nil, ""
+			o.waiting(names.ReasonPoolExhausted, a.withhold(a.cluster.Created),
+				"%s has %d free addresses, and the control plane comes first; add addresses to it",
+				pool.Ref, pool.Capacity.Free)
 		}
 	}
 }
@@ -221,7 +252,8 @@ func (a *allocation) writeAll(o *outcome, slots []outcome) {
 	}
 	o.value = append(o.value, records...)
 	if len(o.value) > 0 && a.classMissing() {
-		o.waiting(names.ReasonWaitingForTopology, a.look(o.Role).at(first).withholdTopology(), "%s", a.waitingForTopology(set.Value))
+		o.waiting(names.ReasonWaitingForTopology, a.look(o.Role).at(first).withholdTopology(), "%s",
+			a.waitingForTopology(set.Value))
 	}
 }
 

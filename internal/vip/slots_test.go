@@ -27,7 +27,8 @@ func free(n int) func(*vip.Pool) {
 // slotted adds a bound claim for a slot.
 func slotted(slot, address string, overrides ...func(*vip.Claim)) viptest.Option {
 	role, _, _ := strings.Cut(slot, ".")
-	return viptest.WithBound(slot, lb, address, append([]func(*vip.Claim){func(c *vip.Claim) { c.Role = role }}, overrides...)...)
+	return viptest.WithBound(slot, lb, address,
+		append([]func(*vip.Claim){func(c *vip.Claim) { c.Role = role }}, overrides...)...)
 }
 
 // written says that the address of a slot was written from its claim.
@@ -51,26 +52,36 @@ func TestSeveralAddresses(t *testing.T) {
 	served := options(two, viptest.With(held, annotation(lb, "10.0.0.1,10.0.0.2")), written("lb", "lb.2"))
 	scenarios{
 		"if a Cluster has none, should claim all of them": {
-			given:      []viptest.Option{pool(3)},
-			actions:    []string{"create vip-lb-prod from lb", "create vip-2-lb-prod from lb", "create vip-3-lb-prod from lb"},
+			given: []viptest.Option{pool(3)},
+			actions: []string{
+				"create vip-lb-prod from lb", "create vip-2-lb-prod from lb", "create vip-3-lb-prod from lb",
+			},
 			conditions: []string{}, recheck: settle,
 		},
 		"if the pool has no room for all of them, should claim none": {
-			given: []viptest.Option{pool(3, free(2))}, actions: []string{"finalizer on"}, conditions: []string{noCP, noIngress, full},
+			given: []viptest.Option{pool(3, free(2))}, actions: []string{"finalizer on"},
+			conditions: []string{noCP, noIngress, full},
 		},
 		"if they are there, should write them in one, in the order of their numbers": {
-			given: []viptest.Option{pool(2), slotted("lb.2", "10.0.0.1"), slotted("lb", "10.0.0.2"), viptest.With(held)},
+			given: []viptest.Option{
+				pool(2), slotted("lb.2", "10.0.0.1"), slotted("lb", "10.0.0.2"), viptest.With(held),
+			},
 			actions: []string{
 				"annotate lb=10.0.0.2,10.0.0.1", "record vip-lb-prod", "record vip-2-lb-prod",
 			},
 			conditions: []string{noCP, noIngress, ready},
 		},
 		"if one is missing, should write none": {
-			given:      []viptest.Option{pool(2), slotted("lb", "10.0.0.1"), viptest.WithClaim("lb.2", lb, func(c *vip.Claim) { c.Role = lb }), viptest.With(held)},
+			given: []viptest.Option{
+				pool(2), slotted("lb", "10.0.0.1"), viptest.WithClaim("lb.2", lb, func(c *vip.Claim) { c.Role = lb }),
+				viptest.With(held),
+			},
 			conditions: []string{noCP, noIngress, waits},
 		},
 		"if one is in use elsewhere, should write none": {
-			given:      []viptest.Option{pool(2), two, viptest.With(held), viptest.WithHolder("10.0.0.2", "other", names.Annotation(lb))},
+			given: []viptest.Option{
+				pool(2), two, viptest.With(held), viptest.WithHolder("10.0.0.2", "other", names.Annotation(lb)),
+			},
 			conditions: []string{noCP, noIngress, conflict},
 		},
 		"if all is said, should write nothing": {
@@ -93,7 +104,9 @@ func TestSeveralAddresses(t *testing.T) {
 		},
 		"if the annotation is removed meanwhile, should restore what was there": {
 			given: []viptest.Option{
-				pool(3), served, viptest.With(annotation(lb, "")), viptest.WithClaim("lb.3", lb, func(c *vip.Claim) { c.Role = lb }),
+				pool(3), served, viptest.With(annotation(lb, "")), viptest.WithClaim("lb.3", lb, func(c *vip.Claim) {
+					c.Role = lb
+				}),
 			},
 			actions:    []string{"restore lb=10.0.0.1,10.0.0.2"},
 			conditions: []string{noCP, noIngress, waits},
@@ -103,7 +116,8 @@ func TestSeveralAddresses(t *testing.T) {
 		},
 		"if a claim that is not needed any more was deleted by hand, should write what is left": {
 			given: []viptest.Option{
-				pool(1), slotted("lb", "10.0.0.1"), viptest.With(held, annotation(lb, "10.0.0.1,10.0.0.2")), written("lb"),
+				pool(1), slotted("lb", "10.0.0.1"), viptest.With(held, annotation(lb, "10.0.0.1,10.0.0.2")),
+				written("lb"),
 			},
 			actions:    []string{"restore lb=10.0.0.1"},
 			conditions: []string{noCP, noIngress, ready},
@@ -114,7 +128,9 @@ func TestSeveralAddresses(t *testing.T) {
 			conditions: []string{}, recheck: settle,
 		},
 		"if the Cluster goes, should release all of them, whatever pools say": {
-			given:      []viptest.Option{pool(1), served, viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false })},
+			given: []viptest.Option{
+				pool(1), served, viptest.With(deleting, func(c *vip.Cluster) { c.InUse = false }),
+			},
 			actions:    []string{"delete vip-2-lb-prod", "delete vip-lb-prod"},
 			conditions: []string{"LbVIPReady=false Releasing"},
 		},
@@ -123,7 +139,8 @@ func TestSeveralAddresses(t *testing.T) {
 
 // One overlap among the addresses of a Cluster itself: of two slots with one address, one yields.
 func TestSeveralAddressesOverlap(t *testing.T) {
-	snapshot := viptest.Snapshot(viptest.WithPool(lb, lb, each(2)), slotted("lb", "10.0.0.1"), slotted("lb.2", "10.0.0.1"),
+	snapshot := viptest.Snapshot(viptest.WithPool(lb, lb, each(2)), slotted("lb", "10.0.0.1"),
+		slotted("lb.2", "10.0.0.1"),
 		viptest.With(held, annotation(lb, "10.0.0.1")), written("lb"))
 	for i := range snapshot.Claims {
 		claim := snapshot.Claims[i]
@@ -132,7 +149,8 @@ func TestSeveralAddressesOverlap(t *testing.T) {
 		snapshot.Addresses[i].Born = born
 		snapshot.Rivals = append(snapshot.Rivals, vip.Rival{
 			Address: netip.MustParseAddr("10.0.0.1"), Cluster: snapshot.Cluster.Key(), Field: names.Annotation(lb),
-			Claim: types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}, Owned: true, Pool: claim.Pool, Born: born,
+			Claim: types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}, Owned: true,
+			Pool: claim.Pool, Born: born,
 		})
 	}
 	plan := vip.Decide(snapshot)
@@ -145,14 +163,17 @@ func TestSeveralAddressesOverlap(t *testing.T) {
 func TestTooManyAddresses(t *testing.T) {
 	var options []viptest.Option
 	for _, role := range strings.Fields("a b c d e f g h i j") {
-		options = append(options, viptest.WithPool(role, role, each(names.MostAddresses), func(p *vip.Pool) { p.Capacity.Known = false }))
+		options = append(options, viptest.WithPool(role, role, each(names.MostAddresses), func(p *vip.Pool) {
+			p.Capacity.Known = false
+		}))
 	}
 	snapshot := viptest.Snapshot(options...)
 	plan := vip.Decide(snapshot)
 	assert.LessOrEqual(t, len(plan.Actions), vip.MostSlots+10)
 	assert.Contains(t, plan.Warnings, vip.Warning{
-		Reason:  names.EventClusterTooLarge,
-		Message: "pools give the Cluster more than 128 addresses, and it gets no further ones; lower their annotation vip.capi.gorizond.io/addresses-per-cluster",
+		Reason: names.EventClusterTooLarge,
+		Message: "pools give the Cluster more than 128 addresses, and it gets no further ones; " +
+			"lower their annotation vip.capi.gorizond.io/addresses-per-cluster",
 	})
 	for i := range snapshot.Pools {
 		snapshot.Pools[i].PerCluster = 4

@@ -50,7 +50,8 @@ type RoleStatus struct {
 	// Reason and Message are those of the condition.
 	Reason, Message string
 
-	// Address is the VIP, as soon as it is known; of a role with several, all with commas between them once all are there.
+	// Address is the VIP, as soon as it is known; of a role with several, all with commas between them once all are
+	// there.
 	Address string
 
 	// Claim and Pool are where it comes from; empty if there is no claim.
@@ -131,10 +132,11 @@ func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Ti
 			s.Changes = append(s.Changes, Change{Condition: condition, Role: role.Role, Rival: role.Rival})
 		}
 	}
-	s.Changed = len(s.Conditions) != len(c.Conditions) || slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
-		current := c.condition(condition.Type)
-		return current == nil || current.True != condition.True || current.Reason != condition.Reason ||
-			current.Message != condition.Message
-	})
+	s.Changed = len(s.Conditions) != len(c.Conditions) ||
+		slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
+			current := c.condition(condition.Type)
+			return current == nil || current.True != condition.True || current.Reason != condition.Reason ||
+				current.Message != condition.Message
+		})
 	return s
 }

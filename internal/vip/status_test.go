@@ -28,56 +28,72 @@ func TestMessages(t *testing.T) {
 	}{
 		"PoolNotFound": {
 			role: cp, reason: names.ReasonPoolNotFound,
-			says: []string{"bare-metal", "tenant", "vip.capi.gorizond.io/cluster-class=bare-metal", "vip.capi.gorizond.io/role=control-plane"},
+			says: []string{
+				"bare-metal", "tenant", "vip.capi.gorizond.io/cluster-class=bare-metal",
+				"vip.capi.gorizond.io/role=control-plane",
+			},
 		},
 		"PoolNotFound with a VIP in use": {
-			given: with(viptest.With(annotation(ingress, "10.0.0.20"))), role: ingress, reason: names.ReasonPoolNotFound,
-			says: []string{"10.0.0.20", "no claim holds it", "vip.capi.gorizond.io/role=ingress"},
+			given: with(viptest.With(annotation(ingress, "10.0.0.20"))), role: ingress,
+			reason: names.ReasonPoolNotFound,
+			says:   []string{"10.0.0.20", "no claim holds it", "vip.capi.gorizond.io/role=ingress"},
 		},
 		"PoolNotFound with a claim that waits": {
 			given: with(viptest.WithClaim(ingress, "former")), role: ingress, reason: names.ReasonPoolNotFound,
 			says: []string{"vip-ingress-prod", "GlobalInClusterIPPool/former", "vip.capi.gorizond.io/role=ingress"},
 		},
 		"PoolExhausted": {
-			given: with(viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp, viptest.Full), viptest.WithPool("b", cp, viptest.Full)),
-			role:  cp, reason: names.ReasonPoolExhausted,
-			says: []string{"GlobalInClusterIPPool/a (10 addresses)", "GlobalInClusterIPPool/b (10 addresses)", "add addresses"},
+			given: with(viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp, viptest.Full),
+				viptest.WithPool("b", cp, viptest.Full)),
+			role: cp, reason: names.ReasonPoolExhausted,
+			says: []string{
+				"GlobalInClusterIPPool/a (10 addresses)", "GlobalInClusterIPPool/b (10 addresses)", "add addresses",
+			},
 		},
 		"WaitingForIPAddress": {
-			given: with(viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp)), role: cp, reason: names.ReasonWaitingForIPAddress,
-			says: []string{"vip-cp-prod", "GlobalInClusterIPPool/a", "paused"},
+			given: with(viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp)), role: cp,
+			reason: names.ReasonWaitingForIPAddress,
+			says:   []string{"vip-cp-prod", "GlobalInClusterIPPool/a", "paused"},
 		},
 		"WaitingForIPAddress with an address that is not there": {
-			given: with(viptest.WithClaim(cp, "a", func(c *vip.Claim) { c.Address = "lost" })), role: cp, reason: names.ReasonWaitingForIPAddress,
-			says: []string{"vip-cp-prod", "lost"},
+			given: with(viptest.WithClaim(cp, "a", func(c *vip.Claim) { c.Address = "lost" })), role: cp,
+			reason: names.ReasonWaitingForIPAddress,
+			says:   []string{"vip-cp-prod", "lost"},
 		},
 		"WaitingForIPAddress with a claim in deletion": {
-			given: with(viptest.WithClaim(cp, "a", dying(time.Minute))), role: cp, reason: names.ReasonWaitingForIPAddress,
-			says: []string{"vip-cp-prod", "being deleted"},
+			given: with(viptest.WithClaim(cp, "a", dying(time.Minute))), role: cp,
+			reason: names.ReasonWaitingForIPAddress,
+			says:   []string{"vip-cp-prod", "being deleted"},
 		},
 		"AddressConflict with an address made for another claim": {
-			given: with(viptest.WithBound(cp, "a", "10.0.0.10"), address(cp, func(a *vip.Address) { a.Claim = "theirs" })),
-			role:  cp, reason: names.ReasonAddressConflict, says: []string{"vip-cp-prod", "theirs", "delete the claim"},
+			given: with(viptest.WithBound(cp, "a", "10.0.0.10"), address(cp, func(a *vip.Address) {
+				a.Claim = "theirs"
+			})),
+			role: cp, reason: names.ReasonAddressConflict, says: []string{"vip-cp-prod", "theirs", "delete the claim"},
 		},
 		"AddressConflict with no address": {
 			given: with(viptest.WithBound(cp, "a", "10.0.0.300")), role: cp, reason: names.ReasonAddressConflict,
 			says: []string{"vip-cp-prod", `"10.0.0.300"`, "correct the pool"},
 		},
 		"ClaimConflict with an owner": {
-			given: with(viptest.WithPool("cp", cp), viptest.WithClaim(cp, "cp", owner("Machine", "m-1", "x"))), role: cp, reason: names.ReasonClaimConflict,
+			given: with(viptest.WithPool("cp", cp), viptest.WithClaim(cp, "cp", owner("Machine", "m-1", "x"))),
+			role:  cp, reason: names.ReasonClaimConflict,
 			says: []string{"vip-cp-prod", "Machine m-1"},
 		},
 		"ClaimConflict with a foreign pool": {
-			given: with(viptest.WithPool("cp", cp), viptest.WithClaim(cp, "theirs", orphan)), role: cp, reason: names.ReasonClaimConflict,
-			says: []string{"vip-cp-prod", "GlobalInClusterIPPool/theirs", "bare-metal"},
+			given: with(viptest.WithPool("cp", cp), viptest.WithClaim(cp, "theirs", orphan)), role: cp,
+			reason: names.ReasonClaimConflict,
+			says:   []string{"vip-cp-prod", "GlobalInClusterIPPool/theirs", "bare-metal"},
 		},
 		"EndpointProvided": {
-			given: with(viptest.WithPools(), viptest.With(host("api.example.com", 443)), viptest.WithBound(ingress, "web", "10.0.0.20")),
-			role:  cp, reason: names.ReasonEndpointProvided, says: []string{"api.example.com"},
+			given: with(viptest.WithPools(), viptest.With(host("api.example.com", 443)),
+				viptest.WithBound(ingress, "web", "10.0.0.20")),
+			role: cp, reason: names.ReasonEndpointProvided, says: []string{"api.example.com"},
 		},
 		"IPAddressAssigned": {
-			given: with(viptest.WithPool("a", cp), viptest.WithBound(cp, "a", "10.0.0.10")), role: cp, reason: names.ReasonIPAddressAssigned,
-			says: []string{"10.0.0.10", "GlobalInClusterIPPool/a", "vip-cp-prod"},
+			given: with(viptest.WithPool("a", cp), viptest.WithBound(cp, "a", "10.0.0.10")), role: cp,
+			reason: names.ReasonIPAddressAssigned,
+			says:   []string{"10.0.0.10", "GlobalInClusterIPPool/a", "vip-cp-prod"},
 		},
 		"Releasing": {
 			given: []viptest.Option{viptest.Served(), viptest.With(deleting)}, role: cp, reason: names.ReasonReleasing,
@@ -104,7 +120,8 @@ func TestMissingClass(t *testing.T) {
 		reason, want string
 	}{
 		"if no pool is for it, should not ask for a label": {
-			nil, names.ReasonPoolNotFound, "ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
+			nil, names.ReasonPoolNotFound,
+			"ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
 		},
 		"if a closed pool is for it, should not speak of that": {
 			[]viptest.Option{viptest.WithPool("cp", cp, func(p *vip.Pool) { p.Closed = true })},
@@ -112,9 +129,13 @@ func TestMissingClass(t *testing.T) {
 			"ClusterClass tenant/bare-metal does not exist; create it, or correct the Cluster's spec.topology",
 		},
 		"if an address is there, should say what it waits for": {
-			[]viptest.Option{viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20")},
+			[]viptest.Option{
+				viptest.WithPools(), viptest.WithBound(cp, "cp", "10.0.0.10"),
+				viptest.WithBound(ingress, "web", "10.0.0.20"),
+			},
 			names.ReasonWaitingForTopology,
-			"10.0.0.10 is allocated; ClusterClass tenant/bare-metal does not exist, create it or correct the Cluster's spec.topology",
+			"10.0.0.10 is allocated; ClusterClass tenant/bare-metal does not exist, " +
+				"create it or correct the Cluster's spec.topology",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +149,8 @@ func TestMissingClass(t *testing.T) {
 func TestMessageStaysShort(t *testing.T) {
 	given := []viptest.Option{viptest.With(held), viptest.WithClaim(cp, "pool-000")}
 	for i := range 500 {
-		given = append(given, viptest.WithPool(fmt.Sprintf("pool-%03d-%s", i, strings.Repeat("x", 240)), cp, viptest.Full))
+		given = append(given,
+			viptest.WithPool(fmt.Sprintf("pool-%03d-%s", i, strings.Repeat("x", 240)), cp, viptest.Full))
 	}
 	plan := vip.Decide(viptest.Snapshot(append(given, viptest.WithPool("pool-000", cp, viptest.Full))...))
 	got := viptest.Condition(plan, cp)
@@ -142,7 +164,8 @@ func TestMessageOfOthersIsCut(t *testing.T) {
 	trouble := func(c *vip.Claim) {
 		c.Trouble = &vip.Trouble{Reason: "Broken", Message: "the appliance said: " + strings.Repeat("ä", 40000)}
 	}
-	got := viptest.Condition(vip.Decide(viptest.Snapshot(viptest.With(held), viptest.WithPool("cp", cp), viptest.WithClaim(cp, "cp", trouble))), cp)
+	got := viptest.Condition(vip.Decide(viptest.Snapshot(viptest.With(held), viptest.WithPool("cp", cp),
+		viptest.WithClaim(cp, "cp", trouble))), cp)
 	assert.Equal(t, names.ReasonWaitingForIPAddress, got.Reason)
 	assert.Contains(t, got.Message, "Broken: the appliance said: ä")
 	assert.True(t, strings.HasSuffix(got.Message, "ä..."), "cut between two characters")
@@ -180,7 +203,9 @@ func TestChanges(t *testing.T) {
 		})
 	}
 	t.Run("if a reason changes, should be a change", func(t *testing.T) {
-		plan := vip.Decide(viptest.Snapshot(viptest.Served(), first(func(c *vip.Condition) { c.Reason = "AddressConflict" })))
+		plan := vip.Decide(viptest.Snapshot(viptest.Served(), first(func(c *vip.Condition) {
+			c.Reason = "AddressConflict"
+		})))
 		assert.Equal(t, []string{"control-plane IPAddressAssigned"}, types(plan))
 	})
 	t.Run("if only a message changes, should be written and be no change", func(t *testing.T) {
@@ -189,7 +214,9 @@ func TestChanges(t *testing.T) {
 		assert.Empty(t, types(plan))
 	})
 	t.Run("if a condition of a former role is left, should be withdrawn", func(t *testing.T) {
-		plan := vip.Decide(viptest.Snapshot(viptest.Served(), viptest.With(condition("storage", false, "PoolExhausted"))))
+		plan := vip.Decide(
+			viptest.Snapshot(viptest.Served(), viptest.With(condition("storage", false, "PoolExhausted"))),
+		)
 		assert.True(t, plan.Status.Changed)
 		assert.Equal(t, []string{cpReady, ingressReady}, viptest.Conditions(plan))
 	})
@@ -206,12 +233,21 @@ func TestWaiting(t *testing.T) {
 		given []viptest.Option
 		want  bool
 	}{
-		"if a claim waits, should wait":                        {[]viptest.Option{viptest.With(held), viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp)}, true},
-		"if an address is in conflict, should wait":            {[]viptest.Option{viptest.Served(), viptest.With(host("192.0.2.7", 1))}, true},
-		"if all is there, should not wait":                     {[]viptest.Option{viptest.Served()}, false},
-		"if no pool serves the Cluster, should not wait":       {nil, false},
-		"if no pool serves ingress, should not wait for it":    {[]viptest.Option{viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "10.0.0.10")}, false},
-		"if Cluster API has yet to finish, should wait for it": {[]viptest.Option{viptest.Served(), viptest.With(deleting)}, true},
+		"if a claim waits, should wait": {
+			[]viptest.Option{viptest.With(held), viptest.WithClaim(cp, "a"), viptest.WithPool("a", cp)}, true,
+		},
+		"if an address is in conflict, should wait": {
+			[]viptest.Option{viptest.Served(), viptest.With(host("192.0.2.7", 1))}, true,
+		},
+		"if all is there, should not wait":               {[]viptest.Option{viptest.Served()}, false},
+		"if no pool serves the Cluster, should not wait": {nil, false},
+		"if no pool serves ingress, should not wait for it": {
+			[]viptest.Option{viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "10.0.0.10")},
+			false,
+		},
+		"if Cluster API has yet to finish, should wait for it": {
+			[]viptest.Option{viptest.Served(), viptest.With(deleting)}, true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +257,9 @@ func TestWaiting(t *testing.T) {
 }
 
 func TestPlanString(t *testing.T) {
-	plan := vip.Decide(viptest.Snapshot(viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "fd00::10")))
+	plan := vip.Decide(
+		viptest.Snapshot(viptest.WithPool("a", cp), viptest.With(held), viptest.WithBound(cp, "a", "fd00::10")),
+	)
 	assert.Equal(t, `set annotation control-plane=fd00::10: claim vip-cp-prod is bound
 set endpoint [fd00::10]:6443: claim vip-cp-prod is bound
 condition ControlPlaneVIPReady=true IPAddressAssigned: fd00::10 from GlobalInClusterIPPool/a by claim vip-cp-prod

@@ -36,51 +36,84 @@ func TestVariablesThatPoolsAskFor(t *testing.T) {
 		asked, value string
 		want         vip.Verdict
 	}{
-		"if the text is the same, should choose the pool":               {"v=vlan-7", `"vlan-7"`, vip.VerdictChosen},
-		"if the text differs, should not":                               {"v=vlan-7", `"vlan-8"`, vip.VerdictOtherVariables},
-		"if the text differs in upper case, should not":                 {"v=vlan-7", `"VLAN-7"`, vip.VerdictOtherVariables},
-		"if the text is escaped, should choose the pool":                {"v=vlan-7", `"vlan\u002d7"`, vip.VerdictChosen},
-		"if the value has an equals sign, should choose the pool":       {"v=a=b", `"a=b"`, vip.VerdictChosen},
-		"if the number is the same, should choose the pool":             {"v=7", `7`, vip.VerdictChosen},
-		"if the number is written otherwise, should choose the pool":    {"v=7", `7.0`, vip.VerdictChosen},
-		"if the number is written as asked, should choose the pool":     {"v=7.0", `7.0`, vip.VerdictChosen},
-		"if the asked number is written otherwise, should choose it":    {"v=7.0", `7`, vip.VerdictChosen},
-		"if the asked number ends in noughts, should choose the pool":   {"v=1.10", `1.1`, vip.VerdictChosen},
-		"if the asked number is a text that differs, should not":        {"v=7.0", `"7"`, vip.VerdictOtherVariables},
-		"if the asked text is no JSON number, should not":               {"v=0x7", `7`, vip.VerdictOtherVariables},
-		"if a large asked number differs in the last digit, should not": {"v=9007199254740993.0", `9007199254740992`, vip.VerdictOtherVariables},
-		"if the number has an exponent, should choose the pool":         {"v=700", `7e2`, vip.VerdictChosen},
-		"if the number is a text of the same signs, should choose it":   {"v=7", `"7"`, vip.VerdictChosen},
-		"if the number differs, should not":                             {"v=7", `71`, vip.VerdictOtherVariables},
-		"if a large number differs in the last digit, should not":       {"v=9007199254740993", `9007199254740992`, vip.VerdictOtherVariables},
-		"if a large number is the same, should choose the pool":         {"v=9007199254740993", `9007199254740993`, vip.VerdictChosen},
-		"if the number is beyond all bounds, should not":                {"v=1", `1e999999999`, vip.VerdictOtherVariables},
-		"if the boolean is the same, should choose the pool":            {"v=true", `true`, vip.VerdictChosen},
-		"if the boolean differs, should not":                            {"v=true", `false`, vip.VerdictOtherVariables},
-		"if the value is null, should not":                              {"v=null", `null`, vip.VerdictOtherVariables},
-		"if the value is a list, should not":                            {"v=a", `["a"]`, vip.VerdictOtherVariables},
-		"if the value is an object, should not":                         {"v=a", `{"a":"a"}`, vip.VerdictOtherVariables},
-		"if the value is no JSON, should not":                           {"v=a", `"a`, vip.VerdictOtherVariables},
-		"if something follows the value, should not":                    {"v=a", `"a" "b"`, vip.VerdictOtherVariables},
-		"if the field is the same, should choose the pool":              {"v.site.name=berlin", `{"site":{"name":"berlin"}}`, vip.VerdictChosen},
-		"if the field differs, should not":                              {"v.site.name=berlin", `{"site":{"name":"bonn"}}`, vip.VerdictOtherVariables},
-		"if the field is not there, should not":                         {"v.site.name=berlin", `{"site":{}}`, vip.VerdictOtherVariables},
-		"if the path leads through a text, should not":                  {"v.site.name=berlin", `{"site":"berlin"}`, vip.VerdictOtherVariables},
-		"if the path ends at an object, should not":                     {"v.site=berlin", `{"site":{"name":"berlin"}}`, vip.VerdictOtherVariables},
-		"if a list of an object was too long to be kept, should not":    {"v.a=" + vip.Unreadable, `{"a":"` + vip.Unreadable + `"}`, vip.VerdictOtherVariables},
+		"if the text is the same, should choose the pool": {"v=vlan-7", `"vlan-7"`, vip.VerdictChosen},
+		"if the text differs, should not": {
+			"v=vlan-7", `"vlan-8"`, vip.VerdictOtherVariables,
+		},
+		"if the text differs in upper case, should not": {
+			"v=vlan-7", `"VLAN-7"`, vip.VerdictOtherVariables,
+		},
+		"if the text is escaped, should choose the pool": {
+			"v=vlan-7", `"vlan\u002d7"`, vip.VerdictChosen,
+		},
+		"if the value has an equals sign, should choose the pool":     {"v=a=b", `"a=b"`, vip.VerdictChosen},
+		"if the number is the same, should choose the pool":           {"v=7", `7`, vip.VerdictChosen},
+		"if the number is written otherwise, should choose the pool":  {"v=7", `7.0`, vip.VerdictChosen},
+		"if the number is written as asked, should choose the pool":   {"v=7.0", `7.0`, vip.VerdictChosen},
+		"if the asked number is written otherwise, should choose it":  {"v=7.0", `7`, vip.VerdictChosen},
+		"if the asked number ends in noughts, should choose the pool": {"v=1.10", `1.1`, vip.VerdictChosen},
+		"if the asked number is a text that differs, should not":      {"v=7.0", `"7"`, vip.VerdictOtherVariables},
+		"if the asked text is no JSON number, should not":             {"v=0x7", `7`, vip.VerdictOtherVariables},
+		"if a large asked number differs in the last digit, should not": {
+			"v=9007199254740993.0", `9007199254740992`, vip.VerdictOtherVariables,
+		},
+		"if the number has an exponent, should choose the pool":       {"v=700", `7e2`, vip.VerdictChosen},
+		"if the number is a text of the same signs, should choose it": {"v=7", `"7"`, vip.VerdictChosen},
+		"if the number differs, should not":                           {"v=7", `71`, vip.VerdictOtherVariables},
+		"if a large number differs in the last digit, should not": {
+			"v=9007199254740993", `9007199254740992`, vip.VerdictOtherVariables,
+		},
+		"if a large number is the same, should choose the pool": {
+			"v=9007199254740993", `9007199254740993`, vip.VerdictChosen,
+		},
+		"if the number is beyond all bounds, should not": {
+			"v=1", `1e999999999`, vip.VerdictOtherVariables,
+		},
+		"if the boolean is the same, should choose the pool": {"v=true", `true`, vip.VerdictChosen},
+		"if the boolean differs, should not":                 {"v=true", `false`, vip.VerdictOtherVariables},
+		"if the value is null, should not":                   {"v=null", `null`, vip.VerdictOtherVariables},
+		"if the value is a list, should not":                 {"v=a", `["a"]`, vip.VerdictOtherVariables},
+		"if the value is an object, should not": {
+			"v=a", `{"a":"a"}`, vip.VerdictOtherVariables,
+		},
+		"if the value is no JSON, should not":        {"v=a", `"a`, vip.VerdictOtherVariables},
+		"if something follows the value, should not": {"v=a", `"a" "b"`, vip.VerdictOtherVariables},
+		"if the field is the same, should choose the pool": {
+			"v.site.name=berlin", `{"site":{"name":"berlin"}}`, vip.VerdictChosen,
+		},
+		"if the field differs, should not": {
+			"v.site.name=berlin", `{"site":{"name":"bonn"}}`, vip.VerdictOtherVariables,
+		},
+		"if the field is not there, should not": {
+			"v.site.name=berlin", `{"site":{}}`, vip.VerdictOtherVariables,
+		},
+		"if the path leads through a text, should not": {
+			"v.site.name=berlin", `{"site":"berlin"}`, vip.VerdictOtherVariables,
+		},
+		"if the path ends at an object, should not": {
+			"v.site=berlin", `{"site":{"name":"berlin"}}`, vip.VerdictOtherVariables,
+		},
+		"if a list of an object was too long to be kept, should not": {
+			"v.a=" + vip.Unreadable, `{"a":"` + vip.Unreadable + `"}`, vip.VerdictOtherVariables,
+		},
 		"if the value is too large to be kept, should not know":         {"v=a", ``, vip.VerdictUnknown},
 		"if a field of what is too large is asked for, should not know": {"v.a=a", ``, vip.VerdictUnknown},
 		"if the variable is not set, should not":                        {"w=a", `"a"`, vip.VerdictOtherVariables},
 		"if all of two are the same, should choose the pool":            {"v=a,always=yes", `"a"`, vip.VerdictChosen},
-		"if one of two differs, should not":                             {"v=a,always=no", `"a"`, vip.VerdictOtherVariables},
-		"if one differs and one is too large, should not":               {"v=a,always=no", ``, vip.VerdictOtherVariables},
-		"if one is the same and one is too large, should not know":      {"v=a,always=yes", ``, vip.VerdictUnknown},
+		"if one of two differs, should not": {
+			"v=a,always=no", `"a"`, vip.VerdictOtherVariables,
+		},
+		"if one differs and one is too large, should not": {
+			"v=a,always=no", ``, vip.VerdictOtherVariables,
+		},
+		"if one is the same and one is too large, should not know": {"v=a,always=yes", ``, vip.VerdictUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := viptest.Cluster(has("v", test.value), has("always", `"yes"`))
 			pools := []vip.Pool{cpPool("a", asks(strings.Split(test.asked, ",")...))}
 			assert.Equal(t, []vip.Verdict{test.want}, vip.Explain(&cluster, pools, names.RoleControlPlane))
-			assert.Equal(t, test.want == vip.VerdictChosen, vip.Choose(&cluster, pools, names.RoleControlPlane).Pool != nil)
+			assert.Equal(t, test.want == vip.VerdictChosen,
+				vip.Choose(&cluster, pools, names.RoleControlPlane).Pool != nil)
 		})
 	}
 }
@@ -99,10 +132,12 @@ func TestWaitingForVariables(t *testing.T) {
 			asks("network=vlan-7"), secretive, []string{"GlobalInClusterIPPool/cp", "(network=vlan-7)", "set them"},
 		},
 		"if a value is too large, should say what to do": {
-			asks("network=vlan-7"), large, []string{"GlobalInClusterIPPool/cp", "too large", "(network=vlan-7)", names.Variables},
+			asks("network=vlan-7"), large,
+			[]string{"GlobalInClusterIPPool/cp", "too large", "(network=vlan-7)", names.Variables},
 		},
 		"if a pool names another Cluster, should say where to add it": {
-			clusters(viptest.Namespace + "/other"), secretive, []string{"GlobalInClusterIPPool/cp", "add tenant/prod", names.Clusters},
+			clusters(viptest.Namespace + "/other"), secretive,
+			[]string{"GlobalInClusterIPPool/cp", "add tenant/prod", names.Clusters},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +146,8 @@ func TestWaitingForVariables(t *testing.T) {
 			condition := viptest.Condition(waiting, cp)
 			assert.Equal(t, names.ReasonPoolNotFound, condition.Reason)
 			// A claim of theirs on a pool that is not for them, as of before it was corrected.
-			unserved := vip.Decide(viptest.Snapshot(viptest.WithPool("cp", cp, test.pool), viptest.With(test.cluster), viptest.WithBound(cp, "cp", "10.0.0.10")))
+			unserved := vip.Decide(viptest.Snapshot(viptest.WithPool("cp", cp, test.pool), viptest.With(test.cluster),
+				viptest.WithBound(cp, "cp", "10.0.0.10")))
 			refused := viptest.Condition(unserved, cp)
 			assert.Equal(t, names.ReasonClaimConflict, refused.Reason)
 			stray := vip.Decide(viptest.Snapshot(viptest.WithPool("cp", cp, test.pool), viptest.WithPool("other", cp),

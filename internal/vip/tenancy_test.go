@@ -50,7 +50,8 @@ func anySnapshot(pick pick) vip.Snapshot {
 			continue
 		}
 		s.Addresses = append(s.Addresses, vip.Address{
-			Namespace: claim.Namespace, Name: claim.Name, Value: anyAddress(pick), Claim: one(pick, claim.Name, claim.Name, claim.Name, "another"),
+			Namespace: claim.Namespace, Name: claim.Name, Value: anyAddress(pick),
+			Claim:    one(pick, claim.Name, claim.Name, claim.Name, "another"),
 			ClaimUID: one(pick, claim.UID, claim.UID, claim.UID, "", "former"),
 			Born:     vip.Born{At: claim.Created, Serial: uint64(100 + i)},
 		})
@@ -58,7 +59,8 @@ func anySnapshot(pick pick) vip.Snapshot {
 	for range pick(5) {
 		one(pick,
 			viptest.WithHolder(anyAddress(pick), strconv.Itoa(pick(3)), "spec.controlPlaneEndpoint"),
-			viptest.WithAssigned(anyAddress(pick), strconv.Itoa(pick(3)), vip.Born{At: viptest.Ago(time.Duration(pick(5)) * time.Minute), Serial: uint64(pick(200))}),
+			viptest.WithAssigned(anyAddress(pick), strconv.Itoa(pick(3)),
+				vip.Born{At: viptest.Ago(time.Duration(pick(5)) * time.Minute), Serial: uint64(pick(200))}),
 		)(&s)
 	}
 	return s
@@ -79,11 +81,13 @@ func anyCluster(c *vip.Cluster, pick pick) {
 			annotation(role, anyAddress(pick))(c)
 		}
 		if pick(2) == 0 {
-			record(role, one(pick, types.UID("former"), "uid-of-"+types.UID(names.ClaimName(viptest.ClusterName, role))))(c)
+			record(role,
+				one(pick, types.UID("former"), "uid-of-"+types.UID(names.ClaimName(viptest.ClusterName, role))))(c)
 		}
 		if pick(2) == 0 {
 			c.Conditions = append(c.Conditions, vip.Condition{
-				Type: names.ConditionType(role), True: true, Reason: one(pick, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided), Since: viptest.Ago(time.Duration(pick(4)) * time.Minute),
+				Type: names.ConditionType(role), True: true, Reason: one(pick, names.ReasonIPAddressAssigned,
+					names.ReasonEndpointProvided), Since: viptest.Ago(time.Duration(pick(4)) * time.Minute),
 			})
 		}
 	}
@@ -94,14 +98,16 @@ func anyPool(pick pick, name, namespace string) vip.Pool {
 	if pick(2) == 0 {
 		pool.Roles = anyRoles
 	}
-	pool.Classes = one(pick, pool.Classes, pool.Classes, []vip.Class{{Namespace: "other", Name: viptest.ClassName}}, []vip.Class{{Name: "vsphere"}})
+	pool.Classes = one(pick, pool.Classes, pool.Classes, []vip.Class{{Namespace: "other", Name: viptest.ClassName}},
+		[]vip.Class{{Name: "vsphere"}})
 	if pool.Deleting = rarely(pick); pick(3) == 0 {
 		viptest.Full(&pool)
 	}
 	if namespace != "" {
 		viptest.Local(namespace)(&pool)
 	} else {
-		pool.Namespaces = one(pick, nil, []string{"other"}, []string{viptest.Namespace}, []string{"else", viptest.Namespace})
+		pool.Namespaces = one(pick, nil, []string{"other"}, []string{viptest.Namespace},
+			[]string{"else", viptest.Namespace})
 	}
 	return pool
 }
@@ -120,7 +126,9 @@ func anyClaim(c *vip.Claim, pick pick, refs []vip.PoolRef) {
 	c.UID = types.UID("uid-of-" + c.Name)
 	c.Pool = one(pick, refs...)
 	c.Created = viptest.Ago(time.Duration(pick(200)) * time.Second)
-	c.Owner = one(pick, c.Owner, c.Owner, nil, &vip.Owner{Kind: "Cluster", Name: viptest.ClusterName, UID: "uid-of-former"}, &vip.Owner{Kind: "Machine", Name: "m", UID: "uid-of-m"})
+	c.Owner = one(pick, c.Owner, c.Owner, nil, &vip.Owner{
+		Kind: "Cluster", Name: viptest.ClusterName, UID: "uid-of-former",
+	}, &vip.Owner{Kind: "Machine", Name: "m", UID: "uid-of-m"})
 	if pick(2) == 0 {
 		c.Address = c.Name
 	}
@@ -167,7 +175,8 @@ func TestBoundClaimsStayWhateverBecomesOfPools(t *testing.T) {
 		}
 		for range 1 + pick(12) {
 			if pick(6) == 0 {
-				pools = append(pools, w.AddPool(anyPool(pick, fmt.Sprintf("new-%d", len(pools)), one(pick, "", "tenant", "other")), "10.0.9.1", "10.0.9.2"))
+				pools = append(pools, w.AddPool(anyPool(pick, fmt.Sprintf("new-%d", len(pools)),
+					one(pick, "", "tenant", "other")), "10.0.9.1", "10.0.9.2"))
 			}
 			shake(w, pools[pick(len(pools))], pick)
 			if pick(2) == 0 {

@@ -38,7 +38,9 @@ func (t Tier) Why() string { return tiers[t].why }
 
 // TierFor returns the tier of a pool for a Cluster that it matches.
 func (p *Pool) TierFor(c *Cluster) Tier {
-	return p.tier(p.naming(c) == namesCluster, func(entry Class) bool { return entry.Name != AnyClass && c.Class.matches(entry) })
+	return p.tier(p.naming(c) == namesCluster, func(entry Class) bool {
+		return entry.Name != AnyClass && c.Class.matches(entry)
+	})
 }
 
 // BestTier returns the most specific tier that a pool can be in for any Cluster; TierNone if it serves nobody.

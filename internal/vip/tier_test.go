@@ -34,9 +34,14 @@ func onVLAN7(overrides ...func(*vip.Cluster)) vip.Cluster {
 
 func TestTiers(t *testing.T) {
 	cluster := onVLAN7()
-	tiers := []vip.Tier{vip.TierNames, vip.TierNames, vip.TierVariables, vip.TierVariables, vip.TierNamespace, vip.TierClass, vip.TierAny}
+	tiers := []vip.Tier{
+		vip.TierNames, vip.TierNames, vip.TierVariables, vip.TierVariables, vip.TierNamespace,
+		vip.TierClass, vip.TierAny,
+	}
 	for i, want := range tiers {
-		t.Run(fmt.Sprintf("if the best pool is of tier %s (%d), should choose it, full or not", want, i), func(t *testing.T) {
+		t.Run(fmt.Sprintf(
+			"if the best pool is of tier %s (%d), should choose it, full or not", want, i,
+		), func(t *testing.T) {
 			pools := everyTier()[i:]
 			choice := vip.Choose(&cluster, pools, names.RoleControlPlane)
 			assert.Equal(t, &pools[0], choice.Pool)
@@ -60,8 +65,12 @@ func TestWhatMakesATier(t *testing.T) {
 		pool vip.Pool
 		want vip.Tier
 	}{
-		"if the pool is for all Clusters of the namespace, should be of the class": {cpPool("a", clusters(viptest.Namespace+"/*")), vip.TierClass},
-		"if the pool is for the namespace, should be of the class":                 {cpPool("a", namespaces(viptest.Namespace)), vip.TierClass},
+		"if the pool is for all Clusters of the namespace, should be of the class": {
+			cpPool("a", clusters(viptest.Namespace+"/*")), vip.TierClass,
+		},
+		"if the pool is for the namespace, should be of the class": {
+			cpPool("a", namespaces(viptest.Namespace)), vip.TierClass,
+		},
 		"if the pool names the Cluster and all others, should be of the names": {
 			cpPool("a", clusters(viptest.Namespace+"/*", viptest.Namespace+"/"+viptest.ClusterName)), vip.TierNames,
 		},
@@ -92,26 +101,67 @@ func TestWhatKeepsOthersOut(t *testing.T) {
 		pools []vip.Pool
 		want  string
 	}{
-		"if a closed pool of the namespace names the Cluster, should keep the others of it out":  {[]vip.Pool{cpPool("a", local, closed, named), cpPool("b", local)}, ""},
-		"if it names another Cluster, should not mind":                                           {[]vip.Pool{cpPool("a", local, closed, clusters(viptest.Namespace+"/x")), cpPool("b", local), cpPool("c")}, "b"},
-		"if it asks for another value, should not mind":                                          {[]vip.Pool{cpPool("a", local, closed, asks("network=x")), cpPool("c")}, "c"},
-		"if it is closed for something else, should not keep a more specific global one out":     {[]vip.Pool{cpPool("a", local, closed), cpPool("b", named)}, "b"},
-		"if nobody knows whom it is for, should keep all global ones out":                        {[]vip.Pool{cpPool("a", local, unread), cpPool("b", named), cpPool("c", asks("network=vlan-7"))}, ""},
-		"if nobody knows whom it is for, should leave the others of the namespace alone":         {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c")}, "b"},
-		"if it keeps a global one out, should not spill over to one that is less specific":       {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", named)}, ""},
-		"if nobody knows about a global one either, should not spill over":                       {[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", large)}, ""},
-		"if nobody knows whom that of another namespace is for, should not mind":                 {[]vip.Pool{cpPool("a", viptest.Local("x"), unread), cpPool("b", named)}, "b"},
-		"if nobody knows whom that of another class is for, should not mind":                     {[]vip.Pool{cpPool("a", local, unread, classes(vip.Class{Name: "x"})), cpPool("b")}, "b"},
-		"if nobody knows whom that in deletion is for, should not mind":                          {[]vip.Pool{cpPool("a", local, unread, func(p *vip.Pool) { p.Deleting = true }), cpPool("b")}, "b"},
-		"if nobody knows whom a global pool is for, should not mind":                             {[]vip.Pool{cpPool("a", unread), cpPool("b")}, "b"},
-		"if a closed global pool names the Cluster, should not mind":                             {[]vip.Pool{cpPool("a", closed, named), cpPool("b")}, "b"},
-		"if a value that is asked for is not known, should keep less specific pools out":         {[]vip.Pool{cpPool("a", large), cpPool("b", local), cpPool("c")}, ""},
-		"if a value is not known, should choose another pool of the tier":                        {[]vip.Pool{cpPool("a", large), cpPool("b", asks("network=vlan-7")), cpPool("c")}, "b"},
-		"if a value is not known and a pool names the Cluster, should choose that":               {[]vip.Pool{cpPool("a", large), cpPool("b", named)}, "b"},
-		"if a value is not known and another one differs, should not mind":                       {[]vip.Pool{cpPool("a", asks("large=x", "network=y")), cpPool("b")}, "b"},
-		"if a value is not known to a closed global pool, should not mind":                       {[]vip.Pool{cpPool("a", large, closed), cpPool("b")}, "b"},
-		"if a value is not known to a pool of another role, should not mind":                     {[]vip.Pool{viptest.Pool("a", ingress, large), cpPool("b")}, "b"},
-		"if a value is not known to a pool of the namespace, should keep a global one of it out": {[]vip.Pool{cpPool("a", large, local), cpPool("b", asks("network=vlan-7"))}, ""},
+		"if a closed pool of the namespace names the Cluster, should keep the others of it out": {
+			[]vip.Pool{cpPool("a", local, closed, named), cpPool("b", local)}, "",
+		},
+		"if it names another Cluster, should not mind": {
+			[]vip.Pool{cpPool("a", local, closed, clusters(viptest.Namespace+"/x")), cpPool("b", local), cpPool("c")},
+			"b",
+		},
+		"if it asks for another value, should not mind": {
+			[]vip.Pool{cpPool("a", local, closed, asks("network=x")), cpPool("c")}, "c",
+		},
+		"if it is closed for something else, should not keep a more specific global one out": {
+			[]vip.Pool{cpPool("a", local, closed), cpPool("b", named)}, "b",
+		},
+		"if nobody knows whom it is for, should keep all global ones out": {
+			[]vip.Pool{cpPool("a", local, unread), cpPool("b", named), cpPool("c", asks("network=vlan-7"))}, "",
+		},
+		"if nobody knows whom it is for, should leave the others of the namespace alone": {
+			[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c")}, "b",
+		},
+		"if it keeps a global one out, should not spill over to one that is less specific": {
+			[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", named)}, "",
+		},
+		"if nobody knows about a global one either, should not spill over": {
+			[]vip.Pool{cpPool("a", local, unread), cpPool("b", local), cpPool("c", large)}, "",
+		},
+		"if nobody knows whom that of another namespace is for, should not mind": {
+			[]vip.Pool{cpPool("a", viptest.Local("x"), unread), cpPool("b", named)}, "b",
+		},
+		"if nobody knows whom that of another class is for, should not mind": {
+			[]vip.Pool{cpPool("a", local, unread, classes(vip.Class{Name: "x"})), cpPool("b")}, "b",
+		},
+		"if nobody knows whom that in deletion is for, should not mind": {
+			[]vip.Pool{cpPool("a", local, unread, func(p *vip.Pool) { p.Deleting = true }), cpPool("b")}, "b",
+		},
+		"if nobody knows whom a global pool is for, should not mind": {
+			[]vip.Pool{cpPool("a", unread), cpPool("b")}, "b",
+		},
+		"if a closed global pool names the Cluster, should not mind": {
+			[]vip.Pool{cpPool("a", closed, named), cpPool("b")}, "b",
+		},
+		"if a value that is asked for is not known, should keep less specific pools out": {
+			[]vip.Pool{cpPool("a", large), cpPool("b", local), cpPool("c")}, "",
+		},
+		"if a value is not known, should choose another pool of the tier": {
+			[]vip.Pool{cpPool("a", large), cpPool("b", asks("network=vlan-7")), cpPool("c")}, "b",
+		},
+		"if a value is not known and a pool names the Cluster, should choose that": {
+			[]vip.Pool{cpPool("a", large), cpPool("b", named)}, "b",
+		},
+		"if a value is not known and another one differs, should not mind": {
+			[]vip.Pool{cpPool("a", asks("large=x", "network=y")), cpPool("b")}, "b",
+		},
+		"if a value is not known to a closed global pool, should not mind": {
+			[]vip.Pool{cpPool("a", large, closed), cpPool("b")}, "b",
+		},
+		"if a value is not known to a pool of another role, should not mind": {
+			[]vip.Pool{viptest.Pool("a", ingress, large), cpPool("b")}, "b",
+		},
+		"if a value is not known to a pool of the namespace, should keep a global one of it out": {
+			[]vip.Pool{cpPool("a", large, local), cpPool("b", asks("network=vlan-7"))}, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := onVLAN7(has("large", ""))
@@ -136,9 +186,12 @@ func randomPools(t *rapid.T) []vip.Pool {
 			}
 		}
 		change(2, viptest.Local(viptest.Namespace), viptest.Local("elsewhere"))
-		change(2, classes(vip.Class{Name: vip.AnyClass}), classes(vip.Class{Name: "x"}), classes(vip.Class{Name: "x"}, vip.Class{Name: vip.AnyClass}))
-		change(2, clusters(viptest.Namespace+"/*"), clusters(viptest.Namespace+"/"+viptest.ClusterName), clusters(viptest.Namespace+"/x"), clusters("x/*"))
-		change(2, asks("network=vlan-7"), asks("network=vlan-8"), asks("large=x"), asks("network=vlan-7", "large=x"), asks("network=vlan-8", "large=x"))
+		change(2, classes(vip.Class{Name: vip.AnyClass}), classes(vip.Class{Name: "x"}),
+			classes(vip.Class{Name: "x"}, vip.Class{Name: vip.AnyClass}))
+		change(2, clusters(viptest.Namespace+"/*"), clusters(viptest.Namespace+"/"+viptest.ClusterName),
+			clusters(viptest.Namespace+"/x"), clusters("x/*"))
+		change(2, asks("network=vlan-7"), asks("network=vlan-8"), asks("large=x"), asks("network=vlan-7", "large=x"),
+			asks("network=vlan-8", "large=x"))
 		change(3, namespaces(viptest.Namespace), namespaces("x"))
 		change(2, viptest.Full)
 		change(5, func(p *vip.Pool) { p.Deleting = true })
@@ -154,15 +207,19 @@ func randomPools(t *rapid.T) []vip.Pool {
 // it, and whether it may serve it.
 func standing(p *vip.Pool) (specific int, serves bool) {
 	has := func(values ...string) bool {
-		return slices.ContainsFunc(p.Variables, func(v vip.Variable) bool { return slices.Contains(values, v.String()) })
+		return slices.ContainsFunc(p.Variables, func(v vip.Variable) bool {
+			return slices.Contains(values, v.String())
+		})
 	}
 	entry := func(namespace, name string) bool {
 		return slices.Contains(p.Clusters, types.NamespacedName{Namespace: namespace, Name: name})
 	}
-	named, class := entry(viptest.Namespace, viptest.ClusterName), slices.Contains(p.Classes, vip.Class{Name: viptest.ClassName})
+	named, class := entry(viptest.Namespace, viptest.ClusterName),
+		slices.Contains(p.Classes, vip.Class{Name: viptest.ClassName})
 	local := p.Namespace == viptest.Namespace
 	switch {
-	case !class && !slices.Contains(p.Classes, vip.Class{Name: "*"}), p.Namespace != "" && !local, p.Deleting, has("network=vlan-8"),
+	case !class && !slices.Contains(p.Classes, vip.Class{Name: "*"}), p.Namespace != "" && !local, p.Deleting,
+		has("network=vlan-8"),
 		!local && len(p.Namespaces) > 0 && !slices.Contains(p.Namespaces, viptest.Namespace),
 		len(p.Clusters) > 0 && !named && !entry(viptest.Namespace, "*"):
 		return 0, false
@@ -220,7 +277,8 @@ func TestTiersNeverSpillOver(t *testing.T) {
 		other := vip.Choose(&cluster, shuffled, names.RoleControlPlane)
 		require.Equal(t, choice, other, "the order means nothing")
 		requireSameInAnyOrder(t, vip.Snapshot{
-			Now: viptest.Now, Settings: vip.Settings{DefaultPort: viptest.DefaultPort}, Cluster: cluster, ClusterClass: &vip.ClusterClass{}, Pools: pools,
+			Now: viptest.Now, Settings: vip.Settings{DefaultPort: viptest.DefaultPort}, Cluster: cluster,
+			ClusterClass: &vip.ClusterClass{}, Pools: pools,
 		})
 		for i := range pools { // room decides within a tier, never about it
 			viptest.Full(&pools[i])

@@ -44,7 +44,8 @@ func (r *sight) waitsForTopology(o *outcome, v *variables) bool {
 	}
 	if v.refused != "" {
 		o.value = nil
-		o.conflict(names.ReasonWriteRefused, "%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
+		o.conflict(names.ReasonWriteRefused,
+			"%s is allocated; the endpoint follows when the variables can be written: %s", o.Address, v.refused)
 		return true
 	}
 	if c.Pause != PauseNone && a.rendered() {
@@ -112,13 +113,18 @@ func (r *sight) letGo(o *outcome, v *variables) {
 // away by someone, or an operator of an earlier version was at work.
 func (r *sight) tooEarly(o *outcome) {
 	o.conflict(names.ReasonWaitingForTopology,
-		"the endpoint %s became valid before the templates had it, so a machine of the control plane may be without its VIP; look whether its kube-vip has an address, replace the machine if not, and then remove the annotation %s",
+		"the endpoint %s became valid before the templates had it, "+
+			"so a machine of the control plane may be without its VIP; look whether its kube-vip has an address, "+
+			"replace the machine if not, and then remove the annotation %s",
 		r.cluster.Endpoint, names.TopologyGate)
 }
 
 // dropHold takes the hold away where no VIP is on its way into the templates.
 func (a *allocation) dropHold(o *outcome) {
-	onTheWay := []Phase{PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound, PhaseMisplaced, PhaseProbing}
+	onTheWay := []Phase{
+		PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound,
+		PhaseMisplaced, PhaseProbing,
+	}
 	if o.Role != names.RoleControlPlane || a.cluster.Pause != PauseOwn || slices.Contains(onTheWay, o.Phase) {
 		return
 	}
@@ -126,15 +132,16 @@ func (a *allocation) dropHold(o *outcome) {
 }
 
 func (a *allocation) waitingForRelease() string {
-	return fmt.Sprintf("the endpoint is set; the control plane is held until the topology controller has rendered the VIP into the templates of ClusterClass %s (%s)",
-		a.cluster.Class, a.topologySaid())
+	return fmt.Sprintf("the endpoint is set; the control plane is held until the topology controller has rendered "+
+		"the VIP into the templates of ClusterClass %s (%s)", a.cluster.Class, a.topologySaid())
 }
 
 // keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it
 // away at any time.
 func (a *allocation) keepPort(o *outcome) {
 	port, gate := a.cluster.Endpoint.Port, a.cluster.Gate
-	if o.Role != names.RoleControlPlane || !o.holds || a.cluster.Endpoint.Host != "" || port == 0 || port == gate.Port ||
+	if o.Role != names.RoleControlPlane || !o.holds ||
+		a.cluster.Endpoint.Host != "" || port == 0 || port == gate.Port ||
 		contains[SetEndpoint](o.value) || contains[HoldControlPlane](o.value) || contains[SetVariables](o.value) {
 		return
 	}
@@ -153,15 +160,18 @@ func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && 
 
 func (a *allocation) waitingForTopology(address string) string {
 	if a.ClusterClass == nil {
-		return fmt.Sprintf("%s is allocated; ClusterClass %s does not exist, create it or correct the Cluster's spec.topology", address, a.cluster.Class)
+		return fmt.Sprintf("%s is allocated; ClusterClass %s does not exist, "+
+			"create it or correct the Cluster's spec.topology", address, a.cluster.Class)
 	}
-	return fmt.Sprintf("%s is allocated; it is written when the topology controller has paused the control plane, so that no machine is built without it (%s)",
+	return fmt.Sprintf("%s is allocated; it is written when the topology controller has paused the control plane, "+
+		"so that no machine is built without it (%s)",
 		address, a.topologySaid())
 }
 
 func (a *allocation) topologySaid() string {
 	if reason := a.cluster.Topology.Reason; reason != "" {
-		return fmt.Sprintf("its condition %s says %s of generation %d", names.TopologyReconciled, reason, a.cluster.Topology.Observed)
+		return fmt.Sprintf("its condition %s says %s of generation %d",
+			names.TopologyReconciled, reason, a.cluster.Topology.Observed)
 	}
 	return "it has not said anything of this Cluster"
 }

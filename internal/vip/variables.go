@@ -57,7 +57,8 @@ func (a *allocation) expectAll(v *variables, r *sight, pool *Pool) {
 	host, port := pool.variablesFor(r.role)
 	if current := a.expect(v, host, r.addr.String()); current != nil {
 		v.foreign = true
-		v.warn("variable %s has another value than %s, which claim %s holds; remove the variable's value to use the claim's", host, r.addr, r.claim.Name)
+		v.warn("variable %s has another value than %s, which claim %s holds; "+
+			"remove the variable's value to use the claim's", host, r.addr, r.claim.Name)
 	}
 	if current := a.expect(v, port, strconv.Itoa(int(a.port(0)))); current != nil {
 		v.port = portOf(current)
@@ -68,7 +69,9 @@ func (a *allocation) expectAll(v *variables, r *sight, pool *Pool) {
 }
 
 func (v *variables) warn(format string, args ...any) {
-	v.warnings = append(v.warnings, Warning{Reason: names.EventVariableNotWritten, Message: fmt.Sprintf(format, args...)})
+	v.warnings = append(v.warnings, Warning{
+		Reason: names.EventVariableNotWritten, Message: fmt.Sprintf(format, args...),
+	})
 }
 
 // variablesFor returns the paths of the variables that receive what the pool gives to a role. A pool of several roles

@@ -28,8 +28,9 @@ func warnings(s *Snapshot) []Warning {
 	if a.cluster.Cut {
 		warnings = append(warnings, Warning{
 			Reason: names.EventClusterTooLarge,
-			Message: fmt.Sprintf("the Cluster is too large to be read whole (%d annotations of %s, and 64 KiB of variables): remove annotations "+
-				"of roles that no pool serves, and shorten variables", MostRoles, names.Domain),
+			Message: fmt.Sprintf("the Cluster is too large to be read whole (%d annotations of %s, "+
+				"and 64 KiB of variables): remove annotations of roles that no pool serves, and shorten variables",
+				MostRoles, names.Domain),
 		})
 	}
 	return warnings
@@ -71,7 +72,8 @@ func (a *allocation) endpointInRange() []Warning {
 	}
 	return []Warning{{
 		Reason: names.EventEndpointInPoolRange,
-		Message: fmt.Sprintf("%s was set by hand and %s may give it to another Cluster: add it to excludedAddresses there",
+		Message: fmt.Sprintf("%s was set by hand and %s may give it to another Cluster: "+
+			"add it to excludedAddresses there",
 			addr, strings.Join(pools, " and ")),
 	}}
 }
@@ -99,7 +101,8 @@ func (a *allocation) sharedAddr(role string, addr netip.Addr) []Warning {
 	}
 	return []Warning{{
 		Reason: names.EventAddressShared,
-		Message: fmt.Sprintf("%s, which this Cluster uses for role %s, was also assigned to %s from %s: pools overlap, and one of the two needs another address",
+		Message: fmt.Sprintf("%s, which this Cluster uses for role %s, was also assigned to %s from %s: "+
+			"pools overlap, and one of the two needs another address",
 			addr, role, r.known(rival), r.knownPool(rival)),
 	}}
 }

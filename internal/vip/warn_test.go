@@ -27,27 +27,45 @@ func TestWarnings(t *testing.T) {
 	}{
 		"if a hand-made endpoint lies in a pool, should warn and name the remedy": {
 			[]viptest.Option{inRange, viptest.With(host("10.0.0.9", 6443))},
-			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp may give it to another Cluster: add it to excludedAddresses there",
+			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp may give it to another Cluster: " +
+				"add it to excludedAddresses there",
 		},
 		"if the Cluster has no topology, should warn all the same": {
-			[]viptest.Option{inRange, viptest.With(host("10.0.0.9", 6443), func(c *vip.Cluster) { c.Class = vip.Class{} })},
-			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp may give it to another Cluster: add it to excludedAddresses there",
+			[]viptest.Option{
+				inRange, viptest.With(host("10.0.0.9", 6443), func(c *vip.Cluster) { c.Class = vip.Class{} }),
+			},
+			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp may give it to another Cluster: " +
+				"add it to excludedAddresses there",
 		},
 		"if the pool is another tenant's, should not name it": {
-			[]viptest.Option{viptest.WithPool("secret", cp, viptest.Local("red"), offers("10.0.0.1", "10.0.0.50")), viptest.With(host("10.0.0.9", 6443))},
-			"10.0.0.9 was set by hand and a pool of another namespace may give it to another Cluster: add it to excludedAddresses there",
+			[]viptest.Option{
+				viptest.WithPool("secret", cp, viptest.Local("red"), offers("10.0.0.1", "10.0.0.50")),
+				viptest.With(host("10.0.0.9", 6443)),
+			},
+			"10.0.0.9 was set by hand and a pool of another namespace may give it to another Cluster: " +
+				"add it to excludedAddresses there",
 		},
 		"if one of several is another tenant's, should name the others": {
 			[]viptest.Option{
 				viptest.WithPool("a", cp, viptest.Local("red"), offers("10.0.0.1", "10.0.0.50")), inRange,
-				viptest.WithPool("b", cp, viptest.Local("blue"), offers("10.0.0.1", "10.0.0.50")), viptest.With(host("10.0.0.9", 6443)),
+				viptest.WithPool("b", cp, viptest.Local("blue"), offers("10.0.0.1", "10.0.0.50")),
+				viptest.With(host("10.0.0.9", 6443)),
 			},
-			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp and a pool of another namespace may give it to another Cluster: add it to excludedAddresses there",
+			"10.0.0.9 was set by hand and GlobalInClusterIPPool/cp and a pool of another namespace may give it to " +
+				"another Cluster: add it to excludedAddresses there",
 		},
-		"if it lies outside, should not warn":                {[]viptest.Option{inRange, viptest.With(host("10.0.0.51", 6443))}, ""},
-		"if it is a name, should not warn":                   {[]viptest.Option{inRange, viptest.With(host("lb.example.com", 6443))}, ""},
-		"if the address comes from a claim, should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) { offers("10.0.0.1", "10.0.0.50")(&s.Pools[0]) }}, ""},
-		"if the address comes from a claim and the annotation was removed, should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) {
+		"if it lies outside, should not warn": {
+			[]viptest.Option{inRange, viptest.With(host("10.0.0.51", 6443))}, "",
+		},
+		"if it is a name, should not warn": {
+			[]viptest.Option{inRange, viptest.With(host("lb.example.com", 6443))}, "",
+		},
+		"if the address comes from a claim, should not warn": {
+			[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) { offers("10.0.0.1", "10.0.0.50")(&s.Pools[0]) }},
+			"",
+		},
+		"if the address comes from a claim and the annotation was removed, " +
+			"should not warn": {[]viptest.Option{viptest.Served(), func(s *vip.Snapshot) {
 			offers("10.0.0.1", "10.0.0.50")(&s.Pools[0])
 			delete(s.Cluster.VIPs, cp)
 		}}, ""},
@@ -78,11 +96,14 @@ func TestWarningOfTooLargeACluster(t *testing.T) {
 func TestTroubleOfTheProvider(t *testing.T) {
 	waiting := func(reason string) vip.Condition {
 		return viptest.Condition(vip.Decide(viptest.Snapshot(viptest.WithPools(), viptest.With(held),
-			viptest.WithClaim(cp, "cp", created(time.Hour), func(c *vip.Claim) { c.Trouble = &vip.Trouble{Reason: reason, Message: "quota of team red"} }),
+			viptest.WithClaim(cp, "cp", created(time.Hour), func(c *vip.Claim) {
+				c.Trouble = &vip.Trouble{Reason: reason, Message: "quota of team red"}
+			}),
 			viptest.WithBound(ingress, "web", "10.0.0.20"))), cp)
 	}
 	failed := waiting("AllocationFailed")
 	assert.Equal(t, names.ReasonWaitingForIPAddress, failed.Reason)
-	assert.Equal(t, "claim vip-cp-prod on GlobalInClusterIPPool/cp: AllocationFailed: quota of team red", failed.Message)
+	assert.Equal(t, "claim vip-cp-prod on GlobalInClusterIPPool/cp: AllocationFailed: quota of team red",
+		failed.Message)
 	assert.Equal(t, names.ReasonPoolExhausted, waiting("PoolExhausted").Reason)
 }

@@ -151,13 +151,16 @@ func (d *demo) release(ctx context.Context) error {
 	for _, pool := range pools {
 		after, _ := d.world.Capacity("", pool)
 		rows = append(rows, []string{
-			pool, fmt.Sprintf("%d -> %d", before[pool].Used, after.Used), fmt.Sprintf("%d -> %d", before[pool].Free, after.Free),
+			pool, fmt.Sprintf("%d -> %d", before[pool].Used, after.Used),
+			fmt.Sprintf("%d -> %d", before[pool].Free, after.Free),
 		})
 	}
 	d.out.table(rows)
 	finished := d.tracks.of(deleted).finished
 	if finished.IsZero() {
-		return errors.New("the Cluster was gone before Cluster API had been seen to finish: its addresses were not held until then")
+		return errors.New(
+			"the Cluster was gone before Cluster API had been seen to finish: its addresses were not held until then",
+		)
 	}
 	d.out.line("Cluster API was done %s ms after the request, the addresses were back %s ms later.",
 		millis(finished.Sub(asked)), millis(back.Sub(finished)))
@@ -183,7 +186,8 @@ func (d *demo) stay(ctx context.Context) error {
 	} {
 		d.out.line("%-75s # %s", hint[1], hint[0])
 	}
-	d.out.printf("\n%sLogs: %s; the allocator's is capi-vip-allocator.log\n", indent, filepath.Join(d.plane.Dir(), "logs"))
+	d.out.printf("\n%sLogs: %s; the allocator's is capi-vip-allocator.log\n",
+		indent, filepath.Join(d.plane.Dir(), "logs"))
 	select {
 	case <-ctx.Done():
 		d.out.printf("\nStopping.\n")

@@ -116,7 +116,9 @@ func (d *demo) startOperator(ctx context.Context) error {
 		return fmt.Errorf("create the operator's log: %w", err)
 	}
 	d.log = log
-	if d.operator, err = harness.StartOperator(ctx, d.plane, harness.OperatorOptions{Binary: d.options.binary, Log: log}); err != nil {
+	if d.operator, err = harness.StartOperator(
+		ctx, d.plane, harness.OperatorOptions{Binary: d.options.binary, Log: log},
+	); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -138,7 +140,9 @@ func (d *demo) apply(ctx context.Context, files ...string) error {
 	for _, file := range files {
 		content, err := os.ReadFile(filepath.Join(d.options.examples, file))
 		if err != nil {
-			return fmt.Errorf("read the example (run this from the root of the repository, or name it with --examples): %w", err)
+			return fmt.Errorf(
+				"read the example (run this from the root of the repository, or name it with --examples): %w", err,
+			)
 		}
 		if _, err := plane.ApplyYAML(ctx, d.plane.Config(), string(content)); err != nil {
 			return fmt.Errorf("apply %s: %w", file, err)

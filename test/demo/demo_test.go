@@ -39,7 +39,9 @@ func TestRow(t *testing.T) {
 	assert.Equal(t, []string{"a", "-", "-", "...", "IPAddressAssigned, not ready: PoolNotFound"},
 		row("a", cluster("a", "", ""), track{created: begin}))
 	assert.Equal(t, []string{"a", "10.0.0.1:6443", "10.0.0.2", "120", "IPAddressAssigned, not ready: PoolNotFound"},
-		row("a", cluster("a", "10.0.0.1", "10.0.0.2"), track{created: begin, served: begin.Add(120 * time.Millisecond)}))
+		row("a", cluster("a", "10.0.0.1", "10.0.0.2"), track{
+			created: begin, served: begin.Add(120 * time.Millisecond),
+		}))
 }
 
 func TestTrackerFollowsTheLifeOfACluster(t *testing.T) {
@@ -55,7 +57,8 @@ func TestTrackerFollowsTheLifeOfACluster(t *testing.T) {
 		tracker.changed(nil, state)
 	}
 	known := tracker.of("a")
-	assert.False(t, known.created.After(known.served) || known.served.After(known.lost) || known.lost.After(known.restored), "%+v", known)
+	assert.False(t, known.created.After(known.served) || known.served.After(known.lost) ||
+		known.lost.After(known.restored), "%+v", known)
 	assert.False(t, known.restored.IsZero())
 	assert.Zero(t, known.finished)
 }

@@ -43,7 +43,8 @@ func parseOptions(args []string) (*options, error) {
 	fs.BoolVar(&o.keep, "keep", false, "leave everything up at the end, until Ctrl-C")
 	fs.BoolVar(&o.missing, "missing", false, "print the names of the programs that would be built first, and end")
 	fs.StringVar(&o.binary, "binary", "", "operator to show; it is built when empty")
-	fs.StringVar(&o.examples, "examples", "examples/demo", "directory with pools.yaml, clusterclass.yaml and clusters.yaml")
+	fs.StringVar(&o.examples, "examples", "examples/demo",
+		"directory with pools.yaml, clusterclass.yaml and clusters.yaml")
 	return o, fs.Parse(args)
 }
 

@@ -36,7 +36,10 @@ func Connect(t *testing.T, address string, bundle []byte) error {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(bundle)
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"}}
+	dialer := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: time.Minute},
+		Config:    &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "localhost"},
+	}
 	connection, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err == nil {
 		err = connection.Close()

@@ -73,9 +73,18 @@ func Handler(config Config) http.Handler {
 // an answer their topology waits.
 func (e *extension) handlers() []handler {
 	return []handler{
-		{names.HandlerBeforeClusterCreate, hookBeforeClusterCreate, hooks.FailurePolicyIgnore, serve(e, hookBeforeClusterCreate, e.beforeClusterCreate)},
-		{names.HandlerGeneratePatches, hookGeneratePatches, hooks.FailurePolicyFail, serve(e, hookGeneratePatches, e.generatePatches)},
-		{names.HandlerValidateTopology, hookValidateTopology, hooks.FailurePolicyFail, serve(e, hookValidateTopology, e.validateTopology)},
+		{
+			names.HandlerBeforeClusterCreate, hookBeforeClusterCreate, hooks.FailurePolicyIgnore,
+			serve(e, hookBeforeClusterCreate, e.beforeClusterCreate),
+		},
+		{
+			names.HandlerGeneratePatches, hookGeneratePatches, hooks.FailurePolicyFail,
+			serve(e, hookGeneratePatches, e.generatePatches),
+		},
+		{
+			names.HandlerValidateTopology, hookValidateTopology, hooks.FailurePolicyFail,
+			serve(e, hookValidateTopology, e.validateTopology),
+		},
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// maxBody bounds a request, in bytes. The largest ones carry all templates of a Cluster's topology: some ten kilobytes
-	// for each MachineDeployment.
+	// maxBody bounds a request, in bytes. The largest ones carry all templates of a Cluster's topology: some ten
+	// kilobytes for each MachineDeployment.
 	maxBody = 10 << 20
 
 	// bodyTime is how long a body may take to arrive, and an answer to be taken. Cluster API sends its own at once and
@@ -113,7 +113,8 @@ func (b *body) answer(w http.ResponseWriter, content []byte) error {
 // decode reads a request. The status is that of the error.
 func decode(content []byte, request any) (int, error) {
 	if err := json.Unmarshal(content, request); err != nil {
-		return http.StatusBadRequest, errors.New(vip.Cut(fmt.Sprintf("the request is not what this hook takes: %v", err), maxComplaint))
+		return http.StatusBadRequest,
+			errors.New(vip.Cut(fmt.Sprintf("the request is not what this hook takes: %v", err), maxComplaint))
 	}
 	return 0, nil
 }

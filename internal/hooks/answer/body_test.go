@@ -37,7 +37,8 @@ func hookServer(t *testing.T) *httptest.Server {
 
 // post sends a request as Cluster API does: at once.
 func post(t assert.TestingT, server *httptest.Server, size int) int {
-	response, err := server.Client().Post(server.URL+generatePath, "application/json", strings.NewReader(strings.Repeat(" ", size-2)+"{}"))
+	response, err := server.Client().Post(server.URL+generatePath, "application/json",
+		strings.NewReader(strings.Repeat(" ", size-2)+"{}"))
 	if !assert.NoError(t, err) {
 		return 0
 	}
@@ -61,7 +62,8 @@ func open(t *testing.T, server *httptest.Server, text string) net.Conn {
 // greedy is a request whose answer is as large as itself, with padding of that size.
 func greedy(t *testing.T, padding int) string {
 	t.Helper()
-	request := bytes.Replace(requests(t)["kubeadm"], []byte(`"preKubeadmCommands":[`), []byte(`"preKubeadmCommands":["`+strings.Repeat("x", padding)+`",`), 1)
+	request := bytes.Replace(requests(t)["kubeadm"], []byte(`"preKubeadmCommands":[`),
+		[]byte(`"preKubeadmCommands":["`+strings.Repeat("x", padding)+`",`), 1)
 	require.Greater(t, len(request), padding)
 	return string(request)
 }
@@ -76,12 +78,14 @@ func TestSlowClientsDelayNobody(t *testing.T) {
 		// trickle is what they send again and again from then on.
 		trickle string
 	}{
-		"if many declare much and send nothing":       {100, declared, ""},
-		"if many declare much and send a byte":        {100, declared + "{", ""},
-		"if many declare nothing and send a byte":     {100, head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", ""},
-		"if many hold a header back":                  {100, head + "X-Large: " + strings.Repeat("x", 8<<10), ""},
-		"if some send nearly all":                     {6, declared + strings.Repeat(" ", 9*mebibyte), ""},
-		"if some send nearly all without a length":    {6, head + "Transfer-Encoding: chunked\r\n\r\n900000\r\n" + strings.Repeat(" ", 9*mebibyte), ""},
+		"if many declare much and send nothing":   {100, declared, ""},
+		"if many declare much and send a byte":    {100, declared + "{", ""},
+		"if many declare nothing and send a byte": {100, head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", ""},
+		"if many hold a header back":              {100, head + "X-Large: " + strings.Repeat("x", 8<<10), ""},
+		"if some send nearly all":                 {6, declared + strings.Repeat(" ", 9*mebibyte), ""},
+		"if some send nearly all without a length": {
+			6, head + "Transfer-Encoding: chunked\r\n\r\n900000\r\n" + strings.Repeat(" ", 9*mebibyte), "",
+		},
 		"if some send nearly all, and then a trickle": {6, declared + strings.Repeat(" ", 9*mebibyte), " "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +119,8 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 	var clients sync.WaitGroup
 	for range 8 {
 		clients.Go(func() {
-			open(t, server, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", generatePath, len(large), large))
+			open(t, server, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+				generatePath, len(large), large))
 		})
 	}
 	clients.Wait()
@@ -143,7 +148,8 @@ func TestLargeRequestsTogether(t *testing.T) {
 			count[status]++
 		}
 		// A machine that is too busy to read them in time says so.
-		require.Equal(t, cap(answers), count[http.StatusOK]+count[http.StatusServiceUnavailable]+count[http.StatusRequestTimeout], "%v", count)
+		require.Equal(t, cap(answers),
+			count[http.StatusOK]+count[http.StatusServiceUnavailable]+count[http.StatusRequestTimeout], "%v", count)
 		return count
 	}
 	// If each kept its part and waited for the rest, none would ever be answered; a busy machine has more than one try.
@@ -159,7 +165,8 @@ func TestLargeRequestsTogether(t *testing.T) {
 // A body that does not arrive is cut off long before Cluster API gives up, also when nobody needs its room.
 func TestSlowBodiesAreCutOff(t *testing.T) {
 	server := hookServer(t)
-	connection := open(t, server, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", generatePath, 10*mebibyte))
+	connection := open(t, server,
+		fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", generatePath, 10*mebibyte))
 	require.NoError(t, connection.SetReadDeadline(time.Now().Add(5*time.Second)))
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err, "it is answered before Cluster API's own patience ends")

@@ -26,7 +26,8 @@ var superAdmin = version.MajorMinor(1, 29)
 // useSuperAdmin tells the first machine from those that join, with cloud-init and with Ignition: Cluster API writes
 // kubeadm.yaml only for kubeadm init.
 const useSuperAdmin = `if [ -f /run/kubeadm/kubeadm.yaml ] || grep -qs "kubeadm init" /etc/kubeadm.sh; then ` +
-	`sed -i 's#path: /etc/kubernetes/admin.conf#path: /etc/kubernetes/super-admin.conf#' /etc/kubernetes/manifests/kube-vip.yaml; fi`
+	`sed -i 's#path: /etc/kubernetes/admin.conf#path: /etc/kubernetes/super-admin.conf#' ` +
+	`/etc/kubernetes/manifests/kube-vip.yaml; fi`
 
 // distributions are the kinds of templates that are known. They are the same in all served versions of these kinds.
 var distributions = map[string]distribution{
@@ -50,10 +51,13 @@ func field(path ...string) []string {
 }
 
 // writeControlPlane writes the VIP to the template of a control plane, as the settings say.
-func writeControlPlane(template *unstructured.Unstructured, s *settings, target endpoint, values *hooks.Builtins) error {
+func writeControlPlane(
+	template *unstructured.Unstructured, s *settings, target endpoint, values *hooks.Builtins,
+) error {
 	d, found := distributions[template.GetKind()]
 	if !found {
-		return fmt.Errorf("%s and %s are for KubeadmControlPlaneTemplate and RKE2ControlPlaneTemplate, and this is a %s: leave them out and patch it inline",
+		return fmt.Errorf("%s and %s are for KubeadmControlPlaneTemplate and RKE2ControlPlaneTemplate, "+
+			"and this is a %s: leave them out and patch it inline",
 			settingKubeVIP, settingCertSANs, template.GetKind())
 	}
 	if s.certSANs {

@@ -26,11 +26,12 @@ const (
 	// minHold and maxHold bound how long a Cluster is held before Cluster API asks again. It asks not a moment sooner,
 	// whatever happens to the Cluster.
 	minHold, maxHold = 1, 5
-	// holdShare is the part of a Cluster's age that it is held for: it then waits at most this much longer than it must,
-	// and a thousand Clusters in a queue do not ask a thousand times a second.
+	// holdShare is the part of a Cluster's age that it is held for: it then waits at most this much longer than it
+	// must, and a thousand Clusters in a queue do not ask a thousand times a second.
 	holdShare = 4
-	// BenefitOfDoubt is how old a Cluster may be to be held although the caches, which would say whether a pool serves it,
-	// are not filled. They fill within seconds, and what keeps them from it must not keep Clusters from being created.
+	// BenefitOfDoubt is how old a Cluster may be to be held although the caches, which would say whether a pool serves
+	// it, are not filled. They fill within seconds, and what keeps them from it must not keep Clusters from being
+	// created.
 	BenefitOfDoubt = 30 * time.Second
 )
 
@@ -86,7 +87,8 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	}
 	message := role.Message
 	if role.Ready {
-		message = fmt.Sprintf("%s is about to be written to the annotation %s", role.Address, names.Annotation(role.Role))
+		message = fmt.Sprintf("%s is about to be written to the annotation %s",
+			role.Address, names.Annotation(role.Role))
 	}
 	return hold(int32(min(max(seconds, minHold), maxHold)), message)
 }
@@ -107,7 +109,9 @@ func awaited(snapshot *vip.Snapshot) (vip.RoleStatus, bool) {
 }
 
 func release() *hooks.BeforeClusterCreateResponse {
-	return &hooks.BeforeClusterCreateResponse{CommonRetryResponse: hooks.CommonRetryResponse{CommonResponse: success("")}}
+	return &hooks.BeforeClusterCreateResponse{
+		CommonRetryResponse: hooks.CommonRetryResponse{CommonResponse: success("")},
+	}
 }
 
 func hold(seconds int32, message string) *hooks.BeforeClusterCreateResponse {

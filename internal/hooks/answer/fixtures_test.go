@@ -108,8 +108,10 @@ func pool(t testing.TB, name, role string, full bool) *capi.Pool {
 // cluster is a Cluster of the class, changed by the options.
 func cluster(options ...func(*capi.Cluster)) *capi.Cluster {
 	c := &capi.Cluster{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "one", UID: "uid-one", CreationTimestamp: metav1.NewTime(now.Add(-time.Second))},
-		Spec:       capi.ClusterSpec{Topology: capi.Topology{ClassRef: capi.ClassRef{Name: class}}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "one", UID: "uid-one", CreationTimestamp: metav1.NewTime(now.Add(-time.Second)),
+		},
+		Spec: capi.ClusterSpec{Topology: capi.Topology{ClassRef: capi.ClassRef{Name: class}}},
 	}
 	for _, option := range options {
 		option(c)

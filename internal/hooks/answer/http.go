@@ -43,7 +43,8 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 		defer func() {
 			if p := recover(); p != nil {
 				result = telemetry.HookPanicked
-				e.Logger.Error("a runtime hook panicked", slog.String("hook", hook), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				e.Logger.Error("a runtime hook panicked", slog.String("hook", hook), slog.Any("panic", p),
+					slog.String("stack", string(debug.Stack())))
 				http.Error(w, "internal error, see the log of the operator", http.StatusInternalServerError)
 			}
 			e.Metrics.HookAnswered(hook, result, e.Now().Sub(begin))
@@ -56,7 +57,8 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 			status, err = decode(body.content, request)
 		}
 		if err != nil {
-			e.Logger.Debug("a request to a runtime hook is refused", slog.String("hook", hook), slog.Int("status", status), slog.Any(names.ErrorKey, err))
+			e.Logger.Debug("a request to a runtime hook is refused", slog.String("hook", hook),
+				slog.Int("status", status), slog.Any(names.ErrorKey, err))
 			http.Error(w, err.Error(), status)
 			return
 		}
@@ -65,18 +67,21 @@ func serve[Request any, Response response](e *extension, hook string, answer fun
 		result = telemetry.HookSucceeded
 		if response.GetStatus() != hooks.ResponseStatusSuccess {
 			result = telemetry.HookFailed
-			e.Logger.Warn("a runtime hook answers with a failure", slog.String("hook", hook), slog.String("message", response.GetMessage()))
+			e.Logger.Warn("a runtime hook answers with a failure", slog.String("hook", hook),
+				slog.String("message", response.GetMessage()))
 		}
 		content, err := json.Marshal(response)
 		if err != nil {
 			result = telemetry.HookPanicked
-			e.Logger.Error("the answer of a runtime hook cannot be written", slog.String("hook", hook), slog.Any(names.ErrorKey, err))
+			e.Logger.Error("the answer of a runtime hook cannot be written", slog.String("hook", hook),
+				slog.Any(names.ErrorKey, err))
 			http.Error(w, "internal error, see the log of the operator", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err := body.answer(w, content); err != nil {
-			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook), slog.Any(names.ErrorKey, err))
+			e.Logger.Debug("a caller of a runtime hook did not wait for its answer", slog.String("hook", hook),
+				slog.Any(names.ErrorKey, err))
 		}
 	})
 }

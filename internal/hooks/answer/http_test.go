@@ -23,16 +23,36 @@ func TestRequestsThatAreNone(t *testing.T) {
 		body         []byte
 		status       int
 	}{
-		"if the body is no JSON, should refuse it":                  {http.MethodPost, createPath, []byte("{"), http.StatusBadRequest},
-		"if the body is empty, should refuse it":                    {http.MethodPost, generatePath, nil, http.StatusBadRequest},
-		"if the body is of another type, should refuse it":          {http.MethodPost, generatePath, []byte(`{"items": 1}`), http.StatusBadRequest},
-		"if the body is more than one object, should refuse it":     {http.MethodPost, generatePath, []byte(`{}{}`), http.StatusBadRequest},
-		"if the body is too large, should refuse it":                {http.MethodPost, validatePath, bytes.Repeat([]byte(" "), 10<<20+1), http.StatusRequestEntityTooLarge},
-		"if the method is another, should say so":                   {http.MethodGet, discoveryPath, nil, http.StatusMethodNotAllowed},
-		"if there is no such hook, should say so":                   {http.MethodPost, group + "afterclusterupgrade/x", []byte("{}"), http.StatusNotFound},
-		"if there is no such handler, should say so":                {http.MethodPost, group + "generatepatches/x", []byte("{}"), http.StatusNotFound},
-		"if the version of the hook is another, should say so":      {http.MethodPost, "/hooks.runtime.cluster.x-k8s.io/v1/discovery", []byte("{}"), http.StatusNotFound},
-		"if the path is the root, should say that there is nothing": {http.MethodPost, "/", []byte("{}"), http.StatusNotFound},
+		"if the body is no JSON, should refuse it": {
+			http.MethodPost, createPath, []byte("{"), http.StatusBadRequest,
+		},
+		"if the body is empty, should refuse it": {
+			http.MethodPost, generatePath, nil, http.StatusBadRequest,
+		},
+		"if the body is of another type, should refuse it": {
+			http.MethodPost, generatePath, []byte(`{"items": 1}`), http.StatusBadRequest,
+		},
+		"if the body is more than one object, should refuse it": {
+			http.MethodPost, generatePath, []byte(`{}{}`), http.StatusBadRequest,
+		},
+		"if the body is too large, should refuse it": {
+			http.MethodPost, validatePath, bytes.Repeat([]byte(" "), 10<<20+1), http.StatusRequestEntityTooLarge,
+		},
+		"if the method is another, should say so": {
+			http.MethodGet, discoveryPath, nil, http.StatusMethodNotAllowed,
+		},
+		"if there is no such hook, should say so": {
+			http.MethodPost, group + "afterclusterupgrade/x", []byte("{}"), http.StatusNotFound,
+		},
+		"if there is no such handler, should say so": {
+			http.MethodPost, group + "generatepatches/x", []byte("{}"), http.StatusNotFound,
+		},
+		"if the version of the hook is another, should say so": {
+			http.MethodPost, "/hooks.runtime.cluster.x-k8s.io/v1/discovery", []byte("{}"), http.StatusNotFound,
+		},
+		"if the path is the root, should say that there is nothing": {
+			http.MethodPost, "/", []byte("{}"), http.StatusNotFound,
+		},
 	}
 	handler := answer.Handler(config(newWorld(t).Store))
 	for name, test := range tests {
@@ -71,8 +91,11 @@ func FuzzRequests(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(1, create)
 	f.Add(0, []byte(`{}`))
-	f.Add(1, []byte(`{"cluster":{"metadata":{"annotations":null,"creationTimestamp":"9999-12-31T23:59:59Z"},"spec":{"topology":{"class":"bare-metal"}}}}`))
-	f.Add(2, []byte(`{"variables":[{"name":"builtin","value":{"cluster":{"metadata":{"annotations":{"vip.capi.gorizond.io/control-plane":"::"}}}}}],"items":[{"holderReference":{"kind":"Cluster","fieldPath":"spec.infrastructureRef"},"object":null}]}`))
+	f.Add(1, []byte(`{"cluster":{"metadata":{"annotations":null,"creationTimestamp":"9999-12-31T23:59:59Z"},`+
+		`"spec":{"topology":{"class":"bare-metal"}}}}`))
+	f.Add(2, []byte(`{"variables":[{"name":"builtin",`+
+		`"value":{"cluster":{"metadata":{"annotations":{"vip.capi.gorizond.io/control-plane":"::"}}}}}],`+
+		`"items":[{"holderReference":{"kind":"Cluster","fieldPath":"spec.infrastructureRef"},"object":null}]}`))
 	w := newWorld(f).add(f, cluster(), pool(f, "vips", names.RoleControlPlane, false))
 	handler := answer.Handler(config(w.Store))
 	f.Fuzz(func(t *testing.T, which int, body []byte) {
@@ -84,7 +107,8 @@ func FuzzRequests(f *testing.F) {
 		}
 		var response hooks.GeneratePatchesResponse
 		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &response))
-		assert.Contains(t, []hooks.ResponseStatus{hooks.ResponseStatusSuccess, hooks.ResponseStatusFailure}, response.Status)
+		assert.Contains(t, []hooks.ResponseStatus{hooks.ResponseStatusSuccess, hooks.ResponseStatusFailure},
+			response.Status)
 		for _, item := range response.Items {
 			assert.True(t, json.Valid(item.Patch))
 		}

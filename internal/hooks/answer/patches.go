@@ -76,7 +76,9 @@ func patches(request *hooks.GeneratePatchesRequest) ([]hooks.GeneratePatchesResp
 			return nil, fmt.Errorf("the request has more than one template of %s", item.HolderReference.FieldPath)
 		}
 		patched[item.HolderReference.FieldPath] = true
-		items = append(items, hooks.GeneratePatchesResponseItem{UID: item.UID, PatchType: hooks.JSONMergePatchType, Patch: patch})
+		items = append(items, hooks.GeneratePatchesResponseItem{
+			UID: item.UID, PatchType: hooks.JSONMergePatchType, Patch: patch,
+		})
 	}
 	return items, nil
 }
@@ -138,7 +140,8 @@ func change(item *hooks.GeneratePatchesRequestItem, apply func(*unstructured.Uns
 // carry a placeholder.
 func writeEndpoint(template *unstructured.Unstructured, target endpoint) error {
 	path := field("controlPlaneEndpoint")
-	if err := unstructured.SetNestedField(template.Object, target.address.String(), append(path, "host")...); err != nil {
+	host := target.address.String()
+	if err := unstructured.SetNestedField(template.Object, host, append(path, "host")...); err != nil {
 		return err
 	}
 	return unstructured.SetNestedField(template.Object, int64(target.port), append(path, "port")...)

@@ -44,7 +44,8 @@ func TestGeneratePatches(t *testing.T) {
 	for name, request := range requests(t) {
 		t.Run(name, func(t *testing.T) {
 			response := reply[hooks.GeneratePatchesResponse](t, handler, generatePath, request)
-			require.Equal(t, response, reply[hooks.GeneratePatchesResponse](t, handler, generatePath, request), "the same request gives the same answer")
+			require.Equal(t, response, reply[hooks.GeneratePatchesResponse](t, handler, generatePath, request),
+				"the same request gives the same answer")
 			got := readable(t, response)
 			golden := filepath.Join("testdata", name+".golden")
 			if *update {

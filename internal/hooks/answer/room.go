@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anyone who reaches the server
-	// may send them, and read into objects they take several times their size.
+	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anyone who reaches the
+	// server may send them, and read into objects they take several times their size.
 	maxBodies = 32 << 20
 
-	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes so
-	// few connections that all of these together are bounded too.
+	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes
+	// so few connections that all of these together are bounded too.
 	smallBody = 64 << 10
 
 	// hurry is how long a client may be waited for while others need its room. Cluster API's take milliseconds.

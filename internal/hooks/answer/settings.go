@@ -113,7 +113,8 @@ func parseSettings(values map[string]string) (settings, error) {
 		}
 	}
 	if s.kubeVIP && s.kubeVIPImage == "" {
-		problems = append(problems, settingKubeVIP+" needs "+settingKubeVIPImage+", such as ghcr.io/kube-vip/kube-vip:v1.0.3")
+		problems = append(problems,
+			settingKubeVIP+" needs "+settingKubeVIPImage+", such as ghcr.io/kube-vip/kube-vip:v1.0.3")
 	}
 	if len(problems) > 0 {
 		return s, fmt.Errorf("%w: %s", errSettings, strings.Join(problems, "; "))

@@ -74,5 +74,6 @@ func missingPool(snapshot *vip.Snapshot, status vip.Status, role string) string 
 	if vip.Choose(&snapshot.Cluster, snapshot.Pools, role).Pool != nil {
 		return ""
 	}
-	return fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s", role, snapshot.Cluster.Class, snapshot.Cluster.Namespace)
+	return fmt.Sprintf("no pool serves role %s for ClusterClass %s in namespace %s",
+		role, snapshot.Cluster.Class, snapshot.Cluster.Namespace)
 }

@@ -35,7 +35,8 @@ func Check(out io.Writer, r *view.Report, o *Options) error {
 
 // Verdict says in a line what the checks found.
 func Verdict(r *view.Report) string {
-	errors, warnings, skipped := r.Count(view.SeverityError), r.Count(view.SeverityWarning), r.Count(view.SeveritySkipped)
+	errors, warnings, skipped := r.Count(view.SeverityError), r.Count(view.SeverityWarning),
+		r.Count(view.SeveritySkipped)
 	text := "Nothing is wrong"
 	if errors+warnings > 0 {
 		text = count(errors, "error") + ", " + count(warnings, "warning")

@@ -108,7 +108,8 @@ func explainRole(p *printer, role *view.RoleExplanation) {
 		if c.Outdated {
 			stale = " (will change)"
 		}
-		p.fold("  condition ", fmt.Sprintf("%s=%s %s since %s%s", c.Type, truth(c.Status), c.Reason, o.age(c.Since), stale))
+		p.fold("  condition ",
+			fmt.Sprintf("%s=%s %s since %s%s", c.Type, truth(c.Status), c.Reason, o.age(c.Since), stale))
 	}
 	if role.Tier != "" && !brief {
 		p.fold("  tier      ", role.Tier)

@@ -66,12 +66,16 @@ func TestExplain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			explanation, ok := view.Explain(facts, viptest.Namespace, viptest.ClusterName)
 			require.True(t, ok)
-			golden(t, "explain "+name, func(out io.Writer) error { return render.Explain(out, &explanation, options()) })
+			golden(t, "explain "+name, func(out io.Writer) error {
+				return render.Explain(out, &explanation, options())
+			})
 		})
 	}
 	explanation, _ := view.Explain(explained()["pool not found"], viptest.Namespace, viptest.ClusterName)
 	golden(t, "explain wide", func(out io.Writer) error { return render.Explain(out, &explanation, options(wide)) })
-	golden(t, "explain in colour", func(out io.Writer) error { return render.Explain(out, &explanation, options(colorful, narrow)) })
+	golden(t, "explain in colour", func(out io.Writer) error {
+		return render.Explain(out, &explanation, options(colorful, narrow))
+	})
 	golden(t, "explain json", asJSON(&explanation))
 	_, ok := view.Explain(explained()["ready"], viptest.Namespace, "nobody")
 	assert.False(t, ok)
@@ -90,7 +94,8 @@ func TestEveryReason(t *testing.T) {
 	reasons := reasonsOf(t)
 	require.Greater(t, len(reasons), 7, "the test must find the reasons")
 	for _, reason := range reasons {
-		assert.Contains(t, all.String(), reason, "no golden file explains it: add a Cluster with this reason to explained()")
+		assert.Contains(t, all.String(), reason,
+			"no golden file explains it: add a Cluster with this reason to explained()")
 		assert.True(t, view.Explains(reason), "package view has no words for %s", reason)
 	}
 }
@@ -121,7 +126,8 @@ func reasonsOf(t *testing.T) []string {
 func TestList(t *testing.T) {
 	clusters := view.List(fleet(), "")
 	for name, o := range map[string]*render.Options{
-		"list": options(), "list wide": options(wide), "list in colour": options(colorful), "list without headers": options(bare),
+		"list": options(), "list wide": options(wide), "list in colour": options(colorful),
+		"list without headers": options(bare),
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name, func(out io.Writer) error { return render.List(out, clusters, true, o) })
@@ -140,12 +146,16 @@ func TestList(t *testing.T) {
 }
 
 func TestPools(t *testing.T) {
-	for name, o := range map[string]*render.Options{"pools": options(), "pools wide": options(wide), "pools in colour": options(colorful)} {
+	for name, o := range map[string]*render.Options{
+		"pools": options(), "pools wide": options(wide), "pools in colour": options(colorful),
+	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name, func(out io.Writer) error { return render.Pools(out, view.Pools(fleet(), "", false), o) })
 		})
 	}
-	golden(t, "pools addresses", func(out io.Writer) error { return render.Pools(out, view.Pools(fleet(), "", true), options()) })
+	golden(t, "pools addresses", func(out io.Writer) error {
+		return render.Pools(out, view.Pools(fleet(), "", true), options())
+	})
 	golden(t, "pools json", asJSON(view.Pools(fleet(), viptest.Namespace, true)))
 	golden(t, "pools none in use", func(out io.Writer) error {
 		return render.Pools(out, []view.Pool{{Name: "new", Addresses: []view.PoolAddress{}}}, options())
@@ -157,9 +167,15 @@ func TestCheck(t *testing.T) {
 		facts       *view.Facts
 		permissions *view.Permissions
 	}{
-		"check trouble":      {troubled(), &view.Permissions{Permissions: []view.Permission{{What: "list clusters.cluster.x-k8s.io", Allowed: true}, {What: "patch clusters/status.cluster.x-k8s.io"}}}},
-		"check fine":         {fine(), &view.Permissions{Permissions: []view.Permission{{What: "list clusters.cluster.x-k8s.io", Allowed: true}}}},
-		"check missing apis": {bareCluster(), &view.Permissions{Skipped: "no Deployment of the operator was found, so its service account is not known"}},
+		"check trouble": {troubled(), &view.Permissions{Permissions: []view.Permission{
+			{What: "list clusters.cluster.x-k8s.io", Allowed: true}, {What: "patch clusters/status.cluster.x-k8s.io"},
+		}}},
+		"check fine": {fine(), &view.Permissions{
+			Permissions: []view.Permission{{What: "list clusters.cluster.x-k8s.io", Allowed: true}},
+		}},
+		"check missing apis": {bareCluster(), &view.Permissions{
+			Skipped: "no Deployment of the operator was found, so its service account is not known",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := view.Check(test.facts, test.permissions)

@@ -48,7 +48,8 @@ func RolesOf(clusters []view.Cluster) []string {
 	var others []string
 	for i := range clusters {
 		for _, role := range clusters[i].Roles {
-			if role.Role != names.RoleControlPlane && role.Role != names.RoleIngress && !slices.Contains(others, role.Role) {
+			if role.Role != names.RoleControlPlane && role.Role != names.RoleIngress &&
+				!slices.Contains(others, role.Role) {
 				others = append(others, role.Role)
 			}
 		}
@@ -76,7 +77,8 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 	}
 	row = append(row, text(o.age(c.Created)))
 	if o.Wide {
-		row = append(row, orDash(strings.Join(pools, ",")), orDash(c.Endpoint), orDash(strings.Join(claims, ",")), orDash(strings.Join(messages, "; ")))
+		row = append(row, orDash(strings.Join(pools, ",")), orDash(c.Endpoint), orDash(strings.Join(claims, ",")),
+			orDash(strings.Join(messages, "; ")))
 	}
 	return row
 }
@@ -94,7 +96,8 @@ func roleCell(role *view.Role, state string) cell {
 		return cell{"<" + state + ">", stateStyle(state)} // that is what is waited for first
 	case role.Ready, role.Reason == "" && role.Address != "":
 		return orDash(role.Address)
-	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" && role.Address == "":
+	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" &&
+		role.Address == "":
 		return orDash("")
 	case role.Address != "" && role.Reason == names.ReasonReleasing:
 		return text(role.Address)
@@ -125,7 +128,8 @@ func stateStyle(state string) style {
 	switch state {
 	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:
 		return green
-	case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonPoolNotFound,
+	case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict, names.ReasonPoolExhausted,
+		names.ReasonPoolNotFound,
 		view.StateOperatorNotRunning:
 		return red
 	case view.StateNoTopology, view.StateFiltered, view.StateGone:

@@ -71,7 +71,8 @@ func drawMap(p *printer, m *view.PoolMap) {
 		}
 	}
 	for _, claim := range m.Waiting {
-		p.fold("  ", fmt.Sprintf("claim %s/%s has waited for an address for %s", claim.Namespace, claim.Claim, p.o.age(claim.Since)))
+		p.fold("  ", fmt.Sprintf("claim %s/%s has waited for an address for %s",
+			claim.Namespace, claim.Claim, p.o.age(claim.Since)))
 	}
 }
 
@@ -102,7 +103,9 @@ func drawBlocks(p *printer, m *view.PoolMap) {
 		if block.State == view.AddressConflict {
 			look = red
 		}
-		t.rows = append(t.rows, []cell{text(block.From), text(block.To), text(block.Size), {strings.Join(counts, ", "), look}})
+		t.rows = append(t.rows, []cell{
+			text(block.From), text(block.To), text(block.Size), {strings.Join(counts, ", "), look},
+		})
 	}
 	p.table(t, "  ")
 }

@@ -18,7 +18,10 @@ func maps() []view.PoolMap {
 		small.Counts = append(small.Counts, view.StateCount{State: state, Count: "1"})
 		small.Cells = append(small.Cells, view.MapCell{Address: fmt.Sprintf("10.0.0.%d", 28+i), State: state})
 	}
-	small.Taken = []view.MapCell{{Address: "10.0.0.31", State: view.AddressConflict, Says: "more than one has it: Cluster team/a and Cluster team/b"}}
+	small.Taken = []view.MapCell{{
+		Address: "10.0.0.31", State: view.AddressConflict,
+		Says: "more than one has it: Cluster team/a and Cluster team/b",
+	}}
 	small.Waiting = []view.Waiting{{Namespace: "team", Claim: "vip-cp-c", Since: viptest.Ago(time.Minute)}}
 	free := []view.StateCount{{State: view.AddressFree, Count: "1.8e+19"}}
 	held := []view.StateCount{{State: view.AddressHeld, Count: "2"}, {State: view.AddressFree, Count: "254"}}
@@ -26,7 +29,10 @@ func maps() []view.PoolMap {
 		Pool: view.Pool{Kind: "GlobalInClusterIPPool", Name: "six"}, Counts: append(held[:1:1], free...),
 		Blocks: []view.MapBlock{
 			{From: "fd00::", To: "fd00::ff", State: view.BlockPart, Size: "256", Counts: held},
-			{From: "fd00::100", To: "fd00::ffff:ffff:ffff:ffff", State: view.AddressFree, Size: "1.8e+19", Counts: free},
+			{
+				From: "fd00::100", To: "fd00::ffff:ffff:ffff:ffff", State: view.AddressFree,
+				Size: "1.8e+19", Counts: free,
+			},
 		},
 	}
 	return []view.PoolMap{small, large, {Pool: view.Pool{Kind: "ExamplePool", Name: "foreign"}}}

@@ -35,7 +35,9 @@ func plan(p *printer, c *view.ClusterPlan) {
 		} else if !role.Ready && role.Reason == c.State {
 			messages = append(messages, role.Role+": "+role.Message)
 		}
-		t.rows = append(t.rows, []cell{text(role.Role), orDash(role.Address), orDash(role.Pool), orDash(role.Claim), state})
+		t.rows = append(t.rows, []cell{
+			text(role.Role), orDash(role.Address), orDash(role.Pool), orDash(role.Claim), state,
+		})
 	}
 	if len(t.rows) > 0 {
 		p.line("")

@@ -32,7 +32,8 @@ func Pools(out io.Writer, pools []view.Pool, o *Options) error {
 func poolRow(pool *view.Pool, o *Options) []cell {
 	row := []cell{text(pool.Title()), orDash(strings.Join(pool.Classes, ",")), orDash(strings.Join(pool.Roles, ","))}
 	if c := pool.Capacity; c != nil {
-		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)), text(strconv.Itoa(c.Free)), bar(c, o))
+		row = append(row, text(strconv.Itoa(c.Total)), text(strconv.Itoa(c.Used)),
+			text(strconv.Itoa(c.Free)), bar(c, o))
 	} else {
 		row = append(row, orDash(""), orDash(""), orDash(""), orDash(""))
 	}
@@ -80,7 +81,8 @@ func notes(pool *view.Pool) cell {
 func clients(pool *view.Pool) []string {
 	var list []string
 	only := "only for "
-	if c := pool.Capacity; c != nil && c.Total == 1 && len(pool.Clusters) == 1 && !strings.HasSuffix(pool.Clusters[0], "/*") {
+	if c := pool.Capacity; c != nil && c.Total == 1 && len(pool.Clusters) == 1 &&
+		!strings.HasSuffix(pool.Clusters[0], "/*") {
 		only = "reserved for "
 	}
 	if len(pool.Clusters) > 0 {
@@ -158,7 +160,9 @@ func addresses(p *printer, pools []view.Pool) {
 			if a.Releasing {
 				age = cell{age.text + " (releasing)", yellow}
 			}
-			t.rows = append(t.rows, []cell{text(a.Address), text(pool.Name), cluster, orDash(a.Role), text(a.Namespace + "/" + a.Claim), age})
+			t.rows = append(t.rows, []cell{
+				text(a.Address), text(pool.Name), cluster, orDash(a.Role), text(a.Namespace + "/" + a.Claim), age,
+			})
 		}
 	}
 	if len(t.rows) == 0 {

@@ -99,7 +99,8 @@ func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cl
 	cluster := live.DeepCopy()
 	cluster.Spec.Topology, cluster.Spec.Paused = manifest.Spec.Topology, manifest.Spec.Paused
 	for _, variable := range live.Spec.Topology.Variables { // what others have set stays, as with a server-side apply
-		if !slices.ContainsFunc(manifest.Spec.Topology.Variables, func(v capi.Variable) bool { return v.Name == variable.Name }) {
+		same := func(v capi.Variable) bool { return v.Name == variable.Name }
+		if !slices.ContainsFunc(manifest.Spec.Topology.Variables, same) {
 			cluster.Spec.Topology.Variables = append(slices.Clip(cluster.Spec.Topology.Variables), variable)
 		}
 	}
@@ -120,9 +121,12 @@ func answer(store *state.Store, cluster *capi.Cluster, create vip.CreateClaim, n
 	controls := true
 	claim := &capi.Claim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: cluster.Namespace, Name: create.Name, UID: types.UID("simulated/" + create.Name), CreationTimestamp: metav1.NewTime(now),
-			Labels:          map[string]string{names.Role: create.Role},
-			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindCluster, Name: cluster.Name, UID: cluster.UID, Controller: &controls}},
+			Namespace: cluster.Namespace, Name: create.Name, UID: types.UID("simulated/" + create.Name),
+			CreationTimestamp: metav1.NewTime(now),
+			Labels:            map[string]string{names.Role: create.Role},
+			OwnerReferences: []metav1.OwnerReference{
+				{Kind: capi.KindCluster, Name: cluster.Name, UID: cluster.UID, Controller: &controls},
+			},
 		},
 		Spec: capi.ClaimSpec{ClusterName: cluster.Name, PoolRef: ref},
 	}
@@ -131,9 +135,12 @@ func answer(store *state.Store, cluster *capi.Cluster, create vip.CreateClaim, n
 		claim.Status.AddressRef.Name = claim.Name
 		err := store.Addresses.GetStore().Add(&capi.Address{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: claim.Namespace, Name: claim.Name, CreationTimestamp: metav1.NewTime(now), ResourceVersion: strconv.Itoa(int(now.Unix())),
+				Namespace: claim.Namespace, Name: claim.Name, CreationTimestamp: metav1.NewTime(now),
+				ResourceVersion: strconv.Itoa(int(now.Unix())),
 			},
-			Spec: capi.AddressSpec{Address: addr.String(), ClaimRef: capi.NameReference{Name: claim.Name}, PoolRef: ref},
+			Spec: capi.AddressSpec{
+				Address: addr.String(), ClaimRef: capi.NameReference{Name: claim.Name}, PoolRef: ref,
+			},
 		})
 		if err != nil {
 			return fmt.Errorf("answer claim %s: %w", claim.Name, err)
@@ -187,7 +194,8 @@ func lowestFree(store *state.Store, pool *capi.Pool) (netip.Addr, bool) {
 	used := map[netip.Addr]bool{}
 	for _, object := range store.Addresses.GetStore().List() {
 		address, ok := object.(*capi.Address)
-		if ok && address.Spec.PoolRef.Snapshot() == pool.Ref() && (pool.Namespace == "" || pool.Namespace == address.Namespace) {
+		if ok && address.Spec.PoolRef.Snapshot() == pool.Ref() &&
+			(pool.Namespace == "" || pool.Namespace == address.Namespace) {
 			used[vip.ParseAddr(address.Spec.Address)] = true
 		}
 	}

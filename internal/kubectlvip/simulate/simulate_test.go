@@ -32,7 +32,8 @@ func storeOf(t *testing.T, objects ...any) *state.Store {
 		return cache.NewSharedIndexInformer(nil, example, 0, cache.Indexers{})
 	}
 	informers := state.Informers{
-		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}), Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
+		Clusters: informer(&capi.Cluster{}), ClusterClasses: informer(&capi.ClusterClass{}),
+		Claims: informer(&capi.Claim{}), Addresses: informer(&capi.Address{}),
 		Pools: []state.Pools{{Resource: api.GlobalPools(), SharedIndexInformer: informer(&capi.Pool{})}},
 	}
 	store, err := state.NewStore(informers)
@@ -57,9 +58,11 @@ func storeOf(t *testing.T, objects ...any) *state.Store {
 
 func pool(name, role string, free int, addresses ...string) *capi.Pool {
 	return &capi.Pool{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{names.ClusterClass: "metal", names.Role: role}},
-		Spec:       capi.PoolSpec{Addresses: addresses, Prefix: 24},
-		Status:     capi.PoolStatus{IPAddresses: &capi.PoolCapacity{Total: free, Free: free}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Labels: map[string]string{names.ClusterClass: "metal", names.Role: role},
+		},
+		Spec:   capi.PoolSpec{Addresses: addresses, Prefix: 24},
+		Status: capi.PoolStatus{IPAddresses: &capi.PoolCapacity{Total: free, Free: free}},
 	}
 }
 
@@ -71,7 +74,8 @@ func cluster(name string) *capi.Cluster {
 
 func address(pool, value string) *capi.Address {
 	return &capi.Address{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "a" + value, CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)), ResourceVersion: "7"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "a" +
+			value, CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)), ResourceVersion: "7"},
 		Spec: capi.AddressSpec{
 			Address: value, ClaimRef: capi.NameReference{Name: "someone"},
 			PoolRef: capi.PoolReference{APIGroup: capi.IPAMGroup, Kind: capi.KindGlobalPool, Name: pool},
@@ -100,29 +104,40 @@ func TestRun(t *testing.T) {
 		want     string
 	}{
 		"if the pool is new, should get its first address": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")}, cluster("new"), "IPAddressAssigned 10.0.0.1",
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")}, cluster("new"),
+			"IPAddressAssigned 10.0.0.1",
 		},
 		"if the pool holds its network address, should not get that": {
 			[]any{pool("cp", names.RoleControlPlane, 254, "10.0.0.0/24")}, cluster("new"), "IPAddressAssigned 10.0.0.1",
 		},
 		"if some are taken, should get the lowest of the others": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), address("cp", "10.0.0.1"), address("cp", "10.0.0.3")},
+			[]any{
+				pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), address("cp", "10.0.0.1"),
+				address("cp", "10.0.0.3"),
+			},
 			cluster("new"), "IPAddressAssigned 10.0.0.2",
 		},
 		"if another pool gave it to someone, should conflict": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), address("overlapping", "10.0.0.1")}, cluster("new"), "AddressConflict 10.0.0.1",
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), address("overlapping", "10.0.0.1")},
+			cluster("new"), "AddressConflict 10.0.0.1",
 		},
 		"if a Cluster carries it, should conflict": {
-			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), elsewhere}, cluster("new"), "AddressConflict 10.0.0.1",
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9"), elsewhere}, cluster("new"),
+			"AddressConflict 10.0.0.1",
 		},
 		"if the pool is full, should wait": {
-			[]any{pool("cp", names.RoleControlPlane, 0, "10.0.0.1"), address("cp", "10.0.0.1")}, cluster("new"), "PoolExhausted ",
+			[]any{pool("cp", names.RoleControlPlane, 0, "10.0.0.1"), address("cp", "10.0.0.1")}, cluster("new"),
+			"PoolExhausted ",
 		},
 		"if the addresses of the pool are not known, should say what it waits for": {
 			[]any{pool("cp", names.RoleControlPlane, 5)}, cluster("new"), "WaitingForIPAddress ",
 		},
-		"if no pool serves it, should say so":           {[]any{pool("web", names.RoleIngress, 9, "10.0.0.1")}, cluster("new"), "PoolNotFound "},
-		"if the manifest brings a host, should keep it": {[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1")}, byHand, "EndpointProvided lb"},
+		"if no pool serves it, should say so": {
+			[]any{pool("web", names.RoleIngress, 9, "10.0.0.1")}, cluster("new"), "PoolNotFound ",
+		},
+		"if the manifest brings a host, should keep it": {
+			[]any{pool("cp", names.RoleControlPlane, 9, "10.0.0.1")}, byHand, "EndpointProvided lb",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outcome, err := simulate.Run(storeOf(t, test.objects...), test.manifest, settings, now)
@@ -135,7 +150,9 @@ func TestRun(t *testing.T) {
 
 func TestRunTemplates(t *testing.T) {
 	class := &capi.ClusterClass{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "metal"}}
-	class.Uses = &capi.ClassUses{Variables: map[string]string{"net": "object", "net.vip": "string", "net.port": "integer"}}
+	class.Uses = &capi.ClassUses{
+		Variables: map[string]string{"net": "object", "net.vip": "string", "net.port": "integer"},
+	}
 	withVariables := pool("cp", names.RoleControlPlane, 9, "10.0.0.1-10.0.0.9")
 	withVariables.Annotations = map[string]string{names.HostVariable: "net.vip", names.PortVariable: "net.port"}
 	outcome, err := simulate.Run(storeOf(t, class, withVariables), cluster("new"), settings, now)
@@ -146,7 +163,8 @@ func TestRunTemplates(t *testing.T) {
 		actions = append(actions, strings.SplitN(action.String(), ":", 2)[0])
 	}
 	assert.Contains(t, actions, "set variables net.vip=10.0.0.1, net.port=6443")
-	assert.Equal(t, []string{"set endpoint 10.0.0.1", "let the control plane go"}, actions[len(actions)-2:], "in this order: %v", actions)
+	assert.Equal(t, []string{"set endpoint 10.0.0.1", "let the control plane go"}, actions[len(actions)-2:],
+		"in this order: %v", actions)
 }
 
 func TestRunSeveral(t *testing.T) {
@@ -157,7 +175,8 @@ func TestRunSeveral(t *testing.T) {
 		require.NoError(t, err)
 		states = append(states, reasonOf(outcome))
 	}
-	assert.Equal(t, []string{"IPAddressAssigned 10.0.0.1", "IPAddressAssigned 10.0.0.2", "PoolExhausted "}, states, "each is seen by the next")
+	assert.Equal(t, []string{"IPAddressAssigned 10.0.0.1", "IPAddressAssigned 10.0.0.2", "PoolExhausted "}, states,
+		"each is seen by the next")
 }
 
 func TestRunExisting(t *testing.T) {
@@ -168,6 +187,7 @@ func TestRunExisting(t *testing.T) {
 	outcome, err := simulate.Run(store, cluster("old"), settings, now)
 	require.NoError(t, err)
 	assert.True(t, outcome.Exists)
-	assert.Equal(t, "EndpointProvided 10.0.0.7", reasonOf(outcome), "what a Cluster has it keeps, though the manifest does not name it")
+	assert.Equal(t, "EndpointProvided 10.0.0.7", reasonOf(outcome),
+		"what a Cluster has it keeps, though the manifest does not name it")
 	assert.Equal(t, "10.0.0.7", live.Spec.ControlPlaneEndpoint.Host)
 }

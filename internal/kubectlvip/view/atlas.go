@@ -32,7 +32,10 @@ type poolKey struct {
 
 // NewAtlas looks through the facts.
 func NewAtlas(f *Facts) *Atlas {
-	a := &Atlas{facts: f, holders: f.holders(), claims: f.claims(), given: map[poolKey][]PoolAddress{}, waiting: map[poolKey][]*ClaimFacts{}}
+	a := &Atlas{
+		facts: f, holders: f.holders(), claims: f.claims(), given: map[poolKey][]PoolAddress{},
+		waiting: map[poolKey][]*ClaimFacts{},
+	}
 	local := map[vip.PoolRef]bool{}
 	for i := range f.Pools {
 		if f.Pools[i].Namespace != "" {
@@ -61,7 +64,8 @@ func NewAtlas(f *Facts) *Atlas {
 	}
 	for _, claims := range a.waiting {
 		slices.SortStableFunc(claims, func(x, y *ClaimFacts) int {
-			return cmp.Or(x.Created.Compare(y.Created), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
+			return cmp.Or(x.Created.Compare(y.Created), cmp.Compare(x.Namespace, y.Namespace),
+				cmp.Compare(x.Name, y.Name))
 		})
 	}
 	return a

@@ -80,12 +80,18 @@ type check struct {
 
 func checks() []check {
 	return []check{
-		{"apis", "the kinds of Cluster API and of the in-cluster IPAM provider are served, in a version that the operator can use", checkAPIs},
+		{
+			"apis", "the kinds of Cluster API and of the in-cluster IPAM provider are served, " +
+				"in a version that the operator can use", checkAPIs,
+		},
 		{"operator", "the operator is installed once and runs", checkOperator},
 		{"versions", "operator and plugin are of the same release", checkVersions},
 		{"rbac", "the operator's service account may do all that it has to", checkPermissions},
 		{"access", "everything that the other checks rest on can be read", checkAccess},
-		{"pool-config", "the labels and annotations of pools can be understood, and say both class and role", checkPoolConfig},
+		{
+			"pool-config", "the labels and annotations of pools can be understood, and say both class and role",
+			checkPoolConfig,
+		},
 		{"pool-class", "the ClusterClasses that pools name exist", checkPoolClass},
 		{"pool-capacity", "pools that serve have free addresses", checkPoolCapacity},
 		{"claim-pool", "the pools that claims are bound to exist, and are not being deleted", checkClaimPools},
@@ -112,8 +118,11 @@ func CheckNames() [][2]string {
 func Check(f *Facts, permissions *Permissions) Report {
 	report := Report{Platform: f.Platform, Operator: f.Operator, Findings: []Finding{}, Passed: []string{}}
 	for i, c := range checks() {
-		if len(f.Platform.Missing) > 0 && i >= slices.IndexFunc(checks(), func(c check) bool { return c.name == "access" }) {
-			report.Findings = append(report.Findings, Finding{Severity: SeveritySkipped, Check: c.name, Message: "it needs the kinds that are missing"})
+		if len(f.Platform.Missing) > 0 &&
+			i >= slices.IndexFunc(checks(), func(c check) bool { return c.name == "access" }) {
+			report.Findings = append(report.Findings, Finding{
+				Severity: SeveritySkipped, Check: c.name, Message: "it needs the kinds that are missing",
+			})
 			continue
 		}
 		found := c.run(f, permissions)
@@ -137,7 +146,8 @@ func checkAPIs(f *Facts, _ *Permissions) []Finding {
 	for _, missing := range f.Platform.Missing {
 		found = append(found, Finding{
 			Severity: SeverityError, Message: "not served: " + missing,
-			Do: "install Cluster API (clusterctl init) and its in-cluster IPAM provider (clusterctl init --ipam in-cluster); the operator waits for them",
+			Do: "install Cluster API (clusterctl init) and its in-cluster IPAM provider " +
+				"(clusterctl init --ipam in-cluster); the operator waits for them",
 		})
 	}
 	return found
@@ -148,14 +158,21 @@ func checkOperator(f *Facts, _ *Permissions) []Finding {
 	for _, operator := range f.operators() {
 		switch operator.State {
 		case OperatorNotRunning:
-			found = append(found, Finding{Severity: SeverityError, Object: deploymentName(&operator), Message: operator.Says, Do: "start it; until then no Cluster gets or gives back a VIP"})
+			found = append(found, Finding{
+				Severity: SeverityError, Object: deploymentName(&operator), Message: operator.Says,
+				Do: "start it; until then no Cluster gets or gives back a VIP",
+			})
 		case OperatorUnknown:
-			found = append(found, Finding{Severity: SeverityWarning, Object: deploymentName(&operator), Message: operator.Says})
+			found = append(found, Finding{
+				Severity: SeverityWarning, Object: deploymentName(&operator), Message: operator.Says,
+			})
 		}
 		for _, other := range operator.Others {
 			found = append(found, Finding{
-				Severity: SeverityError, Object: "Deployment " + other, Message: "the operator is installed more than once, for the same Clusters",
-				Do: "remove one, or give each a --namespace or a --watch-filter of its own: two leaders in two namespaces do not see each other's Lease",
+				Severity: SeverityError, Object: "Deployment " + other,
+				Message: "the operator is installed more than once, for the same Clusters",
+				Do: "remove one, or give each a --namespace or a --watch-filter of its own: " +
+					"two leaders in two namespaces do not see each other's Lease",
 			})
 		}
 	}
@@ -175,10 +192,15 @@ func checkVersions(f *Facts, _ *Permissions) []Finding {
 	case operator == "":
 		return []Finding{{Severity: SeveritySkipped, Message: "the version of the operator is not known"}}
 	case !strings.HasPrefix(plugin, "v") || !strings.HasPrefix(operator, "v"):
-		return []Finding{{Severity: SeveritySkipped, Message: fmt.Sprintf("operator %s and plugin %s are not both releases", operator, plugin)}}
+		return []Finding{{
+			Severity: SeveritySkipped,
+			Message:  fmt.Sprintf("operator %s and plugin %s are not both releases", operator, plugin),
+		}}
 	case series(operator) != series(plugin):
 		return []Finding{{
-			Severity: SeverityWarning, Message: fmt.Sprintf("the operator is %s and this plugin %s: they may decide differently", operator, plugin),
+			Severity: SeverityWarning,
+			Message: fmt.Sprintf("the operator is %s and this plugin %s: they may decide differently",
+				operator, plugin),
 			Do: "install the plugin of the operator's release",
 		}}
 	}
@@ -206,7 +228,8 @@ func checkPermissions(f *Facts, p *Permissions) []Finding {
 	}
 	return []Finding{{
 		Severity: SeverityError, Object: "ServiceAccount " + f.Operator.Namespace + "/" + f.Operator.ServiceAccount,
-		Message: "may not " + strings.Join(denied, ", "), Do: "apply the roles of the chart or the release manifests again",
+		Message: "may not " + strings.Join(denied, ", "),
+		Do:      "apply the roles of the chart or the release manifests again",
 	}}
 }
 
@@ -230,9 +253,14 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 			if role.Ready || idle(&role) {
 				continue
 			}
-			finding := Finding{Object: "Cluster " + s.Cluster.Key().String(), Message: role.Role + ": " + role.Reason + ": " + role.Message, Do: "kubectl vip explain -n " + s.Cluster.Namespace + " " + s.Cluster.Name}
+			finding := Finding{
+				Object:  "Cluster " + s.Cluster.Key().String(),
+				Message: role.Role + ": " + role.Reason + ": " + role.Message,
+				Do:      "kubectl vip explain -n " + s.Cluster.Namespace + " " + s.Cluster.Name,
+			}
 			switch role.Reason {
-			case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict, names.ReasonPoolExhausted, names.ReasonWriteRefused:
+			case names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict,
+				names.ReasonPoolExhausted, names.ReasonWriteRefused:
 				finding.Severity = SeverityError
 			case names.ReasonPoolNotFound:
 				finding.Severity = SeverityWarning
@@ -241,7 +269,8 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 				if waited < soon {
 					continue // it may be served in a moment
 				}
-				finding.Severity, finding.Message = SeverityWarning, role.Role+": "+role.Reason+" for "+Age(waited)+": "+role.Message
+				finding.Severity = SeverityWarning
+				finding.Message = role.Role + ": " + role.Reason + " for " + Age(waited) + ": " + role.Message
 			}
 			found = append(found, finding)
 		}
@@ -266,7 +295,10 @@ func checkManualHosts(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for i := range f.Snapshots {
 		for _, warning := range vip.Decide(f.Snapshots[i]).Warnings {
-			found = append(found, Finding{Severity: SeverityWarning, Object: "Cluster " + f.Snapshots[i].Cluster.Key().String(), Message: warning.Message})
+			found = append(found, Finding{
+				Severity: SeverityWarning, Object: "Cluster " + f.Snapshots[i].Cluster.Key().String(),
+				Message: warning.Message,
+			})
 		}
 	}
 	return found

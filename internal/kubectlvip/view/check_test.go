@@ -17,12 +17,18 @@ import (
 
 // assigned is an IPAddress of a claim for a Cluster.
 func assigned(f *view.Facts, value, claim, cluster string) {
-	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: cluster, Claim: vip.Claim{Namespace: viptest.Namespace, Name: claim}})
-	f.Addresses = append(f.Addresses, view.AddressFacts{Address: vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value}})
+	f.Claims = append(f.Claims, view.ClaimFacts{
+		Cluster: cluster, Claim: vip.Claim{Namespace: viptest.Namespace, Name: claim},
+	})
+	f.Addresses = append(f.Addresses, view.AddressFacts{
+		Address: vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value},
+	})
 }
 
 func carrier(f *view.Facts, name, host string, change ...func(*vip.Cluster)) {
-	s := viptest.Snapshot(viptest.With(append(change, func(c *vip.Cluster) { c.Name, c.Endpoint.Host, c.Endpoint.Port = name, host, 6443 })...))
+	s := viptest.Snapshot(viptest.With(append(change, func(c *vip.Cluster) {
+		c.Name, c.Endpoint.Host, c.Endpoint.Port = name, host, 6443
+	})...))
 	f.Snapshots = append(f.Snapshots, s)
 }
 
@@ -33,13 +39,17 @@ func TestDuplicates(t *testing.T) {
 	}{
 		"if a Cluster carries what its claim was given, should be fine": {func(f *view.Facts) {
 			assigned(f, "10.0.0.1", "vip-cp-a", "a")
-			carrier(f, "a", "10.0.0.1", func(c *vip.Cluster) { c.VIPs = map[string]string{names.RoleControlPlane: "10.0.0.1"} })
+			carrier(f, "a", "10.0.0.1", func(c *vip.Cluster) {
+				c.VIPs = map[string]string{names.RoleControlPlane: "10.0.0.1"}
+			})
 		}, nil},
 		"if someone reserved the address of a Cluster by a claim, should be fine": {func(f *view.Facts) {
 			assigned(f, "10.0.0.1", "reserved", "")
 			carrier(f, "a", "10.0.0.1")
 		}, nil},
-		"if hosts are names, should be fine": {func(f *view.Facts) { carrier(f, "a", "lb"); carrier(f, "b", "lb") }, nil},
+		"if hosts are names, should be fine": {
+			func(f *view.Facts) { carrier(f, "a", "lb"); carrier(f, "b", "lb") }, nil,
+		},
 		"if two Clusters carry one address, should say so": {func(f *view.Facts) {
 			carrier(f, "a", "10.0.0.1")
 			carrier(f, "b", "10.0.0.1")
@@ -95,23 +105,32 @@ func TestSameReport(t *testing.T) {
 
 func TestHoldsThatNobodyLetsGo(t *testing.T) {
 	held := func(change func(*vip.Cluster), state string) view.Facts {
-		f := view.Facts{Operator: view.Operator{State: state}, Snapshots: []vip.Snapshot{viptest.Snapshot(viptest.With(func(c *vip.Cluster) {
+		held := viptest.Snapshot(viptest.With(func(c *vip.Cluster) {
 			c.Pause, c.ControlPlane = vip.PauseOwn, "kubeadmcontrolplane/prod-x"
-		}, change))}}
-		return f
+		}, change))
+		return view.Facts{Operator: view.Operator{State: state}, Snapshots: []vip.Snapshot{held}}
 	}
 	none := func(*vip.Cluster) {}
 	for name, tt := range map[string]struct {
 		facts view.Facts
 		do    string
 	}{
-		"if the operator runs, should say nothing":                {held(none, view.OperatorRunning), ""},
-		"if it does not, should say how to let go":                {held(none, view.OperatorNotRunning), "kubectl patch cluster -n tenant prod"},
-		"if the Cluster was deleted, should say how to let it go": {held(func(c *vip.Cluster) { c.Deleting = true }, view.OperatorRunning), "kubectl annotate -n tenant kubeadmcontrolplane/prod-x cluster.x-k8s.io/paused-"},
-		"if a user paused it, should say nothing":                 {held(func(c *vip.Cluster) { c.Pause = vip.PauseForeign }, view.OperatorNotRunning), ""},
+		"if the operator runs, should say nothing": {held(none, view.OperatorRunning), ""},
+		"if it does not, should say how to let go": {
+			held(none, view.OperatorNotRunning), "kubectl patch cluster -n tenant prod",
+		},
+		"if the Cluster was deleted, should say how to let it go": {
+			held(func(c *vip.Cluster) { c.Deleting = true }, view.OperatorRunning),
+			"kubectl annotate -n tenant kubeadmcontrolplane/prod-x cluster.x-k8s.io/paused-",
+		},
+		"if a user paused it, should say nothing": {
+			held(func(c *vip.Cluster) { c.Pause = vip.PauseForeign }, view.OperatorNotRunning), "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := slices.DeleteFunc(view.Check(&tt.facts, &view.Permissions{}).Findings, func(f view.Finding) bool { return f.Check != "hold" })
+			found := slices.DeleteFunc(view.Check(&tt.facts, &view.Permissions{}).Findings, func(f view.Finding) bool {
+				return f.Check != "hold"
+			})
 			if tt.do == "" {
 				assert.Empty(t, found)
 				return
@@ -126,7 +145,10 @@ func TestClaimPools(t *testing.T) {
 	const group = "ipam.cluster.x-k8s.io"
 	ref := vip.PoolRef{Group: group, Kind: "GlobalInClusterIPPool", Name: "p"}
 	bound := func(pool vip.PoolRef) view.ClaimFacts {
-		return view.ClaimFacts{Claim: vip.Claim{Namespace: viptest.Namespace, Name: "vip-cp-a", Role: names.RoleControlPlane, Pool: pool, Address: "vip-cp-a", Owner: &vip.Owner{Kind: "Other"}}}
+		return view.ClaimFacts{Claim: vip.Claim{
+			Namespace: viptest.Namespace, Name: "vip-cp-a", Role: names.RoleControlPlane, Pool: pool,
+			Address: "vip-cp-a", Owner: &vip.Owner{Kind: "Other"},
+		}}
 	}
 	for name, test := range map[string]struct {
 		facts view.Facts
@@ -138,12 +160,19 @@ func TestClaimPools(t *testing.T) {
 		"if the pool is being deleted, should say so": {view.Facts{
 			Claims: []view.ClaimFacts{bound(ref)}, Pools: []view.PoolFacts{{Pool: vip.Pool{Ref: ref, Deleting: true}}},
 		}, "which is being deleted"},
-		"if the pool is gone, should say so": {view.Facts{Claims: []view.ClaimFacts{bound(ref)}}, "which does not exist"},
+		"if the pool is gone, should say so": {
+			view.Facts{Claims: []view.ClaimFacts{bound(ref)}}, "which does not exist",
+		},
 		"if one of that name is in another namespace, should say so": {view.Facts{
-			Claims: []view.ClaimFacts{bound(ref)}, Pools: []view.PoolFacts{{Pool: vip.Pool{Ref: ref, Namespace: "other"}}},
+			Claims: []view.ClaimFacts{bound(ref)},
+			Pools:  []view.PoolFacts{{Pool: vip.Pool{Ref: ref, Namespace: "other"}}},
 		}, "which does not exist"},
-		"if not everything could be read, should not guess":   {view.Facts{Claims: []view.ClaimFacts{bound(ref)}, Limits: []string{"pools"}}, ""},
-		"if the pool is another provider's, should not guess": {view.Facts{Claims: []view.ClaimFacts{bound(vip.PoolRef{Group: "example.com"})}}, ""},
+		"if not everything could be read, should not guess": {
+			view.Facts{Claims: []view.ClaimFacts{bound(ref)}, Limits: []string{"pools"}}, "",
+		},
+		"if the pool is another provider's, should not guess": {
+			view.Facts{Claims: []view.ClaimFacts{bound(vip.PoolRef{Group: "example.com"})}}, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var found []string
@@ -168,7 +197,10 @@ func TestListOfReleased(t *testing.T) {
 	carrier(&f, "old", "10.0.0.1", release)
 	assert.Empty(t, view.List(&f, "")[0].Roles, "its VIP may be another's")
 
-	f.Snapshots[0].Claims = []vip.Claim{{Namespace: viptest.Namespace, Name: "vip-cp-old", Role: names.RoleControlPlane, Owner: &vip.Owner{Kind: "Cluster", Name: "old", UID: "1"}}}
+	f.Snapshots[0].Claims = []vip.Claim{{
+		Namespace: viptest.Namespace, Name: "vip-cp-old", Role: names.RoleControlPlane,
+		Owner: &vip.Owner{Kind: "Cluster", Name: "old", UID: "1"},
+	}}
 	assert.NotEmpty(t, view.List(&f, "")[0].Roles, "its claim holds the address")
 
 	f.Snapshots[0].Claims, f.Snapshots[0].Cluster.InUse = nil, true
@@ -181,17 +213,24 @@ func TestCheckOfWaiting(t *testing.T) {
 		since time.Duration
 		want  []string
 	}{
-		"if it waits for a moment, should say nothing":     {time.Minute, nil},
-		"if it waits for long, should say for how long":    {10 * time.Minute, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 10m: "}},
-		"if nothing says since when, should go by its age": {0, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 60m: "}},
+		"if it waits for a moment, should say nothing": {time.Minute, nil},
+		"if it waits for long, should say for how long": {
+			10 * time.Minute, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 10m: "},
+		},
+		"if nothing says since when, should go by its age": {
+			0, []string{"warning Cluster tenant/prod", "WaitingForIPAddress for 60m: "},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := viptest.Snapshot(viptest.WithPools(), viptest.WithClaim(names.RoleControlPlane, "cp"))
 			if test.since > 0 {
-				s.Cluster.Conditions = []vip.Condition{{Type: names.ConditionType(names.RoleControlPlane), Since: viptest.Ago(test.since)}}
+				s.Cluster.Conditions = []vip.Condition{
+					{Type: names.ConditionType(names.RoleControlPlane), Since: viptest.Ago(test.since)},
+				}
 			}
 			var found []string
-			for _, finding := range view.Check(&view.Facts{Now: viptest.Now, Snapshots: []vip.Snapshot{s}}, &view.Permissions{}).Findings {
+			for _, finding := range view.Check(&view.Facts{Now: viptest.Now, Snapshots: []vip.Snapshot{s}},
+				&view.Permissions{}).Findings {
 				if finding.Check == "cluster" && strings.Contains(finding.Message, names.RoleControlPlane) {
 					found = append(found, string(finding.Severity)+" "+finding.Object, finding.Message)
 				}

@@ -105,10 +105,12 @@ func checkOrphans(f *Facts, _ *Permissions) []Finding {
 		finding := Finding{Severity: SeverityWarning, Object: "IPAddressClaim " + claim.Namespace + "/" + claim.Name}
 		switch key := (types.NamespacedName{Namespace: claim.Namespace, Name: claim.Cluster}); {
 		case claim.Owner == nil && clusters[key] != nil:
-			finding.Message = fmt.Sprintf("has the label %s and no owner; Cluster %s exists and did not adopt it", names.Role, claim.Cluster)
+			finding.Message = fmt.Sprintf("has the label %s and no owner; Cluster %s exists and did not adopt it",
+				names.Role, claim.Cluster)
 			finding.Do = "kubectl vip explain -n " + claim.Namespace + " " + claim.Cluster
 		case claim.Owner == nil:
-			finding.Message = fmt.Sprintf("has the label %s and no owner, and there is no Cluster %s", names.Role, cmp.Or(claim.Cluster, "for it"))
+			finding.Message = fmt.Sprintf("has the label %s and no owner, and there is no Cluster %s",
+				names.Role, cmp.Or(claim.Cluster, "for it"))
 			finding.Do = "delete it, unless the Cluster is about to be restored from a backup"
 		case claim.Owner.Kind == "Cluster" && !ownerExists(clusters, claim):
 			finding.Message = "belongs to Cluster " + claim.Owner.Name + ", which does not exist (any more)"
@@ -133,8 +135,9 @@ func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
 		}
 		finding := Finding{
 			Severity: SeverityWarning, Object: "IPAddress " + address.Namespace + "/" + address.Name,
-			Message: fmt.Sprintf("keeps %s from %s for claim %s, which does not exist", address.Value, address.Pool, address.Claim),
-			Do:      "delete it and take its finalizers off, unless its claim is about to be restored from a backup",
+			Message: fmt.Sprintf("keeps %s from %s for claim %s, which does not exist",
+				address.Value, address.Pool, address.Claim),
+			Do: "delete it and take its finalizers off, unless its claim is about to be restored from a backup",
 		}
 		if h := all[vip.ParseAddr(address.Value)]; h != nil && len(h.clusters) > 0 {
 			finding.Message += "; Cluster " + h.clusters[0].String() + " carries the address"

@@ -18,19 +18,22 @@ func checkPoolConfig(f *Facts, _ *Permissions) []Finding {
 		}
 		warn := func(message, do string) { say(SeverityWarning, message, do) }
 		if pool.Closed {
-			say(SeverityError, strings.Join(pool.Problems, "; "), "correct it: until then the pool serves nobody new; Clusters that have an address of it keep it")
+			say(SeverityError, strings.Join(pool.Problems, "; "),
+				"correct it: until then the pool serves nobody new; Clusters that have an address of it keep it")
 		} else {
 			for _, problem := range pool.Problems {
 				warn(problem, "correct it; what is right in the pool's labels and annotations holds")
 			}
 		}
 		for _, doubt := range vip.DoubtedRoles(&pool.Pool, f.poolsBeside(pool)) {
-			warn(doubt, "correct it, if it is misspelled; a role that nobody meant is taken out of service by kubectl vip retire")
+			warn(doubt, "correct it, if it is misspelled; "+
+				"a role that nobody meant is taken out of service by kubectl vip retire")
 		}
 		switch {
 		case len(pool.Problems) > 0, len(pool.Classes) == 0 && len(pool.Roles) == 0:
 		case len(pool.Classes) == 0:
-			warn("offers the role "+strings.Join(pool.Roles, ", ")+" but names no ClusterClass, so it serves nobody", "add the label "+names.ClusterClass)
+			warn("offers the role "+strings.Join(pool.Roles, ", ")+" but names no ClusterClass, so it serves nobody",
+				"add the label "+names.ClusterClass)
 		case len(pool.Roles) == 0:
 			warn("names a ClusterClass but no role, so it serves nobody", "add the label "+names.Role)
 		}
@@ -91,7 +94,8 @@ func checkPoolCapacity(f *Facts, _ *Permissions) []Finding {
 		case c.Total == 0:
 			finding.Message, finding.Do = "has no addresses", "fill spec.addresses"
 		case c.Full():
-			finding.Message, finding.Do = fmt.Sprintf("all %d addresses are in use", c.Total), "add addresses, or label another pool"
+			finding.Message = fmt.Sprintf("all %d addresses are in use", c.Total)
+			finding.Do = "add addresses, or label another pool"
 		case c.OutOfRange > 0:
 			finding.Message = fmt.Sprintf("%d addresses in use are not in its range any more", c.OutOfRange)
 			finding.Do = "put them back into spec.addresses, or another pool may hand them out"
@@ -114,10 +118,13 @@ func checkClaimPools(f *Facts, _ *Permissions) []Finding {
 		finding := Finding{Severity: SeverityWarning, Object: "IPAddressClaim " + claim.Namespace + "/" + claim.Name}
 		switch pool := f.poolOf(claim); {
 		case pool == nil && len(f.Limits) == 0 && claim.Pool.Group == inCluster:
-			finding.Message = fmt.Sprintf("is bound to %s, which does not exist (any more): nobody counts its address as used", claim.Pool)
-			finding.Do = "create the pool again with the same addresses, and leave it unlabelled if it is to serve nobody new"
+			finding.Message = fmt.Sprintf("is bound to %s, which does not exist (any more): "+
+				"nobody counts its address as used", claim.Pool)
+			finding.Do = "create the pool again with the same addresses, " +
+				"and leave it unlabelled if it is to serve nobody new"
 		case pool != nil && pool.Deleting:
-			finding.Message = fmt.Sprintf("is bound to %s, which is being deleted: it serves nobody new, and goes when its last address is back", claim.Pool)
+			finding.Message = fmt.Sprintf("is bound to %s, which is being deleted: "+
+				"it serves nobody new, and goes when its last address is back", claim.Pool)
 			finding.Do = "label another pool for the class and role; nothing else, if the pool is to go"
 		default:
 			continue
@@ -146,8 +153,9 @@ func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	f.overlapping(func(a, b *PoolFacts, common []vip.Range) {
 		found = append(found, Finding{
 			Severity: SeverityError, Object: poolName(&a.Pool),
-			Message: fmt.Sprintf("shares %s with %s: the provider counts what is used by pool, so both can hand it out", ranges(common), poolName(&b.Pool)),
-			Do:      "exclude it from one of them (spec.excludedAddresses)",
+			Message: fmt.Sprintf("shares %s with %s: the provider counts what is used by pool, so both can hand it out",
+				ranges(common), poolName(&b.Pool)),
+			Do: "exclude it from one of them (spec.excludedAddresses)",
 		})
 	})
 	return found

@@ -41,8 +41,8 @@ type Cluster struct {
 	Class string `json:"class,omitempty"`
 	// Endpoint is host:port; empty while the host is not set.
 	Endpoint string `json:"endpoint,omitempty"`
-	// State is Ready, Pending, OperatorNotRunning, Paused, Moving, Filtered, Deleting or NoTopology, or the reason why a
-	// role has no VIP; of a Cluster that went while it was watched, Gone.
+	// State is Ready, Pending, OperatorNotRunning, Paused, Moving, Filtered, Deleting or NoTopology, or the reason why
+	// a role has no VIP; of a Cluster that went while it was watched, Gone.
 	State   string    `json:"state"`
 	Created time.Time `json:"created"`
 	Roles   []Role    `json:"roles"`
@@ -77,7 +77,9 @@ func List(f *Facts, namespace string) []Cluster {
 		}
 	}
 	clusters := make([]Cluster, len(snapshots))
-	spread.Each(len(snapshots), func(i int) { clusters[i] = ClusterOf(snapshots[i], f.operatorOf(&snapshots[i].Cluster)) })
+	spread.Each(len(snapshots), func(i int) {
+		clusters[i] = ClusterOf(snapshots[i], f.operatorOf(&snapshots[i].Cluster))
+	})
 	slices.SortFunc(clusters, func(a, b Cluster) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
@@ -111,7 +113,9 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 // it, and its claims are gone.
 func released(s *vip.Snapshot) bool {
 	c := &s.Cluster
-	return c.Deleting && !c.InUse && !slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })
+	return c.Deleting && !c.InUse && !slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool {
+		return claim.Owner != nil && claim.Owner.UID == c.UID
+	})
 }
 
 // rolesOf returns the roles of a plan.
@@ -181,7 +185,8 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	for _, role := range rolesOf(plan) {
 		switch {
 		case role.Ready, idle(&role):
-		case stopped && waits(role.Reason) && slices.ContainsFunc(plan.Actions, func(a vip.Action) bool { return vip.RoleOf(a) != "" }):
+		case stopped && waits(role.Reason) &&
+			slices.ContainsFunc(plan.Actions, func(a vip.Action) bool { return vip.RoleOf(a) != "" }):
 			return judgement{state: StateOperatorNotRunning, plan: plan}
 		default:
 			return judgement{state: role.Reason, plan: plan}
@@ -205,5 +210,6 @@ func waits(reason string) bool {
 
 // idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane's.
 func idle(role *Role) bool {
-	return role.Role != names.RoleControlPlane && role.Reason == names.ReasonPoolNotFound && role.Address == "" && role.Claim == ""
+	return role.Role != names.RoleControlPlane && role.Reason == names.ReasonPoolNotFound && role.Address == "" &&
+		role.Claim == ""
 }

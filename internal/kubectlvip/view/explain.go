@@ -113,11 +113,17 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	}
 	operator := f.operatorOf(&s.Cluster)
 	judged := judge(&s, operator)
-	e := Explanation{Cluster: ClusterOf(&s, operator), Operator: *operator, Limits: f.Limits, Roles: []RoleExplanation{}, Next: []string{}}
+	e := Explanation{
+		Cluster: ClusterOf(&s, operator), Operator: *operator, Limits: f.Limits, Roles: []RoleExplanation{},
+		Next: []string{},
+	}
 	e.Summary, e.Do = summary(&s, &e.Cluster, operator)
 	pools := f.poolsInSight(namespace)
 	for _, role := range e.Cluster.Roles {
-		explained := RoleExplanation{Role: role, ClaimState: claimState(&s, cmp.Or(role.slot, role.Role)), Claims: claimStates(&s, role.Role), Condition: conditionOf(&s, judged.plan, role.Role)}
+		explained := RoleExplanation{
+			Role: role, ClaimState: claimState(&s, cmp.Or(role.slot, role.Role)), Claims: claimStates(&s, role.Role),
+			Condition: conditionOf(&s, judged.plan, role.Role),
+		}
 		if s.Cluster.Class.Name != "" && !s.Cluster.Deleting {
 			explained.Pools = verdicts(&s.Cluster, pools, role.Role)
 			explained.claimed()
@@ -139,7 +145,8 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 // warn takes the warnings over that no role speaks of.
 func (e *Explanation) warn(warnings []vip.Warning) {
 	for _, warning := range warnings {
-		if !slices.ContainsFunc(e.Roles, func(r RoleExplanation) bool { return strings.Contains(r.Message, warning.Message) }) {
+		says := func(r RoleExplanation) bool { return strings.Contains(r.Message, warning.Message) }
+		if !slices.ContainsFunc(e.Roles, says) {
 			e.Warnings = append(e.Warnings, warning.Message)
 		}
 	}
@@ -161,7 +168,8 @@ func (e *Explanation) next(judged judgement, finalizer bool) {
 	case judged.heldUp, e.State == StateNoTopology, e.State == StateDeleting && !finalizer:
 		e.NextNote = "Nothing."
 	case len(e.Next) == 0 && judged.plan.Status.Recheck > 0:
-		e.NextNote = fmt.Sprintf("Nothing yet; if it still waits in %s, a condition says so.", judged.plan.Status.Recheck.Round(time.Second))
+		e.NextNote = fmt.Sprintf("Nothing yet; if it still waits in %s, a condition says so.",
+			judged.plan.Status.Recheck.Round(time.Second))
 	case len(e.Next) == 0 && e.State != StateReady:
 		e.NextNote = "Nothing, until what it waits for has changed."
 	case len(e.Next) == 0:
@@ -171,7 +179,8 @@ func (e *Explanation) next(judged judgement, finalizer bool) {
 	case e.Operator.State == OperatorUnknown:
 		e.NextNote = "If the operator runs, which cannot be seen, it does this at once:"
 	default:
-		e.NextNote = "The operator does this at once; if it still stands here in some seconds, look at the operator's log:"
+		e.NextNote = "The operator does this at once; if it still stands here in some seconds, " +
+			"look at the operator's log:"
 	}
 }
 
@@ -194,8 +203,10 @@ const verdictInstead = "would be chosen now"
 func (r *RoleExplanation) claimed() {
 	for i := range r.Pools {
 		pool := &r.Pools[i]
-		pool.Claimed = r.ClaimState != nil && !r.ClaimState.Foreign && strings.HasSuffix("/"+pool.Pool, "/"+r.ClaimState.Pool)
-		if pool.Chosen && !pool.Claimed && (r.ClaimState != nil && !r.ClaimState.Foreign || r.Reason == names.ReasonEndpointProvided) {
+		pool.Claimed = r.ClaimState != nil && !r.ClaimState.Foreign &&
+			strings.HasSuffix("/"+pool.Pool, "/"+r.ClaimState.Pool)
+		if pool.Chosen && !pool.Claimed &&
+			(r.ClaimState != nil && !r.ClaimState.Foreign || r.Reason == names.ReasonEndpointProvided) {
 			pool.Verdict = verdictInstead
 		}
 	}
@@ -226,9 +237,9 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 	for i, verdict := range vip.Explain(c, poolsOf(facts), role) {
 		pool := &facts[i]
 		result[i] = PoolVerdict{
-			Pool: poolName(&pool.Pool), Verdict: string(verdict), Priority: pool.Priority, Capacity: capacityOf(pool.Capacity),
-			Paused: pool.Paused, Problems: pool.Problems, Chosen: verdict == vip.VerdictChosen,
-			Matches: serving(verdict), Less: verdict == vip.VerdictLowerTier,
+			Pool: poolName(&pool.Pool), Verdict: string(verdict), Priority: pool.Priority,
+			Capacity: capacityOf(pool.Capacity), Paused: pool.Paused, Problems: pool.Problems,
+			Chosen: verdict == vip.VerdictChosen, Matches: serving(verdict), Less: verdict == vip.VerdictLowerTier,
 		}
 		if result[i].Matches {
 			tier := pool.TierFor(c)
@@ -261,7 +272,8 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 		return 2
 	}
 	slices.SortStableFunc(result, func(a, b PoolVerdict) int {
-		return cmp.Or(cmp.Compare(order(a), order(b)), -cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Pool, b.Pool))
+		return cmp.Or(cmp.Compare(order(a), order(b)), -cmp.Compare(a.Priority, b.Priority),
+			cmp.Compare(a.Pool, b.Pool))
 	})
 	return result
 }
@@ -277,7 +289,8 @@ func poolsOf(facts []PoolFacts) []vip.Pool {
 
 // serving reports whether a verdict says that the pool serves the class, role and namespace.
 func serving(verdict vip.Verdict) bool {
-	return slices.Contains([]vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}, verdict)
+	serving := []vip.Verdict{vip.VerdictChosen, vip.VerdictFull, vip.VerdictOutranked, vip.VerdictLowerTier}
+	return slices.Contains(serving, verdict)
 }
 
 // claimStates returns the claims of a role with several addresses, in order; nil of any other.
@@ -302,7 +315,10 @@ func claimState(s *vip.Snapshot, slot string) *ClaimState {
 	if claim == nil {
 		return nil
 	}
-	state := &ClaimState{Name: claim.Name, Pool: claim.Pool.String(), Deleting: claim.Deleting, Created: claim.Created, IPAddress: claim.Address}
+	state := &ClaimState{
+		Name: claim.Name, Pool: claim.Pool.String(), Deleting: claim.Deleting, Created: claim.Created,
+		IPAddress: claim.Address,
+	}
 	state.Foreign = claim.Owner == nil || claim.Owner.UID != s.Cluster.UID
 	if claim.Owner != nil {
 		state.Owner = claim.Owner.Kind + "/" + claim.Owner.Name
@@ -326,7 +342,8 @@ func conditionOf(s *vip.Snapshot, plan vip.Plan, role string) *Condition {
 	}
 	current := &s.Cluster.Conditions[i]
 	return &Condition{
-		Type: current.Type, Status: current.True, Reason: current.Reason, Message: current.Message, Since: current.Since,
+		Type: current.Type, Status: current.True, Reason: current.Reason, Message: current.Message,
+		Since:    current.Since,
 		Outdated: slices.ContainsFunc(plan.Status.Changes, func(c vip.Change) bool { return c.Role == role }),
 	}
 }

@@ -62,8 +62,8 @@ type PoolFacts struct {
 	// Paused says that the provider leaves the pool alone.
 	Paused bool
 
-	// Space is all that the pool names, Excluded and Reserved are the parts of it that it gives to nobody, and Gateway is
-	// the subnet's; all in order, and empty for the pools of other providers.
+	// Space is all that the pool names, Excluded and Reserved are the parts of it that it gives to nobody, and Gateway
+	// is the subnet's; all in order, and empty for the pools of other providers.
 	Space, Excluded, Reserved []vip.Range
 	Gateway                   netip.Addr
 }
@@ -95,7 +95,9 @@ type Platform struct {
 
 // snapshot returns the snapshot of a Cluster, or false.
 func (f *Facts) snapshot(namespace, name string) (vip.Snapshot, bool) {
-	i := slices.IndexFunc(f.Snapshots, func(s vip.Snapshot) bool { return s.Cluster.Namespace == namespace && s.Cluster.Name == name })
+	i := slices.IndexFunc(f.Snapshots, func(s vip.Snapshot) bool {
+		return s.Cluster.Namespace == namespace && s.Cluster.Name == name
+	})
 	if i < 0 {
 		return vip.Snapshot{}, false
 	}

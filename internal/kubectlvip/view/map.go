@@ -35,7 +35,8 @@ const (
 // AddressStates returns the states of an address, in the order in which they are told.
 func AddressStates() []string {
 	return []string{
-		AddressHeld, AddressAwaited, AddressReleasing, AddressConflict, AddressOutOfRange, AddressFree, AddressGateway, AddressExcluded, AddressReserved,
+		AddressHeld, AddressAwaited, AddressReleasing, AddressConflict, AddressOutOfRange, AddressFree, AddressGateway,
+		AddressExcluded, AddressReserved,
 	}
 }
 
@@ -115,7 +116,10 @@ func Map(a *Atlas, kind, namespace, name string, from, to netip.Addr) (PoolMap, 
 		m.From, m.To = from.String(), to.String()
 	}
 	for _, claim := range a.waitingFor(&pool.Pool) {
-		m.Waiting = append(m.Waiting, Waiting{Namespace: claim.Namespace, Claim: claim.Name, Cluster: claim.Cluster, Role: claim.Role, Since: claim.Created})
+		m.Waiting = append(m.Waiting, Waiting{
+			Namespace: claim.Namespace, Claim: claim.Name, Cluster: claim.Cluster, Role: claim.Role,
+			Since: claim.Created,
+		})
 	}
 	s.mark()
 	size := sizeOf(s.space)
@@ -161,7 +165,10 @@ func (s *sheet) mark() {
 	// Others have it, by hand or from another pool, and this pool does not know.
 	for addr, h := range s.atlas.holders {
 		if !used[addr] && len(h.objects) > 0 && vip.Contain(s.space, addr) && vip.Contain(s.pool.Offers, addr) {
-			cell := MapCell{Address: addr.String(), State: AddressConflict, Says: "the pool can give it away, and it is in use: " + h.names()}
+			cell := MapCell{
+				Address: addr.String(), State: AddressConflict,
+				Says: "the pool can give it away, and it is in use: " + h.names(),
+			}
 			if len(h.clusters) > 0 {
 				cell.Namespace, cell.Cluster = h.clusters[0].Namespace, h.clusters[0].Name
 			}
@@ -174,7 +181,8 @@ func (s *sheet) mark() {
 // heldCell is the cell of an address that the pool gave away.
 func (s *sheet) heldCell(addr netip.Addr, user PoolAddress, inSpace bool) MapCell {
 	cell := MapCell{
-		Address: addr.String(), State: AddressHeld, Namespace: user.Namespace, Cluster: user.Cluster, Role: user.Role, Claim: user.Claim, Since: user.Since,
+		Address: addr.String(), State: AddressHeld, Namespace: user.Namespace, Cluster: user.Cluster, Role: user.Role,
+		Claim: user.Claim, Since: user.Since,
 	}
 	switch h := s.atlas.holders[addr]; {
 	case h != nil && h.shared():
@@ -203,7 +211,8 @@ func (s *sheet) await(used map[netip.Addr]bool) {
 			waiting = waiting[1:]
 			if _, marked := s.marks[addr]; !marked && vip.Contain(s.space, addr) {
 				s.marks[addr] = MapCell{
-					Address: addr.String(), State: AddressAwaited, Namespace: claim.Namespace, Cluster: claim.Cluster, Role: claim.Role, Claim: claim.Name,
+					Address: addr.String(), State: AddressAwaited, Namespace: claim.Namespace, Cluster: claim.Cluster,
+					Role: claim.Role, Claim: claim.Name,
 					Since: claim.Created, Says: "free, and next in line for a claim that waits",
 				}
 			}
@@ -250,5 +259,7 @@ func (s *sheet) taken() []MapCell {
 
 // outside returns the marks that are not in the pool's space, in order.
 func (s *sheet) outside() []MapCell {
-	return slices.DeleteFunc(s.taken(), func(c MapCell) bool { return vip.Contain(s.pool.Space, vip.ParseAddr(c.Address)) })
+	return slices.DeleteFunc(s.taken(), func(c MapCell) bool {
+		return vip.Contain(s.pool.Space, vip.ParseAddr(c.Address))
+	})
 }

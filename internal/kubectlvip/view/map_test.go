@@ -25,7 +25,8 @@ func drawn() *view.Facts {
 	pool := view.PoolFacts{
 		Pool:  viptest.Pool("cp", names.RoleControlPlane),
 		Space: []vip.Range{span("10.0.0.0", "10.0.0.15")}, Excluded: []vip.Range{span("10.0.0.8", "10.0.0.9")},
-		Reserved: []vip.Range{span("10.0.0.0", "10.0.0.0"), span("10.0.0.15", "10.0.0.15")}, Gateway: netip.MustParseAddr("10.0.0.1"),
+		Reserved: []vip.Range{span("10.0.0.0", "10.0.0.0"), span("10.0.0.15", "10.0.0.15")},
+		Gateway:  netip.MustParseAddr("10.0.0.1"),
 	}
 	pool.Offers = []vip.Range{span("10.0.0.2", "10.0.0.7"), span("10.0.0.10", "10.0.0.14")}
 	f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{pool}}
@@ -37,7 +38,8 @@ func drawn() *view.Facts {
 	give(f, "10.0.9.9", "vip-cp-d", "d")
 	carrier(f, "by-hand", "10.0.0.6")
 	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: "e", Claim: vip.Claim{
-		Namespace: viptest.Namespace, Name: "vip-cp-e", Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"), Created: viptest.Ago(time.Minute),
+		Namespace: viptest.Namespace, Name: "vip-cp-e", Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"),
+		Created: viptest.Ago(time.Minute),
 	}})
 	return f
 }
@@ -45,11 +47,14 @@ func drawn() *view.Facts {
 // give has an address of the pool "cp" given to a Cluster, an hour ago.
 func give(f *view.Facts, value, claim, cluster string) {
 	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: cluster, Claim: vip.Claim{
-		Namespace: viptest.Namespace, Name: claim, Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"), Address: claim,
+		Namespace: viptest.Namespace, Name: claim, Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"),
+		Address: claim,
 	}})
 	f.Addresses = append(f.Addresses, view.AddressFacts{
-		Address: vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value, Born: vip.Born{At: viptest.Ago(time.Hour)}},
-		Pool:    viptest.GlobalRef("cp"),
+		Address: vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value, Born: vip.Born{
+			At: viptest.Ago(time.Hour),
+		}},
+		Pool: viptest.GlobalRef("cp"),
 	})
 }
 
@@ -72,17 +77,21 @@ func TestMap(t *testing.T) {
 		states = append(states, cell.Address+" "+cell.State)
 	}
 	assert.Equal(t, []string{
-		"10.0.0.0 reserved", "10.0.0.1 gateway", "10.0.0.2 held", "10.0.0.3 releasing", "10.0.0.4 awaited", "10.0.0.5 conflict", "10.0.0.6 conflict",
-		"10.0.0.7 free", "10.0.0.8 excluded", "10.0.0.9 excluded", "10.0.0.10 free", "10.0.0.11 free", "10.0.0.12 free", "10.0.0.13 free",
+		"10.0.0.0 reserved", "10.0.0.1 gateway", "10.0.0.2 held", "10.0.0.3 releasing", "10.0.0.4 awaited",
+		"10.0.0.5 conflict", "10.0.0.6 conflict",
+		"10.0.0.7 free", "10.0.0.8 excluded", "10.0.0.9 excluded", "10.0.0.10 free", "10.0.0.11 free", "10.0.0.12 free",
+		"10.0.0.13 free",
 		"10.0.0.14 free", "10.0.0.15 reserved", "10.0.9.9 out-of-range",
 	}, states)
 	assert.Equal(t, []view.StateCount{
-		{"held", "1"}, {"awaited", "1"}, {"releasing", "1"}, {"conflict", "2"}, {"out-of-range", "1"}, {"free", "6"}, {"gateway", "1"}, {"excluded", "2"}, {"reserved", "2"},
+		{"held", "1"}, {"awaited", "1"}, {"releasing", "1"}, {"conflict", "2"}, {"out-of-range", "1"}, {"free", "6"},
+		{"gateway", "1"}, {"excluded", "2"}, {"reserved", "2"},
 	}, m.Counts)
 	assert.Equal(t, "16", m.Size)
 	held := m.Cells[2]
 	assert.Equal(t, view.MapCell{
-		Address: "10.0.0.2", State: view.AddressHeld, Namespace: viptest.Namespace, Cluster: "a", Role: names.RoleControlPlane, Claim: "vip-cp-a", Since: viptest.Ago(time.Hour),
+		Address: "10.0.0.2", State: view.AddressHeld, Namespace: viptest.Namespace, Cluster: "a",
+		Role: names.RoleControlPlane, Claim: "vip-cp-a", Since: viptest.Ago(time.Hour),
 	}, held)
 	assert.Equal(t, "more than one has it: Cluster tenant/thief and IPAddress tenant/vip-cp-c", m.Cells[5].Says)
 	assert.Equal(t, "the pool can give it away, and it is in use: Cluster tenant/by-hand", m.Cells[6].Says)
@@ -127,7 +136,10 @@ func TestMapOfLargePool(t *testing.T) {
 			span("10.0.0.10", "10.0.15.255"),
 			[]string{"10.0.0.10", "10.0.5.1", "10.0.5.2"},
 			"4086",
-			[]string{"10.0.0.10-10.0.0.255 part 1%", "10.0.1.0-10.0.4.255 free 0%", "10.0.5.0-10.0.5.255 part 1%", "10.0.6.0-10.0.15.255 free 0%"},
+			[]string{
+				"10.0.0.10-10.0.0.255 part 1%", "10.0.1.0-10.0.4.255 free 0%", "10.0.5.0-10.0.5.255 part 1%",
+				"10.0.6.0-10.0.15.255 free 0%",
+			},
 		},
 		"if it is of IPv6, should show where too": {
 			span("fd00::", "fd00::ffff:ffff:ffff:ffff"),
@@ -143,7 +155,9 @@ func TestMapOfLargePool(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane), Space: []vip.Range{test.space}}}}
+			f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{
+				{Pool: viptest.Pool("cp", names.RoleControlPlane), Space: []vip.Range{test.space}},
+			}}
 			f.Pools[0].Offers = f.Pools[0].Space
 			for i, value := range test.given {
 				give(f, value, fmt.Sprintf("vip-cp-%d", i), strconv.Itoa(i))
@@ -163,7 +177,9 @@ func TestMapOfLargePool(t *testing.T) {
 // TestMapOfFullPool: however many addresses are given away, a map stays small, and what is in a block can be opened.
 func TestMapOfFullPool(t *testing.T) {
 	const given = 40_000
-	f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane), Space: []vip.Range{span("10.0.0.0", "10.255.255.255")}}}}
+	f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{
+		{Pool: viptest.Pool("cp", names.RoleControlPlane), Space: []vip.Range{span("10.0.0.0", "10.255.255.255")}},
+	}}
 	f.Pools[0].Offers = f.Pools[0].Space
 	addr := netip.MustParseAddr("10.0.0.0")
 	for i := range given {
@@ -190,17 +206,33 @@ func TestTrend(t *testing.T) {
 		says string
 		full time.Duration
 	}{
-		"if nothing was given away, should say so":               {nil, 10, "nothing given away", 0},
-		"if all is of today, should not guess":                   {[]time.Duration{time.Hour, 2 * time.Hour}, 10, "less than a day old", 0},
-		"if addresses come evenly, should say when it is full":   {[]time.Duration{10 * day, 8 * day, 6 * day, 4 * day, 2 * day}, 10, "4 in 10 days", 25 * day},
-		"if nothing came for long, should say so":                {[]time.Duration{100 * day, 90 * day}, 10, "none in 30 days", 0},
-		"if it is full, should not say when":                     {[]time.Duration{10 * day, 5 * day}, 0, "1 in 10 days", 0},
-		"if it takes longer than anyone plans, should not say":   {[]time.Duration{20 * day, 5 * day}, 100_000, "1 in 20 days", 0},
-		"if some are older than the trend, should take its days": {[]time.Duration{300 * day, 20 * day, 10 * day, 5 * day}, 10, "3 in 30 days", 100 * day},
+		"if nothing was given away, should say so": {nil, 10, "nothing given away", 0},
+		"if all is of today, should not guess": {
+			[]time.Duration{time.Hour, 2 * time.Hour}, 10, "less than a day old", 0,
+		},
+		"if addresses come evenly, should say when it is full": {
+			[]time.Duration{10 * day, 8 * day, 6 * day, 4 * day, 2 * day}, 10, "4 in 10 days", 25 * day,
+		},
+		"if nothing came for long, should say so": {
+			[]time.Duration{100 * day, 90 * day}, 10, "none in 30 days", 0,
+		},
+		"if it is full, should not say when": {
+			[]time.Duration{10 * day, 5 * day}, 0, "1 in 10 days", 0,
+		},
+		"if it takes longer than anyone plans, should not say": {
+			[]time.Duration{20 * day, 5 * day}, 100_000, "1 in 20 days", 0,
+		},
+		"if some are older than the trend, should take its days": {
+			[]time.Duration{300 * day, 20 * day, 10 * day, 5 * day}, 10, "3 in 30 days", 100 * day,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane)}}}
-			f.Pools[0].Capacity = vip.Capacity{Known: true, Total: test.free + len(test.ages), Used: len(test.ages), Free: test.free}
+			f := &view.Facts{
+				Now: viptest.Now, Pools: []view.PoolFacts{{Pool: viptest.Pool("cp", names.RoleControlPlane)}},
+			}
+			f.Pools[0].Capacity = vip.Capacity{
+				Known: true, Total: test.free + len(test.ages), Used: len(test.ages), Free: test.free,
+			}
 			for i, age := range test.ages {
 				give(f, fmt.Sprintf("10.0.0.%d", i+1), fmt.Sprintf("vip-cp-%d", i), strconv.Itoa(i))
 				f.Addresses[i].Born.At = viptest.Ago(age)

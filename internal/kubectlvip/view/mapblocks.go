@@ -107,7 +107,9 @@ func (s *sheet) block(r vip.Range) MapBlock {
 	size, tally := sizeOf(inside.space), inside.tally()
 	free := new(big.Int).Add(tally[AddressFree], tally[AddressAwaited])
 	used := new(big.Int).Sub(size, free)
-	block := MapBlock{From: r.From.String(), To: r.To.String(), Size: countText(size), Counts: inside.counts(), State: BlockPart}
+	block := MapBlock{
+		From: r.From.String(), To: r.To.String(), Size: countText(size), Counts: inside.counts(), State: BlockPart,
+	}
 	percent, _ := new(big.Rat).SetFrac(new(big.Int).Mul(used, big.NewInt(100)), size).Float64()
 	block.Used = int(percent)
 	if block.Used == 0 && used.Sign() > 0 {
@@ -142,10 +144,12 @@ func (s *sheet) tally() map[string]*big.Int {
 		}
 	}
 	tally[AddressFree] = free
-	for state, ranges := range map[string][]vip.Range{AddressExcluded: s.pool.Excluded, AddressReserved: s.pool.Reserved} {
+	withheld := map[string][]vip.Range{AddressExcluded: s.pool.Excluded, AddressReserved: s.pool.Reserved}
+	for state, ranges := range withheld {
 		tally[state].Add(tally[state], s.unmarked(overlap(s.space, ranges)))
 	}
-	if gateway := s.pool.Gateway; gateway.IsValid() && vip.Contain(s.space, gateway) && !vip.Contain(s.pool.Excluded, gateway) {
+	if gateway := s.pool.Gateway; gateway.IsValid() && vip.Contain(s.space, gateway) &&
+		!vip.Contain(s.pool.Excluded, gateway) {
 		tally[AddressGateway].Add(tally[AddressGateway], s.unmarked([]vip.Range{{From: gateway, To: gateway}}))
 	}
 	return tally

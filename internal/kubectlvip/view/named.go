@@ -36,7 +36,8 @@ func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, e
 			return nil, err
 		}
 		for _, c := range found {
-			if !slices.ContainsFunc(named, func(other Cluster) bool { return other.Namespace == c.Namespace && other.Name == c.Name }) {
+			same := func(other Cluster) bool { return other.Namespace == c.Namespace && other.Name == c.Name }
+			if !slices.ContainsFunc(named, same) {
 				named = append(named, c)
 			}
 		}
@@ -47,7 +48,9 @@ func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, e
 // Among returns those Clusters whose names are among the wanted.
 func Among(all, wanted []Cluster) []Cluster {
 	return slices.DeleteFunc(slices.Clone(all), func(c Cluster) bool {
-		return !slices.ContainsFunc(wanted, func(w Cluster) bool { return w.Namespace == c.Namespace && w.Name == c.Name })
+		return !slices.ContainsFunc(wanted, func(w Cluster) bool {
+			return w.Namespace == c.Namespace && w.Name == c.Name
+		})
 	})
 }
 
@@ -77,7 +80,8 @@ func clustersNamed(all []Cluster, namespace, argument string) ([]Cluster, error)
 			return found, nil
 		}
 		name = rest
-		if kind, _, _ := strings.Cut(prefix, "."); !slices.Contains([]string{"cluster", "clusters"}, strings.ToLower(kind)) {
+		kind, _, _ := strings.Cut(prefix, ".")
+		if !slices.Contains([]string{"cluster", "clusters"}, strings.ToLower(kind)) {
 			namespace = prefix
 		}
 	}
@@ -129,7 +133,9 @@ func NamedPools(pools []Pool, arguments []string) ([]Pool, error) {
 		e.Meant, _ = names.Meant(argument, known)
 		return nil, e
 	}
-	return slices.DeleteFunc(slices.Clone(pools), func(p Pool) bool { return !slices.ContainsFunc(arguments, p.called) }), nil
+	return slices.DeleteFunc(slices.Clone(pools), func(p Pool) bool {
+		return !slices.ContainsFunc(arguments, p.called)
+	}), nil
 }
 
 // called reports whether an argument names the pool.

@@ -41,13 +41,15 @@ type Operator struct {
 
 // LooksAt reports whether a Cluster of that namespace and with that watch-filter label is the operator's business.
 func (o *Operator) LooksAt(namespace, watchFilter string) bool {
-	return (o.WatchesNamespace == "" || o.WatchesNamespace == namespace) && (o.Settings.WatchFilter == "" || o.Settings.WatchFilter == watchFilter)
+	return (o.WatchesNamespace == "" || o.WatchesNamespace == namespace) &&
+		(o.Settings.WatchFilter == "" || o.Settings.WatchFilter == watchFilter)
 }
 
 // Meets reports whether a Cluster may be the business of both operators.
 func (o *Operator) Meets(other *Operator) bool {
 	apart := func(a, b string) bool { return a != "" && b != "" && a != b }
-	return !apart(o.WatchesNamespace, other.WatchesNamespace) && !apart(o.Settings.WatchFilter, other.Settings.WatchFilter)
+	return !apart(o.WatchesNamespace, other.WatchesNamespace) &&
+		!apart(o.Settings.WatchFilter, other.Settings.WatchFilter)
 }
 
 // OperatorFor returns the one of several operators that a Cluster is the business of, or the first.
@@ -87,17 +89,22 @@ func Judge(deployment *Deployment, lease *Lease, denied string, now time.Time) (
 		return OperatorRunning, fmt.Sprintf("%s leads and renewed Lease %s/%s %s ago",
 			lease.Holder, lease.Namespace, lease.Name, Age(now.Sub(lease.Renewed)))
 	case deployment != nil && deployment.Ready > 0 && !deployment.Elects:
-		return OperatorRunning, fmt.Sprintf("Deployment %s/%s has %d of %d replicas ready", deployment.Namespace, deployment.Name, deployment.Ready, deployment.Wanted)
+		return OperatorRunning, fmt.Sprintf("Deployment %s/%s has %d of %d replicas ready",
+			deployment.Namespace, deployment.Name, deployment.Ready, deployment.Wanted)
 	case deployment != nil && deployment.Ready == 0:
-		return OperatorNotRunning, fmt.Sprintf("Deployment %s/%s has none of %d replicas ready", deployment.Namespace, deployment.Name, deployment.Wanted)
+		return OperatorNotRunning, fmt.Sprintf("Deployment %s/%s has none of %d replicas ready",
+			deployment.Namespace, deployment.Name, deployment.Wanted)
 	case lease != nil && lease.Holder == "":
 		return OperatorNotRunning, fmt.Sprintf("nobody holds Lease %s/%s", lease.Namespace, lease.Name)
 	case lease != nil:
-		return OperatorNotRunning, fmt.Sprintf("%s renewed Lease %s/%s last %s ago", lease.Holder, lease.Namespace, lease.Name, Age(now.Sub(lease.Renewed)))
+		return OperatorNotRunning, fmt.Sprintf("%s renewed Lease %s/%s last %s ago",
+			lease.Holder, lease.Namespace, lease.Name, Age(now.Sub(lease.Renewed)))
 	case denied != "":
 		return OperatorUnknown, "it cannot be seen whether the operator runs: " + denied
 	case deployment != nil:
-		return OperatorUnknown, fmt.Sprintf("Deployment %s/%s has %d replicas ready, and no Lease says which of them leads", deployment.Namespace, deployment.Name, deployment.Ready)
+		return OperatorUnknown, fmt.Sprintf("Deployment %s/%s has %d replicas ready, "+
+			"and no Lease says which of them leads", deployment.Namespace, deployment.Name, deployment.Ready)
 	}
-	return OperatorUnknown, "neither a Deployment nor a Lease of the operator was found: it is not installed, or runs outside of this cluster without leader election"
+	return OperatorUnknown, "neither a Deployment nor a Lease of the operator was found: " +
+		"it is not installed, or runs outside of this cluster without leader election"
 }

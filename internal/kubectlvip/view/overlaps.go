@@ -32,7 +32,9 @@ func Overlaps(a *Atlas) []Overlap {
 				}
 			}
 		}
-		slices.SortStableFunc(o.Taken, func(x, y PoolAddress) int { return vip.ParseAddr(x.Address).Compare(vip.ParseAddr(y.Address)) })
+		slices.SortStableFunc(o.Taken, func(x, y PoolAddress) int {
+			return vip.ParseAddr(x.Address).Compare(vip.ParseAddr(y.Address))
+		})
 		overlaps = append(overlaps, o)
 	})
 	return overlaps

@@ -19,8 +19,8 @@ type Pool struct {
 	// Classes and Roles are what the pool serves; without both it serves nobody.
 	Classes []string `json:"classes"`
 	Roles   []string `json:"roles"`
-	// Tier is the most specific one that the pool can be in: names, variables, namespace, class or any; empty if it serves
-	// nobody.
+	// Tier is the most specific one that the pool can be in: names, variables, namespace, class or any; empty if it
+	// serves nobody.
 	Tier     string `json:"tier,omitempty"`
 	Priority int    `json:"priority"`
 	// Namespaces are those that a global pool is restricted to; empty means all.
@@ -110,9 +110,10 @@ func PoolsOf(a *Atlas, namespace string, addresses bool) []Pool {
 
 func poolOf(facts *PoolFacts) Pool {
 	pool := Pool{
-		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{}, Roles: append([]string{}, facts.Roles...),
-		Tier: facts.BestTier().String(), Priority: facts.Priority, Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity),
-		Paused: facts.Paused, Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems, Probe: facts.Probe,
+		Kind: facts.Ref.Kind, Namespace: facts.Namespace, Name: facts.Ref.Name, Classes: []string{},
+		Roles: append([]string{}, facts.Roles...), Tier: facts.BestTier().String(), Priority: facts.Priority,
+		Namespaces: facts.Namespaces, Capacity: capacityOf(facts.Capacity), Paused: facts.Paused,
+		Deleting: facts.Deleting, Closed: facts.Closed, Problems: facts.Problems, Probe: facts.Probe,
 	}
 	if facts.PerCluster > 1 {
 		pool.PerCluster = facts.PerCluster
@@ -132,7 +133,8 @@ func poolOf(facts *PoolFacts) Pool {
 // userOf says who uses an address.
 func (f *Facts) userOf(address *AddressFacts, claims map[types.NamespacedName]*ClaimFacts) PoolAddress {
 	user := PoolAddress{
-		Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At, Releasing: address.Deleting,
+		Address: address.Value, Namespace: address.Namespace, Claim: address.Claim, Since: address.Born.At,
+		Releasing: address.Deleting,
 	}
 	if claim := claims[address.claimKey()]; claim != nil {
 		user.Cluster, user.Role = claim.Cluster, claim.Role
@@ -144,6 +146,7 @@ func (f *Facts) userOf(address *AddressFacts, claims map[types.NamespacedName]*C
 // sortUsers puts addresses into their order.
 func sortUsers(users []PoolAddress) {
 	slices.SortFunc(users, func(a, b PoolAddress) int {
-		return cmp.Or(vip.ParseAddr(a.Address).Compare(vip.ParseAddr(b.Address)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim))
+		return cmp.Or(vip.ParseAddr(a.Address).Compare(vip.ParseAddr(b.Address)), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Claim, b.Claim))
 	})
 }

@@ -42,7 +42,8 @@ func Retire(f *Facts, namespace, class, role string) Retirement {
 	for i := range f.Snapshots {
 		s := &f.Snapshots[i]
 		c := &s.Cluster
-		if namespace != "" && c.Namespace != namespace || class != "" && class != c.Class.Name && class != c.Class.String() || c.Deleting {
+		if namespace != "" && c.Namespace != namespace ||
+			class != "" && class != c.Class.Name && class != c.Class.String() || c.Deleting {
 			continue
 		}
 		retired := holding(s, role)

@@ -17,7 +17,8 @@ const (
 // Trend says how fast a pool fills up. It is read from the ages of the addresses that are given away now: what was
 // given back meanwhile left no trace, and so counts for nothing.
 type Trend struct {
-	// Held is how many of today's addresses were given away already at the end of each of the last 30 days, oldest first.
+	// Held is how many of today's addresses were given away already at the end of each of the last 30 days, oldest
+	// first.
 	Held []int `json:"held"`
 	// PerDay is how many were given away each day; 0 if it is not known.
 	PerDay float64 `json:"perDay"`

@@ -25,7 +25,8 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 		case vip.CreateClaim:
 			broken = foreign(s, a.Role, a.Pool)
 		case vip.ReplaceClaim:
-			if broken = foreign(s, a.Role, a.Pool); broken == "" && a.Claim.Address != "" && inUse(s, a.Role, &a.Claim) {
+			broken = foreign(s, a.Role, a.Pool)
+			if broken == "" && a.Claim.Address != "" && inUse(s, a.Role, &a.Claim) {
 				broken = "the claim is bound, and its address in use"
 			} else if broken == "" && addressOf(s, &a.Claim) != "" && !known(s, a.Claim.Pool) {
 				broken = "the claim is bound, and nobody knows its pool"
@@ -61,7 +62,8 @@ func partial(s *vip.Snapshot, plan vip.Plan) []string {
 		}
 		claims := 0
 		for i := range s.Claims {
-			if _, ok := slotOf(&s.Cluster, a.Role, &s.Claims[i]); ok && s.Claims[i].Owner != nil && s.Claims[i].Owner.UID == s.Cluster.UID {
+			owner := s.Claims[i].Owner
+			if _, ok := slotOf(&s.Cluster, a.Role, &s.Claims[i]); ok && owner != nil && owner.UID == s.Cluster.UID {
 				claims++
 			}
 		}
@@ -100,12 +102,16 @@ func premature(s *vip.Snapshot, plan vip.Plan) []string {
 // more specific.
 func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 	c := &s.Cluster
-	at := slices.IndexFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == ref && (p.Namespace == "" || p.Namespace == c.Namespace) })
+	at := slices.IndexFunc(s.Pools, func(p vip.Pool) bool {
+		return p.Ref == ref && (p.Namespace == "" || p.Namespace == c.Namespace)
+	})
 	if at < 0 || !isFor(&s.Pools[at], c) {
 		return fmt.Sprintf("%s is not for %s", ref, c.Key())
 	}
 	for i := range s.Pools {
-		if p := &s.Pools[i]; slices.Contains(p.Roles, role) && !p.Deleting && !p.Closed && isFor(p, c) && specific(p, c) > specific(&s.Pools[at], c) {
+		p := &s.Pools[i]
+		serves := slices.Contains(p.Roles, role) && !p.Deleting && !p.Closed && isFor(p, c)
+		if serves && specific(p, c) > specific(&s.Pools[at], c) {
 			return fmt.Sprintf("%s is for it, and more specific", p.Ref)
 		}
 	}
@@ -125,7 +131,8 @@ func isFor(p *vip.Pool, c *vip.Cluster) bool {
 		return e.Namespace == c.Namespace && (e.Name == "*" || e.Name == c.Name)
 	})
 	class := slices.ContainsFunc(p.Classes, func(e vip.Class) bool {
-		return e.Name == "*" && c.Class.Name != "" || e.Name == c.Class.Name && (e.Namespace == "" || e.Namespace == c.Class.Namespace)
+		return e.Name == "*" && c.Class.Name != "" ||
+			e.Name == c.Class.Name && (e.Namespace == "" || e.Namespace == c.Class.Namespace)
 	})
 	other := slices.ContainsFunc(p.Variables, func(v vip.Variable) bool { return !hasValue(c, v) })
 	return class && (named || len(p.Clusters) == 0) && !other && open(p, c)
@@ -181,10 +188,15 @@ func specific(p *vip.Pool, c *vip.Cluster) int {
 // and its address not what the Cluster carries already, as after a restore.
 func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	address := addressOf(s, claim)
+	mayHave := slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
+		return p.Ref == claim.Pool && open(&p, &s.Cluster)
+	})
+	carries := address != "" && (slices.Contains(vip.Addrs(role, s.Cluster.VIPs[role]), vip.ParseAddr(address)) ||
+		role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address))
 	switch {
 	case claim.Owner != nil:
 		return "the claim is someone's"
-	case slices.ContainsFunc(s.Pools, func(p vip.Pool) bool { return p.Ref == claim.Pool && open(&p, &s.Cluster) }), address != "" && (slices.Contains(vip.Addrs(role, s.Cluster.VIPs[role]), vip.ParseAddr(address)) || role == names.RoleControlPlane && vip.SameAddr(s.Cluster.Endpoint.Host, address)):
+	case mayHave, carries:
 		return ""
 	}
 	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
@@ -200,7 +212,8 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	recorded := c.Written[slot] != ""
 	written := c.VIPs[role] != "" || role == names.RoleControlPlane && c.Endpoint.Host != ""
 	switch {
-	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""), claim.Owner != nil && claim.Owner.UID != c.UID:
+	case claim.Owner == nil && (!c.Deleting || wrongAdoption(s, role, claim) != ""),
+		claim.Owner != nil && claim.Owner.UID != c.UID:
 		return "the claim is not the Cluster's"
 	case c.Deleting && c.InUse && (c.HasFinalizer || written || recorded):
 		return "machines may still use the address"
@@ -222,7 +235,8 @@ func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
 	c, address := &s.Cluster, addressOf(s, claim)
 	slot, _ := slotOf(c, role, claim)
-	return c.Written[slot] == claim.UID || slices.Contains(vip.Addrs(role, c.VIPs[role]), vip.ParseAddr(address)) || inVariable(c, address) ||
+	return c.Written[slot] == claim.UID || inVariable(c, address) ||
+		slices.Contains(vip.Addrs(role, c.VIPs[role]), vip.ParseAddr(address)) ||
 		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
 }
 

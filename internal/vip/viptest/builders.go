@@ -38,7 +38,10 @@ type Option func(*vip.Snapshot)
 
 // Snapshot returns the snapshot of a Cluster that was created an hour ago and has nothing yet, changed by the options.
 func Snapshot(options ...Option) vip.Snapshot {
-	s := vip.Snapshot{Now: Now, Settings: vip.Settings{DefaultPort: DefaultPort}, Cluster: Cluster(), ClusterClass: &vip.ClusterClass{}}
+	s := vip.Snapshot{
+		Now: Now, Settings: vip.Settings{DefaultPort: DefaultPort},
+		Cluster: Cluster(), ClusterClass: &vip.ClusterClass{},
+	}
 	for _, option := range options {
 		option(&s)
 	}
@@ -122,7 +125,8 @@ func WithPool(name, role string, overrides ...func(*vip.Pool)) Option {
 // WithPools adds the pools most tests use: "cp" for the control plane and "web" for ingress.
 func WithPools(overrides ...func(*vip.Pool)) Option {
 	return func(s *vip.Snapshot) {
-		s.Pools = append(s.Pools, Pool("cp", names.RoleControlPlane, overrides...), Pool("web", names.RoleIngress, overrides...))
+		s.Pools = append(s.Pools, Pool("cp", names.RoleControlPlane, overrides...),
+			Pool("web", names.RoleIngress, overrides...))
 	}
 }
 
@@ -179,7 +183,8 @@ func Carried(cluster, field string) func(*vip.Rival) {
 func Served() Option {
 	return func(s *vip.Snapshot) {
 		for _, option := range []Option{
-			WithPools(), WithBound(names.RoleControlPlane, "cp", "10.0.0.10"), WithBound(names.RoleIngress, "web", "10.0.0.20"),
+			WithPools(), WithBound(names.RoleControlPlane, "cp", "10.0.0.10"),
+			WithBound(names.RoleIngress, "web", "10.0.0.20"),
 		} {
 			option(s)
 		}
@@ -242,7 +247,8 @@ func brief(action vip.Action) string {
 	case vip.DeleteClaim:
 		return "delete " + a.Claim.Name
 	case vip.HoldControlPlane:
-		return strings.TrimSuffix(fmt.Sprintf("hold from generation %d with port %d", a.Gate.Generation, a.Gate.Port), " with port 0")
+		hold := fmt.Sprintf("hold from generation %d with port %d", a.Gate.Generation, a.Gate.Port)
+		return strings.TrimSuffix(hold, " with port 0")
 	case vip.ReleaseControlPlane:
 		return "let go"
 	case vip.KeepPort:

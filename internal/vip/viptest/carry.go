@@ -45,7 +45,8 @@ func (w *World) takeOff(state *clusterState, plan vip.Plan) *flight {
 		switch action.(type) {
 		case vip.Probe:
 			one.claimOf = vip.RoleOf(action)
-		case vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation, vip.RecordClaim, vip.SetVariables:
+		case vip.HoldControlPlane, vip.ReleaseControlPlane, vip.KeepPort, vip.SetEndpoint, vip.SetAnnotation,
+			vip.RecordClaim, vip.SetVariables:
 			results = append(results, action)
 			continue
 		case vip.CreateClaim, vip.AdoptClaim, vip.RenewOwner, vip.ReplaceClaim, vip.DeleteClaim:
@@ -172,7 +173,8 @@ func (w *World) act(f *flight, action vip.Action) error {
 		return nil
 	case vip.DeleteClaim:
 		claim, err := w.claim(&a.Claim)
-		if state := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]; !f.cluster.Deleting && (state == nil || !reflect.DeepEqual(state.Cluster, f.cluster)) {
+		state := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]
+		if !f.cluster.Deleting && (state == nil || !reflect.DeepEqual(state.Cluster, f.cluster)) {
 			return errRefused // a claim of a Cluster that lives goes only if the Cluster is still what was decided upon
 		}
 		if err == nil {
@@ -195,7 +197,8 @@ func (w *World) create(f *flight, a vip.CreateClaim) error {
 		return errRefused
 	}
 	w.claims[k] = &vip.Claim{
-		Namespace: f.cluster.Namespace, Name: a.Name, UID: types.UID(fmt.Sprintf("uid-%d", w.next())), Role: a.Role, Pool: a.Pool,
+		Namespace: f.cluster.Namespace, Name: a.Name, UID: types.UID(fmt.Sprintf("uid-%d", w.next())),
+		Role: a.Role, Pool: a.Pool,
 		Created: w.second(), ResourceVersion: strconv.FormatUint(w.next(), 10),
 		Owner: w.ownerOf(f),
 	}
@@ -233,7 +236,8 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 	if state.Endpoint != before || state.Pause != pause || state.Gate.Generation > gate {
 		state.Generation++
 	}
-	if state.Endpoint != before && slices.ContainsFunc(results, func(a vip.Action) bool { _, ok := a.(vip.SetEndpoint); return ok }) {
+	if state.Endpoint != before &&
+		slices.ContainsFunc(results, func(a vip.Action) bool { _, ok := a.(vip.SetEndpoint); return ok }) {
 		w.checkEndpoint(state, before)
 	}
 	return nil
@@ -280,7 +284,8 @@ func (w *World) Settle() bool {
 			w.Wait(700 * time.Millisecond)
 		case w.skew == 0 || retried:
 			return true
-		default: // by a clock that is wrong nothing is held back, and what comes next has to wait for the retry interval
+		default:
+			// By a clock that is wrong nothing is held back, and what comes next has to wait for the retry interval.
 			retried = true
 			w.Wait(10 * time.Second)
 		}

@@ -26,7 +26,8 @@ func (w *World) checkHolders() {
 				continue
 			}
 			address := w.address[key(claim.Namespace, claim.Name)]
-			if address != nil && slices.Contains(vip.Addrs(claim.Role, c.VIPs[claim.Role]), vip.ParseAddr(address.Value)) {
+			if address != nil &&
+				slices.Contains(vip.Addrs(claim.Role, c.VIPs[claim.Role]), vip.ParseAddr(address.Value)) {
 				held[vip.ParseAddr(address.Value)] = true
 			}
 		}
@@ -66,7 +67,8 @@ func (w *World) checkClaims() {
 func (w *World) checkAnnotations(c *vip.Cluster) {
 	for role, value := range c.VIPs {
 		i := slices.IndexFunc(c.Conditions, func(x vip.Condition) bool { return x.Type == names.ConditionType(role) })
-		if i < 0 || c.Conditions[i].Reason != names.ReasonIPAddressAssigned || role == names.RoleControlPlane || c.Paused || c.Deleting {
+		if i < 0 || c.Conditions[i].Reason != names.ReasonIPAddressAssigned || role == names.RoleControlPlane ||
+			c.Paused || c.Deleting {
 			continue
 		}
 		var want []string
@@ -79,7 +81,8 @@ func (w *World) checkAnnotations(c *vip.Cluster) {
 				}
 			}
 		}
-		if text := strings.Join(want, ","); text != value || len(slices.Compact(slices.Sorted(slices.Values(want)))) != len(want) {
+		if text := strings.Join(want, ","); text != value ||
+			len(slices.Compact(slices.Sorted(slices.Values(want)))) != len(want) {
 			w.violation("%s has %s=%s, and its claims hold %s", c.Key(), role, value, text)
 		}
 	}
@@ -104,7 +107,8 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	if cluster == nil || address == nil || cluster.Deleting && !cluster.InUse {
 		return
 	}
-	if slices.Contains(vip.Addrs(claim.Role, cluster.VIPs[claim.Role]), vip.ParseAddr(address.Value)) || inVariable(cluster, address.Value) ||
+	if slices.Contains(vip.Addrs(claim.Role, cluster.VIPs[claim.Role]), vip.ParseAddr(address.Value)) ||
+		inVariable(cluster, address.Value) ||
 		claim.Role == names.RoleControlPlane && vip.SameAddr(cluster.Endpoint.Host, address.Value) {
 		w.violation("claim %s is deleted while Cluster %s carries %s", claim.Name, cluster.Key(), address.Value)
 	}
@@ -126,7 +130,9 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 			w.violation("%s gets the reason %q with the message %q", c.Key(), role.Reason, role.Message)
 		}
 	}
-	owns := slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool { return claim.Owner != nil && claim.Owner.UID == c.UID })
+	owns := slices.ContainsFunc(s.Claims, func(claim vip.Claim) bool {
+		return claim.Owner != nil && claim.Owner.UID == c.UID
+	})
 	if c.HasFinalizer || owns || w.Served(c) {
 		return
 	}
@@ -137,7 +143,8 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 		if !plan.Status.Changed {
 			break // it keeps for the moment what it has
 		}
-		if condition.Reason != names.ReasonPoolNotFound || condition.Type != names.ConditionType(names.RoleControlPlane) {
+		if condition.Reason != names.ReasonPoolNotFound ||
+			condition.Type != names.ConditionType(names.RoleControlPlane) {
 			w.violation("%s is not served and gets %s %s", c.Key(), condition.Type, condition.Reason)
 		}
 	}

@@ -30,7 +30,9 @@ func (w *World) Provide() bool {
 // queue returns the keys of the claims, the oldest first.
 func (w *World) queue() []string {
 	keys := sorted(w.claims)
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(w.order[w.claims[a].UID], w.order[w.claims[b].UID]) })
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Compare(w.order[w.claims[a].UID], w.order[w.claims[b].UID])
+	})
 	return keys
 }
 

@@ -21,7 +21,8 @@ const (
 // writes it sees at once.
 type view struct {
 	seen
-	// before is what was seen before the last news: an operator that starts anew may be told that by another API server.
+	// before is what was seen before the last news: an operator that starts anew may be told that by another API
+	// server.
 	before seen
 }
 
@@ -138,7 +139,8 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 		return // it comes from a claim that someone has deleted since, which a late watch did not tell; that heals
 	}
 	if address, ok := w.address[key(claim.Namespace, claim.Name)]; ok && !vip.SameAddr(address.Value, value) {
-		w.violation("wrong address: %s is written to Cluster %s, and its claim %s has %s", value, state.Key(), claimName, address.Value)
+		w.violation("wrong address: %s is written to Cluster %s, and its claim %s has %s",
+			value, state.Key(), claimName, address.Value)
 	}
 }
 

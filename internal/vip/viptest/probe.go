@@ -42,16 +42,19 @@ func unprobed(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	check := func(role string, addr netip.Addr) {
 		i := slices.IndexFunc(s.Claims, func(c vip.Claim) bool {
-			return c.Role == role && vip.ParseAddr(addressOf(s, &c)) == addr && c.Owner != nil && c.Owner.UID == s.Cluster.UID
+			return c.Role == role && vip.ParseAddr(addressOf(s, &c)) == addr && c.Owner != nil &&
+				c.Owner.UID == s.Cluster.UID
 		})
 		if i < 0 || inUse(s, role, &s.Claims[i]) {
 			return
 		}
 		asks := slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
-			return p.Ref == s.Claims[i].Pool && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace) && len(p.Probe) > 0
+			return p.Ref == s.Claims[i].Pool && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace) &&
+				len(p.Probe) > 0
 		})
 		if asks && !s.Probed[addr].Free {
-			found = append(found, fmt.Sprintf("%s: %s is written for role %s, and nobody found it free", s.Cluster.Key(), addr, role))
+			found = append(found,
+				fmt.Sprintf("%s: %s is written for role %s, and nobody found it free", s.Cluster.Key(), addr, role))
 		}
 	}
 	for _, action := range plan.Actions {

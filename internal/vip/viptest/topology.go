@@ -18,8 +18,8 @@ type rendered struct {
 	rendering *vip.Cluster
 	half      bool
 
-	// infrastructure and controlPlane are the VIPs in them, paused says that the control plane object is paused, and built
-	// that a machine was built from it.
+	// infrastructure and controlPlane are the VIPs in them, paused says that the control plane object is paused, and
+	// built that a machine was built from it.
 	infrastructure, controlPlane []string
 	paused, built                bool
 }
@@ -92,7 +92,8 @@ func (w *World) Build(k string) bool {
 	state.built = true
 	w.logf("provider: builds a machine of Cluster %s", k)
 	if w.rendersVIP(state) && !state.manual && !slices.Contains(state.controlPlane, state.Endpoint.Host) {
-		w.violation("a machine of %s is built with the VIPs %q, and its endpoint is %s", k, state.controlPlane, state.Endpoint)
+		w.violation("a machine of %s is built with the VIPs %q, and its endpoint is %s",
+			k, state.controlPlane, state.Endpoint)
 	}
 	return true
 }

@@ -42,8 +42,8 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
-	// strangers are the addresses on which someone answers whom no Cluster accounts for, and probed what came of probes,
-	// by Cluster, as the allocator remembers it.
+	// strangers are the addresses on which someone answers whom no Cluster accounts for, and probed what came of
+	// probes, by Cluster, as the allocator remembers it.
 	strangers map[string]bool
 	probed    map[string]map[netip.Addr]vip.Probed
 	// view is what the allocator sees while its watches lag; nil while it sees the world as it is.
@@ -307,12 +307,14 @@ func (w *World) rivals(c *vip.Cluster, addr netip.Addr) []vip.Rival {
 			continue
 		}
 		rival := vip.Rival{
-			Address: addr, Claim: types.NamespacedName{Namespace: address.Namespace, Name: address.Claim}, Owned: address.ClaimUID != "",
-			Pool: address.pool, Born: address.Born,
+			Address: addr, Claim: types.NamespacedName{Namespace: address.Namespace, Name: address.Claim},
+			Owned: address.ClaimUID != "", Pool: address.pool, Born: address.Born,
 		}
 		claim := claims[key(address.Namespace, address.Claim)]
-		if holder := ownerIn(clusters, claim); holder != nil && (address.ClaimUID == claim.UID || address.ClaimUID == "") {
-			rival.Cluster, rival.Field = holder.Key(), vip.CarriedIn(claim.Role, holder.Endpoint.Host, holder.VIPs, addr)
+		if holder := ownerIn(clusters, claim); holder != nil &&
+			(address.ClaimUID == claim.UID || address.ClaimUID == "") {
+			rival.Cluster = holder.Key()
+			rival.Field = vip.CarriedIn(claim.Role, holder.Endpoint.Host, holder.VIPs, addr)
 		}
 		rivals = append(rivals, rival)
 	}

@@ -72,13 +72,16 @@ func TestAllocation(t *testing.T) {
 		s.served("one")
 		entries, err := s.Plane.Audit().Since(t.Context(), 0)
 		require.NoError(t, err)
-		writes := entries.ByUser(measure.IPAMUser).Writes().Filter(func(e plane.Entry) bool { return e.Namespace == s.name && e.Resource == "ipaddressclaims" })
+		writes := entries.ByUser(measure.IPAMUser).Writes().Filter(func(e plane.Entry) bool {
+			return e.Namespace == s.name && e.Resource == "ipaddressclaims"
+		})
 		require.GreaterOrEqual(t, len(writes), 2) // with a late cache it answers a claim twice
 		for _, write := range writes {
 			require.Equal(t, "status", write.Subresource)
 		}
 	})
-	t.Run("if there is no ingress pool, should serve the control plane and say that the other is missing", func(t *testing.T) {
+	t.Run("if there is no ingress pool, "+
+		"should serve the control plane and say that the other is missing", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 19)
 		s.cluster("one")
@@ -150,9 +153,9 @@ func TestAllocation(t *testing.T) {
 			more = 2 // the machine is busy: the wait is said, and then each role written as it is answered
 		}
 		require.LessOrEqual(t, writes["patch clusters.cluster.x-k8s.io/status"], 1+more, "the conditions")
-		// Finalizer, endpoint and annotations come in one write. Another one is due only where Cluster API writes the list
-		// of finalizers at the same moment and wipes ours. Ours is refused where Cluster API has just written that list, and
-		// where it has just named what the topology consists of.
+		// Finalizer, endpoint and annotations come in one write. Another one is due only where Cluster API writes the
+		// list of finalizers at the same moment and wipes ours. Ours is refused where Cluster API has just written that
+		// list, and where it has just named what the topology consists of.
 		require.Positive(t, writes["patch clusters.cluster.x-k8s.io"])
 		require.LessOrEqual(t, writes["patch clusters.cluster.x-k8s.io"], 2+more)
 		require.LessOrEqual(t, len(all)-len(taken), 2, "refused")

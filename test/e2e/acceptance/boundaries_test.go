@@ -17,7 +17,9 @@ func (s *scope) owner(name string) map[string]any {
 	object, err := s.Core.CoreV1().ConfigMaps(s.name).Create(s.t.Context(),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	require.NoError(s.t, err)
-	return map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": string(object.UID), "controller": true}
+	return map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": string(object.UID), "controller": true,
+	}
 }
 
 // serve changes the class that a global pool serves.
@@ -77,7 +79,8 @@ func TestBoundaries(t *testing.T) {
 			s.served("one")
 		})
 	}
-	t.Run("if the user set a port without a host and it is taken away while the Cluster waits, should keep it", func(t *testing.T) {
+	t.Run("if the user set a port without a host and it is taken away while the Cluster waits, "+
+		"should keep it", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 10)
 		s.cluster("first")
@@ -91,15 +94,19 @@ func TestBoundaries(t *testing.T) {
 		cluster := s.sees("next", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 9345))
 		require.NotContains(t, cluster.GetAnnotations(), names.TopologyGate)
 	})
-	t.Run("if the user sets a host while the Cluster waits, should keep it and give the claim back", func(t *testing.T) {
+	t.Run("if the user sets a host while the Cluster waits, "+
+		"should keep it and give the claim back", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 10)
 		s.cluster("one")
 		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
 		s.cluster("two")
 		s.sees("two", condition(controlPlane, names.ReasonPoolExhausted))
-		s.edit("two", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "two.example.com", "port": 6443}}})
-		s.sees("two", condition(controlPlane, names.ReasonEndpointProvided), endpoint("two.example.com", 6443), held(false))
+		s.edit("two", map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "two.example.com", "port": 6443}},
+		})
+		s.sees("two", condition(controlPlane, names.ReasonEndpointProvided),
+			endpoint("two.example.com", 6443), held(false))
 		require.Nil(t, s.Claim(s.name, "vip-cp-two"))
 		s.delete("one")
 		s.gone("one")
@@ -159,7 +166,9 @@ func TestPoolChoice(t *testing.T) {
 	t.Run("if a pool names several classes in its annotation, should serve each of them", func(t *testing.T) {
 		s := ordinary(t)
 		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-b"})
-		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Class = "nobody, " + s.name + "," + s.name + "/" + s.name + "-b" })
+		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
+			p.Class = "nobody, " + s.name + "," + s.name + "/" + s.name + "-b"
+		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443))
 		s.cluster("two", func(c *harness.NewCluster) { c.Class = s.name + "-b" })
@@ -174,7 +183,9 @@ func TestPoolChoice(t *testing.T) {
 	t.Run("if pools have priorities, should take from the highest", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 19)
-		s.pool(controlPlane, 30, 30, func(p *harness.NewPool) { p.Annotations = map[string]string{names.Priority: "5"} })
+		s.pool(controlPlane, 30, 30, func(p *harness.NewPool) {
+			p.Annotations = map[string]string{names.Priority: "5"}
+		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(30), 6443))
 		s.cluster("two") // the highest is full
@@ -185,14 +196,17 @@ func TestPoolChoice(t *testing.T) {
 		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
 			p.Annotations = map[string]string{names.Namespaces: "elsewhere", names.Priority: "9"}
 		})
-		s.pool(controlPlane, 30, 39, func(p *harness.NewPool) { p.Annotations = map[string]string{names.Namespaces: "elsewhere, " + s.name} })
+		s.pool(controlPlane, 30, 39, func(p *harness.NewPool) {
+			p.Annotations = map[string]string{names.Namespaces: "elsewhere, " + s.name}
+		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(30), 6443))
 	})
 	t.Run("if an entry of a pool's lists is nonsense, should go on with what is right", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane+",Not A Role", 10, 19, func(p *harness.NewPool) {
-			p.Name, p.Annotations = s.name+"-odd", map[string]string{names.ClusterClass: "not read", names.Role: controlPlane + ",Not A Role"}
+			p.Name, p.Annotations = s.name+"-odd",
+				map[string]string{names.ClusterClass: "not read", names.Role: controlPlane + ",Not A Role"}
 		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443))

@@ -22,7 +22,8 @@ func TestClocksOfOthers(t *testing.T) {
 	e := onPlane(t)
 	years := func(n int) time.Time { return time.Now().AddDate(n, 0, 0).Truncate(time.Second).UTC() }
 	for name, at := range map[string]time.Time{
-		"if they lie years ahead, should serve as ever": years(30), "if they lie years back, should serve as ever": years(-30),
+		"if they lie years ahead, should serve as ever": years(30),
+		"if they lie years back, should serve as ever":  years(-30),
 	} {
 		t.Run(name, func(t *testing.T) {
 			lease := "lease-" + at.Format("2006")
@@ -34,7 +35,8 @@ func TestClocksOfOthers(t *testing.T) {
 				},
 			}, metav1.CreateOptions{})
 			require.NoError(t, err)
-			operator := runOperator(t, e, "--leader-elect", "--leader-election-id="+lease, "--leader-elect-lease-duration=4s",
+			operator := runOperator(t, e, "--leader-elect", "--leader-election-id="+lease,
+				"--leader-elect-lease-duration=4s",
 				"--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
 			s := newScope(t, e, operator)
 			s.bothPools()

@@ -19,7 +19,8 @@ func TestConditions(t *testing.T) {
 	t.Run("if no pool serves the class, should say so, after two seconds, and write nothing else", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("one")
-		s.sees("one", condition(controlPlane, names.ReasonPoolNotFound), noCondition(ingress), held(false), endpoint("", 0))
+		s.sees("one", condition(controlPlane, names.ReasonPoolNotFound), noCondition(ingress), held(false),
+			endpoint("", 0))
 		require.Contains(t, s.get("one").Condition(controlPlane).Message, names.ClusterClass+"="+s.name)
 		s.hasEvent("one", "Warning PoolNotFound")
 		s.handled()
@@ -28,18 +29,22 @@ func TestConditions(t *testing.T) {
 		require.Equal(t, "status", writes[0].Subresource)
 		s.notBefore(quiet, writes[0])
 	})
-	t.Run("if no pool serves the class and someone provides the endpoint, should withdraw the condition", func(t *testing.T) {
+	t.Run("if no pool serves the class and someone provides the endpoint, "+
+		"should withdraw the condition", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("one")
 		s.sees("one", condition(controlPlane, names.ReasonPoolNotFound))
-		s.edit("one", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "one.example.com", "port": 6443}}})
+		s.edit("one", map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "one.example.com", "port": 6443}},
+		})
 		s.sees("one", noCondition(controlPlane), noCondition(ingress), held(false), endpoint("one.example.com", 6443))
 	})
 	t.Run("if someone else set the host and a pool matches, should say so and leave it", func(t *testing.T) {
 		s := ordinary(t)
 		s.bothPools()
 		s.cluster("one", func(c *harness.NewCluster) { c.Host, c.Port = "one.example.com", 7443 })
-		s.sees("one", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned),
+		s.sees("one", condition(controlPlane, names.ReasonEndpointProvided),
+			condition(ingress, names.ReasonIPAddressAssigned),
 			endpoint("one.example.com", 7443), annotation(controlPlane, ""), annotation(ingress, s.ip(20)))
 		require.Nil(t, s.Claim(s.name, "vip-cp-one"))
 	})
@@ -62,7 +67,9 @@ func TestConditions(t *testing.T) {
 		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
 		s.cluster("two")
 		s.sees("two", condition(controlPlane, names.ReasonPoolExhausted))
-		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"spec": map[string]any{"addresses": []string{s.ips(10, 12)}}}))
+		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
+			"spec": map[string]any{"addresses": []string{s.ips(10, 12)}},
+		}))
 		s.sees("two", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 6443))
 	})
 	t.Run("if the pool is full, should move to another one that appears", func(t *testing.T) {
@@ -76,22 +83,27 @@ func TestConditions(t *testing.T) {
 		s.sees("two", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(30), 6443))
 		require.Equal(t, other, s.Claim(s.name, "vip-cp-two").Pool())
 	})
-	t.Run("if pools overlap, should give the address to one Cluster only, and to the other when it is free", func(t *testing.T) {
+	t.Run("if pools overlap, should give the address to one Cluster only, "+
+		"and to the other when it is free", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 10)
 		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-b"})
-		overlapping := s.pool(controlPlane, 10, 10, func(p *harness.NewPool) { p.Name, p.Class = s.name+"-b", s.name+"-b" })
+		overlapping := s.pool(controlPlane, 10, 10, func(p *harness.NewPool) {
+			p.Name, p.Class = s.name+"-b", s.name+"-b"
+		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 		s.cluster("two", func(c *harness.NewCluster) { c.Class = s.name + "-b" })
-		cluster := s.sees("two", condition(controlPlane, names.ReasonAddressConflict), endpoint("", 0), annotation(controlPlane, ""))
+		cluster := s.sees("two", condition(controlPlane, names.ReasonAddressConflict), endpoint("", 0),
+			annotation(controlPlane, ""))
 		require.Contains(t, cluster.Condition(controlPlane).Message, overlapping)
 		require.Contains(t, cluster.Condition(controlPlane).Message, s.name+"/one")
 		s.hasEvent("two", "Warning AddressConflict")
 		s.delete("one")
 		s.sees("two", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	})
-	t.Run("if an address was typed into another Cluster by hand, should not write it until that one is gone", func(t *testing.T) {
+	t.Run("if an address was typed into another Cluster by hand, "+
+		"should not write it until that one is gone", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("manual", func(c *harness.NewCluster) { c.Host, c.Port = s.ip(10), 6443 })
 		s.pool(controlPlane, 10, 19)
@@ -109,14 +121,16 @@ func TestConditions(t *testing.T) {
 		s.create(harness.NewClaim{Namespace: s.name, Name: "vip-cp-one", Pool: pool, Owner: owner})
 		s.bound("vip-cp-one")
 		s.cluster("one")
-		cluster := s.sees("one", condition(controlPlane, names.ReasonClaimConflict), condition(ingress, names.ReasonIPAddressAssigned), endpoint("", 0))
+		cluster := s.sees("one", condition(controlPlane, names.ReasonClaimConflict),
+			condition(ingress, names.ReasonIPAddressAssigned), endpoint("", 0))
 		require.Contains(t, cluster.Condition(controlPlane).Message, "someone")
 		s.hasEvent("one", "Warning ClaimConflict")
 		require.Equal(t, types.UID(owner["uid"].(string)), s.Claim(s.name, "vip-cp-one").GetOwnerReferences()[0].UID)
 		require.NoError(t, harness.Delete(t.Context(), s.Claims(s.name), "vip-cp-one"))
 		s.served("one")
 	})
-	t.Run("if a claim in the way belongs to nobody and to a foreign pool, should wait until the pool serves the class", func(t *testing.T) {
+	t.Run("if a claim in the way belongs to nobody and to a foreign pool, "+
+		"should wait until the pool serves the class", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(ingress, 20, 29)
 		foreign := s.pool(controlPlane, 30, 39, func(p *harness.NewPool) { p.Class = "" })
@@ -129,10 +143,13 @@ func TestConditions(t *testing.T) {
 		s.serve(foreign, s.name)
 		require.Equal(t, s.ip(30), s.served("one").Endpoint().Host)
 	})
-	t.Run("if the provider pauses the pool, should say after two seconds that it waits, and go on when it goes on", func(t *testing.T) {
+	t.Run("if the provider pauses the pool, should say after two seconds that it waits, "+
+		"and go on when it goes on", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(ingress, 20, 29)
-		pool := s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Annotations = map[string]string{names.Paused: ""} })
+		pool := s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
+			p.Annotations = map[string]string{names.Paused: ""}
+		})
 		s.cluster("one")
 		cluster := s.sees("one", condition(controlPlane, names.ReasonWaitingForIPAddress), held(true), endpoint("", 0))
 		require.Contains(t, cluster.Condition(controlPlane).Message, "vip-cp-one")

@@ -68,14 +68,17 @@ func TestEditedAllTheTime(t *testing.T) {
 	s.cluster("busy", func(c *harness.NewCluster) { c.Paused = true }) // so that the edits begin before anything else
 	last := 0
 	end := often(t, aSecond, func(ctx context.Context, n int) error {
-		patch := map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": strconv.Itoa(n)}, "annotations": map[string]any{"edit": strconv.Itoa(n)}}}
+		patch := map[string]any{"metadata": map[string]any{
+			"labels": map[string]any{"edit": strconv.Itoa(n)}, "annotations": map[string]any{"edit": strconv.Itoa(n)},
+		}}
 		switch {
 		case n == 10:
 			patch["spec"] = map[string]any{"paused": false}
 		case n%5 == 0: // moves the generation
 			patch["spec"] = map[string]any{"topology": map[string]any{"controlPlane": map[string]any{"replicas": n}}}
 		case n%5 == 1:
-			return harness.Merge(ctx, s.Clusters(s.name), "busy", map[string]any{"status": map[string]any{"phase": []string{"Pending", "Provisioning"}[n%2]}}, "status")
+			return harness.Merge(ctx, s.Clusters(s.name), "busy",
+				map[string]any{"status": map[string]any{"phase": []string{"Pending", "Provisioning"}[n%2]}}, "status")
 		}
 		if err := harness.Merge(ctx, s.Clusters(s.name), "busy", patch); err != nil {
 			return err
@@ -135,9 +138,10 @@ func TestFoughtOver(t *testing.T) {
 		}
 		<-removed
 		removed <- n
-		return harness.Merge(ctx, s.Clusters(s.name), "one", map[string]any{"metadata": map[string]any{"annotations": map[string]any{
-			names.Annotation(ingress): value, names.Annotation(controlPlane): value,
-		}}})
+		return harness.Merge(ctx, s.Clusters(s.name), "one",
+			map[string]any{"metadata": map[string]any{"annotations": map[string]any{
+				names.Annotation(ingress): value, names.Annotation(controlPlane): value,
+			}}})
 	})
 	t.Cleanup(func() { end() })
 	event := s.hasEvent("one", "Warning "+names.EventWritesContested)

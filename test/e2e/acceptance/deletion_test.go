@@ -15,14 +15,16 @@ import (
 
 func TestDeletion(t *testing.T) {
 	t.Parallel() // after those that disturb
-	t.Run("if Cluster API still holds the Cluster, should keep its addresses, and release them after that", func(t *testing.T) {
+	t.Run("if Cluster API still holds the Cluster, should keep its addresses, "+
+		"and release them after that", func(t *testing.T) {
 		s := ordinary(t)
 		cp, in := s.bothPools()
 		s.cluster("one")
 		s.served("one")
 		s.hold("one")
 		s.delete("one")
-		s.sees("one", condition(controlPlane, names.ReasonReleasing), condition(ingress, names.ReasonReleasing), held(true))
+		s.sees("one", condition(controlPlane, names.ReasonReleasing),
+			condition(ingress, names.ReasonReleasing), held(true))
 
 		// The next one must not get what the first may still answer on.
 		s.cluster("two")
@@ -94,12 +96,14 @@ func TestDeletion(t *testing.T) {
 		s.cluster("one")
 		s.served("one")
 		foreground := metav1.DeletePropagationForeground
-		require.NoError(t, s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &foreground}))
+		require.NoError(t,
+			s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &foreground}))
 		s.gone("one")
 		s.used(cp, 0)
 		s.used(in, 0)
 	})
-	t.Run("if the deletion leaves its dependents as orphans, should release its addresses all the same", func(t *testing.T) {
+	t.Run("if the deletion leaves its dependents as orphans, "+
+		"should release its addresses all the same", func(t *testing.T) {
 		s := ordinary(t)
 		cp, in := s.bothPools()
 		s.pool("registry", 30, 39)
@@ -109,7 +113,8 @@ func TestDeletion(t *testing.T) {
 		s.hold("one")
 		s.serve(s.name+"-registry-30", "another") // no pool of the class says that there is such a role
 		orphan := metav1.DeletePropagationOrphan
-		require.NoError(t, s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &orphan}))
+		require.NoError(t,
+			s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &orphan}))
 		s.eventually("nobody owns the claims", func() error {
 			for _, claim := range s.ClaimsIn(s.name) {
 				if owners := claim.GetOwnerReferences(); len(owners) > 0 {

@@ -25,12 +25,15 @@ func TestDNS(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
 	s.bothPools()
-	s.operator = runOperator(t, e, "--base-domain=example.com", "--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}", "--reconcile-period=1s")
+	s.operator = runOperator(t, e, "--base-domain=example.com",
+		"--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}",
+		"--reconcile-period=1s")
 	t.Cleanup(s.end)
 
 	s.cluster("prod")
 	s.served("prod")
-	require.NotEmpty(t, s.operator.Logged("no DNS records are kept: the kind of external-dns for them is not served; install its CRD, or leave baseDomain empty"))
+	require.NotEmpty(t, s.operator.Logged("no DNS records are kept: the kind of external-dns for them is not served; "+
+		"install its CRD, or leave baseDomain empty"))
 	s.keeps(0)
 
 	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")
@@ -46,7 +49,9 @@ func TestDNS(t *testing.T) {
 
 	t.Run("if someone changes a record, should restore it", func(t *testing.T) {
 		s := s.in(t)
-		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"spec": map[string]any{"endpoints": []any{}}}))
+		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{
+			"spec": map[string]any{"endpoints": []any{}},
+		}))
 		s.eventually("the records are back", func() error {
 			return s.hasRecords("prod", "*.prod.example.com A "+s.ip(20), "api.prod.example.com A "+s.ip(10))
 		})
@@ -68,7 +73,9 @@ func TestDNS(t *testing.T) {
 	})
 	t.Run("if nobody owns the records any more, as after a restore, should take them over", func(t *testing.T) {
 		s := s.in(t)
-		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"metadata": map[string]any{"ownerReferences": nil}}))
+		require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{
+			"metadata": map[string]any{"ownerReferences": nil},
+		}))
 		s.eventually("the Cluster owns them", func() error {
 			object, err := s.records().Get(t.Context(), recordsOf("prod"), metav1.GetOptions{})
 			if err == nil && !metav1.IsControlledBy(object, s.get("prod")) {
@@ -116,7 +123,8 @@ func TestDNSNamesCollide(t *testing.T) {
 	require.NoError(t, err)
 	older, younger := newScope(t, e, nil), newScope(t, e, nil)
 	run := func(args ...string) {
-		operator := runOperator(t, e, append([]string{"--base-domain=example.com", "--retry-interval=1h", "--reconcile-period=1h"}, args...)...)
+		operator := runOperator(t, e,
+			append([]string{"--base-domain=example.com", "--retry-interval=1h", "--reconcile-period=1h"}, args...)...)
 		older.operator, younger.operator = operator, operator
 		t.Cleanup(older.end) // as long as this operator runs
 		t.Cleanup(younger.end)
@@ -140,7 +148,8 @@ func TestDNSNamesCollide(t *testing.T) {
 	taken := func(other *scope, want bool) check {
 		return func(c *harness.Cluster) error {
 			message := c.Condition(controlPlane).Message
-			if strings.Contains(message, "api.twin.example.com collides with a name of an older Cluster") != want || strings.Contains(message, other.name) {
+			if strings.Contains(message, "api.twin.example.com collides with a name of an older Cluster") != want ||
+				strings.Contains(message, other.name) {
 				return errors.New(message)
 			}
 			return nil
@@ -202,12 +211,16 @@ func (s *scope) keeps(want float64) {
 func recordsOf(cluster string) string { return names.DNSEndpointName(cluster) }
 
 func (s *scope) records() dynamic.ResourceInterface {
-	return s.Dynamic.Resource(schema.GroupVersionResource{Group: "externaldns.k8s.io", Version: "v1alpha1", Resource: "dnsendpoints"}).Namespace(s.name)
+	return s.Dynamic.Resource(schema.GroupVersionResource{
+		Group: "externaldns.k8s.io", Version: "v1alpha1", Resource: "dnsendpoints",
+	}).Namespace(s.name)
 }
 
 // hasRecords checks the DNS records of a Cluster: "name type target"; none means that there is no object.
 func (s *scope) hasRecords(cluster string, want ...string) error {
-	list, err := s.records().List(s.t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + recordsOf(cluster)})
+	list, err := s.records().List(s.t.Context(), metav1.ListOptions{
+		FieldSelector: "metadata.name=" + recordsOf(cluster),
+	})
 	if err != nil {
 		return err
 	}

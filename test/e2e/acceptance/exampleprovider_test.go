@@ -78,7 +78,8 @@ func startExampleProvider(t *testing.T, e *env) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = e.Await(ctx, func() error { // it works on whatever there is, each time that something changes, until ctx ends
+		// It works on whatever there is, each time that something changes, until ctx ends.
+		_ = e.Await(ctx, func() error {
 			p.work(ctx)
 			return harness.ErrNotYet
 		})
@@ -92,7 +93,8 @@ func startExampleProvider(t *testing.T, e *env) {
 
 func (p *exampleProvider) work(ctx context.Context) {
 	for _, claim := range p.ClaimsIn("") {
-		if group, _, _ := unstructured.NestedString(claim.Object, "spec", "poolRef", "apiGroup"); group != exampleGroup {
+		if group, _, _ := unstructured.NestedString(claim.Object, "spec", "poolRef",
+			"apiGroup"); group != exampleGroup {
 			continue
 		}
 		err := p.handle(ctx, claim.GetNamespace(), claim.GetName())
@@ -118,7 +120,8 @@ func (p *exampleProvider) handle(ctx context.Context, namespace, name string) er
 		return nil
 	case !slices.Contains(claim.GetFinalizers(), releaseAddress):
 		finalizers := append(claim.GetFinalizers(), releaseAddress)
-		return harness.Merge(ctx, p.Claims(namespace), name, map[string]any{"metadata": map[string]any{"finalizers": finalizers}})
+		return harness.Merge(ctx, p.Claims(namespace), name,
+			map[string]any{"metadata": map[string]any{"finalizers": finalizers}})
 	}
 	return p.assign(ctx, claim)
 }
@@ -154,19 +157,27 @@ func (p *exampleProvider) assign(ctx context.Context, claim *harness.Claim) erro
 	yes := true
 	address := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": claim.GetAPIVersion(), "kind": "IPAddress",
-		"spec": map[string]any{"address": value, "prefix": int64(24), "claimRef": map[string]any{"name": claim.GetName()}, "poolRef": ref},
+		"spec": map[string]any{
+			"address": value, "prefix": int64(24), "claimRef": map[string]any{"name": claim.GetName()}, "poolRef": ref,
+		},
 	}}
 	address.SetNamespace(claim.GetNamespace())
 	address.SetName(claim.GetName())
 	address.SetFinalizers([]string{protectAddress})
 	address.SetOwnerReferences([]metav1.OwnerReference{
-		{APIVersion: claim.GetAPIVersion(), Kind: claim.GetKind(), Name: claim.GetName(), UID: claim.GetUID(), Controller: &yes, BlockOwnerDeletion: &yes},
+		{
+			APIVersion: claim.GetAPIVersion(), Kind: claim.GetKind(), Name: claim.GetName(), UID: claim.GetUID(),
+			Controller: &yes, BlockOwnerDeletion: &yes,
+		},
 	})
-	if _, err := p.Addresses(claim.GetNamespace()).Create(ctx, address, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := p.Addresses(claim.GetNamespace()).Create(ctx, address, metav1.CreateOptions{}); err != nil &&
+		!apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	status := map[string]any{"addressRef": map[string]any{"name": claim.GetName()}}
-	if err := harness.Merge(ctx, p.Claims(claim.GetNamespace()), claim.GetName(), map[string]any{"status": status}, "status"); err != nil {
+	if err := harness.Merge(
+		ctx, p.Claims(claim.GetNamespace()), claim.GetName(), map[string]any{"status": status}, "status",
+	); err != nil {
 		return err
 	}
 	return p.tell(ctx, claim, true, "Allocated", "from "+pool.GetName())
@@ -184,7 +195,9 @@ func poolKind(object interface{ UnstructuredContent() map[string]any }) string {
 
 // examplePools is the client of the pools of a kind.
 func examplePools(e *env, kind, namespace string) dynamic.ResourceInterface {
-	resource := e.Dynamic.Resource(schema.GroupVersionResource{Group: exampleGroup, Version: "v1", Resource: strings.ToLower(kind) + "s"})
+	resource := e.Dynamic.Resource(schema.GroupVersionResource{
+		Group: exampleGroup, Version: "v1", Resource: strings.ToLower(kind) + "s",
+	})
 	if kind == globalExamplePool {
 		return resource
 	}
@@ -211,7 +224,8 @@ func (p *exampleProvider) free(ctx context.Context, pool *unstructured.Unstructu
 // tell writes the claim's Ready condition, in the form and at the version of the pool's provider.
 func (p *exampleProvider) tell(ctx context.Context, claim *harness.Claim, ready bool, reason, message string) error {
 	condition := map[string]any{
-		"type": "Ready", "status": string(metav1.ConditionTrue), "reason": reason, "message": message, "lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+		"type": "Ready", "status": string(metav1.ConditionTrue), "reason": reason, "message": message,
+		"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
 	}
 	if !ready {
 		condition["status"] = string(metav1.ConditionFalse)
@@ -226,7 +240,9 @@ func (p *exampleProvider) tell(ctx context.Context, claim *harness.Claim, ready 
 	case p.Version == "v1beta1":
 		path = []string{"status", "v1beta2", "conditions"}
 	}
-	target := p.quiet.Resource(schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: version, Resource: "ipaddressclaims"}).Namespace(claim.GetNamespace())
+	target := p.quiet.Resource(schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: version, Resource: "ipaddressclaims",
+	}).Namespace(claim.GetNamespace())
 	current, err := target.Get(ctx, claim.GetName(), metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -248,7 +264,8 @@ func (p *exampleProvider) tell(ctx context.Context, claim *harness.Claim, ready 
 func (s *scope) exampleKinds() {
 	s.t.Helper()
 	for kind, where := range map[string]string{examplePool: "Namespaced", globalExamplePool: "Cluster"} {
-		_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), fmt.Sprintf(exampleCRD, strings.ToLower(kind), kind, where))
+		_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(),
+			fmt.Sprintf(exampleCRD, strings.ToLower(kind), kind, where))
 		require.NoError(s.t, err)
 	}
 }
@@ -263,12 +280,14 @@ func (s *scope) removeExampleKind(ctx context.Context, kind string) {
 func (s *scope) examplePool(kind, role string, addresses ...string) string {
 	s.t.Helper()
 	name := strings.ToLower(kind) + "-" + s.name
-	const manifest = `{apiVersion: ipam.example.com/v1, kind: %s, metadata: {name: %s, %s labels: {vip.capi.gorizond.io/cluster-class: %s, vip.capi.gorizond.io/role: %s}}, spec: {addresses: [%s]}}`
+	const manifest = `{apiVersion: ipam.example.com/v1, kind: %s, metadata: {name: %s, %s ` +
+		`labels: {vip.capi.gorizond.io/cluster-class: %s, vip.capi.gorizond.io/role: %s}}, spec: {addresses: [%s]}}`
 	namespace := "namespace: " + s.name + ","
 	if kind == globalExamplePool {
 		namespace = ""
 	}
-	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), fmt.Sprintf(manifest, kind, name, namespace, s.name, role, strings.Join(addresses, ", ")))
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(),
+		fmt.Sprintf(manifest, kind, name, namespace, s.name, role, strings.Join(addresses, ", ")))
 	require.NoError(s.t, err)
 	return name
 }

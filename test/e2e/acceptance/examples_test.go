@@ -86,7 +86,8 @@ func TestClassExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, directories, len(examples), "every example is tried")
 	for name, example := range examples {
-		t.Run("if "+name+" is applied, should bring the VIP to the machines before the endpoint is valid", func(t *testing.T) {
+		t.Run("if "+name+
+			" is applied, should bring the VIP to the machines before the endpoint is valid", func(t *testing.T) {
 			ordinary(t).tryClass(name, example)
 		})
 	}
@@ -103,7 +104,9 @@ func (s *scope) tryClass(name string, example classExample) {
 		return kubeVIP(object, example.files)["address"] == example.vip
 	}}}
 	if example.refusal != "" {
-		carriers = append(carriers, carrier{example.infra, func(object *unstructured.Unstructured) bool { return endpointOf(object) == vip }})
+		carriers = append(carriers, carrier{example.infra, func(object *unstructured.Unstructured) bool {
+			return endpointOf(object) == vip
+		}})
 	}
 	log := s.record(carriers...)
 	s.apply(filepath.Join(classExamples, name, "clusterclass.yaml"))
@@ -117,7 +120,8 @@ func (s *scope) tryClass(name string, example classExample) {
 	require.Empty(s.t, s.get(name).Endpoint().Host)
 
 	s.apply(filepath.Join(classExamples, name, "pools.yaml"))
-	s.sees(name, endpoint(example.vip, 6443), condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned))
+	s.sees(name, endpoint(example.vip, 6443), condition(controlPlane, names.ReasonIPAddressAssigned),
+		condition(ingress, names.ReasonIPAddressAssigned))
 	log.inOrder(s.t, name)
 
 	objects := s.list(example.controlPlane)
@@ -134,7 +138,9 @@ func (s *scope) provisions(name string, resource schema.GroupVersionResource) {
 	s.eventually("the infrastructure of "+name, func() error {
 		for _, object := range s.list(resource) {
 			return harness.Merge(s.t.Context(), s.Dynamic.Resource(resource).Namespace(s.name), object.GetName(),
-				map[string]any{"status": map[string]any{"ready": true, "initialization": map[string]any{"provisioned": true}}}, "status")
+				map[string]any{
+					"status": map[string]any{"ready": true, "initialization": map[string]any{"provisioned": true}},
+				}, "status")
 		}
 		return harness.ErrNotYet
 	})
@@ -154,7 +160,8 @@ func TestFleetExample(t *testing.T) {
 	s.apply(filepath.Join("testdata", "providers", "fleet.yaml"))
 	applied := s.apply(filepath.Join("..", "..", "..", "examples", "fleet", "ingress.yaml"))
 	require.Len(t, applied, 1)
-	text, _, err := unstructured.NestedString(applied[0].Object, "spec", "helm", "values", "service", "spec", "loadBalancerIP")
+	text, _, err := unstructured.NestedString(applied[0].Object, "spec", "helm", "values", "service", "spec",
+		"loadBalancerIP")
 	require.NoError(t, err)
 	// From github.com/rancher/fleet, internal/cmd/controller/target: delimiters, functions and names.
 	values, err := template.New("values").Delims("${", "}").Option("missingkey=error").Funcs(template.FuncMap{
@@ -218,7 +225,9 @@ func (s *scope) list(resource schema.GroupVersionResource) []unstructured.Unstru
 // topologySays checks that the topology controller has failed, with a text in its message.
 func topologySays(text string) check {
 	return func(c *harness.Cluster) error {
-		i := slices.IndexFunc(c.Conditions(), func(condition metav1.Condition) bool { return condition.Type == names.TopologyReconciled })
+		i := slices.IndexFunc(c.Conditions(), func(condition metav1.Condition) bool {
+			return condition.Type == names.TopologyReconciled
+		})
 		if i < 0 {
 			return errors.New("no condition " + names.TopologyReconciled)
 		}

@@ -25,7 +25,9 @@ func TestCrashPoints(t *testing.T) {
 		for at := 1; !all; at++ {
 			require.Less(t, at, mostWrites)
 			when := map[bool]string{false: "before", true: "after"}[after]
-			t.Run(fmt.Sprintf("if it dies %s write %d, should lose, leak and double nothing", when, at), func(t *testing.T) {
+			t.Run(fmt.Sprintf(
+				"if it dies %s write %d, should lose, leak and double nothing", when, at,
+			), func(t *testing.T) {
 				all = !s.in(t).crash(fmt.Sprintf("c-%s-%d", when, at), ofClass, at, after)
 			})
 			s.used(in, 0)

@@ -49,19 +49,23 @@ func TestAvailabilityGates(t *testing.T) {
 		require.NoError(t, err)
 		replace := []string{"namespace: demo", "namespace: " + s.name, "name: demo", "name: " + s.name}
 		if s.Version != "v1beta2" {
-			replace = append(replace, "cluster.x-k8s.io/v1beta2", "cluster.x-k8s.io/"+s.Version, "templateRef:", "ref:", "classRef:\n      name: gated", "class: gated")
+			replace = append(replace, "cluster.x-k8s.io/v1beta2", "cluster.x-k8s.io/"+s.Version, "templateRef:", "ref:",
+				"classRef:\n      name: gated", "class: gated")
 		}
 		kubeconfig, err := s.Plane.Kubeconfig(plane.Admin())
 		require.NoError(t, err)
 		access, err := os.ReadFile(kubeconfig)
 		require.NoError(t, err)
-		_, err = plane.ApplyYAML(t.Context(), s.Plane.Config(), fmt.Sprintf(kubeconfigSecret, s.name, "rome", access), strings.NewReplacer(replace...).Replace(string(text)))
+		_, err = plane.ApplyYAML(t.Context(), s.Plane.Config(), fmt.Sprintf(kubeconfigSecret, s.name, "rome", access),
+			strings.NewReplacer(replace...).Replace(string(text)))
 		require.NoError(t, err)
 
-		s.sees("rome", condition(controlPlane, names.ReasonPoolNotFound), available(metav1.ConditionFalse, "ControlPlaneVIPReady: no pool serves"))
+		s.sees("rome", condition(controlPlane, names.ReasonPoolNotFound),
+			available(metav1.ConditionFalse, "ControlPlaneVIPReady: no pool serves"))
 		forGated := func(p *harness.NewPool) { p.Class = "gated" }
 		s.pool(controlPlane, 10, 19, forGated)
-		s.sees("rome", condition(controlPlane, names.ReasonIPAddressAssigned), available(metav1.ConditionFalse, "IngressVIPReady: no pool serves"))
+		s.sees("rome", condition(controlPlane, names.ReasonIPAddressAssigned),
+			available(metav1.ConditionFalse, "IngressVIPReady: no pool serves"))
 		s.pool(ingress, 20, 29, forGated)
 		s.sees("rome", condition(ingress, names.ReasonIPAddressAssigned), available(metav1.ConditionTrue, ""))
 	})

@@ -84,7 +84,8 @@ func TestHealing(t *testing.T) {
 		require.Equal(t, before.Endpoint(), after.Endpoint())
 		require.Equal(t, before.VIP(ingress), after.VIP(ingress))
 	})
-	t.Run("if a claim is lost and no pool offers the endpoint in use, should keep it without a claim until one does", func(t *testing.T) {
+	t.Run("if a claim is lost and no pool offers the endpoint in use, "+
+		"should keep it without a claim until one does", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 10)
 		s.cluster("one")
@@ -93,14 +94,16 @@ func TestHealing(t *testing.T) {
 		s.serve(pool, "another")
 		other := s.pool(controlPlane, 30, 30)
 		require.NoError(t, harness.Delete(t.Context(), s.Claims(s.name), "vip-cp-one"))
-		cluster := s.sees("one", condition(controlPlane, names.ReasonEndpointProvided), endpoint(s.ip(10), 6443), annotation(controlPlane, s.ip(10)))
+		cluster := s.sees("one", condition(controlPlane, names.ReasonEndpointProvided), endpoint(s.ip(10), 6443),
+			annotation(controlPlane, s.ip(10)))
 		require.Contains(t, cluster.Condition(controlPlane).Message, s.ip(10))
 		s.handled()
 		require.Nil(t, s.Claim(s.name, "vip-cp-one"), "an address that nobody uses is not held")
 
 		s.serve(pool, s.name)
 		s.serve(other, "another")
-		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443), annotation(controlPlane, s.ip(10)))
+		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443),
+			annotation(controlPlane, s.ip(10)))
 	})
 	t.Run("if a Cluster is touched many times, should neither write nor claim again", func(t *testing.T) {
 		s := ordinary(t)
@@ -110,7 +113,9 @@ func TestHealing(t *testing.T) {
 		s.handled()
 		mark := s.mark()
 		for i := range 20 {
-			s.edit("one", map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": string(rune('a' + i))}}})
+			s.edit("one", map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"touched": string(rune('a' + i))}},
+			})
 		}
 		s.handled()
 		ours := s.writes(mark).Filter(func(e planeEntry) bool {

@@ -48,7 +48,8 @@ func TestEtcdRestored(t *testing.T) {
 			s.eventually("the API server lets two be created", func() error {
 				return e.Create(t.Context(), harness.NewCluster{Namespace: s.name, Name: "two", Class: s.name})
 			})
-			require.Equal(t, s.ip(11), s.sees("two", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
+			require.Equal(t, s.ip(11),
+				s.sees("two", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
 			s.delete("one")
 			s.gone("one")
 			seen := s.written(t, 100)
@@ -68,14 +69,16 @@ func TestEtcdRestored(t *testing.T) {
 				return e.Create(t.Context(), harness.NewCluster{Namespace: s.name, Name: "three", Class: s.name})
 			})
 			// The cache of before has two on this address, and one as gone.
-			require.Equal(t, s.ip(11), s.sees("three", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
+			require.Equal(t, s.ip(11),
+				s.sees("three", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
 			took := time.Since(begin)
 			t.Logf("served after %s", took)
 			require.Less(t, took, 2*period)
 			s.delete("one")
 			s.gone("one")
 			s.cluster("one")
-			require.Equal(t, s.ip(10), s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
+			require.Equal(t, s.ip(10),
+				s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
 			s.delete("three")
 			s.gone("three")
 		})

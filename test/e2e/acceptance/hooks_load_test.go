@@ -40,7 +40,10 @@ func TestHooksUnderLoad(t *testing.T) {
 	s.patience = 20 * patience
 	t.Cleanup(func() { s.ended = true }) // the plane ends with the test, and with it all that is on it
 	s.classes(nil)
-	s.create(harness.NewPool{Name: s.name, Class: s.name + hooked, Role: controlPlane, Addresses: []string{"10.200.0.1-10.200.15.254"}, Prefix: 16})
+	s.create(harness.NewPool{
+		Name: s.name, Class: s.name + hooked, Role: controlPlane,
+		Addresses: []string{"10.200.0.1-10.200.15.254"}, Prefix: 16,
+	})
 	s.pools = append(s.pools, poolKey{"", s.name})
 	name := func(i int) string { return fmt.Sprintf("c%04d", i) }
 
@@ -49,7 +52,9 @@ func TestHooksUnderLoad(t *testing.T) {
 	for worker := range 10 {
 		creating.Go(func() {
 			for i := worker; i < clusters; i += 10 {
-				if err := e.Create(t.Context(), harness.NewCluster{Namespace: s.name, Name: name(i), Class: s.name + hooked}); err != nil {
+				if err := e.Create(
+					t.Context(), harness.NewCluster{Namespace: s.name, Name: name(i), Class: s.name + hooked},
+				); err != nil {
 					t.Error(err)
 				}
 			}
@@ -130,6 +135,7 @@ func (s *scope) logRuntimeSDK() {
 	require.NoError(s.t, err)
 	for _, hook := range []string{"BeforeClusterCreate", "GeneratePatches", "ValidateTopology"} {
 		count, p99 := quantile(families["capi_runtime_sdk_request_duration_seconds"], "hook", hook, 0.99)
-		s.t.Logf("%s as Cluster API saw it: %d calls of %s, 99 of 100 within %v s", hook, count, names.ExtensionName, p99)
+		s.t.Logf("%s as Cluster API saw it: %d calls of %s, 99 of 100 within %v s",
+			hook, count, names.ExtensionName, p99)
 	}
 }

@@ -51,7 +51,8 @@ func hooksOperator(t *testing.T, e *env, user string, args ...string) (*harness.
 	extension, url, err := harness.ExtensionArgs(t.Context())
 	require.NoError(t, err)
 	operator := startOperator(t, e.Plane, harness.OperatorOptions{
-		User: user, Args: append(append(extension, "--reconcile-period=1s"), args...), Env: []string{"POD_NAMESPACE=" + harness.Namespace},
+		User: user, Args: append(append(extension, "--reconcile-period=1s"), args...),
+		Env: []string{"POD_NAMESPACE=" + harness.Namespace},
 	})
 	return operator, url
 }
@@ -78,13 +79,16 @@ spec:
 
 func undeployed(t *testing.T, e *env) {
 	t.Helper()
-	require.NoError(t, e.Core.AppsV1().Deployments(harness.Namespace).Delete(t.Context(), "capi-vip-allocator-controller-manager", metav1.DeleteOptions{}))
+	require.NoError(t, e.Core.AppsV1().Deployments(harness.Namespace).Delete(t.Context(),
+		"capi-vip-allocator-controller-manager", metav1.DeleteOptions{}))
 }
 
 // classes creates the class that names the hooks, and one that does not.
 func (s *scope) classes(settings map[string]string) {
 	s.t.Helper()
-	s.create(harness.HookedClass{NewClass: harness.NewClass{Namespace: s.name, Name: s.name + hooked}, Settings: settings},
+	s.create(harness.HookedClass{
+		NewClass: harness.NewClass{Namespace: s.name, Name: s.name + hooked}, Settings: settings,
+	},
 		harness.NewClass{Namespace: s.name, Name: s.name + unhooked})
 }
 
@@ -97,7 +101,8 @@ func (s *scope) endpoint(name string) *harness.Cluster {
 // infra returns the FakeInfraCluster of a Cluster, or nil.
 func (s *scope) infra(cluster string) *unstructured.Unstructured {
 	s.t.Helper()
-	list, err := s.Dynamic.Resource(plane.InfraClusterResource()).Namespace(s.name).List(s.t.Context(), metav1.ListOptions{LabelSelector: "cluster.x-k8s.io/cluster-name=" + cluster})
+	list, err := s.Dynamic.Resource(plane.InfraClusterResource()).Namespace(s.name).List(s.t.Context(),
+		metav1.ListOptions{LabelSelector: "cluster.x-k8s.io/cluster-name=" + cluster})
 	require.NoError(s.t, err)
 	if len(list.Items) == 0 {
 		return nil
@@ -148,11 +153,13 @@ func withoutConfig(t *testing.T, e *env) {
 func TestRuntimeHooks(t *testing.T) {
 	e := hooksPlane(t)
 	deployed(t, e)
-	operator, url := hooksOperator(t, e, "capi-vip-allocator-1", "--leader-elect", "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
+	operator, url := hooksOperator(t, e, "capi-vip-allocator-1", "--leader-elect", "--leader-elect-lease-duration=4s",
+		"--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
 	waitServing(t, operator)
 	discovered(t, e)
 
-	t.Run("if the class names the hooks, should make the InfraCluster with the VIP from its first moment", func(t *testing.T) {
+	t.Run("if the class names the hooks, "+
+		"should make the InfraCluster with the VIP from its first moment", func(t *testing.T) {
 		s := newScope(t, e, operator)
 		s.classes(nil)
 		s.pool(controlPlane, 1, 20, func(p *harness.NewPool) { p.Class = s.name + hooked })
@@ -175,7 +182,8 @@ func TestRuntimeHooks(t *testing.T) {
 			require.Equal(t, int64(1), infra.GetGeneration(), "its spec has never been another")
 		}
 	})
-	t.Run("if the pool is full, should hold the topology back and say why, and let go when there is room", func(t *testing.T) {
+	t.Run("if the pool is full, should hold the topology back and say why, "+
+		"and let go when there is room", func(t *testing.T) {
 		s := newScope(t, e, operator)
 		s.classes(nil)
 		pool := s.pool(controlPlane, 1, 1, func(p *harness.NewPool) { p.Class = s.name + hooked })
@@ -184,14 +192,17 @@ func TestRuntimeHooks(t *testing.T) {
 		s.create(harness.NewCluster{Namespace: s.name, Name: "second", Class: s.name + hooked})
 		s.sees("second", condition(controlPlane, names.ReasonPoolExhausted), func(c *harness.Cluster) error {
 			for _, condition := range c.Conditions() {
-				if condition.Type == "TopologyReconciled" && condition.Status == metav1.ConditionFalse && strings.Contains(condition.Message, "BeforeClusterCreate") {
+				if condition.Type == "TopologyReconciled" && condition.Status == metav1.ConditionFalse &&
+					strings.Contains(condition.Message, "BeforeClusterCreate") {
 					return nil
 				}
 			}
 			return fmt.Errorf("conditions: %v", c.Conditions())
 		})
 		require.Nil(t, s.infra("second"))
-		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"spec": map[string]any{"addresses": []string{s.ips(1, 2)}}}))
+		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
+			"spec": map[string]any{"addresses": []string{s.ips(1, 2)}},
+		}))
 		s.endpoint("second")
 		s.eventually("the InfraCluster of second", func() error {
 			if s.infra("second") == nil {
@@ -206,7 +217,8 @@ func TestRuntimeHooks(t *testing.T) {
 		s.create(harness.NewCluster{Namespace: s.name, Name: "one", Class: s.name + hooked})
 		s.eventually("the topology of one is refused", func() error {
 			for _, line := range operator.Logged("a runtime hook answers with a failure") {
-				if strings.Contains(line.Raw, "no pool serves role control-plane for ClusterClass "+s.name+"/"+s.name+hooked) {
+				if strings.Contains(line.Raw, "no pool serves role control-plane for ClusterClass "+s.name+"/"+s.name+
+					hooked) {
 					return nil
 				}
 			}
@@ -235,7 +247,8 @@ func TestRuntimeHooks(t *testing.T) {
 	})
 	t.Run("if a replica stands by, should answer as well, with the same certificate", func(t *testing.T) {
 		s := newScope(t, e, operator)
-		standby, other := hooksOperator(t, e, "capi-vip-allocator-2", "--leader-elect", "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
+		standby, other := hooksOperator(t, e, "capi-vip-allocator-2", "--leader-elect",
+			"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, standby.WaitReady(ctx))
@@ -247,7 +260,9 @@ func TestRuntimeHooks(t *testing.T) {
 		}}
 		for _, url := range []string{url, other} {
 			s.eventually(url+" holds a Cluster of a class with a pool", func() error {
-				if answer := s.hook(url, "beforeclustercreate/before-cluster-create", cluster); answer["retryAfterSeconds"] != float64(1) {
+				if answer := s.hook(
+					url, "beforeclustercreate/before-cluster-create", cluster,
+				); answer["retryAfterSeconds"] != float64(1) {
 					return fmt.Errorf("it answers %v", answer)
 				}
 				return nil
@@ -261,17 +276,20 @@ func TestRuntimeHooks(t *testing.T) {
 			ended <- err
 		}()
 		require.NoError(t, standby.WaitLog(ctx, "answering runtime hooks a while longer"))
-		require.NotContains(t, s.hook(other, "beforeclustercreate/before-cluster-create", cluster), "error", "a Service may still send to it")
+		require.NotContains(t, s.hook(other, "beforeclustercreate/before-cluster-create", cluster), "error",
+			"a Service may still send to it")
 		require.NoError(t, <-ended)
 		require.NotNil(t, extensionConfig(t, e), "a standby that ends takes nothing away")
 	})
 	t.Run("if the Secret is lost, should make a certificate and tell Cluster API", func(t *testing.T) {
 		s := newScope(t, e, operator)
 		before := s.bundle()
-		secret, err := e.Core.CoreV1().Secrets(harness.Namespace).Get(t.Context(), names.ExtensionObjects, metav1.GetOptions{})
+		secret, err := e.Core.CoreV1().Secrets(harness.Namespace).Get(t.Context(), names.ExtensionObjects,
+			metav1.GetOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "ClusterRole", secret.OwnerReferences[0].Kind)
-		require.NoError(t, e.Core.CoreV1().Secrets(harness.Namespace).Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
+		require.NoError(t, e.Core.CoreV1().Secrets(harness.Namespace).Delete(t.Context(), names.ExtensionObjects,
+			metav1.DeleteOptions{}))
 		s.eventually("another bundle is registered", func() error {
 			if bytes.Equal(before, s.bundle()) {
 				return errors.New("it is the old one")
@@ -337,24 +355,32 @@ func TestHooksUninstalled(t *testing.T) {
 	t.Run("if the Deployment is scaled to nothing, should take the ExtensionConfig away", func(t *testing.T) {
 		deployed(t, e)
 		operator := run()
-		require.NoError(t, harness.Merge(t.Context(), e.Dynamic.Resource(harness.Deployments).Namespace(harness.Namespace), "capi-vip-allocator-controller-manager",
-			map[string]any{"spec": map[string]any{"replicas": 0}}))
+		require.NoError(t,
+			harness.Merge(t.Context(), e.Dynamic.Resource(harness.Deployments).Namespace(harness.Namespace),
+				"capi-vip-allocator-controller-manager",
+				map[string]any{"spec": map[string]any{"replicas": 0}}))
 		stop(t, operator)
 		require.Nil(t, extensionConfig(t, e))
 	})
-	t.Run("if an uninstall takes Deployment and roles away and the operator gets to do nothing, should be cleaned up behind it", func(t *testing.T) {
+	t.Run("if an uninstall takes Deployment and roles away and the operator gets to do nothing, "+
+		"should be cleaned up behind it", func(t *testing.T) {
 		deployed(t, e)
 		require.NoError(t, run().Kill())
 		undeployed(t, e)
 		rbac := e.Core.RbacV1()
-		require.NoError(t, rbac.RoleBindings(harness.Namespace).Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
-		require.NoError(t, rbac.Roles(harness.Namespace).Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
-		require.NoError(t, rbac.ClusterRoleBindings().Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
+		require.NoError(t,
+			rbac.RoleBindings(harness.Namespace).Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
+		require.NoError(t,
+			rbac.Roles(harness.Namespace).Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
+		require.NoError(t,
+			rbac.ClusterRoleBindings().Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
 		require.NoError(t, rbac.ClusterRoles().Delete(t.Context(), names.ExtensionObjects, metav1.DeleteOptions{}))
 		worksWithout(t)
 		s := newScope(t, e, nil)
 		s.eventually("the Secret is gone", func() error {
-			if _, err := e.Core.CoreV1().Secrets(harness.Namespace).Get(t.Context(), names.ExtensionObjects, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			if _, err := e.Core.CoreV1().Secrets(harness.Namespace).Get(
+				t.Context(), names.ExtensionObjects, metav1.GetOptions{},
+			); !apierrors.IsNotFound(err) {
 				return fmt.Errorf("it is left: %w", err)
 			}
 			return nil
@@ -412,7 +438,8 @@ func (s *scope) hook(url, path string, request any) map[string]any {
 	require.NoError(s.t, err)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()
-	call, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/hooks.runtime.cluster.x-k8s.io/v1alpha1/"+path, bytes.NewReader(body))
+	call, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/hooks.runtime.cluster.x-k8s.io/v1alpha1/"+path,
+		bytes.NewReader(body))
 	require.NoError(s.t, err)
 	response, err := (&http.Client{Transport: transport}).Do(call)
 	if err != nil {

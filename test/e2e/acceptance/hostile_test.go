@@ -32,7 +32,8 @@ func filler(bytes int) map[string]string {
 func (s *scope) blob() func(bytes int) func(*harness.NewCluster) {
 	s.t.Helper()
 	s.create(harness.NewClass{Namespace: s.name, Name: "blob", Variables: []any{map[string]any{
-		"name": "blob", "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
+		"name": "blob", "required": false,
+		"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
 	}}})
 	return func(bytes int) func(*harness.NewCluster) {
 		return func(c *harness.NewCluster) {
@@ -58,7 +59,8 @@ func TestLargestObjects(t *testing.T) {
 		require.NoError(t, err)
 		require.Greater(t, len(text), 1<<20)
 	})
-	t.Run("if there is no room for our annotations, should say so, not go on and on, and serve the Cluster when there is", func(t *testing.T) {
+	t.Run("if there is no room for our annotations, should say so, not go on and on, "+
+		"and serve the Cluster when there is", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("full", func(c *harness.NewCluster) { c.Annotations = filler(allAnnotations) })
 		event := s.hasEvent("full", "Warning "+names.EventWriteRefused)
@@ -66,7 +68,9 @@ func TestLargestObjects(t *testing.T) {
 		require.Contains(t, event.Message, "remove annotations")
 		mark := s.mark()
 		for i := range 50 {
-			s.edit("full", map[string]any{"metadata": map[string]any{"labels": map[string]any{"edit": strconv.Itoa(i)}}})
+			s.edit("full", map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"edit": strconv.Itoa(i)}},
+			})
 		}
 		s.handled()
 		require.Less(t, len(s.writes(mark)), 50)
@@ -83,7 +87,9 @@ func TestLargestObjects(t *testing.T) {
 			entries = append(entries, fmt.Sprintf("10.250.%d.%d", i/200, 1+i%200))
 		}
 		s.create(harness.NewClass{Namespace: s.name, Name: "many"})
-		s.pool(controlPlane+","+ingress, 0, 0, func(p *harness.NewPool) { p.Class, p.Addresses, p.Prefix = "many", entries, 16 })
+		s.pool(controlPlane+","+ingress, 0, 0, func(p *harness.NewPool) {
+			p.Class, p.Addresses, p.Prefix = "many", entries, 16
+		})
 		s.cluster("many", func(c *harness.NewCluster) { c.Class = "many" })
 		s.served("many")
 		s.cluster("typed", func(c *harness.NewCluster) { c.Class, c.Host, c.Port = "many", "10.250.14.200", 6443 })
@@ -95,7 +101,9 @@ func TestLargestObjects(t *testing.T) {
 		for i := range 500 {
 			labels[fmt.Sprintf("example.com/label-%d", i)] = strings.Repeat("v", 63)
 		}
-		s.create(harness.NewClaim{Namespace: s.name, Name: "vip-cp-labelled", Pool: cp, Labels: labels, Annotations: filler(allAnnotations)})
+		s.create(harness.NewClaim{
+			Namespace: s.name, Name: "vip-cp-labelled", Pool: cp, Labels: labels, Annotations: filler(allAnnotations),
+		})
 		address := s.bound("vip-cp-labelled")
 		s.cluster("labelled")
 		require.Equal(t, address, s.served("labelled").Endpoint().Host)
@@ -132,7 +140,8 @@ func TestManyPools(t *testing.T) {
 		case 30:
 			pool.Annotations[names.Namespaces] = " , "
 		case 40:
-			pool.Labels, pool.Annotations[names.ClusterClass] = map[string]string{names.ClusterClass: names.SeeAnnotation}, "a/b/c,,"+s.name+",Ä"
+			pool.Labels = map[string]string{names.ClusterClass: names.SeeAnnotation}
+			pool.Annotations[names.ClusterClass] = "a/b/c,," + s.name + ",Ä"
 		}
 		s.create(pool)
 		s.pools = append(s.pools, poolKey{"", pool.Name})
@@ -152,10 +161,12 @@ func TestManyPools(t *testing.T) {
 		s.served(fmt.Sprintf("c%02d", i))
 		took = append(took, time.Since(begin))
 		pool := s.Claim(s.name, names.ClaimName(fmt.Sprintf("c%02d", i), controlPlane)).Pool()
-		require.Equal(t, 6, slices.IndexFunc(s.pools, func(p poolKey) bool { return p.name == pool })%7, "the highest priority, which is %s's", pool)
+		require.Equal(t, 6, slices.IndexFunc(s.pools, func(p poolKey) bool { return p.name == pool })%7,
+			"the highest priority, which is %s's", pool)
 	}
 	slices.Sort(took)
-	t.Logf("with %d pools a Cluster is served after %s (median), %s at most", pools, took[len(took)/2], took[len(took)-1])
+	t.Logf("with %d pools a Cluster is served after %s (median), %s at most",
+		pools, took[len(took)/2], took[len(took)-1])
 	s.used(s.pools[0].name, 0)
 }
 
@@ -170,7 +181,9 @@ func TestNamesAtTheirLimits(t *testing.T) {
 	s.create(harness.NewClass{Namespace: s.name, Name: s.name})
 	role, cluster := longest("r", 63), longest("c", 63)
 	for i, role := range []string{controlPlane, ingress, role} {
-		s.pool(role, 10*(i+1), 10*(i+1)+5, func(p *harness.NewPool) { p.Name = longest(fmt.Sprintf("%s-%d", outer.name, i), 253) })
+		s.pool(role, 10*(i+1), 10*(i+1)+5, func(p *harness.NewPool) {
+			p.Name = longest(fmt.Sprintf("%s-%d", outer.name, i), 253)
+		})
 	}
 	s.cluster(cluster)
 	served := s.served(cluster)

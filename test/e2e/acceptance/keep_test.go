@@ -30,7 +30,9 @@ func TestKeep(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))
 	s.create(
-		harness.NewClass{Namespace: s.name, Name: s.name + "-a", Patches: []any{ofControlPlanes(harness.FromAnnotation(controlPlane))}},
+		harness.NewClass{Namespace: s.name, Name: s.name + "-a", Patches: []any{
+			ofControlPlanes(harness.FromAnnotation(controlPlane)),
+		}},
 		harness.NewClass{
 			Namespace: s.name, Name: s.name + "-v", Patches: []any{ofControlPlanes(harness.FromVariable("vip"))},
 			Variables: []any{declared("vip", "string"), declared("size", "integer")},
@@ -69,7 +71,9 @@ func TestKeep(t *testing.T) {
 		s := s.in(t)
 		s.needsMutatingPolicies()
 		s.keep(t, "Keep", "mutatingadmissionpolicy")
-		s.eventually("the policy is heeded", func() error { return s.tryAs(plane.Admin(), "annotated", none(), s.hasVIP(true)) })
+		s.eventually("the policy is heeded", func() error {
+			return s.tryAs(plane.Admin(), "annotated", none(), s.hasVIP(true))
+		})
 		s.rendered("annotated", "variable")
 		losses.Store(0)
 		t.Run("should not let templates lose the VIP, whoever takes it away, ten times", func(t *testing.T) {
@@ -84,20 +88,25 @@ func TestKeep(t *testing.T) {
 		})
 		t.Run("should put the VIP back where a manifest has another value or a placeholder", func(t *testing.T) {
 			s := s.in(t)
-			other := map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(controlPlane): s.ip(99), "mine": "x"}}}
-			require.NoError(t, s.tryAs(plane.Admin(), "annotated", other, s.hasVIP(true), func(c *harness.Cluster) error {
-				if c.GetAnnotations()["mine"] != "x" {
-					return errors.New("the annotation of the user's is gone")
-				}
-				return nil
-			}))
+			other := map[string]any{"metadata": map[string]any{
+				"annotations": map[string]any{names.Annotation(controlPlane): s.ip(99), "mine": "x"},
+			}}
+			require.NoError(t,
+				s.tryAs(plane.Admin(), "annotated", other, s.hasVIP(true), func(c *harness.Cluster) error {
+					if c.GetAnnotations()["mine"] != "x" {
+						return errors.New("the annotation of the user's is gone")
+					}
+					return nil
+				}))
 			for _, placeholder := range []string{"", "0.0.0.0"} {
-				require.NoError(t, s.tryAs(plane.Admin(), "variable", variables("vip", placeholder, "size", 7), variable("vip", s.ip(20)), variable("size", int64(7))))
+				require.NoError(t, s.tryAs(plane.Admin(), "variable", variables("vip", placeholder, "size", 7),
+					variable("vip", s.ip(20)), variable("size", int64(7))))
 			}
 		})
 		t.Run("should let the operator write what it likes", func(t *testing.T) {
 			s := s.in(t)
-			require.NoError(t, s.tryAs(plane.Identity{User: s.operator.User, Groups: plane.Admin().Groups}, "annotated", none(), s.hasVIP(false)))
+			require.NoError(t, s.tryAs(plane.Identity{User: s.operator.User, Groups: plane.Admin().Groups}, "annotated",
+				none(), s.hasVIP(false)))
 			s.cluster("new", func(c *harness.NewCluster) { c.Class = s.name + "-v" })
 			s.sees("new", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(21)))
 		})
@@ -152,7 +161,9 @@ func (s *scope) keep(t *testing.T, mode, kind string) {
 	require.NoError(t, harness.Keep(t.Context(), s.Plane, mode, s.operator.User, "vip"))
 	t.Cleanup(func() {
 		for _, plural := range []string{kind + "bindings", kind[:len(kind)-1] + "ies"} {
-			resource := schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: plural}
+			resource := schema.GroupVersionResource{
+				Group: "admissionregistration.k8s.io", Version: "v1", Resource: plural,
+			}
 			require.NoError(t, harness.Delete(context.Background(), s.Dynamic.Resource(resource), harness.KeepName))
 		}
 	})
@@ -193,7 +204,9 @@ func (s *scope) hasVIP(want bool) check {
 
 // none is a patch that removes the annotation of the control plane.
 func none() map[string]any {
-	return map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(controlPlane): nil}}}
+	return map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{names.Annotation(controlPlane): nil}},
+	}
 }
 
 // variables is a patch that replaces the list of variables.
@@ -212,7 +225,8 @@ func (s *scope) rendered(clusters ...string) {
 		s.edit(name, map[string]any{"spec": map[string]any{"topology": map[string]any{"controlPlane": map[string]any{
 			"metadata": map[string]any{"annotations": map[string]any{"round": s.get(name).GetResourceVersion()}},
 		}}}})
-		want, _, _ := unstructured.NestedString(s.get(name).Object, "spec", "topology", "controlPlane", "metadata", "annotations", "round")
+		want, _, _ := unstructured.NestedString(s.get(name).Object, "spec", "topology", "controlPlane", "metadata",
+			"annotations", "round")
 		s.eventually("the control plane of "+name+" is rendered", func() error {
 			list, err := s.Dynamic.Resource(plane.ControlPlaneResource()).Namespace(s.name).List(s.t.Context(),
 				metav1.ListOptions{LabelSelector: names.ClusterName + "=" + name})
@@ -233,7 +247,9 @@ func (s *scope) losses() *atomic.Int32 {
 	var count atomic.Int32
 	has := fakeControlPlanes().has
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(s.Dynamic, 0, s.name, nil)
-	_, err := factory.ForResource(plane.ControlPlaneResource()).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	_, err := factory.ForResource(
+		plane.ControlPlaneResource(),
+	).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(before, after any) {
 			if has(before.(*unstructured.Unstructured)) && !has(after.(*unstructured.Unstructured)) {
 				count.Add(1)

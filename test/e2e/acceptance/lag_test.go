@@ -17,7 +17,9 @@ func TestAddressesThatComeLate(t *testing.T) {
 	proxy, err := harness.NewFaultProxy(t.Context(), e.Plane, harness.User, 1)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	operator := startOperator(t, e.Plane, harness.OperatorOptions{Kubeconfig: proxy.Kubeconfig, Args: []string{"--retry-interval=1s", "--reconcile-period=2s"}})
+	operator := startOperator(t, e.Plane, harness.OperatorOptions{
+		Kubeconfig: proxy.Kubeconfig, Args: []string{"--retry-interval=1s", "--reconcile-period=2s"},
+	})
 	waitServing(t, operator)
 	s := newScope(t, e, operator)
 	s.pool(controlPlane, 10, 19)

@@ -16,7 +16,9 @@ func lower(object *unstructured.Unstructured) {
 		deployments, _, _ := unstructured.NestedSlice(object.Object, "spec", "workers", "machineDeployments")
 		for _, entry := range deployments {
 			class, _ := entry.(map[string]any)
-			class["template"] = map[string]any{"bootstrap": class["bootstrap"], "infrastructure": class["infrastructure"]}
+			class["template"] = map[string]any{
+				"bootstrap": class["bootstrap"], "infrastructure": class["infrastructure"],
+			}
 			delete(class, "bootstrap")
 			delete(class, "infrastructure")
 		}

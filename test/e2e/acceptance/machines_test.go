@@ -22,11 +22,13 @@ func TestMachinesHaveTheirVIP(t *testing.T) {
 		pool  map[string]string
 	}{
 		"annotation": {class: harness.NewClass{Patches: []any{
-			harness.WithEndpoint(harness.FromAnnotation(controlPlane), "{{ index .builtin.cluster.metadata.annotations \""+names.Annotation(controlPlane)+"\" }}"),
+			harness.WithEndpoint(harness.FromAnnotation(controlPlane),
+				"{{ index .builtin.cluster.metadata.annotations \""+names.Annotation(controlPlane)+"\" }}"),
 		}}},
 		"variable": {
 			class: harness.NewClass{
-				Variables: []any{declared("vip", "string")}, Patches: []any{harness.WithEndpoint(harness.FromVariable("vip"), "{{ .vip }}")},
+				Variables: []any{declared("vip", "string")},
+				Patches:   []any{harness.WithEndpoint(harness.FromVariable("vip"), "{{ .vip }}")},
 			},
 			pool: map[string]string{names.HostVariable: "vip"},
 		},
@@ -44,7 +46,9 @@ func TestMachinesHaveTheirVIP(t *testing.T) {
 			for i := range late {
 				s.sees(name(i), hasControlPlane, condition(controlPlane, names.ReasonPoolNotFound))
 			}
-			s.pool(controlPlane, 1, late+soon, func(p *harness.NewPool) { p.Class, p.Annotations = class.Name, of.pool })
+			s.pool(controlPlane, 1, late+soon, func(p *harness.NewPool) {
+				p.Class, p.Annotations = class.Name, of.pool
+			})
 			for i := late; i < late+soon; i++ {
 				s.cluster(name(i), func(c *harness.NewCluster) { c.Class = class.Name })
 			}
@@ -55,7 +59,8 @@ func TestMachinesHaveTheirVIP(t *testing.T) {
 			for i := range late + soon {
 				cluster := s.get(name(i))
 				require.NotContains(t, cluster.GetAnnotations(), names.TopologyGate)
-				annotations, _, err := unstructured.NestedMap(cluster.Object, "spec", "topology", "controlPlane", "metadata", "annotations")
+				annotations, _, err := unstructured.NestedMap(cluster.Object, "spec", "topology", "controlPlane",
+					"metadata", "annotations")
 				require.NoError(t, err)
 				require.NotContains(t, annotations, names.Paused, "%s is let go", name(i))
 			}

@@ -59,11 +59,15 @@ func (e *env) barrier(t *testing.T) string {
 	if e.barred == 0 {
 		require.NoError(t, e.CreateNamespace(t.Context(), barrier))
 		require.NoError(t, e.Create(t.Context(), harness.NewClass{Namespace: barrier, Name: barrier},
-			harness.NewPool{Name: barrier, Class: barrier, Role: names.RoleControlPlane, Addresses: []string{"10.99.0.1"}}))
+			harness.NewPool{
+				Name: barrier, Class: barrier, Role: names.RoleControlPlane, Addresses: []string{"10.99.0.1"},
+			}))
 	}
 	e.barred++
 	name := fmt.Sprintf("b%d", e.barred)
-	require.NoError(t, e.Create(t.Context(), harness.NewCluster{Namespace: barrier, Name: name, Class: barrier, Host: name + ".example.com", Port: 6443}))
+	require.NoError(t, e.Create(t.Context(), harness.NewCluster{
+		Namespace: barrier, Name: name, Class: barrier, Host: name + ".example.com", Port: 6443,
+	}))
 	return name
 }
 
@@ -105,7 +109,8 @@ func stopShared() error {
 		return nil
 	}
 	if running := suite.ordinary.Load(); running > 0 {
-		return fmt.Errorf("%d ordinary tests are running: those that are not must not be beside them, see ordinary", running)
+		return fmt.Errorf("%d ordinary tests are running: those that are not must not be beside them, see ordinary",
+			running)
 	}
 	operator := suite.shared
 	suite.shared = nil

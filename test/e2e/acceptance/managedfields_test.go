@@ -31,7 +31,9 @@ func TestManagedFieldsAreLost(t *testing.T) {
 		s.settled()
 		s.disown(s.Clusters(s.name), "one")
 		mark := s.mark()
-		s.edit("one", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "one.example.com", "port": 6443}}})
+		s.edit("one", map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "one.example.com", "port": 6443}},
+		})
 		s.sees("one", noCondition(controlPlane))
 		s.writesNoMore(mark, 1)
 	})
@@ -54,7 +56,8 @@ func TestManagedFieldsAreLost(t *testing.T) {
 		s.settled()
 		s.disown(s.Clusters(s.name), "one")
 		mark := s.mark()
-		s.applyCondition("one", "StorageVIPReady", names.ReasonPoolNotFound, "IngressVIPReady", names.ReasonPoolExhausted)
+		s.applyCondition("one", "StorageVIPReady", names.ReasonPoolNotFound, "IngressVIPReady",
+			names.ReasonPoolExhausted)
 		s.sees("one", noCondition("storage"), condition(ingress, names.ReasonIPAddressAssigned))
 		s.writesNoMore(mark, 2)
 	})
@@ -78,7 +81,9 @@ func TestManagedFieldsAreLost(t *testing.T) {
 	t.Run("if variables are nobody's, should write those that a pool names now, once", func(t *testing.T) {
 		s := newScope(t, e, operator)
 		class := s.name + "-reads"
-		s.create(harness.NewClass{Namespace: s.name, Name: class, Variables: []any{declared("vip", "string"), declared("host", "string")}})
+		s.create(harness.NewClass{
+			Namespace: s.name, Name: class, Variables: []any{declared("vip", "string"), declared("host", "string")},
+		})
 		pool := s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
 			p.Class, p.Annotations = class, map[string]string{names.HostVariable: "vip"}
 		})
@@ -100,7 +105,9 @@ func TestManagedFieldsAreLost(t *testing.T) {
 		s.settled()
 		s.disown(s.Claims(s.name), "vip-cp-one")
 		mark := s.mark()
-		require.NoError(t, harness.Merge(t.Context(), s.Claims(s.name), "vip-cp-one", map[string]any{"metadata": map[string]any{"ownerReferences": nil}}))
+		require.NoError(t, harness.Merge(t.Context(), s.Claims(s.name), "vip-cp-one", map[string]any{
+			"metadata": map[string]any{"ownerReferences": nil},
+		}))
 		s.eventually("the Cluster owns the claim", func() error {
 			if claim := s.Claim(s.name, "vip-cp-one"); claim == nil || !metav1.IsControlledBy(claim, s.get("one")) {
 				return harness.ErrNotYet
@@ -109,14 +116,17 @@ func TestManagedFieldsAreLost(t *testing.T) {
 		})
 		s.writesNoMore(mark, 1)
 	})
-	t.Run("if a claim names its owner at another version than the one in use, should renew that with one write", func(t *testing.T) {
+	t.Run("if a claim names its owner at another version than the one in use, "+
+		"should renew that with one write", func(t *testing.T) {
 		s := newScope(t, e, operator)
 		s.pool(controlPlane, 10, 19)
 		s.cluster("one")
 		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
 		s.settled()
 		mark := s.mark()
-		s.patchClaim("vip-cp-one", map[string]any{"op": "replace", "path": "/metadata/ownerReferences/0/apiVersion", "value": "cluster.x-k8s.io/v1alpha4"})
+		s.patchClaim("vip-cp-one", map[string]any{
+			"op": "replace", "path": "/metadata/ownerReferences/0/apiVersion", "value": "cluster.x-k8s.io/v1alpha4",
+		})
 		s.ownedAt(s.Version, "vip-cp-one")
 		s.looks(operator, 3)
 		require.Len(t, s.changes(mark), 1)
@@ -142,7 +152,9 @@ func TestDNSRecordsOfNobody(t *testing.T) {
 	s.disown(s.records(), recordsOf("prod"))
 	mark := s.mark()
 	more := map[string]any{"dnsName": "more.example.com", "recordType": "A", "targets": []string{"192.0.2.1"}}
-	require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{"spec": map[string]any{"endpoints": []any{more}}}))
+	require.NoError(t, harness.Merge(t.Context(), s.records(), recordsOf("prod"), map[string]any{
+		"spec": map[string]any{"endpoints": []any{more}},
+	}))
 	s.eventually("the records are back", hasRecords)
 	s.writesNoMore(mark, 1)
 }
@@ -162,7 +174,8 @@ func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 	require.Less(s.t, len(others), len(object.GetManagedFields()))
 	if len(others) == 0 {
 		others = append(others, metav1.ManagedFieldsEntry{
-			Manager: names.FieldManager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: object.GetAPIVersion(), Time: ptr.To(metav1.Now()),
+			Manager: names.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+			APIVersion: object.GetAPIVersion(), Time: ptr.To(metav1.Now()),
 			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:name":{}}}`),
 		})
 	}
@@ -171,7 +184,8 @@ func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 		map[string]any{"op": "replace", "path": "/metadata/resourceVersion", "value": object.GetResourceVersion()},
 	})
 	require.NoError(s.t, err)
-	_, err = kind.Patch(s.t.Context(), name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: "crdmigrator"})
+	_, err = kind.Patch(s.t.Context(), name, types.JSONPatchType, body,
+		metav1.PatchOptions{FieldManager: "crdmigrator"})
 	require.NoError(s.t, err)
 }
 
@@ -181,7 +195,8 @@ func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 	var conditions []any
 	for i := 0; i < len(typesAndReasons); i += 2 {
 		conditions = append(conditions, metav1.Condition{
-			Type: typesAndReasons[i], Reason: typesAndReasons[i+1], Status: metav1.ConditionFalse, Message: "restored", LastTransitionTime: metav1.Now(),
+			Type: typesAndReasons[i], Reason: typesAndReasons[i+1], Status: metav1.ConditionFalse, Message: "restored",
+			LastTransitionTime: metav1.Now(),
 		})
 	}
 	status := map[string]any{"conditions": conditions}
@@ -189,10 +204,12 @@ func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 		status = map[string]any{"v1beta2": status}
 	}
 	body, err := json.Marshal(map[string]any{
-		"apiVersion": "cluster.x-k8s.io/" + s.Version, "kind": "Cluster", "metadata": map[string]any{"name": name, "namespace": s.name}, "status": status,
+		"apiVersion": "cluster.x-k8s.io/" + s.Version, "kind": "Cluster",
+		"metadata": map[string]any{"name": name, "namespace": s.name}, "status": status,
 	})
 	require.NoError(s.t, err)
-	_, err = s.Clusters(s.name).Patch(s.t.Context(), name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: "a-backup-tool", Force: ptr.To(true)}, "status")
+	_, err = s.Clusters(s.name).Patch(s.t.Context(), name, types.ApplyPatchType, body,
+		metav1.PatchOptions{FieldManager: "a-backup-tool", Force: ptr.To(true)}, "status")
 	require.NoError(s.t, err)
 }
 

@@ -46,7 +46,8 @@ func TestMetrics(t *testing.T) {
 	})
 	t.Run("if pools are configured, should show their capacity", func(t *testing.T) {
 		for state, want := range map[string]float64{"total": 2, "used": 2, "free": 0, "out_of_range": 0} {
-			shows(t, "capi_vip_pool_addresses", harness.Labels{"pool_namespace": "", "pool": cp, "kind": "GlobalInClusterIPPool", "state": state}, want)
+			shows(t, "capi_vip_pool_addresses",
+				harness.Labels{"pool_namespace": "", "pool": cp, "kind": "GlobalInClusterIPPool", "state": state}, want)
 		}
 		shows(t, "capi_vip_pool_addresses", harness.Labels{"pool": in, "state": "free"}, 8)
 	})
@@ -80,7 +81,10 @@ func TestMetrics(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, 1, metrics.Value("capi_vip_leader", nil), 0)
 		require.InDelta(t, 1, metrics.Value("capi_vip_build_info", nil), 0)
-		for _, name := range []string{"workqueue_adds_total", "rest_client_requests_total", "rest_client_request_duration_seconds", "go_goroutines", "process_resident_memory_bytes"} {
+		for _, name := range []string{
+			"workqueue_adds_total", "rest_client_requests_total", "rest_client_request_duration_seconds",
+			"go_goroutines", "process_resident_memory_bytes",
+		} {
 			require.Positive(t, metrics.Value(name, nil), name)
 		}
 	})
@@ -90,11 +94,14 @@ func TestMetrics(t *testing.T) {
 		s.cluster(secret + "-waits")
 		s.cluster(secret + "-longer")
 		s.cluster(secret+"-provided", func(c *harness.NewCluster) { c.Host, c.Port = secret+".example.com", 6443 })
-		s.create(harness.NewClaim{Namespace: s.name, Name: "vip-ingress-" + secret + "-fails", Pool: in, Owner: s.owner(secret)})
+		s.create(harness.NewClaim{
+			Namespace: s.name, Name: "vip-ingress-" + secret + "-fails", Pool: in, Owner: s.owner(secret),
+		})
 		s.cluster(secret + "-fails")
 		s.sees(secret+"-fails", condition(ingress, names.ReasonClaimConflict))
 		s.sees(secret+"-longer", condition(controlPlane, names.ReasonPoolExhausted))
-		s.sees(secret+"-provided", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+		s.sees(secret+"-provided", condition(controlPlane, names.ReasonEndpointProvided),
+			condition(ingress, names.ReasonIPAddressAssigned))
 		s.delete(secret + "-provided")
 		s.gone(secret + "-provided")
 		scrape, err := operator.Scrape(t.Context())

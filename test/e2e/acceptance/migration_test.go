@@ -32,7 +32,9 @@ func TestMigration(t *testing.T) {
 	owner := earlierOwner(cluster)
 	for claim, role := range map[string]string{"vip-cp-old": controlPlane, "vip-ingress-old": ingress} {
 		pool := s.name + "-" + role + map[string]string{controlPlane: "-10", ingress: "-20"}[role]
-		s.create(harness.NewClaim{Namespace: s.name, Name: claim, Pool: pool, Owner: owner, Labels: map[string]string{names.Role: role}})
+		s.create(harness.NewClaim{
+			Namespace: s.name, Name: claim, Pool: pool, Owner: owner, Labels: map[string]string{names.Role: role},
+		})
 	}
 	host, vip := s.bound("vip-cp-old"), s.bound("vip-ingress-old")
 	claims := map[string]string{}
@@ -40,8 +42,10 @@ func TestMigration(t *testing.T) {
 		claims[claim.GetName()] = string(claim.GetUID())
 	}
 	s.edit("old", map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{earlierIngress: vip}, "labels": map[string]any{earlierIngress: vip}},
-		"spec":     map[string]any{"controlPlaneEndpoint": map[string]any{"host": host, "port": 6443}},
+		"metadata": map[string]any{
+			"annotations": map[string]any{earlierIngress: vip}, "labels": map[string]any{earlierIngress: vip},
+		},
+		"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": host, "port": 6443}},
 	})
 	s.operator = runOperator(t, e)
 	t.Cleanup(s.end)
@@ -70,7 +74,8 @@ func TestMigration(t *testing.T) {
 // earlierOwner is how v0.7 named the owner of a claim.
 func earlierOwner(cluster *harness.Cluster) map[string]any {
 	return map[string]any{
-		"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": "Cluster", "name": cluster.GetName(), "uid": string(cluster.GetUID()),
+		"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": "Cluster", "name": cluster.GetName(),
+		"uid":        string(cluster.GetUID()),
 		"controller": true, "blockOwnerDeletion": true,
 	}
 }
@@ -78,8 +83,8 @@ func earlierOwner(cluster *harness.Cluster) map[string]any {
 // earlierCluster is a Cluster as v0.7.1 left it.
 type earlierCluster struct {
 	class string
-	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made, which nobody has adopted; half has
-	// a claim and no endpoint yet.
+	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made, which nobody has adopted; half
+	// has a claim and no endpoint yet.
 	optedOut, byHook, half bool
 }
 
@@ -90,10 +95,13 @@ func TestMigrationOfClasses(t *testing.T) {
 	s := newScope(t, e, nil)
 	direct, legacy := s.name+"-direct", s.name+"-variable"
 	s.create(harness.NewClass{Namespace: s.name, Name: direct}, harness.NewClass{
-		Namespace: s.name, Name: legacy, Variables: []any{declared(earlierVariable, "string")}, Patches: []any{harness.FromVariable(earlierVariable)},
+		Namespace: s.name, Name: legacy, Variables: []any{declared(earlierVariable, "string")},
+		Patches: []any{harness.FromVariable(earlierVariable)},
 	})
 	both := func(p *harness.NewPool) { p.Class = direct + "," + legacy }
-	s.pool(controlPlane, 10, 19, both, func(p *harness.NewPool) { p.Annotations = map[string]string{names.HostVariable: earlierVariable} })
+	s.pool(controlPlane, 10, 19, both, func(p *harness.NewPool) {
+		p.Annotations = map[string]string{names.HostVariable: earlierVariable}
+	})
 	s.pool(ingress, 20, 29, both)
 	clusters := map[string]earlierCluster{
 		"direct": {class: direct}, "variable": {class: legacy}, "opted-out": {class: direct, optedOut: true},
@@ -121,14 +129,17 @@ func TestMigrationOfClasses(t *testing.T) {
 		for name, uid := range claims {
 			require.Equal(t, uid, now[name], name)
 		}
-		require.Len(t, now, len(claims)+2, "for the ingress of the Cluster that had opted out, and of that which was half done")
+		require.Len(t, now, len(claims)+2,
+			"for the ingress of the Cluster that had opted out, and of that which was half done")
 		require.Empty(t, s.get("opted-out").GetAnnotations()[earlierIngress])
 		writes := s.changes(mark)
 		t.Logf("%d writes for %d Clusters: %v", len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
-		// An owner at the version that is served now for each claim, the new claims, and finalizer, annotations, conditions.
+		// An owner at the version that is served now for each claim, the new claims, and finalizer, annotations,
+		// conditions.
 		require.LessOrEqual(t, len(writes), len(claims)+2+5*len(clusters))
 	})
-	t.Run("if a class has the variable of v0.7, should keep its value, and give it to new Clusters", func(t *testing.T) {
+	t.Run("if a class has the variable of v0.7, should keep its value, "+
+		"and give it to new Clusters", func(t *testing.T) {
 		s := s.in(t)
 		s.sees("variable", variable(earlierVariable, vips["variable"]))
 		s.cluster("new", func(c *harness.NewCluster) { c.Class = legacy })
@@ -150,8 +161,9 @@ func (s *scope) leaveAsEarlier(name string, earlier earlierCluster) {
 	s.cluster(name, func(c *harness.NewCluster) { c.Class = earlier.class })
 	claim := func(role, pool string) string {
 		made := harness.NewClaim{
-			Namespace: s.name, Name: names.ClaimName(name, role), Pool: s.name + "-" + pool, Labels: map[string]string{names.Role: role},
-			Owner: earlierOwner(s.sees(name)),
+			Namespace: s.name, Name: names.ClaimName(name, role), Pool: s.name + "-" + pool,
+			Labels: map[string]string{names.Role: role},
+			Owner:  earlierOwner(s.sees(name)),
 		}
 		if earlier.byHook && role == controlPlane {
 			made.Owner, made.Labels[names.ClusterName] = nil, name
@@ -166,7 +178,9 @@ func (s *scope) leaveAsEarlier(name string, earlier earlierCluster) {
 	metadata := map[string]any{"annotations": map[string]any{earlierOptOut: "false"}}
 	if !earlier.optedOut {
 		vip := claim(ingress, "ingress-20")
-		metadata = map[string]any{"annotations": map[string]any{earlierIngress: vip}, "labels": map[string]any{earlierIngress: vip}}
+		metadata = map[string]any{
+			"annotations": map[string]any{earlierIngress: vip}, "labels": map[string]any{earlierIngress: vip},
+		}
 	}
 	spec := map[string]any{"controlPlaneEndpoint": map[string]any{"host": host, "port": 6443}}
 	if strings.HasSuffix(earlier.class, "-variable") {

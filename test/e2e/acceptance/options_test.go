@@ -16,12 +16,15 @@ func TestBadOptions(t *testing.T) {
 	}
 	t.Run("if several values are bad, should refuse them all at once, each with its key", func(t *testing.T) {
 		config := filepath.Join(t.TempDir(), "config.yaml")
-		require.NoError(t, os.WriteFile(config, []byte("defaultPort: 70000\nretryInterval: soon\nnonsense: 1\n"), 0o600))
+		require.NoError(t,
+			os.WriteFile(config, []byte("defaultPort: 70000\nretryInterval: soon\nnonsense: 1\n"), 0o600))
 		code, output, err := harness.Run(t.Context(), "--config="+config, "--leader-elect=false",
 			"--reconcile-period=1ms", "--log-level=loud", "--health-addr=nowhere")
 		require.NoError(t, err)
 		require.Equal(t, 1, code)
-		for _, key := range []string{"defaultPort", "retryInterval", "nonsense", "--reconcile-period", "--log-level", "--health-addr"} {
+		for _, key := range []string{
+			"defaultPort", "retryInterval", "nonsense", "--reconcile-period", "--log-level", "--health-addr",
+		} {
 			require.Contains(t, output, key)
 		}
 	})

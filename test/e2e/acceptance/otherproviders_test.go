@@ -43,9 +43,12 @@ func TestOtherProviders(t *testing.T) {
 		s := s.in(t)
 		s.cluster("early")
 		s.sees("early", endpoint(s.ip(10), 6443), annotation(ingress, s.ip(20)))
-		require.Len(t, s.operator.Logged("not all pool kinds of the configuration are served; those that are not are used as soon as they are"), 1)
+		require.Len(t, s.operator.Logged(
+			"not all pool kinds of the configuration are served; those that are not are used as soon as they are",
+		), 1)
 	})
-	t.Run("if the kinds come to be served, should use them, and a namespaced pool before a global one", func(t *testing.T) {
+	t.Run("if the kinds come to be served, should use them, "+
+		"and a namespaced pool before a global one", func(t *testing.T) {
 		s := s.in(t)
 		s.grantExamplePools()
 		s.exampleKinds()
@@ -53,7 +56,8 @@ func TestOtherProviders(t *testing.T) {
 		pool = s.examplePool(examplePool, controlPlane, s.ip(40), s.ip(41))
 		s.handled()
 		s.cluster("one")
-		cluster := s.sees("one", endpoint(s.ip(40), 6443), annotation(controlPlane, s.ip(40)), annotation(ingress, s.ip(21)), condition(controlPlane, names.ReasonIPAddressAssigned))
+		cluster := s.sees("one", endpoint(s.ip(40), 6443), annotation(controlPlane, s.ip(40)),
+			annotation(ingress, s.ip(21)), condition(controlPlane, names.ReasonIPAddressAssigned))
 		require.Contains(t, cluster.Condition(controlPlane).Message, "ExamplePool/"+pool)
 		require.Equal(t, s.ip(10), s.get("early").Endpoint().Host, "a bound claim does not move")
 	})
@@ -73,26 +77,35 @@ func TestOtherProviders(t *testing.T) {
 		unserved("the pool is for others")
 		configure("annotations", map[string]any{names.Namespaces: "elsewhere," + s.name})
 		for _, cluster := range []string{"early", "one"} {
-			s.sees(cluster, condition("storage", names.ReasonIPAddressAssigned), says("storage", "GlobalExamplePool/"+global))
+			s.sees(cluster, condition("storage", names.ReasonIPAddressAssigned),
+				says("storage", "GlobalExamplePool/"+global))
 			require.Contains(t, s.get(cluster).VIP("storage"), s.ip(5))
 		}
 	})
 	t.Run("if a pool's annotation is nonsense, should say so on the pool", func(t *testing.T) {
 		s := s.in(t)
-		s.changePool(examplePool, pool, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Priority: "high"}}})
+		s.changePool(examplePool, pool, map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{names.Priority: "high"}},
+		})
 		s.eventually("the event on the pool", func() error {
-			list, err := s.Core.CoreV1().Events(s.name).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.kind=ExamplePool,reason=" + names.EventInvalidPoolConfiguration})
+			list, err := s.Core.CoreV1().Events(s.name).List(t.Context(), metav1.ListOptions{
+				FieldSelector: "involvedObject.kind=ExamplePool,reason=" + names.EventInvalidPoolConfiguration,
+			})
 			if err != nil {
 				return err
 			}
-			if len(list.Items) != 1 || list.Items[0].InvolvedObject.APIVersion != "ipam.example.com/v1" || !strings.Contains(list.Items[0].Message, `"high" is not an integer`) {
+			if len(list.Items) != 1 || list.Items[0].InvolvedObject.APIVersion != "ipam.example.com/v1" ||
+				!strings.Contains(list.Items[0].Message, `"high" is not an integer`) {
 				return fmt.Errorf("the events are %v", list.Items)
 			}
 			return nil
 		})
-		s.changePool(examplePool, pool, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Priority: nil}}})
+		s.changePool(examplePool, pool, map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{names.Priority: nil}},
+		})
 	})
-	t.Run("if the provider says that a pool is exhausted, should say it after it, until there is room", func(t *testing.T) {
+	t.Run("if the provider says that a pool is exhausted, should say it after it, "+
+		"until there is room", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("filler")
 		s.sees("filler", endpoint(s.ip(41), 6443))
@@ -100,21 +113,31 @@ func TestOtherProviders(t *testing.T) {
 		cluster := s.sees("two", condition(controlPlane, names.ReasonPoolExhausted))
 		require.Contains(t, cluster.Condition(controlPlane).Message, "the appliance has no address left in "+pool)
 		s.hasEvent("two", "Warning PoolExhausted")
-		s.changePool(examplePool, pool, map[string]any{"spec": map[string]any{"addresses": []any{s.ip(40), s.ip(41), s.ip(42)}}})
+		s.changePool(examplePool, pool, map[string]any{
+			"spec": map[string]any{"addresses": []any{s.ip(40), s.ip(41), s.ip(42)}},
+		})
 		s.sees("two", endpoint(s.ip(42), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	})
-	t.Run("if the provider has trouble, should say which, in either form of the condition, until it is over", func(t *testing.T) {
+	t.Run("if the provider has trouble, should say which, in either form of the condition, "+
+		"until it is over", func(t *testing.T) {
 		s := s.in(t)
 		trouble := map[string]any{"reason": "ApplianceDown", "message": "appliance 7 does not answer"}
-		s.changePool(examplePool, pool, map[string]any{"spec": map[string]any{"trouble": trouble, "addresses": []any{s.ip(43)}}})
-		s.changePool(globalExamplePool, global, map[string]any{"spec": map[string]any{"trouble": trouble, "addresses": []any{s.ip(53), s.ip(54)}}})
+		s.changePool(examplePool, pool, map[string]any{
+			"spec": map[string]any{"trouble": trouble, "addresses": []any{s.ip(43)}},
+		})
+		s.changePool(globalExamplePool, global, map[string]any{
+			"spec": map[string]any{"trouble": trouble, "addresses": []any{s.ip(53), s.ip(54)}},
+		})
 		s.cluster("three")
-		cluster := s.sees("three", condition(controlPlane, names.ReasonWaitingForIPAddress), condition("storage", names.ReasonWaitingForIPAddress),
-			says(controlPlane, "ApplianceDown: appliance 7 does not answer"), says("storage", "ApplianceDown: appliance 7 does not answer"))
+		cluster := s.sees("three", condition(controlPlane, names.ReasonWaitingForIPAddress),
+			condition("storage", names.ReasonWaitingForIPAddress),
+			says(controlPlane, "ApplianceDown: appliance 7 does not answer"),
+			says("storage", "ApplianceDown: appliance 7 does not answer"))
 		require.Equal(t, harness.Endpoint{}, cluster.Endpoint())
 		s.changePool(examplePool, pool, map[string]any{"spec": map[string]any{"trouble": nil}})
 		s.changePool(globalExamplePool, global, map[string]any{"spec": map[string]any{"trouble": nil}})
-		s.sees("three", endpoint(s.ip(43), 6443), condition(controlPlane, names.ReasonIPAddressAssigned), condition("storage", names.ReasonIPAddressAssigned))
+		s.sees("three", endpoint(s.ip(43), 6443), condition(controlPlane, names.ReasonIPAddressAssigned),
+			condition("storage", names.ReasonIPAddressAssigned))
 	})
 	t.Run("if a Cluster is deleted, should give the address back to its provider", func(t *testing.T) {
 		s := s.in(t)
@@ -124,7 +147,8 @@ func TestOtherProviders(t *testing.T) {
 		s.cluster("four")
 		s.sees("four", endpoint(s.ip(43), 6443))
 		for _, cluster := range []string{"early", "one", "filler", "two", "four"} { // all is settled for what follows
-			s.sees(cluster, condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned), condition("storage", names.ReasonIPAddressAssigned))
+			s.sees(cluster, condition(controlPlane, names.ReasonIPAddressAssigned),
+				condition(ingress, names.ReasonIPAddressAssigned), condition("storage", names.ReasonIPAddressAssigned))
 		}
 	})
 	t.Run("if the kinds are given by flag, should find all as it was", func(t *testing.T) {
@@ -186,7 +210,8 @@ func (s *scope) grantExamplePools() {
 
 func (s *scope) revokeExamplePools() {
 	s.t.Helper()
-	require.NoError(s.t, s.Core.RbacV1().ClusterRoleBindings().Delete(s.t.Context(), "capi-vip-allocator-example-pools", metav1.DeleteOptions{}))
+	require.NoError(s.t, s.Core.RbacV1().ClusterRoleBindings().Delete(s.t.Context(), "capi-vip-allocator-example-pools",
+		metav1.DeleteOptions{}))
 }
 
 // uses waits until the operator works with just these pool kinds of other providers.

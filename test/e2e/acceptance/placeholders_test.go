@@ -17,8 +17,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// needsMutatingPolicies leaves a test out on a Kubernetes before 1.36, which does not serve them at v1; the chart refuses
-// to render them there.
+// needsMutatingPolicies leaves a test out on a Kubernetes before 1.36, which does not serve them at v1; the chart
+// refuses to render them there.
 func (s *scope) needsMutatingPolicies() {
 	s.t.Helper()
 	resources, err := s.Core.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
@@ -44,7 +44,8 @@ func TestPlaceholders(t *testing.T) {
 		s.create(harness.NewClass{Namespace: s.name, Name: s.name + class, Variables: []any{host, port, both}})
 	}
 	s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
-		p.Class, p.Annotations = s.name+"-filled", map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
+		p.Class, p.Annotations = s.name+"-filled",
+			map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
 	})
 	s.placeholder("vip", `""`)
 	s.placeholder("vipPort", "0")
@@ -60,12 +61,16 @@ func TestPlaceholders(t *testing.T) {
 	}
 	s.eventually("the policies are heeded", func() error { return refused(t, "bare", "-filled") })
 
-	s.sees("bare", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)),
+	s.sees("bare", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)),
+		variable("vipPort", int64(6443)),
 		variable("both", map[string]any{"name": "", "number": int64(0)}))
 	t.Run("if one of the variables is there, should fill in the other and leave it", func(t *testing.T) {
 		s := s.in(t)
-		s.cluster("half", of("-filled"), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(9345)} })
-		s.sees("half", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 9345), variable("vipPort", int64(9345)))
+		s.cluster("half", of("-filled"), func(c *harness.NewCluster) {
+			c.Variables = map[string]any{"vipPort": int64(9345)}
+		})
+		s.sees("half", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 9345),
+			variable("vipPort", int64(9345)))
 	})
 	t.Run("if the class is another, should leave its Clusters alone", func(t *testing.T) {
 		err := refused(t, "other", "-other")
@@ -80,11 +85,14 @@ func (s *scope) placeholder(variable, value string) {
 	name := s.name + "-" + strings.ToLower(variable)
 	spec := strings.NewReplacer("CLASS", strconv.Quote(s.name+"-filled"), "NAMESPACE", strconv.Quote(s.name),
 		"VARIABLE", strconv.Quote(variable), "VALUE", value).Replace(charts.Placeholder)
-	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("MutatingAdmissionPolicy", name, spec, ""))
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(),
+		harness.Policy("MutatingAdmissionPolicy", name, spec, ""))
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {
 		for _, plural := range []string{"mutatingadmissionpolicybindings", "mutatingadmissionpolicies"} {
-			resource := schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: plural}
+			resource := schema.GroupVersionResource{
+				Group: "admissionregistration.k8s.io", Version: "v1", Resource: plural,
+			}
 			require.NoError(s.t, harness.Delete(context.Background(), s.Dynamic.Resource(resource), name))
 		}
 	})

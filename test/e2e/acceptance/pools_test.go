@@ -60,7 +60,8 @@ func TestPoolExamples(t *testing.T) {
 			s.served("one")
 		},
 		"per-tenant.yaml": func(_ *testing.T, s *scope) {
-			s.example("per-tenant.yaml", "cluster-class: tenant", "namespace: red", "name: red", "namespaces: blue, green")
+			s.example("per-tenant.yaml", "cluster-class: tenant", "namespace: red", "name: red",
+				"namespaces: blue, green")
 			s.cluster("one") // both pools serve its namespace here, and its own comes first
 			s.sees("one", endpoint("10.40.1.10", 6443))
 		},
@@ -117,7 +118,8 @@ func TestPoolExamples(t *testing.T) {
 		"dual-stack.yaml": func(t *testing.T, s *scope) {
 			s.example("dual-stack.yaml", "cluster-class: dual")
 			s.cluster("one")
-			cluster := s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned), condition("ingress-v6", names.ReasonIPAddressAssigned))
+			cluster := s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned),
+				condition("ingress-v6", names.ReasonIPAddressAssigned))
 			require.Contains(t, cluster.Endpoint().Host, "10.70.0.")
 			require.Equal(t, "2001:db8:70::10", cluster.VIP("ingress-v6"))
 		},
@@ -132,7 +134,8 @@ func TestPoolExamples(t *testing.T) {
 
 func TestPoolTrouble(t *testing.T) {
 	t.Parallel() // after those that disturb
-	t.Run("if a hand-made endpoint lies in a pool's range, should warn before the pool hands it out", func(t *testing.T) {
+	t.Run("if a hand-made endpoint lies in a pool's range, "+
+		"should warn before the pool hands it out", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 19)
 		s.cluster("by-hand", func(c *harness.NewCluster) { c.Host, c.Port = s.ip(12), 6443 })
@@ -148,7 +151,8 @@ func TestPoolTrouble(t *testing.T) {
 		cluster := s.sees("by-hand", condition(controlPlane, names.ReasonEndpointProvided))
 		require.NotContains(t, cluster.Condition(controlPlane).Message, "excludedAddresses")
 	})
-	t.Run("if the ClusterClass does not exist, should say that, and serve the Cluster when it does", func(t *testing.T) {
+	t.Run("if the ClusterClass does not exist, should say that, "+
+		"and serve the Cluster when it does", func(t *testing.T) {
 		s := ordinary(t)
 		late := s.name + "-late"
 		s.cluster("one", func(c *harness.NewCluster) { c.Class = late })
@@ -166,7 +170,9 @@ func TestPoolTrouble(t *testing.T) {
 	})
 	t.Run("if a role cannot be one, should say so on the pool and go on with the others", func(t *testing.T) {
 		s := ordinary(t)
-		pool := s.pool(controlPlane+",Not A Role,ingres", 10, 19, func(p *harness.NewPool) { p.Name = s.name + "-roles" })
+		pool := s.pool(controlPlane+",Not A Role,ingres", 10, 19, func(p *harness.NewPool) {
+			p.Name = s.name + "-roles"
+		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(10), 6443))
 		s.saysOn(pool, "Not A Role", `role "ingres" is too near to ingress`)
@@ -177,7 +183,9 @@ func TestPoolTrouble(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 19)
 		annotate := func(values map[string]any) {
-			require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"metadata": map[string]any{"annotations": values}}))
+			require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
+				"metadata": map[string]any{"annotations": values},
+			}))
 		}
 		s.cluster("old")
 		s.sees("old", endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
@@ -190,7 +198,8 @@ func TestPoolTrouble(t *testing.T) {
 		require.Contains(t, cluster.Condition(controlPlane).Message, pool)
 		require.Nil(t, s.Claim(s.name, names.ClaimName("new", controlPlane)))
 		s.annotate("old", names.Annotation(controlPlane), nil)
-		s.sees("old", annotation(controlPlane, s.ip(10)), endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+		s.sees("old", annotation(controlPlane, s.ip(10)), endpoint(s.ip(10), 6443),
+			condition(controlPlane, names.ReasonIPAddressAssigned))
 
 		annotate(map[string]any{wrong: nil, names.Namespaces: s.name})
 		s.sees("new", endpoint(s.ip(11), 6443))
@@ -204,12 +213,15 @@ func TestPoolTrouble(t *testing.T) {
 		class := s.pool("disks", 20, 24, func(p *harness.NewPool) { p.Class = s.name + "-bare-metl" })
 		s.saysOn(class, "there is no ClusterClass "+s.name+"-bare-metl; did you mean "+s.name+"-bare-metal?")
 	})
-	t.Run("if a Cluster is made again within the grace period of its addresses, should wait and not take the dying claim", func(t *testing.T) {
+	t.Run("if a Cluster is made again within the grace period of its addresses, "+
+		"should wait and not take the dying claim", func(t *testing.T) {
 		s := ordinary(t)
 		if s.Plane.Stack() == plane.StackOldest {
 			return // its provider has no grace period
 		}
-		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Spec = map[string]any{"addressReuseGracePeriodSeconds": int64(5)} })
+		s.pool(controlPlane, 10, 19, func(p *harness.NewPool) {
+			p.Spec = map[string]any{"addressReuseGracePeriodSeconds": int64(5)}
+		})
 		s.cluster("one")
 		first := s.sees("one", endpoint(s.ip(10), 6443))
 		dying := s.Claim(s.name, "vip-cp-one").GetUID()

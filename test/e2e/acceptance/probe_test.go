@@ -44,7 +44,9 @@ func TestProbe(t *testing.T) {
 	probed := func(s *scope) (pool, address string, drop func()) {
 		address = strings.Replace(s.ip(10), "10.", "127.", 1)
 		port, drop := portOf(s.t, address)
-		pool = s.pool(controlPlane, 10, 10, annotated(names.Probe, strconv.Itoa(port)), func(p *harness.NewPool) { p.Addresses = []string{address} })
+		pool = s.pool(controlPlane, 10, 10, annotated(names.Probe, strconv.Itoa(port)), func(p *harness.NewPool) {
+			p.Addresses = []string{address}
+		})
 		return pool, address, drop
 	}
 	t.Run("if nobody answers, should write the address", func(t *testing.T) {
@@ -60,13 +62,15 @@ func TestProbe(t *testing.T) {
 		s.cluster("one")
 		cluster := s.sees("one", condition(controlPlane, names.ReasonAddressInUse), endpoint("", 0))
 		require.Contains(t, cluster.Condition(controlPlane).Message, address)
-		require.Contains(t, s.hasEvent("one", "Warning "+names.ReasonAddressInUse).Message, "excludedAddresses of GlobalInClusterIPPool/"+pool)
+		require.Contains(t, s.hasEvent("one", "Warning "+names.ReasonAddressInUse).Message,
+			"excludedAddresses of GlobalInClusterIPPool/"+pool)
 		require.NotNil(t, s.Claim(s.name, names.ClaimName("one", controlPlane)))
 		s.used(pool, 1)
 		drop()
 		s.sees("one", endpoint(address, 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	})
-	t.Run("if the claim is deleted and the address excluded, as the message says, should take the next", func(t *testing.T) {
+	t.Run("if the claim is deleted and the address excluded, as the message says, "+
+		"should take the next", func(t *testing.T) {
 		s := ordinary(t)
 		loopback := func(host int) string { return strings.Replace(s.ip(host), "10.", "127.", 1) }
 		port, drop := portOf(t, loopback(11))
@@ -77,7 +81,8 @@ func TestProbe(t *testing.T) {
 		s.cluster("one")
 		s.says("one", names.ReasonAddressInUse, "delete claim vip-cp-one and add "+loopback(10)+" to excludedAddresses")
 		s.deleteClaim("vip-cp-one")
-		s.says("one", names.ReasonAddressInUse, "still offers it; add it to excludedAddresses there, and a new claim follows")
+		s.says("one", names.ReasonAddressInUse,
+			"still offers it; add it to excludedAddresses there, and a new claim follows")
 		s.exclude(pool, loopback(10))
 		s.sees("one", endpoint(loopback(11), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 	})

@@ -26,7 +26,8 @@ const collector = "system:serviceaccount:kube-system:generic-garbage-collector"
 // the garbage collector deletes what it owns at once, while Cluster API still takes machines down.
 func TestEarlyRelease(t *testing.T) {
 	t.Parallel() // after those that disturb
-	t.Run("if nothing protects the claims, should give the address back while machines may still use it", func(t *testing.T) {
+	t.Run("if nothing protects the claims, "+
+		"should give the address back while machines may still use it", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 19)
 		s.cluster("one")
@@ -57,7 +58,8 @@ func TestProtection(t *testing.T) {
 	s.served("guinea-pig")
 	s.protect("guinea-pig")
 
-	t.Run("if a Cluster is deleted in the foreground, should keep its addresses until Cluster API has finished", func(t *testing.T) {
+	t.Run("if a Cluster is deleted in the foreground, "+
+		"should keep its addresses until Cluster API has finished", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("one")
 		before := s.served("one")
@@ -87,7 +89,8 @@ func TestProtection(t *testing.T) {
 		s := s.in(t)
 		err := s.Claims(s.name).Delete(t.Context(), "vip-ingress-guinea-pig", metav1.DeleteOptions{})
 		require.True(t, apierrors.IsForbidden(err), "%v", err)
-		command := "kubectl annotate ipaddressclaims.ipam.cluster.x-k8s.io --namespace " + s.name + " vip-ingress-guinea-pig vip.capi.gorizond.io/allow-deletion="
+		command := "kubectl annotate ipaddressclaims.ipam.cluster.x-k8s.io --namespace " + s.name +
+			" vip-ingress-guinea-pig vip.capi.gorizond.io/allow-deletion="
 		require.ErrorContains(t, err, command)
 		err = s.Claims(s.name).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{})
 		require.True(t, apierrors.IsForbidden(err), "%v", err)
@@ -107,25 +110,34 @@ func TestProtection(t *testing.T) {
 		s.bound("vip-ingress-guinea-pig")
 		s.served("guinea-pig")
 	})
-	t.Run("if the garbage collector goes by either of its names, should tell by how it deletes whether the Cluster is gone", func(t *testing.T) {
+	t.Run("if the garbage collector goes by either of its names, "+
+		"should tell by how it deletes whether the Cluster is gone", func(t *testing.T) {
 		s := s.in(t)
 		uid := s.Claim(s.name, "vip-cp-guinea-pig").GetUID()
 		background, foreground := metav1.DeletePropagationBackground, metav1.DeletePropagationForeground
 		known := &metav1.Preconditions{UID: &uid}
 		for _, user := range []string{collector, "system:kube-controller-manager"} {
-			require.NoError(t, s.tryDeleteAs(user, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known}), user)
-			for _, options := range []metav1.DeleteOptions{{}, {PropagationPolicy: &background}, {Preconditions: known}, {PropagationPolicy: &foreground, Preconditions: known}} {
+			require.NoError(t,
+				s.tryDeleteAs(user, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known}), user)
+			for _, options := range []metav1.DeleteOptions{
+				{}, {PropagationPolicy: &background}, {Preconditions: known},
+				{PropagationPolicy: &foreground, Preconditions: known},
+			} {
 				require.True(t, apierrors.IsForbidden(s.tryDeleteAs(user, options)), "%s with %v", user, options)
 			}
 		}
-		require.True(t, apierrors.IsForbidden(s.tryDeleteAs("system:serviceaccount:kube-system:someone", metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known})))
+		require.True(t, apierrors.IsForbidden(s.tryDeleteAs("system:serviceaccount:kube-system:someone",
+			metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: known})))
 		require.NoError(t, s.tryDeleteAs(s.operator.User, metav1.DeleteOptions{}))
 	})
 	t.Run("if a claim is no Cluster's, should not care", func(t *testing.T) {
 		s := s.in(t)
-		nowhere := s.name + "-nowhere" // the provider has nothing to do with them, and may take none of the pool's addresses in passing
+		// The provider has nothing to do with them, and may take none of the pool's addresses in passing.
+		nowhere := s.name + "-nowhere"
 		s.create(harness.NewClaim{Namespace: s.name, Name: "foreign", Pool: nowhere},
-			harness.NewClaim{Namespace: s.name, Name: "restored", Pool: nowhere, Labels: map[string]string{names.Role: controlPlane}})
+			harness.NewClaim{
+				Namespace: s.name, Name: "restored", Pool: nowhere, Labels: map[string]string{names.Role: controlPlane},
+			})
 		for _, claim := range []string{"foreign", "restored"} {
 			require.NoError(t, s.Claims(s.name).Delete(t.Context(), claim, metav1.DeleteOptions{}))
 		}
@@ -134,7 +146,9 @@ func TestProtection(t *testing.T) {
 		s := s.in(t)
 		s.cluster("moved")
 		s.served("moved")
-		s.edit("moved", map[string]any{"spec": map[string]any{"paused": true}, "metadata": map[string]any{"annotations": map[string]any{names.DeleteForMove: ""}}})
+		s.edit("moved", map[string]any{"spec": map[string]any{"paused": true}, "metadata": map[string]any{
+			"annotations": map[string]any{names.DeleteForMove: ""},
+		}})
 		none := map[string]any{"metadata": map[string]any{"finalizers": nil}}
 		for _, claim := range []string{"vip-cp-moved", "vip-ingress-moved"} { // as clusterctl does with each object
 			s.annotateClaim(claim, names.DeleteForMove)
@@ -147,7 +161,8 @@ func TestProtection(t *testing.T) {
 		s.edit("moved", none)
 		s.gone("moved")
 	})
-	t.Run("if the finalizers of a Cluster are taken off by force, should let the garbage collector have its claims", func(t *testing.T) {
+	t.Run("if the finalizers of a Cluster are taken off by force, "+
+		"should let the garbage collector have its claims", func(t *testing.T) {
 		s := s.in(t)
 		s.cluster("forced")
 		s.served("forced")
@@ -163,13 +178,15 @@ func TestProtection(t *testing.T) {
 		})
 		s.used(cp, 1)
 	})
-	t.Run("if the namespace is deleted, should keep the addresses until Cluster API has finished, and then let it go", func(t *testing.T) {
+	t.Run("if the namespace is deleted, should keep the addresses until Cluster API has finished, "+
+		"and then let it go", func(t *testing.T) {
 		s := s.in(t)
 		s.hold("guinea-pig")
 		mark := s.mark()
 		require.NoError(t, s.Core.CoreV1().Namespaces().Delete(t.Context(), s.name, metav1.DeleteOptions{}))
 		for _, claim := range []string{"vip-cp-guinea-pig", "vip-ingress-guinea-pig"} {
-			s.refused(claim, func(entry planeEntry) bool { return strings.HasSuffix(entry.User, ":namespace-controller") }, mark)
+			s.refused(claim,
+				func(entry planeEntry) bool { return strings.HasSuffix(entry.User, ":namespace-controller") }, mark)
 			require.Nil(t, s.Claim(s.name, claim).GetDeletionTimestamp(), claim)
 		}
 		s.sees("guinea-pig", condition(controlPlane, names.ReasonReleasing))
@@ -192,7 +209,8 @@ func (s *scope) protect(cluster string) {
 	s.t.Helper()
 	require.NoError(s.t, harness.Protect(s.t.Context(), s.Plane, s.operator.User))
 	s.eventually("the policy is heeded", func() error {
-		err := s.Claims(s.name).Delete(s.t.Context(), "vip-cp-"+cluster, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+		err := s.Claims(s.name).Delete(s.t.Context(), "vip-cp-"+cluster,
+			metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
 		if !apierrors.IsForbidden(err) {
 			return fmt.Errorf("the answer to a deletion is %w", errors.Join(harness.ErrNotYet, err))
 		}
@@ -208,7 +226,9 @@ func (s *scope) tryDeleteAs(user string, options metav1.DeleteOptions) error {
 	client, err := dynamic.NewForConfig(config)
 	require.NoError(s.t, err)
 	options.DryRun = []string{metav1.DryRunAll}
-	claims := schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: s.Version, Resource: "ipaddressclaims"}
+	claims := schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: s.Version, Resource: "ipaddressclaims",
+	}
 	return client.Resource(claims).Namespace(s.name).Delete(s.t.Context(), "vip-cp-guinea-pig", options)
 }
 
@@ -230,7 +250,8 @@ func (s *scope) refused(claim string, by func(planeEntry) bool, since plane.Mark
 			return err
 		}
 		deletions := entries.Filter(func(e planeEntry) bool {
-			return e.Resource == "ipaddressclaims" && strings.HasPrefix(e.Verb, "delete") && e.Namespace == s.name && (e.Name == claim || e.Name == "") && by(e)
+			return e.Resource == "ipaddressclaims" && strings.HasPrefix(e.Verb, "delete") && e.Namespace == s.name &&
+				(e.Name == claim || e.Name == "") && by(e)
 		})
 		for _, entry := range deletions {
 			if entry.Code != http.StatusForbidden {
@@ -247,11 +268,14 @@ func (s *scope) refused(claim string, by func(planeEntry) bool, since plane.Mark
 func (s *scope) deleteInForeground(cluster string) {
 	s.t.Helper()
 	foreground := metav1.DeletePropagationForeground
-	require.NoError(s.t, s.Clusters(s.name).Delete(s.t.Context(), cluster, metav1.DeleteOptions{PropagationPolicy: &foreground}))
+	require.NoError(s.t,
+		s.Clusters(s.name).Delete(s.t.Context(), cluster, metav1.DeleteOptions{PropagationPolicy: &foreground}))
 }
 
 // annotateClaim sets an annotation of a claim.
 func (s *scope) annotateClaim(claim, key string) {
 	s.t.Helper()
-	require.NoError(s.t, harness.Merge(s.t.Context(), s.Claims(s.name), claim, map[string]any{"metadata": map[string]any{"annotations": map[string]any{key: ""}}}))
+	require.NoError(s.t, harness.Merge(s.t.Context(), s.Claims(s.name), claim, map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{key: ""}},
+	}))
 }

@@ -30,7 +30,8 @@ func TestWithoutProvider(t *testing.T) {
 	})
 	for _, name := range []string{"waits", "provided", "deleted"} {
 		s.cluster(name)
-		s.sees(name, condition(controlPlane, names.ReasonWaitingForIPAddress), condition(ingress, names.ReasonWaitingForIPAddress),
+		s.sees(name, condition(controlPlane, names.ReasonWaitingForIPAddress),
+			condition(ingress, names.ReasonWaitingForIPAddress),
 			held(true), endpoint("", 0))
 	}
 	t.Run("if the provider is down, should say that it waits, and not before two seconds", func(t *testing.T) {
@@ -44,7 +45,9 @@ func TestWithoutProvider(t *testing.T) {
 	})
 	t.Run("if the user sets the host meanwhile, should keep it and delete the claim", func(t *testing.T) {
 		s := s.in(t)
-		s.edit("provided", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "mine.example.com", "port": 7443}}})
+		s.edit("provided", map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "mine.example.com", "port": 7443}},
+		})
 		s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided), endpoint("mine.example.com", 7443))
 		s.eventually("the claim is being deleted", func() error {
 			if s.Claim(s.name, "vip-cp-provided").GetDeletionTimestamp() == nil {
@@ -75,7 +78,8 @@ func TestWithoutProvider(t *testing.T) {
 			}
 			return nil
 		})
-		s.sees("provided", endpoint("mine.example.com", 7443), condition(ingress, names.ReasonIPAddressAssigned), annotation(controlPlane, ""))
+		s.sees("provided", endpoint("mine.example.com", 7443), condition(ingress, names.ReasonIPAddressAssigned),
+			annotation(controlPlane, ""))
 	})
 }
 

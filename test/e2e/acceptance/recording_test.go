@@ -103,7 +103,8 @@ func (r *recording) inOrder(t *testing.T, cluster string) {
 					continue // it was another one already when the endpoint became valid
 				}
 			}
-			require.True(t, state.has || state.paused, "%s of %s was neither paused nor had it the VIP at %s, and the endpoint was valid at %s",
+			require.True(t, state.has ||
+				state.paused, "%s of %s was neither paused nor had it the VIP at %s, and the endpoint was valid at %s",
 				resource.Resource, cluster, state.resourceVersion, r.valid[cluster])
 		}
 	}

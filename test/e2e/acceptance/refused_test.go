@@ -27,13 +27,15 @@ func TestRefusedClaims(t *testing.T) {
 	s.sees("prod", endpoint(s.ip(10), 6443), annotation("storage", s.ip(30)), annotation(ingress, ""),
 		condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonWriteRefused))
 	require.Contains(t, s.get("prod").Condition(ingress).Message, "ValidatingAdmissionPolicy '"+s.name+"'")
-	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "ValidatingAdmissionPolicy '"+s.name+"'")
+	require.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message,
+		"ValidatingAdmissionPolicy '"+s.name+"'")
 
 	s.annotate("prod", names.Annotation("storage"), nil)
 	s.sees("prod", annotation("storage", s.ip(30)))
 	mark := s.mark()
 	s.handled()
-	require.Empty(t, s.writes(mark).Filter(func(e planeEntry) bool { return e.Resource == "clusters" }), "what is refused is said once")
+	require.Empty(t, s.writes(mark).Filter(func(e planeEntry) bool { return e.Resource == "clusters" }),
+		"what is refused is said once")
 
 	permit()
 	s.served("prod")
@@ -49,10 +51,13 @@ func TestRefusedWrites(t *testing.T) {
 		check, served check
 	}{
 		"if the annotation of one role is refused, should serve the other": {
-			"!('" + names.Annotation(ingress) + "' in object.metadata.?annotations.orValue({}))", ingress, controlPlane, annotation(ingress, ""), hasEndpoint,
+			"!('" + names.Annotation(ingress) + "' in object.metadata.?annotations.orValue({}))", ingress, controlPlane,
+			annotation(ingress, ""), hasEndpoint,
 		},
 		"if the endpoint is refused, should serve the other role": {
-			"object.spec.?controlPlaneEndpoint.?host.orValue('') == ''", controlPlane, ingress, endpoint("", 0), hasIngress, // v1beta1 has an empty one
+			// In v1beta1 there is an empty one.
+			"object.spec.?controlPlaneEndpoint.?host.orValue('') == ''", controlPlane, ingress,
+			endpoint("", 0), hasIngress,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,11 +66,13 @@ func TestRefusedWrites(t *testing.T) {
 			s.sees("prod", condition(controlPlane, names.ReasonPoolNotFound))
 			permit := s.refuseClusters(tt.valid)
 			s.bothPools()
-			s.sees("prod", condition(tt.role, names.ReasonWriteRefused), condition(tt.other, names.ReasonIPAddressAssigned), tt.check, tt.served)
+			s.sees("prod", condition(tt.role, names.ReasonWriteRefused),
+				condition(tt.other, names.ReasonIPAddressAssigned), tt.check, tt.served)
 			require.Contains(t, s.get("prod").Condition(tt.role).Message, "ValidatingAdmissionPolicy '"+s.name+"'")
 			mark := s.mark()
 			s.handled()
-			require.Empty(t, s.changes(mark).Filter(func(e planeEntry) bool { return e.Code < 400 }), "what is refused is said once")
+			require.Empty(t, s.changes(mark).Filter(func(e planeEntry) bool { return e.Code < 400 }),
+				"what is refused is said once")
 			permit()
 			s.served("prod")
 		})
@@ -96,13 +103,16 @@ matchConstraints:
   resourceRules: [{apiGroups: [cluster.x-k8s.io], apiVersions: ["*"], operations: [UPDATE], resources: [clusters]}]
 validations: [{expression: %q, message: not here}]
 `, s.name, valid)
-	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(),
+		harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
 	require.NoError(s.t, err)
 	permit = sync.OnceFunc(func() { require.NoError(s.t, s.removePolicy(context.Background(), s.name)) })
 	s.t.Cleanup(permit)
 	s.eventually("the policy is heeded", func() error {
-		probe := []byte(`{"metadata":{"annotations":{"` + names.Annotation(ingress) + `":"x"}},"spec":{"controlPlaneEndpoint":{"host":"x","port":1}}}`)
-		_, err := s.Clusters(s.name).Patch(s.t.Context(), "prod", types.MergePatchType, probe, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		probe := []byte(`{"metadata":{"annotations":{"` + names.Annotation(ingress) +
+			`":"x"}},"spec":{"controlPlaneEndpoint":{"host":"x","port":1}}}`)
+		_, err := s.Clusters(s.name).Patch(s.t.Context(), "prod", types.MergePatchType, probe,
+			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
 			return harness.ErrNotYet
 		}
@@ -118,16 +128,20 @@ func (s *scope) refuse(prefix string) (permit func()) {
 	spec := fmt.Sprintf(`
 matchConstraints:
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}
-  resourceRules: [{apiGroups: [ipam.cluster.x-k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [ipaddressclaims]}]
+  resourceRules:
+  - {apiGroups: [ipam.cluster.x-k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [ipaddressclaims]}
 validations: [{expression: "!object.metadata.name.startsWith('%s')", message: not here}]
 `, s.name, prefix)
-	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(), harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
+	_, err := plane.ApplyYAML(s.t.Context(), s.Plane.Config(),
+		harness.Policy("ValidatingAdmissionPolicy", s.name, spec, ", validationActions: [Deny]"))
 	require.NoError(s.t, err)
 	permit = sync.OnceFunc(func() { require.NoError(s.t, s.removePolicy(context.Background(), s.name)) })
 	s.t.Cleanup(permit)
 	s.eventually("the policy is heeded", func() error {
 		probe := harness.NewClaim{Namespace: s.name, Name: prefix + "probe", Pool: "none"}.Manifests(s.Version)[0]
-		_, err := s.Claims(s.name).Create(s.t.Context(), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := s.Claims(s.name).Create(s.t.Context(), probe, metav1.CreateOptions{
+			DryRun: []string{metav1.DryRunAll},
+		})
 		if err == nil {
 			return harness.ErrNotYet
 		}

@@ -19,7 +19,8 @@ var ready = condition(controlPlane, names.ReasonIPAddressAssigned)
 // Each message that tells what to do is taken at its word: what it says is done, nothing else, and the trouble ends.
 func TestRemedies(t *testing.T) {
 	t.Parallel()
-	t.Run("delete claim C and add A to excludedAddresses: the address was typed into another Cluster", func(t *testing.T) {
+	t.Run("delete claim C and add A to excludedAddresses: "+
+		"the address was typed into another Cluster", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("manual", func(c *harness.NewCluster) { c.Host, c.Port = s.ip(10), 6443 })
 		pool := s.pool(controlPlane, 10, 19)
@@ -47,7 +48,8 @@ func TestRemedies(t *testing.T) {
 		s.cluster("one")
 		s.sees("one", ready)
 		s.cluster("two", func(c *harness.NewCluster) { c.Class = s.name + "-b" })
-		s.says("two", names.ReasonAddressConflict, "delete claim vip-cp-two and add "+s.ip(10)+" to excludedAddresses of GlobalInClusterIPPool/"+second)
+		s.says("two", names.ReasonAddressConflict,
+			"delete claim vip-cp-two and add "+s.ip(10)+" to excludedAddresses of GlobalInClusterIPPool/"+second)
 		s.deleteClaim("vip-cp-two")
 		s.says("two", names.ReasonAddressConflict, "still offers it")
 		s.exclude(second, s.ip(10))
@@ -60,7 +62,8 @@ func TestRemedies(t *testing.T) {
 			c.Host, c.Port = s.ip(15), 6443
 			c.Annotations = map[string]string{names.Annotation(controlPlane): s.ip(15)}
 		})
-		s.says("one", names.ReasonAddressConflict, "add "+s.ip(15)+" to excludedAddresses of GlobalInClusterIPPool/"+pool)
+		s.says("one", names.ReasonAddressConflict,
+			"add "+s.ip(15)+" to excludedAddresses of GlobalInClusterIPPool/"+pool)
 		s.exclude(pool, s.ip(15))
 		s.sees("one", condition(controlPlane, names.ReasonEndpointProvided), endpoint(s.ip(15), 6443))
 		s.noClaim("vip-cp-one")
@@ -81,8 +84,11 @@ func TestRemedies(t *testing.T) {
 		s.cluster("one", byHand)
 		s.sees("one", ready)
 		s.setHost("one", s.ip(99))
-		s.says("one", names.ReasonAddressConflict, "remove the annotations "+names.Annotation(controlPlane)+" and "+names.Claims)
-		s.edit("one", map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(controlPlane): nil, names.Claims: nil}}})
+		s.says("one", names.ReasonAddressConflict,
+			"remove the annotations "+names.Annotation(controlPlane)+" and "+names.Claims)
+		s.edit("one", map[string]any{"metadata": map[string]any{
+			"annotations": map[string]any{names.Annotation(controlPlane): nil, names.Claims: nil},
+		}})
 		s.sees("one", condition(controlPlane, names.ReasonEndpointProvided), endpoint(s.ip(99), 6443))
 		s.noClaim("vip-cp-one")
 	})
@@ -94,14 +100,17 @@ func TestRemedies(t *testing.T) {
 		s.cluster("copy", func(c *harness.NewCluster) {
 			c.Host, c.Port = s.ip(10), 6443
 			c.Annotations = map[string]string{
-				names.Annotation(controlPlane): s.ip(10), names.Claims: original.GetAnnotations()[names.Claims], harness.Unguarded: "",
+				names.Annotation(controlPlane): s.ip(10), names.Claims: original.GetAnnotations()[names.Claims],
+				harness.Unguarded: "",
 			}
 		})
 		s.says("copy", names.ReasonAddressConflict, "belongs to Cluster "+s.name+"/original")
 		s.noClaim("vip-cp-copy")
 		s.edit("copy", map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{names.Annotation(controlPlane): nil, names.Claims: nil}},
-			"spec":     map[string]any{"controlPlaneEndpoint": nil},
+			"metadata": map[string]any{
+				"annotations": map[string]any{names.Annotation(controlPlane): nil, names.Claims: nil},
+			},
+			"spec": map[string]any{"controlPlaneEndpoint": nil},
 		})
 		s.sees("copy", ready, endpoint(s.ip(11), 6443))
 		s.sees("original", ready, endpoint(s.ip(10), 6443))
@@ -115,10 +124,15 @@ func TestRemedies(t *testing.T) {
 		s.served("blue-x")
 		s.cluster("x")
 		s.eventually("the conflict is said", func() error {
-			return s.reason("x", "ingress-blue", names.ReasonClaimConflict, "give role ingress-blue another name on its pool")
+			return s.reason("x", "ingress-blue", names.ReasonClaimConflict,
+				"give role ingress-blue another name on its pool")
 		})
-		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), blue, map[string]any{"metadata": map[string]any{"labels": map[string]any{names.Role: "blue"}}}))
-		s.eventually("the role is served", func() error { return s.reason("x", "blue", names.ReasonIPAddressAssigned, "") })
+		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), blue, map[string]any{
+			"metadata": map[string]any{"labels": map[string]any{names.Role: "blue"}},
+		}))
+		s.eventually("the role is served", func() error {
+			return s.reason("x", "blue", names.ReasonIPAddressAssigned, "")
+		})
 	})
 	t.Run("delete it, or label the pool: a claim is nobody's", func(t *testing.T) {
 		s := ordinary(t)
@@ -135,7 +149,8 @@ func TestRemedies(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 19, func(p *harness.NewPool) { p.Class = "another" })
 		s.cluster("one")
-		s.says("one", names.ReasonPoolNotFound, "put the labels "+names.ClusterClass+"="+s.name+" and "+names.Role+"="+controlPlane+" on one")
+		s.says("one", names.ReasonPoolNotFound,
+			"put the labels "+names.ClusterClass+"="+s.name+" and "+names.Role+"="+controlPlane+" on one")
 		s.serve(pool, s.name)
 		s.sees("one", ready)
 	})
@@ -145,11 +160,14 @@ func TestRemedies(t *testing.T) {
 		s.cluster("one")
 		s.sees("one", ready)
 		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{"ipam.cluster.x-k8s.io/skip-validate-delete-webhook": ""}},
+			"metadata": map[string]any{
+				"annotations": map[string]any{"ipam.cluster.x-k8s.io/skip-validate-delete-webhook": ""},
+			},
 		}))
 		require.NoError(t, harness.Delete(t.Context(), s.Pools(""), pool))
 		s.cluster("two")
-		s.says("two", names.ReasonPoolNotFound, pool+", which serves role control-plane for ClusterClass "+s.name+"/"+s.name+", is being deleted")
+		s.says("two", names.ReasonPoolNotFound,
+			pool+", which serves role control-plane for ClusterClass "+s.name+"/"+s.name+", is being deleted")
 		s.pool(controlPlane, 30, 39, func(p *harness.NewPool) { p.Name = s.name + "-more" })
 		s.sees("two", ready, endpoint(s.ip(30), 6443))
 	})
@@ -186,7 +204,8 @@ func (s *scope) noClaim(name string) {
 func (s *scope) exclude(pool, address string) {
 	s.t.Helper()
 	s.eventually(address+" is excluded", func() error {
-		return harness.Merge(s.t.Context(), s.Pools(""), pool, map[string]any{"spec": map[string]any{"excludedAddresses": []string{address}}})
+		return harness.Merge(s.t.Context(), s.Pools(""), pool,
+			map[string]any{"spec": map[string]any{"excludedAddresses": []string{address}}})
 	})
 }
 

@@ -89,7 +89,8 @@ func TestReplicas(t *testing.T) {
 	})
 	fourth := replica("capi-vip-allocator-4")
 	ready(fourth)
-	t.Run("if the leader freezes for longer than its Lease and wakes up, should leave the work to the other and end", func(t *testing.T) {
+	t.Run("if the leader freezes for longer than its Lease and wakes up, "+
+		"should leave the work to the other and end", func(t *testing.T) {
 		s := s.in(t)
 		require.NoError(t, third.Pause())
 		waitServing(t, fourth)
@@ -113,7 +114,9 @@ func (s *scope) writesOf(operator *harness.Operator, since plane.Mark) plane.Ent
 	s.t.Helper()
 	entries, err := s.Plane.Audit().Since(s.t.Context(), since)
 	require.NoError(s.t, err)
-	return entries.ByUser(operator.User).Writes().Filter(func(e planeEntry) bool { return e.Resource != "leases" && e.Resource != "events" })
+	return entries.ByUser(operator.User).Writes().Filter(func(e planeEntry) bool {
+		return e.Resource != "leases" && e.Resource != "events"
+	})
 }
 
 // inTurn checks that all writes of one operator since a mark end before those of the next begin.
@@ -123,6 +126,7 @@ func (s *scope) inTurn(since plane.Mark, first, next *harness.Operator) {
 	require.NotEmpty(s.t, before)
 	require.NotEmpty(s.t, after)
 	for _, entry := range before {
-		require.True(s.t, entry.Time.Add(entry.Duration).Before(after[0].Time), "%s at %s, after %s", entry.Request(), entry.Time, after[0].Time)
+		require.True(s.t, entry.Time.Add(entry.Duration).Before(after[0].Time), "%s at %s, after %s", entry.Request(),
+			entry.Time, after[0].Time)
 	}
 }

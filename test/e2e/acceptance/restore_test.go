@@ -27,7 +27,8 @@ func TestRestore(t *testing.T) {
 		s.restore(backup.objects)
 		s.restored(backup, mark)
 	})
-	t.Run("if the provider stops after the pools, should wait for it and then adopt everything as it was", func(t *testing.T) {
+	t.Run("if the provider stops after the pools, "+
+		"should wait for it and then adopt everything as it was", func(t *testing.T) {
 		s := newScope(t, e, runOperator(t, e))
 		backup := s.lose()
 		pools, rest := backup.pools()
@@ -50,7 +51,8 @@ func TestRestore(t *testing.T) {
 		t.Cleanup(s.end)
 		s.restored(backup, mark)
 	})
-	t.Run("if the Clusters have lost their annotations in the backup, should know them by the addresses of their claims", func(t *testing.T) {
+	t.Run("if the Clusters have lost their annotations in the backup, "+
+		"should know them by the addresses of their claims", func(t *testing.T) {
 		s := newScope(t, e, runOperator(t, e))
 		backup := s.lose()
 		for _, object := range backup.objects {
@@ -62,7 +64,8 @@ func TestRestore(t *testing.T) {
 		s.restore(backup.objects)
 		s.restored(backup, mark)
 	})
-	t.Run("if the backup keeps owners that do not exist any more, should overwrite nothing and say what is wrong", func(t *testing.T) {
+	t.Run("if the backup keeps owners that do not exist any more, "+
+		"should overwrite nothing and say what is wrong", func(t *testing.T) {
 		s := newScope(t, e, runOperator(t, e))
 		backup := s.lose()
 		for _, object := range backup.objects {
@@ -71,11 +74,12 @@ func TestRestore(t *testing.T) {
 			}
 		}
 		s.restore(backup.objects)
-		// The garbage collector deletes the claims. Of the IPAddresses some stay, for their finalizer holds them until a
-		// claim of the name is there again.
+		// The garbage collector deletes the claims. Of the IPAddresses some stay, for their finalizer holds them until
+		// a claim of the name is there again.
 		s.eventually("each claim is made again", func() error {
 			for _, claim := range s.ClaimsIn(s.name) {
-				if owner := metav1.GetControllerOf(claim); owner == nil || owner.UID != s.get(claim.ClusterName()).GetUID() {
+				if owner := metav1.GetControllerOf(claim); owner == nil ||
+					owner.UID != s.get(claim.ClusterName()).GetUID() {
 					return fmt.Errorf("claim %s has the owner %v", claim.GetName(), owner)
 				}
 			}
@@ -104,17 +108,20 @@ func TestRestore(t *testing.T) {
 		require.Equal(t, s.ip(11), s.served("thief").Endpoint().Host)
 		for _, object := range rest { // the restore itself writes the address a second time
 			if object.GetName() == "one" {
-				require.NoError(t, unstructured.SetNestedField(object.Object, "", "metadata", "annotations", harness.Unguarded))
+				require.NoError(t,
+					unstructured.SetNestedField(object.Object, "", "metadata", "annotations", harness.Unguarded))
 			}
 		}
 		s.restore(rest)
-		one := s.sees("one", condition(controlPlane, names.ReasonAddressConflict), condition(ingress, names.ReasonAddressConflict), endpoint(s.ip(11), 6443))
+		one := s.sees("one", condition(controlPlane, names.ReasonAddressConflict),
+			condition(ingress, names.ReasonAddressConflict), endpoint(s.ip(11), 6443))
 		require.Contains(t, one.Condition(controlPlane).Message, s.name+"/thief")
 		s.sees("thief", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 6443))
 		s.delete("one")
 		s.gone("one")
 		s.handled()
-		s.sees("thief", condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 6443))
+		s.sees("thief", condition(controlPlane, names.ReasonIPAddressAssigned),
+			condition(ingress, names.ReasonIPAddressAssigned), endpoint(s.ip(11), 6443))
 	})
 }
 
@@ -159,7 +166,10 @@ func (s *scope) lose() backup {
 	s.delete("lowest")
 	s.gone("lowest")
 
-	b := backup{owners: map[string][]metav1.OwnerReference{}, clusters: map[string]*harness.Cluster{}, addresses: map[string]string{}}
+	b := backup{
+		owners: map[string][]metav1.OwnerReference{}, clusters: map[string]*harness.Cluster{},
+		addresses: map[string]string{},
+	}
 	for _, resource := range s.inOrder() {
 		list, err := resource.List(s.t.Context(), metav1.ListOptions{})
 		require.NoError(s.t, err)
@@ -207,7 +217,8 @@ func (s *scope) inOrder() []dynamic.ResourceInterface {
 func reset(object *unstructured.Unstructured) *unstructured.Unstructured {
 	metadata, _ := object.Object["metadata"].(map[string]any)
 	for _, field := range []string{
-		"generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences",
+		"generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+		"deletionGracePeriodSeconds", "ownerReferences",
 	} {
 		delete(metadata, field)
 	}
@@ -228,7 +239,8 @@ func (s *scope) restored(b backup, since plane.Mark) {
 	s.t.Helper()
 	for name, before := range b.clusters {
 		checks := []check{
-			condition(ingress, names.ReasonIPAddressAssigned), condition("registry", names.ReasonIPAddressAssigned), held(true),
+			condition(ingress, names.ReasonIPAddressAssigned),
+			condition("registry", names.ReasonIPAddressAssigned), held(true),
 			endpoint(before.Endpoint().Host, before.Endpoint().Port),
 		}
 		for _, role := range []string{controlPlane, ingress, "registry"} {
@@ -240,7 +252,8 @@ func (s *scope) restored(b backup, since plane.Mark) {
 		for _, claim := range s.ClaimsIn(s.name) {
 			address, owner := s.Address(s.name, claim.Address()), metav1.GetControllerOf(claim)
 			if address == nil || address.Value() != b.addresses[claim.GetName()] {
-				return fmt.Errorf("claim %s has the address %v, it had %s", claim.GetName(), address, b.addresses[claim.GetName()])
+				return fmt.Errorf("claim %s has the address %v, it had %s",
+					claim.GetName(), address, b.addresses[claim.GetName()])
 			}
 			if owner == nil || owner.UID != s.get(claim.ClusterName()).GetUID() {
 				return fmt.Errorf("claim %s has the owner %v", claim.GetName(), owner)
@@ -253,5 +266,7 @@ func (s *scope) restored(b backup, since plane.Mark) {
 	for pool, used := range map[string]int{controlPlane + "-10": 2, ingress + "-20": 3, "registry-30": 3} {
 		s.used(s.name+"-"+pool, used)
 	}
-	require.Empty(s.t, s.writes(since).Filter(func(e planeEntry) bool { return e.Resource == "ipaddressclaims" && e.Verb != "patch" }))
+	require.Empty(s.t, s.writes(since).Filter(func(e planeEntry) bool {
+		return e.Resource == "ipaddressclaims" && e.Verb != "patch"
+	}))
 }

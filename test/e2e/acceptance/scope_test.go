@@ -63,7 +63,10 @@ func ordinary(t *testing.T) *scope {
 func newScope(t *testing.T, e *env, operator *harness.Operator) *scope {
 	t.Helper()
 	number := scopes.Add(1)
-	s := &scope{env: e, t: t, name: fmt.Sprintf("t%03d", number), subnet: fmt.Sprintf("10.%d.%d", 100+number/256, number%256), operator: operator, patience: patience}
+	s := &scope{
+		env: e, t: t, name: fmt.Sprintf("t%03d", number), subnet: fmt.Sprintf("10.%d.%d", 100+number/256, number%256),
+		operator: operator, patience: patience,
+	}
 	require.NoError(t, e.CreateNamespace(t.Context(), s.name))
 	t.Cleanup(s.end)
 	s.create(harness.NewClass{Namespace: s.name, Name: s.name})
@@ -260,12 +263,14 @@ func (s *scope) sees(name string, checks ...check) *harness.Cluster {
 // served waits until the Cluster has both VIPs and says so.
 func (s *scope) served(name string) *harness.Cluster {
 	s.t.Helper()
-	return s.sees(name, condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned), func(c *harness.Cluster) error {
-		if c.Endpoint().Host == "" || c.Endpoint().Port == 0 || c.VIP(controlPlane) != c.Endpoint().Host || c.VIP(ingress) == "" {
-			return fmt.Errorf("endpoint %v, annotations %v", c.Endpoint(), c.GetAnnotations())
-		}
-		return nil
-	})
+	return s.sees(name, condition(controlPlane, names.ReasonIPAddressAssigned),
+		condition(ingress, names.ReasonIPAddressAssigned), func(c *harness.Cluster) error {
+			if c.Endpoint().Host == "" || c.Endpoint().Port == 0 || c.VIP(controlPlane) != c.Endpoint().Host ||
+				c.VIP(ingress) == "" {
+				return fmt.Errorf("endpoint %v, annotations %v", c.Endpoint(), c.GetAnnotations())
+			}
+			return nil
+		})
 }
 
 // gone waits until a Cluster does not exist.
@@ -289,7 +294,8 @@ func (s *scope) edit(name string, patch map[string]any) {
 	s.t.Helper()
 	body, err := json.Marshal(patch)
 	require.NoError(s.t, err)
-	edited, err := s.Clusters(s.name).Patch(s.t.Context(), name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "a-user"})
+	edited, err := s.Clusters(s.name).Patch(s.t.Context(), name, types.MergePatchType, body,
+		metav1.PatchOptions{FieldManager: "a-user"})
 	require.NoError(s.t, err)
 	s.eventually("the watch tells of the edit", func() error {
 		cluster := s.Cluster(s.name, name)
@@ -408,7 +414,8 @@ func condition(role, reason string) check {
 		case got == nil:
 			return fmt.Errorf("no condition %s, wanted %s", names.ConditionType(role), reason)
 		case got.Reason != reason || got.Status != want:
-			return fmt.Errorf("condition %s is %s %s (%s), wanted %s", got.Type, got.Status, got.Reason, got.Message, reason)
+			return fmt.Errorf("condition %s is %s %s (%s), wanted %s",
+				got.Type, got.Status, got.Reason, got.Message, reason)
 		}
 		return nil
 	}

@@ -28,17 +28,21 @@ func TestNoSecretsInLogs(t *testing.T) {
 	extension, _, err := harness.ExtensionArgs(t.Context())
 	require.NoError(t, err)
 	operator := startOperator(t, e.Plane, harness.OperatorOptions{
-		Args: append(extension, "--v=99", "--log-level=debug", "--insecure-diagnostics=false"), Env: []string{"POD_NAMESPACE=" + harness.Namespace},
+		Args: append(extension, "--v=99", "--log-level=debug", "--insecure-diagnostics=false"),
+		Env:  []string{"POD_NAMESPACE=" + harness.Namespace},
 	})
 	waitServing(t, operator)
 	s := newScope(t, e, operator)
 	s.bothPools()
 	s.create(harness.NewClass{Namespace: s.name, Name: "secretive", Variables: []any{map[string]any{
-		"name": "password", "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
+		"name": "password", "required": false,
+		"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
 	}}})
 	s.pool(controlPlane+","+ingress, 30, 49, func(p *harness.NewPool) { p.Class = "secretive" })
 	s.cluster("one")
-	s.cluster("two", func(c *harness.NewCluster) { c.Class, c.Variables = "secretive", map[string]any{"password": variable} })
+	s.cluster("two", func(c *harness.NewCluster) {
+		c.Class, c.Variables = "secretive", map[string]any{"password": variable}
+	})
 	s.served("one")
 	s.served("two")
 	s.annotate("two", names.Annotation(ingress), nil)
@@ -51,7 +55,9 @@ func TestNoSecretsInLogs(t *testing.T) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(content)
 	require.NoError(t, err)
 	require.NotEmpty(t, config.BearerToken)
-	for token, want := range map[string]int{config.BearerToken: http.StatusForbidden, "eyJhbGciOiJub25lIn0.e30.": http.StatusUnauthorized} {
+	for token, want := range map[string]int{
+		config.BearerToken: http.StatusForbidden, "eyJhbGciOiJub25lIn0.e30.": http.StatusUnauthorized,
+	} {
 		require.Equal(t, want, scrape(t, operator, token))
 	}
 	s.delete("two")
@@ -86,7 +92,8 @@ func TestRefusalQuotesNoVariable(t *testing.T) {
 	require.NoError(t, harness.Merge(t.Context(), e.Classes(s.name), class,
 		map[string]any{"spec": map[string]any{"variables": password(map[string]any{"pattern": "^[0-9]+$"})}}))
 	annotate := func() error {
-		return harness.Merge(t.Context(), s.Clusters(s.name), "one", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"a": "b"}}})
+		return harness.Merge(t.Context(), s.Clusters(s.name), "one",
+			map[string]any{"metadata": map[string]any{"annotations": map[string]any{"a": "b"}}})
 	}
 	s.eventually("the webhook refuses, and quotes", func() error {
 		if err := annotate(); err == nil || !strings.Contains(err.Error(), secret) {
@@ -95,7 +102,8 @@ func TestRefusalQuotesNoVariable(t *testing.T) {
 		return nil
 	})
 	s.pool(ingress, 20, 29, inClass) // now there is something to write
-	require.Contains(t, s.hasEvent("one", "Warning "+names.EventWriteRefused).Message, "spec.topology.variables[password]")
+	require.Contains(t, s.hasEvent("one", "Warning "+names.EventWriteRefused).Message,
+		"spec.topology.variables[password]")
 	for reason, event := range s.events("one") {
 		require.NotContains(t, event.Message, secret, reason)
 	}
@@ -105,15 +113,20 @@ func TestRefusalQuotesNoVariable(t *testing.T) {
 	if refused := s.get("one").Condition(ingress); refused != nil {
 		require.NotContains(t, refused.Message, secret)
 	}
-	require.NoError(t, harness.Merge(t.Context(), e.Classes(s.name), class, map[string]any{"spec": map[string]any{"variables": password(map[string]any{})}}))
+	require.NoError(t, harness.Merge(t.Context(), e.Classes(s.name), class, map[string]any{
+		"spec": map[string]any{"variables": password(map[string]any{})},
+	}))
 	s.served("one")
 }
 
 // scrape asks for the operator's metrics with a token, and returns the status of the answer.
 func scrape(t *testing.T, operator *harness.Operator, token string) int {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+operator.Address("diagnostics")+"/metrics", http.NoBody)
+	client := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		"https://"+operator.Address("diagnostics")+"/metrics", http.NoBody)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := client.Do(request)

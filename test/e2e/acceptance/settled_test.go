@@ -25,9 +25,11 @@ func TestSettled(t *testing.T) {
 		clusters++
 	}
 	s.cluster("exhausted")
-	s.sees("exhausted", condition(controlPlane, names.ReasonPoolExhausted), condition(ingress, names.ReasonIPAddressAssigned))
+	s.sees("exhausted", condition(controlPlane, names.ReasonPoolExhausted),
+		condition(ingress, names.ReasonIPAddressAssigned))
 	s.cluster("provided", func(c *harness.NewCluster) { c.Host, c.Port = "provided.example.com", 6443 })
-	s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+	s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided),
+		condition(ingress, names.ReasonIPAddressAssigned))
 	s.create(harness.NewClass{Namespace: s.name, Name: "unserved"})
 	s.cluster("unserved", func(c *harness.NewCluster) { c.Class = "unserved" })
 	s.sees("unserved", condition(controlPlane, names.ReasonPoolNotFound))

@@ -47,7 +47,8 @@ func (s *scope) awaitFree(pool string, n int) {
 
 func TestSeveralAddresses(t *testing.T) {
 	t.Parallel() // after those that disturb
-	t.Run("if a pool gives several, should write them in one, restore them, and release them together", func(t *testing.T) {
+	t.Run("if a pool gives several, should write them in one, restore them, "+
+		"and release them together", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(storage, 10, 19, annotated(names.PerCluster, "4"))
 		s.cluster("one")
@@ -63,7 +64,8 @@ func TestSeveralAddresses(t *testing.T) {
 		s.gone("one")
 		s.awaitFree(pool, 6)
 	})
-	t.Run("if the number is raised, should add what is missing; if it is lowered, should take nothing away", func(t *testing.T) {
+	t.Run("if the number is raised, should add what is missing; "+
+		"if it is lowered, should take nothing away", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(storage, 10, 19)
 		s.cluster("one")
@@ -75,8 +77,10 @@ func TestSeveralAddresses(t *testing.T) {
 		s.cluster("two")
 		s.several("two", storage, 1)
 		s.several("one", storage, 3)
-		require.NoError(t, harness.Delete(t.Context(), s.Claims(s.name), names.ClaimName("one", names.Slot(storage, 3))))
-		s.sees("one", annotation(storage, strings.Join(three[:2], ",")), condition(storage, names.ReasonIPAddressAssigned))
+		require.NoError(t,
+			harness.Delete(t.Context(), s.Claims(s.name), names.ClaimName("one", names.Slot(storage, 3))))
+		s.sees("one", annotation(storage, strings.Join(three[:2], ",")),
+			condition(storage, names.ReasonIPAddressAssigned))
 	})
 	t.Run("if there is no room for all of them, should take none, and all when there is", func(t *testing.T) {
 		s := ordinary(t)
@@ -84,7 +88,9 @@ func TestSeveralAddresses(t *testing.T) {
 		s.cluster("one")
 		s.sees("one", annotation(storage, ""), condition(storage, names.ReasonPoolExhausted))
 		s.awaitFree(pool, 2)
-		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"spec": map[string]any{"addresses": []string{s.ips(10, 12)}}}))
+		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
+			"spec": map[string]any{"addresses": []string{s.ips(10, 12)}},
+		}))
 		s.several("one", storage, 3)
 	})
 	t.Run("if one is in use, should write none of them until it is free", func(t *testing.T) {

@@ -30,10 +30,12 @@ func TestStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(config, []byte("defaultPort: 7443\nretryInterval: 2s\n"), 0o600))
 	s.operator = runOperator(t, e, "--config="+config, "--retry-interval=1s", "--insecure-diagnostics=false")
 
-	t.Run("if Clusters were there before the operator, should serve them, with the port of the config file", func(t *testing.T) {
+	t.Run("if Clusters were there before the operator, should serve them, "+
+		"with the port of the config file", func(t *testing.T) {
 		s := s.in(t)
 		require.Equal(t, int64(7443), s.served("early").Endpoint().Port)
-		s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+		s.sees("provided", condition(controlPlane, names.ReasonEndpointProvided),
+			condition(ingress, names.ReasonIPAddressAssigned))
 	})
 	t.Run("if diagnostics are secured, should show metrics only to those who may see them", func(t *testing.T) {
 		s.in(t).securedMetrics()
@@ -91,7 +93,8 @@ func (s *scope) securedMetrics() {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // it makes its own certificate
 	defer transport.CloseIdleConnections()
 	ask := func(account string) int {
-		request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "https://"+address+"/metrics", http.NoBody)
+		request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet,
+			"https://"+address+"/metrics", http.NoBody)
 		require.NoError(s.t, err)
 		if account != "" {
 			config, err := s.Plane.ServiceAccountConfig(s.t.Context(), s.name, account)
@@ -150,7 +153,8 @@ func TestFilters(t *testing.T) {
 		far.Namespace, far.Name = helper.name, helper.name+"-far"
 		s.create(far)
 		s.cluster("far", func(c *harness.NewCluster) { c.Class, c.ClassNamespace = far.Name, far.Namespace })
-		s.sees("far", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(20), 6443), variable("vip", s.ip(20)))
+		s.sees("far", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(20), 6443),
+			variable("vip", s.ip(20)))
 		helper.delete("outside")
 		helper.gone("outside")
 		s.delete("far")

@@ -17,7 +17,9 @@ func TestTenants(t *testing.T) {
 		red, blue := ordinary(t), tenant(t)
 		blueCluster := func(name string) { blue.cluster(name, ofClass(red)) }
 		forRed := red.pool(controlPlane, 10, 11, local(red))
-		onlyRed := red.pool(ingress, 20, 29, func(p *harness.NewPool) { p.Annotations = map[string]string{names.Namespaces: red.name} })
+		onlyRed := red.pool(ingress, 20, 29, func(p *harness.NewPool) {
+			p.Annotations = map[string]string{names.Namespaces: red.name}
+		})
 		red.cluster("one")
 		red.sees("one", endpoint(red.ip(10), 6443), annotation(ingress, red.ip(20)))
 
@@ -26,13 +28,14 @@ func TestTenants(t *testing.T) {
 		blue.handled()
 		require.Empty(t, blue.ClaimsIn(blue.name))
 
-		// Claims of blue's own making do not become its Clusters': not one that asks red's global pool, whose address the
-		// provider gives to whoever asks, and not one that names red's local pool, which does not exist beside it.
+		// Claims of blue's own making do not become its Clusters': not one that asks red's global pool, whose address
+		// the provider gives to whoever asks, and not one that names red's local pool, which does not exist beside it.
 		blue.create(
 			harness.NewClaim{Namespace: blue.name, Name: "vip-ingress-two", Pool: onlyRed},
 			harness.NewClaim{Namespace: blue.name, Name: "vip-cp-two", Pool: forRed, Namespaced: true})
 		blue.bound("vip-ingress-two")
-		blue.pool("storage", 30, 39, local(blue), func(p *harness.NewPool) { p.Class = red.name }) // so that blue is served at all
+		// So that blue is served at all.
+		blue.pool("storage", 30, 39, local(blue), func(p *harness.NewPool) { p.Class = red.name })
 		blueCluster("two")
 		blue.sees("two", condition("storage", names.ReasonIPAddressAssigned), annotation(ingress, ""), endpoint("", 0))
 		blue.handled()
@@ -41,7 +44,8 @@ func TestTenants(t *testing.T) {
 
 		// A pool of the same name beside blue's Clusters is another pool.
 		blue.pool(controlPlane, 40, 49, local(blue), func(p *harness.NewPool) { p.Name, p.Class = forRed, red.name })
-		require.Contains(t, blue.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host, blue.ip(4))
+		require.Contains(t,
+			blue.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host, blue.ip(4))
 		red.cluster("two")
 		red.sees("two", endpoint(red.ip(11), 6443))
 	})
@@ -68,7 +72,8 @@ func TestTenants(t *testing.T) {
 		})
 		blue.sees("thief", condition(ingress, names.ReasonIPAddressAssigned), annotation(ingress, red.ip(21)))
 		red.annotate("one", names.Annotation(ingress), nil)
-		red.sees("one", annotation(ingress, before.VIP(ingress)), condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned))
+		red.sees("one", annotation(ingress, before.VIP(ingress)),
+			condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned))
 		require.Equal(t, before.Endpoint(), red.get("one").Endpoint())
 	})
 }

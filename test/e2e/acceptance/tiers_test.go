@@ -32,7 +32,9 @@ func (s *scope) networks() func(*harness.NewPool) {
 	s.t.Helper()
 	network := declared("network", "string")
 	network["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "string", "default": "vlan-0"}}
-	s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-net", Variables: []any{network, object("site", "host", "port")}})
+	s.create(harness.NewClass{
+		Namespace: s.name, Name: s.name + "-net", Variables: []any{network, object("site", "host", "port")},
+	})
 	return func(p *harness.NewPool) { p.Class = s.name + "-net" }
 }
 
@@ -68,7 +70,8 @@ func TestTiers(t *testing.T) {
 		s.sees("other", endpoint(s.ip(20), 6443))
 		s.used(forAll, 1)
 	})
-	t.Run("if an address is reserved, should give it to the Cluster of that name, and again when it is made anew", func(t *testing.T) {
+	t.Run("if an address is reserved, should give it to the Cluster of that name, "+
+		"and again when it is made anew", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 20, 24)
 		s.pool(controlPlane, 10, 10, annotated(names.Clusters, s.name+"/berlin"))
@@ -102,7 +105,9 @@ func TestTiers(t *testing.T) {
 		s.cluster("old")
 		s.sees("old", endpoint(s.ip(10), 6443))
 		annotate := func(key string, value any) {
-			require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{"metadata": map[string]any{"annotations": map[string]any{key: value}}}))
+			require.NoError(t, harness.Merge(t.Context(), s.Pools(""), pool, map[string]any{
+				"metadata": map[string]any{"annotations": map[string]any{key: value}},
+			}))
 		}
 		annotate(names.Variables, "network: vlan-7")
 		s.saysOn(pool, "serves nobody new", names.Variables, "write path=value")
@@ -114,7 +119,8 @@ func TestTiers(t *testing.T) {
 		annotate(names.Clusters, s.name+"/berlin")
 		s.sees("berlin", endpoint(s.ip(11), 6443))
 		s.annotate("old", names.Annotation(controlPlane), nil)
-		s.sees("old", annotation(controlPlane, s.ip(10)), endpoint(s.ip(10), 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
+		s.sees("old", annotation(controlPlane, s.ip(10)), endpoint(s.ip(10), 6443),
+			condition(controlPlane, names.ReasonIPAddressAssigned))
 	})
 	t.Run("if the Cluster's network names a port, should use it", func(t *testing.T) {
 		s := ordinary(t)

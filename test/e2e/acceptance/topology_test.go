@@ -20,26 +20,36 @@ var readers = map[string]struct {
 }{
 	"annotation": {class: harness.NewClass{Patches: []any{harness.FromAnnotation(controlPlane)}}},
 	"variable": {
-		class: harness.NewClass{Variables: []any{declared("vip", "string"), declared("vipPort", "integer")}, Patches: []any{harness.FromVariable("vip")}},
-		pool:  map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"},
+		class: harness.NewClass{
+			Variables: []any{declared("vip", "string"), declared("vipPort", "integer")},
+			Patches:   []any{harness.FromVariable("vip")},
+		},
+		pool: map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"},
 	},
 	"object variable": {
-		class: harness.NewClass{Variables: []any{object("controlPlaneEndpoint", "host", "port")}, Patches: []any{harness.FromVariable("controlPlaneEndpoint.host")}},
-		pool:  map[string]string{names.HostVariable: "controlPlaneEndpoint.host", names.PortVariable: "controlPlaneEndpoint.port"},
+		class: harness.NewClass{Variables: []any{object("controlPlaneEndpoint", "host", "port")}, Patches: []any{
+			harness.FromVariable("controlPlaneEndpoint.host"),
+		}},
+		pool: map[string]string{
+			names.HostVariable: "controlPlaneEndpoint.host", names.PortVariable: "controlPlaneEndpoint.port",
+		},
 		// An object variable has no value by default, and a template cannot look into nothing.
 		cluster: map[string]any{"controlPlaneEndpoint": map[string]any{"host": ""}},
 	},
 }
 
 func declared(name, kind string) map[string]any {
-	return map[string]any{"name": name, "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": kind}}}
+	return map[string]any{
+		"name": name, "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": kind}},
+	}
 }
 
 func object(name, host, port string) map[string]any {
 	variable := declared(name, "object")
-	variable["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "properties": map[string]any{
-		host: map[string]any{"type": "string"}, port: map[string]any{"type": "string"},
-	}}}
+	variable["schema"] = map[string]any{"openAPIV3Schema": map[string]any{"type": "object",
+		"properties": map[string]any{
+			host: map[string]any{"type": "string"}, port: map[string]any{"type": "string"},
+		}}}
 	return variable
 }
 
@@ -105,24 +115,31 @@ func TestVariables(t *testing.T) {
 	t.Run("if someone takes the value away, should restore it", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("prod", s.reader("variable", 10, 10))
-		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)),
+			variable("vipPort", int64(6443)))
 		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
 		s.sees("prod", variable("vip", s.ip(10)), variable("vipPort", int64(6443)))
 	})
 	t.Run("if the user wrote a placeholder, should put the VIP in its place", func(t *testing.T) {
 		s := ordinary(t)
-		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "0.0.0.0"} })
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) {
+			c.Variables = map[string]any{"vip": "0.0.0.0"}
+		})
 		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), variable("vip", s.ip(10)))
 	})
-	t.Run("if the class requires the variables and gives placeholders by default, should need none from the user", func(t *testing.T) {
+	t.Run("if the class requires the variables and gives placeholders by default, "+
+		"should need none from the user", func(t *testing.T) {
 		s := ordinary(t)
 		host, port := declared("vip", "string"), declared("vipPort", "integer")
 		for variable, placeholder := range map[*map[string]any]any{&host: "", &port: int64(0)} {
 			(*variable)["required"] = true
-			require.NoError(t, unstructured.SetNestedField(*variable, placeholder, "schema", "openAPIV3Schema", "default"))
+			require.NoError(t,
+				unstructured.SetNestedField(*variable, placeholder, "schema", "openAPIV3Schema", "default"))
 		}
 		class := s.name + "-defaults"
-		s.create(harness.NewClass{Namespace: s.name, Name: class, Variables: []any{host, port}, Patches: []any{harness.FromVariable("vip")}})
+		s.create(harness.NewClass{
+			Namespace: s.name, Name: class, Variables: []any{host, port}, Patches: []any{harness.FromVariable("vip")},
+		})
 		s.pool(controlPlane, 10, 10, func(p *harness.NewPool) {
 			p.Class, p.Annotations = class, map[string]string{names.HostVariable: "vip", names.PortVariable: "vipPort"}
 		})
@@ -132,24 +149,34 @@ func TestVariables(t *testing.T) {
 	})
 	t.Run("if the user gave the port another value, should take it for the endpoint", func(t *testing.T) {
 		s := ordinary(t)
-		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vipPort": int64(8443)} })
-		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 8443), variable("vipPort", int64(8443)))
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) {
+			c.Variables = map[string]any{"vipPort": int64(8443)}
+		})
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 8443),
+			variable("vipPort", int64(8443)))
 	})
 	t.Run("if the user gave the host another value, should leave it and write no endpoint", func(t *testing.T) {
 		s := ordinary(t)
-		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) { c.Variables = map[string]any{"vip": "10.0.0.1"} })
-		cluster := s.sees("prod", condition(controlPlane, names.ReasonEndpointProvided), endpoint("", 0), variable("vip", "10.0.0.1"))
+		s.cluster("prod", s.reader("variable", 10, 10), func(c *harness.NewCluster) {
+			c.Variables = map[string]any{"vip": "10.0.0.1"}
+		})
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonEndpointProvided), endpoint("", 0),
+			variable("vip", "10.0.0.1"))
 		assert.Contains(t, cluster.Condition(controlPlane).Message, "variable vip")
-		assert.NotContains(t, cluster.Condition(controlPlane).Message, "10.0.0.1", "what users put into variables is not told")
+		assert.NotContains(t, cluster.Condition(controlPlane).Message, "10.0.0.1",
+			"what users put into variables is not told")
 		assert.Nil(t, s.Claim(s.name, "vip-cp-prod"), "no address is taken for it")
 		s.edit("prod", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
-		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443), variable("vip", s.ip(10)))
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443),
+			variable("vip", s.ip(10)))
 	})
-	t.Run("if admission refuses the value, should say so and write no endpoint until it can be written", func(t *testing.T) {
+	t.Run("if admission refuses the value, "+
+		"should say so and write no endpoint until it can be written", func(t *testing.T) {
 		s := ordinary(t)
 		ofClass := s.strict(controlPlane)
 		s.cluster("prod", ofClass)
-		cluster := s.sees("prod", condition(controlPlane, names.ReasonWriteRefused), condition(ingress, names.ReasonIPAddressAssigned),
+		cluster := s.sees("prod", condition(controlPlane, names.ReasonWriteRefused),
+			condition(ingress, names.ReasonIPAddressAssigned),
 			annotation(ingress, s.ip(20)), endpoint("", 0))
 		assert.Contains(t, cluster.Condition(controlPlane).Message, "vip")
 		assert.Contains(t, s.hasEvent("prod", "Warning "+names.EventWriteRefused).Message, "vip")
@@ -167,7 +194,9 @@ func TestVariables(t *testing.T) {
 	})
 	t.Run("if a pool of another role names a variable, should write that role's address", func(t *testing.T) {
 		s := ordinary(t)
-		s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-web", Variables: []any{object("network", "api", "ingress")}})
+		s.create(harness.NewClass{
+			Namespace: s.name, Name: s.name + "-web", Variables: []any{object("network", "api", "ingress")},
+		})
 		for role, first := range map[string]int{controlPlane: 10, ingress: 20} {
 			s.pool(role, first, first, func(p *harness.NewPool) {
 				path := map[string]string{controlPlane: "network.api", ingress: "network.ingress"}[role]
@@ -175,7 +204,8 @@ func TestVariables(t *testing.T) {
 			})
 		}
 		s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-web" })
-		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), condition(ingress, names.ReasonIPAddressAssigned),
+		s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned),
+			condition(ingress, names.ReasonIPAddressAssigned),
 			variable("network", map[string]any{"api": s.ip(10), "ingress": s.ip(20)}))
 	})
 }
@@ -202,13 +232,18 @@ func (s *scope) strict(role string) func(*harness.NewCluster) {
 func TestTopologyThatFails(t *testing.T) {
 	s := ordinary(t)
 	broken := harness.VIPPatch("17") // a number, which the template's schema does not take
-	s.create(harness.NewClass{Namespace: s.name, Name: s.name + "-broken", Patches: []any{harness.FromAnnotation(ingress), broken}})
+	s.create(harness.NewClass{
+		Namespace: s.name, Name: s.name + "-broken", Patches: []any{harness.FromAnnotation(ingress), broken},
+	})
 	s.pool(controlPlane, 10, 10, func(p *harness.NewPool) { p.Class = s.name + "-broken" })
 	s.cluster("prod", func(c *harness.NewCluster) { c.Class = s.name + "-broken" })
-	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), annotation(controlPlane, s.ip(10)), held(true))
+	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology),
+		annotation(controlPlane, s.ip(10)), held(true))
 	assert.Contains(t, cluster.Condition(controlPlane).Message, "TopologyReconciled")
 
-	require.NoError(t, harness.Merge(t.Context(), s.Classes(s.name), s.name+"-broken", map[string]any{"spec": map[string]any{"patches": []any{harness.FromAnnotation(controlPlane)}}}))
+	require.NoError(t, harness.Merge(t.Context(), s.Classes(s.name), s.name+"-broken", map[string]any{
+		"spec": map[string]any{"patches": []any{harness.FromAnnotation(controlPlane)}},
+	}))
 	s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443))
 }
 
@@ -220,11 +255,14 @@ func TestClassThatIsMissing(t *testing.T) {
 		s.pool(role, 10*(i+1), 10*(i+1), func(p *harness.NewPool) { p.Class = class })
 	}
 	s.cluster("prod", func(c *harness.NewCluster) { c.Class, c.Port = class, 9345 })
-	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology), condition(ingress, names.ReasonWaitingForTopology))
-	require.Contains(t, cluster.Condition(controlPlane).Message, s.ip(10)+" is allocated; ClusterClass "+s.name+"/"+class+" does not exist")
+	cluster := s.sees("prod", condition(controlPlane, names.ReasonWaitingForTopology),
+		condition(ingress, names.ReasonWaitingForTopology))
+	require.Contains(t, cluster.Condition(controlPlane).Message,
+		s.ip(10)+" is allocated; ClusterClass "+s.name+"/"+class+" does not exist")
 	s.handled()
 	for _, write := range s.changes(0) {
-		require.True(t, write.Resource == "ipaddressclaims" || write.Subresource == "status", "%v would be refused", write)
+		require.True(t, write.Resource == "ipaddressclaims" ||
+			write.Subresource == "status", "%v would be refused", write)
 	}
 	s.create(harness.NewClass{Namespace: s.name, Name: class})
 	s.served("prod")

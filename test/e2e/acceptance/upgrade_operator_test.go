@@ -49,9 +49,10 @@ func TestUpgradeOfOperator(t *testing.T) {
 		s.served(name)
 	}
 	require.Equal(t, before, s.holdings(clusters), "VIPs and claims after the upgrade")
-	t.Logf("%d writes of the new operator for %d Clusters: %v", len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
-	// The record of its claims, for each Cluster that holds a VIP; that with an endpoint of its own and that in deletion
-	// do too.
+	t.Logf("%d writes of the new operator for %d Clusters: %v",
+		len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
+	// The record of its claims, for each Cluster that holds a VIP; that with an endpoint of its own and that in
+	// deletion do too.
 	require.LessOrEqual(t, len(writes), len(clusters)+2)
 	s.livesOn(clusters[0], "upgraded")
 	release()
@@ -95,7 +96,8 @@ func (s *scope) unusual() (release func()) {
 	s.served("leaves")
 	s.hold("leaves")
 	s.sees("waits", condition(controlPlane, names.ReasonPoolNotFound))
-	s.sees("own", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+	s.sees("own", condition(controlPlane, names.ReasonEndpointProvided),
+		condition(ingress, names.ReasonIPAddressAssigned))
 	s.edit("paused", map[string]any{"spec": map[string]any{"paused": true}})
 	s.delete("leaves")
 	s.sees("leaves", func(c *harness.Cluster) error {
@@ -110,7 +112,8 @@ func (s *scope) unusual() (release func()) {
 		s.t.Helper()
 		require.Equal(s.t, version, s.get("paused").GetResourceVersion(), "a paused Cluster is not written to")
 		require.Equal(s.t, paused, s.vips(s.get("paused")))
-		require.NotNil(s.t, s.Claim(s.name, names.ClaimName("leaves", controlPlane)), "Cluster API has not finished with it")
+		require.NotNil(s.t, s.Claim(s.name, names.ClaimName("leaves", controlPlane)),
+			"Cluster API has not finished with it")
 		s.sees("waits", condition(controlPlane, names.ReasonPoolNotFound))
 		s.sees("own", endpoint("own.example.com", 6443), condition(controlPlane, names.ReasonEndpointProvided))
 

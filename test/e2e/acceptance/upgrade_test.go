@@ -59,7 +59,8 @@ func upgrade(t *testing.T, path []plane.Stack) {
 		s.settled()
 		require.Equal(t, before, s.holdings(clusters), "VIPs and claims after the upgrade to %s", stack)
 		writes := s.changes(mark)
-		t.Logf("%s: %d writes of the operator for %d Clusters: %v", stack, len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
+		t.Logf("%s: %d writes of the operator for %d Clusters: %v",
+			stack, len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
 		bound := 0
 		if e.Version != version {
 			bound = len(claimsOf(clusters)) // each names its owner at the new version
@@ -79,12 +80,16 @@ func (s *scope) bothDeliveries(count int) []string {
 	annotated, variable := s.name+"-annotation", s.name+"-variable"
 	s.create(
 		harness.NewClass{Namespace: s.name, Name: annotated, Patches: []any{harness.FromAnnotation(controlPlane)}},
-		harness.NewClass{Namespace: s.name, Name: variable, Variables: []any{declared("vip", "string")}, Patches: []any{harness.FromVariable("vip")}},
+		harness.NewClass{Namespace: s.name, Name: variable, Variables: []any{declared("vip", "string")}, Patches: []any{
+			harness.FromVariable("vip"),
+		}},
 	)
 	of := func(class string) func(*harness.NewPool) { return func(p *harness.NewPool) { p.Class = class } }
 	s.pool(controlPlane, 10, 49, of(annotated))
 	s.pool(ingress, 50, 89, of(annotated))
-	s.pool(controlPlane, 90, 129, of(variable), func(p *harness.NewPool) { p.Annotations = map[string]string{names.HostVariable: "vip"} })
+	s.pool(controlPlane, 90, 129, of(variable), func(p *harness.NewPool) {
+		p.Annotations = map[string]string{names.HostVariable: "vip"}
+	})
 	s.pool(ingress, 130, 169, of(variable))
 	var clusters []string
 	for i := range count {

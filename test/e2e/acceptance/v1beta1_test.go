@@ -67,8 +67,11 @@ func TestEndOfV1Beta1(t *testing.T) {
 	})
 	t.Run("if conditions are to go that were applied at v1beta1, should remove them", func(t *testing.T) {
 		s := s.in(t)
-		s.edit("waits", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "waits.example.com", "port": 6443}}})
-		s.sees("waits", condition(controlPlane, names.ReasonEndpointProvided), condition(ingress, names.ReasonIPAddressAssigned))
+		s.edit("waits", map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "waits.example.com", "port": 6443}},
+		})
+		s.sees("waits", condition(controlPlane, names.ReasonEndpointProvided),
+			condition(ingress, names.ReasonIPAddressAssigned))
 	})
 	t.Run("if a Cluster is deleted, should give its addresses back", func(t *testing.T) {
 		s := s.in(t)
@@ -76,7 +79,8 @@ func TestEndOfV1Beta1(t *testing.T) {
 		s.gone("one")
 		require.Nil(t, s.Claim(s.name, "vip-cp-one"))
 	})
-	t.Run("if a Cluster loses its finalizer by force, should have the garbage collector find its claims", func(t *testing.T) {
+	t.Run("if a Cluster loses its finalizer by force, "+
+		"should have the garbage collector find its claims", func(t *testing.T) {
 		s := s.in(t)
 		s.hold("two")
 		s.delete("two")
@@ -100,7 +104,8 @@ func (s *scope) patchClaim(name string, operations ...any) {
 	s.t.Helper()
 	body, err := json.Marshal(operations)
 	require.NoError(s.t, err)
-	_, err = s.Claims(s.name).Patch(s.t.Context(), name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: "a-user"})
+	_, err = s.Claims(s.name).Patch(s.t.Context(), name, types.JSONPatchType, body,
+		metav1.PatchOptions{FieldManager: "a-user"})
 	require.NoError(s.t, err)
 }
 
@@ -127,9 +132,10 @@ func (s *scope) ownedAt(version string, claims ...string) {
 func (s *scope) managedAt(version string, clusters ...string) {
 	s.t.Helper()
 	for _, name := range clusters {
-		require.True(s.t, slices.ContainsFunc(s.get(name).GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
-			return entry.Manager == names.FieldManager && entry.APIVersion == "cluster.x-k8s.io/"+version
-		}), "managedFields of Cluster %s", name)
+		require.True(s.t,
+			slices.ContainsFunc(s.get(name).GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+				return entry.Manager == names.FieldManager && entry.APIVersion == "cluster.x-k8s.io/"+version
+			}), "managedFields of Cluster %s", name)
 	}
 }
 

@@ -26,7 +26,8 @@ func TestDeadWatch(t *testing.T) {
 	s.cluster("one")
 	s.served("one")
 
-	t.Run("if all connections fall silent, should restore an annotation within the reconcile period", func(t *testing.T) {
+	t.Run("if all connections fall silent, "+
+		"should restore an annotation within the reconcile period", func(t *testing.T) {
 		s := s.in(t)
 		s.handled()
 		require.Positive(t, proxy.Freeze())
@@ -62,7 +63,9 @@ func TestAPIServerRestart(t *testing.T) {
 		s := s.in(t)
 		require.NoError(t, e.Plane.RestartComponent(t.Context(), plane.APIServer))
 		s.eventually("the annotation is removed", func() error {
-			return harness.Merge(t.Context(), s.Clusters(s.name), "one", map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(ingress): nil}}})
+			return harness.Merge(t.Context(), s.Clusters(s.name), "one", map[string]any{
+				"metadata": map[string]any{"annotations": map[string]any{names.Annotation(ingress): nil}},
+			})
 		})
 		s.cluster("two")
 		s.served("two")

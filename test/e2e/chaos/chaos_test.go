@@ -69,19 +69,28 @@ func newChaos(t *testing.T, s *stage, rt *rapid.T) *chaos {
 	s.cases++
 	name := fmt.Sprintf("x%04d", s.cases)
 	c := &chaos{
-		stage: s, model: newModel(name), t: t, name: name, subnet: fmt.Sprintf("10.%d.%d", 100+s.cases/250, s.cases%250),
+		stage: s, model: newModel(name), t: t, name: name,
+		subnet:  fmt.Sprintf("10.%d.%d", 100+s.cases/250, s.cases%250),
 		errands: &errgroup.Group{}, hosts: map[string]string{}, begin: time.Now(),
 	}
 	c.flavor = pick(rt, []flavor{plainClass, readsVIP, takesVariable}, "class reads")
 	c.severe = between(rt, 0, 3, "severe") == 0
-	c.pools[0].size, c.pools[1].size = between(rt, 1, 6, "control plane addresses"), between(rt, 1, 6, "ingress addresses")
+	c.pools[0].size, c.pools[1].size = between(rt, 1, 6, "control plane addresses"),
+		between(rt, 1, 6, "ingress addresses")
 	switch between(rt, 0, 3, "third pool") {
 	case 0:
-		c.pools = append(c.pools, &pool{name: name + "-z", roles: []string{controlPlane}, wanted: true, serves: true, first: 50, size: 2})
+		c.pools = append(c.pools, &pool{
+			name: name + "-z", roles: []string{controlPlane}, wanted: true, serves: true, first: 50, size: 2,
+		})
 	case 1:
-		c.pools = append(c.pools, &pool{name: "own", namespace: name, roles: []string{controlPlane}, serves: false, first: 70, size: 3})
+		c.pools = append(c.pools, &pool{
+			name: "own", namespace: name, roles: []string{controlPlane}, serves: false, first: 70, size: 3,
+		})
 	case 2: // it overlaps with the first
-		c.pools = append(c.pools, &pool{name: name + "-overlap", roles: []string{controlPlane, ingress}, wanted: true, serves: true, first: 11, size: 4})
+		c.pools = append(c.pools, &pool{
+			name: name + "-overlap", roles: []string{controlPlane, ingress}, wanted: true, serves: true,
+			first: 11, size: 4,
+		})
 	}
 	return c
 }
@@ -139,7 +148,8 @@ func (c *chaos) furnish(ctx context.Context) error {
 		class.Patches = []any{harness.FromAnnotation(controlPlane)}
 	case takesVariable:
 		class.Variables = []any{map[string]any{
-			"name": variable, "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
+			"name": variable, "required": false,
+			"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
 		}}
 		class.Patches = []any{harness.FromVariable(variable)}
 	case plainClass:
@@ -220,8 +230,10 @@ func (c *chaos) repeat(ctx context.Context, do func() error) error {
 // passing says that an error is one of a component that is away for the moment.
 func passing(err error) bool {
 	var network net.Error
-	return errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
+	return errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||
+		utilnet.IsProbableEOF(err) ||
 		utilnet.IsHTTP2ConnectionLost(err) ||
-		apierrors.IsInternalError(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsInternalError(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsTooManyRequests(err) ||
 		apierrors.IsServiceUnavailable(err) || apierrors.IsConflict(err) || apierrors.IsUnexpectedServerError(err)
 }

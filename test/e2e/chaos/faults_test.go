@@ -15,7 +15,9 @@ import (
 // quiet.
 func faults() []operation {
 	fault := func(name string, weight int, do func(*chaos, context.Context) error) operation {
-		return operation{name: name, weight: weight, fault: true, do: func(c *chaos, _ *rapid.T) { c.disturb(name, do) }}
+		return operation{name: name, weight: weight, fault: true, do: func(c *chaos, _ *rapid.T) {
+			c.disturb(name, do)
+		}}
 	}
 	leader := func(name string, weight int, do func(*replica)) operation {
 		return fault(name, weight, func(c *chaos, _ context.Context) error {
@@ -32,7 +34,9 @@ func faults() []operation {
 			_, err := leader.current().Stop(ctx)
 			return err
 		}),
-		fault("kill the leader", 2, func(c *chaos, _ context.Context) error { return c.fleet.leader().current().Kill() }),
+		fault("kill the leader", 2, func(c *chaos, _ context.Context) error {
+			return c.fleet.leader().current().Kill()
+		}),
 		fault("kill all replicas", 1, func(c *chaos, _ context.Context) error {
 			for _, r := range c.fleet.replicas {
 				if err := r.current().Kill(); err != nil {
@@ -50,11 +54,17 @@ func faults() []operation {
 			return nil
 		}),
 		fault("freeze the leader", 1, func(c *chaos, _ context.Context) error { return c.fleet.leader().freeze() }),
-		leader("lose requests and answers of the leader", 2, func(r *replica) { r.proxy.Inject(harness.Faults{Refuse: 0.15, Drop: 0.25}) }),
+		leader("lose requests and answers of the leader", 2, func(r *replica) {
+			r.proxy.Inject(harness.Faults{Refuse: 0.15, Drop: 0.25})
+		}),
 		leader("double writes of the leader", 2, func(r *replica) { r.proxy.Inject(harness.Faults{Double: 0.6}) }),
-		leader("delay requests of the leader", 2, func(r *replica) { r.proxy.Inject(harness.Faults{Delay: 0.5, Longest: time.Second}) }),
+		leader("delay requests of the leader", 2, func(r *replica) {
+			r.proxy.Inject(harness.Faults{Delay: 0.5, Longest: time.Second})
+		}),
 		leader("lose, double and delay requests of the leader", 1, func(r *replica) {
-			r.proxy.Inject(harness.Faults{Refuse: 0.1, Drop: 0.15, Double: 0.3, Delay: 0.3, Longest: 500 * time.Millisecond})
+			r.proxy.Inject(harness.Faults{
+				Refuse: 0.1, Drop: 0.15, Double: 0.3, Delay: 0.3, Longest: 500 * time.Millisecond,
+			})
 		}),
 		leader("cut the leader off", 1, func(r *replica) { r.proxy.Cut(true) }),
 		leader("cut the watches of the leader", 2, func(r *replica) { r.proxy.CutWatches() }),
@@ -69,7 +79,9 @@ func faults() []operation {
 			possible: func(c *chaos) bool { return !c.down[component] },
 			do: func(c *chaos, _ *rapid.T) {
 				c.down[component] = true
-				c.disturb("kill "+string(component), func(c *chaos, _ context.Context) error { return c.Plane.KillComponent(component) })
+				c.disturb("kill "+string(component), func(c *chaos, _ context.Context) error {
+					return c.Plane.KillComponent(component)
+				})
 			},
 		})
 	}

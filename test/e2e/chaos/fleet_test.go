@@ -73,7 +73,8 @@ func (r *replica) supervise() {
 		operator, err := harness.StartOperator(context.Background(), r.plane, harness.OperatorOptions{
 			User: r.user, Kubeconfig: r.proxy.Kubeconfig, Args: []string{
 				"--watch-filter=" + watchFilter, "--reconcile-period=2s", "--retry-interval=1s", "--leader-elect",
-				"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms",
+				"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s",
+				"--leader-elect-retry-period=500ms",
 			},
 		})
 		if err != nil {

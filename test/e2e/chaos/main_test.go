@@ -118,7 +118,10 @@ func fromEnvironment(t *testing.T) bounds {
 		require.NoError(t, err, "%s must be a number", name)
 		return value
 	}
-	b := bounds{seed: number(seedVariable, uint64(rand.Uint32())), count: int(number(countVariable, 0)), until: time.Duration(number(minutesVariable, 0)) * time.Minute}
+	b := bounds{
+		seed: number(seedVariable, uint64(rand.Uint32())), count: int(number(countVariable, 0)),
+		until: time.Duration(number(minutesVariable, 0)) * time.Minute,
+	}
 	if b.count == 0 && b.until == 0 {
 		b.until = short
 	}

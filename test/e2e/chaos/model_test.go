@@ -88,7 +88,10 @@ func newModel(namespace string) model {
 	}
 	slices.SortFunc(m.clusters, func(a, b *cluster) int { return slices.Compare([]string{a.name}, []string{b.name}) })
 	m.pools = []*pool{
-		{name: namespace + "-cp", roles: []string{names.RoleControlPlane}, wanted: true, serves: true, first: 10, size: 4},
+		{
+			name: namespace + "-cp", roles: []string{names.RoleControlPlane}, wanted: true, serves: true,
+			first: 10, size: 4,
+		},
 		{name: namespace + "-in", roles: []string{names.RoleIngress}, wanted: true, serves: true, first: 30, size: 4},
 	}
 	return m

@@ -51,13 +51,20 @@ func clusterOperations() []operation {
 	quick := func(c *cluster) bool { return editable(c) && !c.stays() }
 	return []operation{
 		on("create a Cluster", 12, func(c *cluster) bool { return c.state == absent }, (*chaos).create),
-		on("restore a claim, then its Cluster", 2, func(c *cluster) bool { return c.state == absent && !c.orphaned }, (*chaos).restore),
-		on("delete a Cluster", 4, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationBackground) }),
-		on("delete a Cluster in foreground", 2, editable, func(c *chaos, _ *rapid.T, k *cluster) { c.delete(k, metav1.DeletePropagationForeground) }),
+		on("restore a claim, then its Cluster", 2, func(c *cluster) bool { return c.state == absent && !c.orphaned },
+			(*chaos).restore),
+		on("delete a Cluster", 4, editable, func(c *chaos, _ *rapid.T, k *cluster) {
+			c.delete(k, metav1.DeletePropagationBackground)
+		}),
+		on("delete a Cluster in foreground", 2, editable, func(c *chaos, _ *rapid.T, k *cluster) {
+			c.delete(k, metav1.DeletePropagationForeground)
+		}),
 		on("delete a Cluster and create it anew at once", 3, quick, (*chaos).recreate),
 		on("tear a Cluster away and create it anew at once", 2, quick, (*chaos).tear),
 		on("hold the deletion of a Cluster", 2, func(c *cluster) bool { return quick(c) && !c.follows }, (*chaos).hold),
-		on("delete a Cluster in use", 3, func(c *cluster) bool { return quick(c) && !c.follows }, func(c *chaos, rt *rapid.T, k *cluster) {
+		on("delete a Cluster in use", 3, func(c *cluster) bool {
+			return quick(c) && !c.follows
+		}, func(c *chaos, rt *rapid.T, k *cluster) {
 			c.hold(rt, k)
 			c.delete(k, metav1.DeletePropagationBackground)
 		}),
@@ -89,7 +96,9 @@ func (c *chaos) loseStatus(_ *rapid.T, k *cluster) {
 }
 
 func (c *chaos) create(rt *rapid.T, k *cluster) {
-	object := harness.NewCluster{Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter}}
+	object := harness.NewCluster{
+		Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter},
+	}
 	k.create()
 	switch between(rt, 0, 7, "kind") {
 	case 0:
@@ -100,7 +109,9 @@ func (c *chaos) create(rt *rapid.T, k *cluster) {
 	case 2:
 		object.Port = 9345
 	}
-	c.user(fmt.Sprintf("create Cluster %s (paused %t, host %q, port %d)", k.name, object.Paused, object.Host, object.Port), func(ctx context.Context) error {
+	c.user(fmt.Sprintf(
+		"create Cluster %s (paused %t, host %q, port %d)", k.name, object.Paused, object.Host, object.Port,
+	), func(ctx context.Context) error {
 		return c.bring(ctx, object)
 	})
 }
@@ -129,9 +140,15 @@ func (c *chaos) restore(rt *rapid.T, k *cluster) {
 	from := pick(rt, global, "pool")
 	k.create()
 	k.orphaned = true
-	claim := harness.NewClaim{Namespace: c.name, Name: names.ClaimName(k.name, controlPlane), Pool: from.name, ClusterName: k.name}
-	object := harness.NewCluster{Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter}}
-	c.user(fmt.Sprintf("restore claim %s from %s, and Cluster %s", claim.Name, from.name, k.name), func(ctx context.Context) error {
+	claim := harness.NewClaim{
+		Namespace: c.name, Name: names.ClaimName(k.name, controlPlane), Pool: from.name, ClusterName: k.name,
+	}
+	object := harness.NewCluster{
+		Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter},
+	}
+	c.user(fmt.Sprintf(
+		"restore claim %s from %s, and Cluster %s", claim.Name, from.name, k.name,
+	), func(ctx context.Context) error {
 		if err := c.Ensure(ctx, claim); err != nil {
 			return err
 		}
@@ -167,7 +184,9 @@ func (c *chaos) recreate(_ *rapid.T, k *cluster) {
 
 // tear does what impatient administrators do: it takes all finalizers away from a Cluster in deletion.
 func (c *chaos) tear(_ *rapid.T, k *cluster) {
-	c.user(fmt.Sprintf("delete Cluster %s and take all its finalizers away, to create it anew", k.name), func(ctx context.Context) error {
+	c.user(fmt.Sprintf(
+		"delete Cluster %s and take all its finalizers away, to create it anew", k.name,
+	), func(ctx context.Context) error {
 		if err := c.remove(ctx, k.name, metav1.DeletePropagationBackground); err != nil {
 			return err
 		}
@@ -180,7 +199,9 @@ func (c *chaos) tear(_ *rapid.T, k *cluster) {
 func (c *chaos) succeed(k *cluster) {
 	k.create()
 	k.coming, k.follows = true, true
-	object := harness.NewCluster{Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter}}
+	object := harness.NewCluster{
+		Namespace: c.name, Name: k.name, Class: c.name, Labels: map[string]string{names.WatchFilter: watchFilter},
+	}
 	ctx := c.t.Context()
 	c.errands.Go(func() error {
 		ctx, cancel := context.WithTimeout(ctx, calm)
@@ -192,18 +213,24 @@ func (c *chaos) succeed(k *cluster) {
 // hold waits until Cluster API has made what shall hold the Cluster.
 func (c *chaos) hold(_ *rapid.T, k *cluster) {
 	k.held = true
-	c.user("hold the deletion of Cluster "+k.name, func(ctx context.Context) error { return c.Plane.HoldDeletion(ctx, c.name, k.name) })
+	c.user("hold the deletion of Cluster "+k.name, func(ctx context.Context) error {
+		return c.Plane.HoldDeletion(ctx, c.name, k.name)
+	})
 }
 
 func (c *chaos) unhold(_ *rapid.T, k *cluster) {
 	k.held = false
-	c.user("end the hold of Cluster "+k.name, func(ctx context.Context) error { return c.Plane.ReleaseDeletion(ctx, c.name, k.name) })
+	c.user("end the hold of Cluster "+k.name, func(ctx context.Context) error {
+		return c.Plane.ReleaseDeletion(ctx, c.name, k.name)
+	})
 }
 
 func (c *chaos) pause(rt *rapid.T, k *cluster) {
 	k.paused = true
 	if rapid.Bool().Draw(rt, "by annotation") {
-		c.userPatch(k, "pause by annotation", map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Paused: ""}}})
+		c.userPatch(k, "pause by annotation", map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{names.Paused: ""}},
+		})
 		return
 	}
 	c.userPatch(k, "pause", map[string]any{"spec": map[string]any{"paused": true}})
@@ -222,25 +249,36 @@ func (c *chaos) edit(rt *rapid.T, k *cluster) {
 	value := strconv.Itoa(number)
 	switch between(rt, 0, 3, "what") {
 	case 0:
-		c.userPatch(k, "label "+value, map[string]any{"metadata": map[string]any{"labels": map[string]any{"team": value}}})
+		c.userPatch(k, "label "+value, map[string]any{
+			"metadata": map[string]any{"labels": map[string]any{"team": value}},
+		})
 	case 1:
-		c.userPatch(k, "annotate "+value, map[string]any{"metadata": map[string]any{"annotations": map[string]any{"note": value}}})
+		c.userPatch(k, "annotate "+value, map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"note": value}},
+		})
 	case 2:
-		c.userPatch(k, "replicas "+value, map[string]any{"spec": map[string]any{"topology": map[string]any{"controlPlane": map[string]any{"replicas": number}}}})
+		c.userPatch(k, "replicas "+value, map[string]any{
+			"spec": map[string]any{"topology": map[string]any{"controlPlane": map[string]any{"replicas": number}}},
+		})
 	default:
-		c.userPatch(k, "no variables", map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": nil}}})
+		c.userPatch(k, "no variables", map[string]any{
+			"spec": map[string]any{"topology": map[string]any{"variables": nil}},
+		})
 	}
 }
 
 // annotate removes or changes what only the operator should write.
 func (c *chaos) annotate(rt *rapid.T, k *cluster) {
-	key := pick(rt, []string{names.Annotation(controlPlane), names.Annotation(ingress), names.TopologyGate}, "annotation")
+	key := pick(rt,
+		[]string{names.Annotation(controlPlane), names.Annotation(ingress), names.TopologyGate}, "annotation")
 	var value any
 	if key != names.TopologyGate && rapid.Bool().Draw(rt, "change") {
 		value = "by-hand"
 	}
 	k.tampered = k.tampered || key == names.Annotation(controlPlane)
-	c.userPatch(k, fmt.Sprintf("%s=%v", key, value), map[string]any{"metadata": map[string]any{"annotations": map[string]any{key: value}}})
+	c.userPatch(k, fmt.Sprintf("%s=%v", key, value), map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{key: value}},
+	})
 }
 
 func (c *chaos) unfinalize(_ *rapid.T, k *cluster) {
@@ -285,7 +323,9 @@ func (c *chaos) loseClaim(rt *rapid.T, k *cluster) {
 	role := pick(rt, []string{controlPlane, ingress}, "role")
 	k.lost[role] = true
 	claim := names.ClaimName(k.name, role)
-	c.user("delete claim "+claim, func(ctx context.Context) error { return harness.Delete(ctx, c.Claims(c.name), claim) })
+	c.user("delete claim "+claim, func(ctx context.Context) error {
+		return harness.Delete(ctx, c.Claims(c.name), claim)
+	})
 }
 
 // letItRun gives the components time for a few changes.
@@ -304,7 +344,9 @@ func (c *chaos) letItRun(rt *rapid.T) {
 }
 
 func (c *chaos) userPatch(k *cluster, what string, patch map[string]any) {
-	c.user(fmt.Sprintf("edit Cluster %s: %s", k.name, what), func(ctx context.Context) error { return c.patch(ctx, k.name, patch) })
+	c.user(fmt.Sprintf("edit Cluster %s: %s", k.name, what), func(ctx context.Context) error {
+		return c.patch(ctx, k.name, patch)
+	})
 }
 
 func (c *chaos) patch(ctx context.Context, cluster string, patch map[string]any) error {
@@ -312,7 +354,8 @@ func (c *chaos) patch(ctx context.Context, cluster string, patch map[string]any)
 	if err != nil {
 		return err
 	}
-	_, err = c.Clusters(c.name).Patch(ctx, cluster, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "a-user"})
+	_, err = c.Clusters(c.name).Patch(ctx, cluster, types.MergePatchType, body,
+		metav1.PatchOptions{FieldManager: "a-user"})
 	return gone(err)
 }
 

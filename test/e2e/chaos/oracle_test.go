@@ -72,7 +72,8 @@ func (c *chaos) leavingIsRight(k *cluster, cluster *harness.Cluster) error {
 	}
 	for _, role := range []string{controlPlane, ingress} {
 		address := cluster.VIP(role)
-		if k.lost[role] || k.byHand != "" || k.tampered || address == "" || c.bound(c.claim(cluster, role)) == "" && c.Claim(c.name, names.ClaimName(k.name, role)) != nil {
+		if k.lost[role] || k.byHand != "" || k.tampered || address == "" ||
+			c.bound(c.claim(cluster, role)) == "" && c.Claim(c.name, names.ClaimName(k.name, role)) != nil {
 			continue
 		}
 		claim := c.claim(cluster, role)
@@ -110,7 +111,9 @@ func (c *chaos) controlPlaneIsRight(k *cluster, cluster *harness.Cluster) error 
 }
 
 // isWithout checks a Cluster that has no endpoint, or whose claim is not bound to the endpoint in use.
-func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, claim *harness.Claim, bound, said string) error {
+func (c *chaos) isWithout(
+	k *cluster, cluster *harness.Cluster, host string, claim *harness.Claim, bound, said string,
+) error {
 	pools := c.serving(controlPlane)
 	switch {
 	case claim != nil && claim.GetDeletionTimestamp() != nil:
@@ -141,7 +144,8 @@ func (c *chaos) isWithout(k *cluster, cluster *harness.Cluster, host string, cla
 // the second, and the garbage collector takes what they name.
 func lostByClusterAPI(cluster *harness.Cluster) bool {
 	return slices.ContainsFunc(cluster.Conditions(), func(condition metav1.Condition) bool {
-		return condition.Type == names.TopologyReconciled && condition.Status == metav1.ConditionFalse && strings.Contains(condition.Message, "not found")
+		return condition.Type == names.TopologyReconciled && condition.Status == metav1.ConditionFalse &&
+			strings.Contains(condition.Message, "not found")
 	})
 }
 
@@ -169,7 +173,9 @@ func (c *chaos) unserved(claim *harness.Claim, said, role string) bool {
 // given to someone else.
 func (c *chaos) wouldRecur(k *cluster, pools []*pool, said, role string) bool {
 	recurs := func(a *harness.Address) bool {
-		return slices.ContainsFunc(pools, func(p *pool) bool { return p.name != a.Pool() && slices.Contains(c.offers(p), a.Value()) })
+		return slices.ContainsFunc(pools, func(p *pool) bool {
+			return p.name != a.Pool() && slices.Contains(c.offers(p), a.Value())
+		})
 	}
 	return k.lost[role] && said == names.ReasonAddressConflict && slices.ContainsFunc(c.AddressesIn(c.name), recurs)
 }
@@ -184,7 +190,8 @@ func (c *chaos) waits(claim *harness.Claim, pools []*pool, said, role string) er
 	}
 	for _, p := range pools {
 		if capacity, known := c.Capacity(p.namespace, p.name); !known || capacity.Free > 0 {
-			return fmt.Errorf("has no address for role %s, says %q, and pool %s reports %+v", role, said, p.name, capacity)
+			return fmt.Errorf("has no address for role %s, says %q, and pool %s reports %+v",
+				role, said, p.name, capacity)
 		}
 	}
 	if claim == nil || said != names.ReasonPoolExhausted {
@@ -206,10 +213,12 @@ func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 		return c.waits(claim, c.serving(ingress), said, ingress)
 	case c.neverServed(cluster, claim, said, ingress):
 		return nil
-	case said == names.ReasonAddressConflict && (c.heldByOther(cluster, claim, bound) || cluster.Endpoint().Host == bound):
+	case said == names.ReasonAddressConflict &&
+		(c.heldByOther(cluster, claim, bound) || cluster.Endpoint().Host == bound):
 		return nil
 	case said != names.ReasonIPAddressAssigned || cluster.VIP(ingress) != bound:
-		return fmt.Errorf("its claim for ingress has %s, the annotation says %q and the condition %q", bound, cluster.VIP(ingress), said)
+		return fmt.Errorf("its claim for ingress has %s, the annotation says %q and the condition %q",
+			bound, cluster.VIP(ingress), said)
 	}
 	return nil
 }
@@ -219,7 +228,8 @@ func (c *chaos) finalizerIsRight(cluster *harness.Cluster) error {
 	if owns && !cluster.HasFinalizer() {
 		return errors.New("has a claim and not the finalizer")
 	}
-	if !owns && len(c.serving(controlPlane))+len(c.serving(ingress)) == 0 && len(cluster.Carried()) == 0 && cluster.HasFinalizer() {
+	if !owns && len(c.serving(controlPlane))+len(c.serving(ingress)) == 0 && len(cluster.Carried()) == 0 &&
+		cluster.HasFinalizer() {
 		return errors.New("has the finalizer for nothing")
 	}
 	return nil
@@ -255,7 +265,9 @@ func (c *chaos) nothingLeaked() error {
 
 func (c *chaos) claimIsNeeded(claim *harness.Claim, guests map[string]bool) error {
 	if claim.Owner() == "" {
-		orphan := slices.ContainsFunc(c.clusters, func(k *cluster) bool { return k.orphaned && claim.GetName() == names.ClaimName(k.name, controlPlane) })
+		orphan := slices.ContainsFunc(c.clusters, func(k *cluster) bool {
+			return k.orphaned && claim.GetName() == names.ClaimName(k.name, controlPlane)
+		})
 		if !guests[claim.GetName()] && !orphan {
 			return errors.New("nobody owns it")
 		}

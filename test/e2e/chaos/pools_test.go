@@ -52,7 +52,8 @@ func poolOperations() []operation {
 
 func (c *chaos) poolObject(p *pool) harness.NewPool {
 	object := harness.NewPool{
-		Namespace: p.namespace, Name: p.name, Class: c.served(p), Role: strings.Join(p.roles, ","), Addresses: []string{c.addresses(p)},
+		Namespace: p.namespace, Name: p.name, Class: c.served(p), Role: strings.Join(p.roles, ","),
+		Addresses: []string{c.addresses(p)},
 	}
 	if c.flavor == takesVariable && slices.Contains(p.roles, controlPlane) {
 		object.Annotations = map[string]string{names.HostVariable: variable}
@@ -91,7 +92,9 @@ func (c *chaos) relabel(_ *rapid.T, p *pool) {
 
 func (c *chaos) rank(rt *rapid.T, p *pool) {
 	priority := strconv.Itoa(between(rt, -1, 2, "priority"))
-	c.userPool(p, "priority "+priority, map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Priority: priority}}})
+	c.userPool(p, "priority "+priority, map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{names.Priority: priority}},
+	})
 }
 
 func (c *chaos) grow(_ *rapid.T, p *pool) {
@@ -106,7 +109,9 @@ func (c *chaos) shrink(_ *rapid.T, p *pool) {
 }
 
 func (c *chaos) resize(p *pool) {
-	c.userPool(p, "addresses "+c.addresses(p), map[string]any{"spec": map[string]any{"addresses": []any{c.addresses(p)}}})
+	c.userPool(p, "addresses "+c.addresses(p), map[string]any{
+		"spec": map[string]any{"addresses": []any{c.addresses(p)}},
+	})
 }
 
 // fill takes addresses of a pool away with claims that are no Cluster's.
@@ -116,13 +121,19 @@ func (c *chaos) fill(rt *rapid.T, p *pool) {
 	for i := range number {
 		name := fmt.Sprintf("guest-%s-%d", p.name, i)
 		p.guests = append(p.guests, name)
-		claims = append(claims, harness.NewClaim{Namespace: c.name, Name: name, Pool: p.name, Namespaced: p.namespace != ""})
+		claims = append(claims, harness.NewClaim{
+			Namespace: c.name, Name: name, Pool: p.name, Namespaced: p.namespace != "",
+		})
 	}
-	c.user(fmt.Sprintf("take %d addresses of pool %s", number, p.name), func(ctx context.Context) error { return c.Ensure(ctx, claims...) })
+	c.user(fmt.Sprintf("take %d addresses of pool %s", number, p.name), func(ctx context.Context) error {
+		return c.Ensure(ctx, claims...)
+	})
 }
 
 func (c *chaos) drain(_ *rapid.T, p *pool) {
-	c.user("give the addresses of pool "+p.name+" back", func(ctx context.Context) error { return c.removeGuests(ctx, p) })
+	c.user("give the addresses of pool "+p.name+" back", func(ctx context.Context) error {
+		return c.removeGuests(ctx, p)
+	})
 	p.guests = nil
 }
 

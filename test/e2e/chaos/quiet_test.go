@@ -185,7 +185,9 @@ func (c *chaos) leave(ctx context.Context) error {
 		k.held = false
 		err := c.repeat(ctx, func() error {
 			if k.paused {
-				unpaused := map[string]any{"spec": map[string]any{"paused": false}, "metadata": map[string]any{"annotations": map[string]any{names.Paused: nil}}}
+				unpaused := map[string]any{"spec": map[string]any{"paused": false}, "metadata": map[string]any{
+					"annotations": map[string]any{names.Paused: nil},
+				}}
 				if err := c.patch(ctx, k.name, unpaused); err != nil {
 					return err
 				}
@@ -198,7 +200,9 @@ func (c *chaos) leave(ctx context.Context) error {
 	}
 	for _, claim := range c.ClaimsIn(c.name) {
 		if claim.Owner() == "" {
-			if err := c.repeat(ctx, func() error { return harness.Delete(ctx, c.Claims(c.name), claim.GetName()) }); err != nil {
+			if err := c.repeat(
+				ctx, func() error { return harness.Delete(ctx, c.Claims(c.name), claim.GetName()) },
+			); err != nil {
 				return err
 			}
 		}
@@ -258,7 +262,8 @@ func (c *chaos) dump() {
 		show(claim.DeepCopy().Object)
 	}
 	for _, address := range c.AddressesIn(c.name) {
-		fmt.Fprintf(&b, "--- IPAddress %s: %s from %s for claim %s\n", address.GetName(), address.Value(), address.Pool(), address.Claim())
+		fmt.Fprintf(&b, "--- IPAddress %s: %s from %s for claim %s\n",
+			address.GetName(), address.Value(), address.Pool(), address.Claim())
 		if c.Claim(c.name, address.Claim()) == nil {
 			show(address.DeepCopy().Object)
 			b.WriteString(c.history(address.GetName()))
@@ -269,7 +274,8 @@ func (c *chaos) dump() {
 		fmt.Fprintf(&b, "--- pool %s: %+v (known: %t), model %+v\n", p.name, capacity, known, *p)
 	}
 	for _, component := range c.Plane.Status() {
-		fmt.Fprintf(&b, "--- %s (runs: %t) said at its end:\n%s\n", component.Name, component.Running, component.LogTail(5))
+		fmt.Fprintf(&b, "--- %s (runs: %t) said at its end:\n%s\n",
+			component.Name, component.Running, component.LogTail(5))
 	}
 	for _, r := range c.fleet.replicas {
 		var about []string
@@ -293,7 +299,8 @@ func (c *chaos) history(name string) string {
 	}
 	for _, e := range entries.Writes() {
 		if e.Namespace == c.name && e.Name == name {
-			fmt.Fprintf(&b, "%s %s: %s %s (%d, %s)\n", e.Time.Format(time.StampMilli), e.User, e.Request(), e.Name, e.Code, e.Duration)
+			fmt.Fprintf(&b, "%s %s: %s %s (%d, %s)\n",
+				e.Time.Format(time.StampMilli), e.User, e.Request(), e.Name, e.Code, e.Duration)
 		}
 	}
 	return b.String()

@@ -21,7 +21,10 @@ type report struct {
 }
 
 func newReport() *report {
-	return &report{begin: time.Now(), operations: map[string]int{}, faults: map[string]int{}, requests: map[string]int{}, checks: map[string]int{}}
+	return &report{
+		begin: time.Now(), operations: map[string]int{}, faults: map[string]int{}, requests: map[string]int{},
+		checks: map[string]int{},
+	}
 }
 
 func (r *report) failed() int { return len(r.failures) }
@@ -30,7 +33,8 @@ func (r *report) failed() int { return len(r.failures) }
 func (r *report) ended(seed uint64, failure error) {
 	r.cases++
 	if failure != nil {
-		r.failures = append(r.failures, fmt.Sprintf("make chaos %s=%d %s=1: %s", seedVariable, seed, countVariable, failure))
+		r.failures = append(r.failures,
+			fmt.Sprintf("make chaos %s=%d %s=1: %s", seedVariable, seed, countVariable, failure))
 	}
 }
 
@@ -68,7 +72,8 @@ func (r *report) String() string {
 			sum += count
 		}
 		fmt.Fprintf(&b, "%s: %d\n", title, sum)
-		for _, name := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int { return counts[y] - counts[x] }) {
+		for _, name := range slices.SortedFunc(maps.Keys(counts),
+			func(x, y string) int { return counts[y] - counts[x] }) {
 			fmt.Fprintf(&b, "  %6d %s\n", counts[name], name)
 		}
 	}
@@ -90,5 +95,6 @@ func spread(all []time.Duration) string {
 	at := func(share float64) time.Duration {
 		return sorted[int(share*float64(len(sorted)-1))].Round(10 * time.Millisecond)
 	}
-	return fmt.Sprintf("median %s, 99th percentile %s, longest %s (%d times)", at(0.5), at(0.99), sorted[len(sorted)-1].Round(10*time.Millisecond), len(sorted))
+	return fmt.Sprintf("median %s, 99th percentile %s, longest %s (%d times)",
+		at(0.5), at(0.99), sorted[len(sorted)-1].Round(10*time.Millisecond), len(sorted))
 }

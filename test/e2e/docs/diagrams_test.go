@@ -30,7 +30,8 @@ func diagramNodes(diagram string) []string {
 
 // TestDiagrams sees that every flowchart can be drawn.
 func TestDiagrams(t *testing.T) {
-	assert.Equal(t, []string{"a", "class", "class", "end"}, diagramNodes("  a[A, class] --> class{is it?<br>yes}\n  class -- no --> end"),
+	assert.Equal(t, []string{"a", "class", "class", "end"},
+		diagramNodes("  a[A, class] --> class{is it?<br>yes}\n  class -- no --> end"),
 		"the test must find the nodes")
 	charts := 0
 	for _, page := range pages(t) {

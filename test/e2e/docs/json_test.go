@@ -24,7 +24,8 @@ const jsonPage = "../../../docs/kubectl-vip-json.md"
 func TestJSONIsDescribed(t *testing.T) {
 	d := &described{comments: comments(t, "../../../internal/kubectlvip/view")}
 	for _, root := range []any{
-		view.Cluster{}, view.Pool{}, view.PoolMap{}, view.Explanation{}, view.Report{}, view.ClusterPlan{}, view.Retirement{},
+		view.Cluster{}, view.Pool{}, view.PoolMap{}, view.Explanation{}, view.Report{}, view.ClusterPlan{},
+		view.Retirement{},
 	} {
 		d.add(reflect.TypeOf(root))
 	}
@@ -51,7 +52,8 @@ func (d *described) add(one reflect.Type) {
 }
 
 func (d *described) table(one reflect.Type) {
-	fmt.Fprintf(&d.text, "\n### %s\n\n%s\n\n| field | type | |\n| --- | --- | --- |\n", one.Name(), d.comments[one.Name()])
+	fmt.Fprintf(&d.text, "\n### %s\n\n%s\n\n| field | type | |\n| --- | --- | --- |\n",
+		one.Name(), d.comments[one.Name()])
 	for _, field := range reflect.VisibleFields(one) { // those of what is embedded too
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		holder := one

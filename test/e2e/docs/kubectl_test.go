@@ -20,7 +20,9 @@ const pluginPage = "../../../docs/kubectl-vip.md"
 
 // TestPluginCommandsAreCurrent compares the command reference with the plugin's commands and flags.
 func TestPluginCommandsAreCurrent(t *testing.T) {
-	command := kubectlvip.NewCommand(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard})
+	command := kubectlvip.NewCommand(genericiooptions.IOStreams{
+		In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard,
+	})
 	command.InitDefaultCompletionCmd()
 	var b strings.Builder
 	for _, sub := range command.Commands() {

@@ -44,7 +44,9 @@ func pages(t *testing.T) []string {
 func links(text string) []string {
 	text = fenced.ReplaceAllString(text, "")
 	// Backquotes within a link's text stay: only what is code as a whole goes.
-	text = inline.ReplaceAllStringFunc(text, func(code string) string { return strings.NewReplacer("[", "", "]", "", "(", "", ")", "").Replace(code) })
+	text = inline.ReplaceAllStringFunc(text, func(code string) string {
+		return strings.NewReplacer("[", "", "]", "", "(", "", ")", "").Replace(code)
+	})
 	var found []string
 	for _, match := range link.FindAllStringSubmatch(text, -1) {
 		found = append(found, match[1])
@@ -52,14 +54,16 @@ func links(text string) []string {
 	return found
 }
 
-// anchors returns the anchors of the headings of a page, made as GitHub makes them: lower case, without punctuation, dashes
-// for spaces, numbered where they repeat.
+// anchors returns the anchors of the headings of a page, made as GitHub makes them: lower case, without punctuation,
+// dashes for spaces, numbered where they repeat.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	text = fenced.ReplaceAllString(text, "")
 	for _, match := range regexp.MustCompile(`(?m)^#+ +(.*)$`).FindAllStringSubmatch(text, -1) {
 		title := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(match[1], "$1")
-		anchor := strings.ReplaceAll(regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+		anchor := strings.ReplaceAll(
+			regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(title), ""), " ", "-",
+		)
 		unique := anchor
 		for i := 1; found[unique]; i++ {
 			unique = anchor + "-" + strconv.Itoa(i)
@@ -70,8 +74,12 @@ func anchors(text string) map[string]bool {
 }
 
 func TestAnchors(t *testing.T) {
-	assert.Equal(t, map[string]bool{"a-title": true, "a-title-1": true, "poolnotfound": true, "what-it-does-not-do": true, "быстрый-старт": true, "1-begin": true},
-		anchors("# A title\n## A title\n### `PoolNotFound`\n## [What it does not do](x.md)\n# Быстрый старт\n# 1. Begin\n```sh\n# no title\n```\n"))
+	assert.Equal(t, map[string]bool{
+		"a-title": true, "a-title-1": true, "poolnotfound": true, "what-it-does-not-do": true, "быстрый-старт": true,
+		"1-begin": true,
+	},
+		anchors("# A title\n## A title\n### `PoolNotFound`\n## [What it does not do](x.md)\n# Быстрый старт\n"+
+			"# 1. Begin\n```sh\n# no title\n```\n"))
 }
 
 // TestLinks follows every link in the Markdown files that stays in this repository, up to the heading.

@@ -86,11 +86,12 @@ func TestConfigIsCurrent(t *testing.T) {
 			t.Errorf("docs/reference.md has no row that begins: %s", row)
 		}
 	})
-	assert.Len(t, regexp.MustCompile("(?m)^\\| `\\w+` \\| `--").FindAllString(text, -1), keys, "docs/reference.md has keys that the program has not")
+	assert.Len(t, regexp.MustCompile("(?m)^\\| `\\w+` \\| `--").FindAllString(text, -1), keys,
+		"docs/reference.md has keys that the program has not")
 }
 
-// TestNamesAreCurrent finds every public string of the program in the reference: labels, annotations, finalizer, reasons,
-// events and what it reads of Cluster API's.
+// TestNamesAreCurrent finds every public string of the program in the reference: labels, annotations, finalizer,
+// reasons, events and what it reads of Cluster API's.
 func TestNamesAreCurrent(t *testing.T) {
 	text := read(t, reference)
 	public := regexp.MustCompile(`^(Reason|Event)|/`)
@@ -107,9 +108,11 @@ func TestNamesAreCurrent(t *testing.T) {
 		contains(t, text, names.Annotation(role))
 		contains(t, text, names.ClaimName("<cluster>", role))
 	}
-	for _, key := range regexp.MustCompile("`"+regexp.QuoteMeta(names.Domain)+"/([a-z-]+)`").FindAllStringSubmatch(text, -1) {
+	for _, key := range regexp.MustCompile("`"+regexp.QuoteMeta(names.Domain)+
+		"/([a-z-]+)`").FindAllStringSubmatch(text, -1) {
 		_, reserved := constantsByValue(t)[names.Annotation(key[1])]
-		assert.True(t, reserved || key[1] == names.RoleControlPlane || key[1] == names.RoleIngress, "docs/reference.md has %s, which the program has not", key[0])
+		assert.True(t, reserved || key[1] == names.RoleControlPlane ||
+			key[1] == names.RoleIngress, "docs/reference.md has %s, which the program has not", key[0])
 	}
 }
 
@@ -120,12 +123,15 @@ func TestPoolsAreCurrent(t *testing.T) {
 		for _, key := range keys {
 			assert.Contains(t, text, "| `"+key+"` | "+kind+" | ")
 		}
-		rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\| "+kind+" \\| ").FindAllString(strings.SplitN(text, "\n## ", 3)[1], -1)
+		rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\| "+kind+
+			" \\| ").FindAllString(strings.SplitN(text, "\n## ", 3)[1], -1)
 		assert.Len(t, rows, len(keys), "the reference has a %s that is not read", kind)
 	}
 	text = strings.Join(strings.Fields(text), " ")
-	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read", poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces))
-	assert.Contains(t, text, fmt.Sprintf("So does a list of more than %d Clusters, or of more than %d variables", poolconfig.MaxPoolClusters, poolconfig.MaxPoolVariables))
+	assert.Contains(t, text, fmt.Sprintf("Of one pool the first %d classes, %d roles and %d namespaces are read",
+		poolconfig.MaxPoolClasses, poolconfig.MaxPoolRoles, poolconfig.MaxPoolNamespaces))
+	assert.Contains(t, text, fmt.Sprintf("So does a list of more than %d Clusters, or of more than %d variables",
+		poolconfig.MaxPoolClusters, poolconfig.MaxPoolVariables))
 	assert.Contains(t, text, fmt.Sprintf("at most %d bytes", poolconfig.MaxPoolAnnotation))
 }
 
@@ -209,10 +215,12 @@ func TestMetricsAreCurrent(t *testing.T) {
 			labels = append(labels, "`"+name+"`")
 		}
 		cells := strings.Split(row, "|")
-		assert.ElementsMatch(t, labels, strings.FieldsFunc(cells[3], func(r rune) bool { return r == ' ' || r == ',' }), "the labels of %s", match[1])
+		assert.ElementsMatch(t, labels, strings.FieldsFunc(cells[3], func(r rune) bool { return r == ' ' || r == ',' }),
+			"the labels of %s", match[1])
 	}
 	assert.Greater(t, checked, 8, "the test must find the metrics")
-	assert.Len(t, regexp.MustCompile("(?m)^\\| `capi_vip_").FindAllString(text, -1), checked, "docs/reference.md has metrics that the program has not")
+	assert.Len(t, regexp.MustCompile("(?m)^\\| `capi_vip_").FindAllString(text, -1), checked,
+		"docs/reference.md has metrics that the program has not")
 	for _, value := range typedConstants(t, "../../../internal/telemetry", "Failure") {
 		contains(t, text, value)
 	}

@@ -36,7 +36,8 @@ func TestEveryModuleIsWatched(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && (entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..") {
+		if entry.IsDir() &&
+			(entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..") {
 			return fs.SkipDir
 		}
 		if entry.Name() != "go.mod" {
@@ -104,7 +105,8 @@ func TestWhatIsLeftToTheNight(t *testing.T) {
 		tests.WriteString(read(t, file))
 	}
 	for _, name := range left {
-		assert.Contains(t, tests.String(), "\nfunc "+name+"(", "take it out of SAME_ON_ALL in the Makefile, or give it its new name")
+		assert.Contains(t, tests.String(), "\nfunc "+name+"(",
+			"take it out of SAME_ON_ALL in the Makefile, or give it its new name")
 	}
 	assert.Contains(t, read(t, "../../../.github/workflows/nightly.yaml"), "make test-versions")
 }

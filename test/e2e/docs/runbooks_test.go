@@ -43,14 +43,17 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, alerts)
-	assert.ElementsMatch(t, alerts, headings(t, "../../../docs/operations.md"), "docs/operations.md has one heading for each alert")
+	assert.ElementsMatch(t, alerts, headings(t, "../../../docs/operations.md"),
+		"docs/operations.md has one heading for each alert")
 }
 
 // TestEveryReasonHasASolution compares the reasons of conditions, and the warnings that are not such reasons, with the
 // headings of the page that says what to do.
 func TestEveryReasonHasASolution(t *testing.T) {
 	var reasons []string
-	normal := []string{names.EventVIPAllocated, names.EventIngressAnnotationSet, names.EventAnnotationRestored, names.EventVIPReleased}
+	normal := []string{
+		names.EventVIPAllocated, names.EventIngressAnnotationSet, names.EventAnnotationRestored, names.EventVIPReleased,
+	}
 	for name, value := range constants(t, "../../../internal/names") {
 		if strings.HasPrefix(name, "Event") && !slices.Contains(normal, value) {
 			reasons = append(reasons, value)
@@ -63,5 +66,6 @@ func TestEveryReasonHasASolution(t *testing.T) {
 	require.NotEmpty(t, reasons)
 	slices.Sort(reasons)
 	reasons = slices.Compact(reasons) // a warning may have the reason of a condition
-	assert.ElementsMatch(t, reasons, headings(t, "../../../docs/troubleshooting.md"), "docs/troubleshooting.md has one heading for each reason")
+	assert.ElementsMatch(t, reasons, headings(t, "../../../docs/troubleshooting.md"),
+		"docs/troubleshooting.md has one heading for each reason")
 }

@@ -57,7 +57,8 @@ func pinned(t *testing.T, directory, module string) string {
 func versions(t *testing.T, stack plane.Stack) (capi, ipam string) {
 	t.Helper()
 	core, provider := stack.Modules()
-	return pinned(t, core, "sigs.k8s.io/cluster-api"), pinned(t, provider, "sigs.k8s.io/cluster-api-ipam-provider-in-cluster")
+	return pinned(t, core, "sigs.k8s.io/cluster-api"),
+		pinned(t, provider, "sigs.k8s.io/cluster-api-ipam-provider-in-cluster")
 }
 
 // kubernetesOf lists the versions of Kubernetes that a stack is tested on.
@@ -82,14 +83,18 @@ func supportTable(t *testing.T) string {
 		return text
 	}
 	var table strings.Builder
-	table.WriteString("\n| Rancher | Turtles | Cluster API | IPAM provider | Kubernetes | |\n| --- | --- | --- | --- | --- | --- |\n")
+	table.WriteString(
+		"\n| Rancher | Turtles | Cluster API | IPAM provider | Kubernetes | |\n| --- | --- | --- | --- | --- | --- |\n",
+	)
 	for _, row := range shipped() {
 		says := row.says
 		if row.stack != "" {
 			capi, ipam := versions(t, row.stack)
-			says = fmt.Sprintf("**tested** as %#q: Cluster API %s, IPAM provider %s, Kubernetes %s%s", row.stack, capi, ipam, kubernetesOf(t, row.stack), row.says)
+			says = fmt.Sprintf("**tested** as %#q: Cluster API %s, IPAM provider %s, Kubernetes %s%s",
+				row.stack, capi, ipam, kubernetesOf(t, row.stack), row.says)
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s | %s |\n", cell(row.rancher), cell(row.turtles), row.capi, cell(row.ipam), cell(row.kubernetes), says)
+		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s | %s |\n",
+			cell(row.rancher), cell(row.turtles), row.capi, cell(row.ipam), cell(row.kubernetes), says)
 	}
 	table.WriteString("\n")
 	return table.String()

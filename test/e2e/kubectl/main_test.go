@@ -121,7 +121,8 @@ func (e *env) hasReason(t *testing.T, namespace, cluster, reason string) {
 // operate runs the operator, with leader election, until the test ends or the returned function is called.
 func (e *env) operate(t *testing.T) (stop func()) {
 	t.Helper()
-	operator, err := harness.StartOperator(t.Context(), e.Plane, harness.OperatorOptions{Args: []string{"--leader-elect=true"}})
+	operator, err := harness.StartOperator(t.Context(), e.Plane,
+		harness.OperatorOptions{Args: []string{"--leader-elect=true"}})
 	require.NoError(t, err)
 	var once sync.Once
 	stop = func() {

@@ -66,8 +66,10 @@ func (e *env) withoutOperator(t *testing.T) {
 	assert.Equal(t, view.OperatorUnknown, explained.Operator.State)
 	assert.Equal(t, names.ReasonWaitingForIPAddress, explained.State)
 	require.Len(t, explained.Next, 2)
-	assert.Equal(t, "create claim vip-cp-first on GlobalInClusterIPPool/cp: role control-plane needs an address", explained.Next[1])
-	assert.Contains(t, e.vip(t, "explain", "first", "-n", team).out, "If the operator runs, which cannot be seen, it does this at once:")
+	assert.Equal(t, "create claim vip-cp-first on GlobalInClusterIPPool/cp: role control-plane needs an address",
+		explained.Next[1])
+	assert.Contains(t, e.vip(t, "explain", "first", "-n", team).out,
+		"If the operator runs, which cannot be seen, it does this at once:")
 
 	missing := e.vip(t, "explain", "second", "-n", team)
 	assert.Equal(t, kubectlvip.ExitBadInput, missing.code)
@@ -78,7 +80,9 @@ func (e *env) withoutOperator(t *testing.T) {
 // plansTrue plans a Cluster, creates it, and compares.
 func (e *env) plansTrue(t *testing.T) {
 	e.hasReason(t, team, "first", names.ReasonIPAddressAssigned)
-	planned := harness.NewCluster{Namespace: team, Name: "second", Class: "metal", Labels: map[string]string{"team": "red"}}
+	planned := harness.NewCluster{
+		Namespace: team, Name: "second", Class: "metal", Labels: map[string]string{"team": "red"},
+	}
 	manifest, err := yaml.Marshal(planned.Manifests(e.Version)[0])
 	require.NoError(t, err)
 	answer := e.vip(t, "plan", "-f", write(t, string(manifest)), "-o", "json")
@@ -96,7 +100,8 @@ func (e *env) plansTrue(t *testing.T) {
 	})
 	cluster := e.Cluster(team, "second")
 	assert.Equal(t, cluster.Endpoint().Host, plan.Roles[0].Address)
-	assert.Contains(t, plan.Actions, fmt.Sprintf("set endpoint %s:%d: claim vip-cp-second is bound", cluster.Endpoint().Host, cluster.Endpoint().Port))
+	assert.Contains(t, plan.Actions, fmt.Sprintf("set endpoint %s:%d: claim vip-cp-second is bound",
+		cluster.Endpoint().Host, cluster.Endpoint().Port))
 	assert.Equal(t, cluster.VIP(ingress), plan.Roles[1].Address)
 }
 
@@ -124,7 +129,8 @@ func (e *env) withOperator(t *testing.T) {
 
 	list := e.vip(t, "list", "-A", "--no-headers").out
 	assert.Regexp(t, `(?m)^team +first +metal +Ready +10\.0\.0\.1 +10\.0\.1\.10 +\d+s$`, list)
-	assert.Regexp(t, `(?m)^team +first +.* cp,web +10\.0\.0\.1:6443 `, e.vip(t, "list", "team/first", "--no-headers", "-o", "wide").out)
+	assert.Regexp(t, `(?m)^team +first +.* cp,web +10\.0\.0\.1:6443 `,
+		e.vip(t, "list", "team/first", "--no-headers", "-o", "wide").out)
 	assert.Contains(t, e.vip(t, "explain", "frist", "-n", team).err, "did you mean first?")
 	assert.Contains(t, e.vip(t, "explain", team+"/first").out, "The Cluster has its VIPs.")
 	assert.NotContains(t, e.vip(t, "pools", "cp").out, "web")
@@ -136,7 +142,8 @@ func (e *env) withOperator(t *testing.T) {
 	assert.Equal(t, "first", cp.Addresses[0].Cluster)
 	assert.Equal(t, controlPlane, cp.Addresses[0].Role)
 
-	assert.Contains(t, e.vip(t, "pools", "--map").out, "10.0.0.0  -##.", "the network's own, two that are held, and those that are free")
+	assert.Contains(t, e.vip(t, "pools", "--map").out, "10.0.0.0  -##.",
+		"the network's own, two that are held, and those that are free")
 	report := e.vip(t, "report", "-n", team)
 	assert.Zero(t, report.code)
 	assert.Contains(t, report.out, "10.0.0.1: held, Cluster team/first, role control-plane, claim team/vip-cp-first")
@@ -154,12 +161,17 @@ func (e *env) withOperator(t *testing.T) {
 // fromHandToPool does what explain says, word for word.
 func (e *env) fromHandToPool(t *testing.T) {
 	const typed = "10.0.5.5"
-	require.NoError(t, e.Create(t.Context(), harness.NewCluster{Namespace: team, Name: "typed", Class: "metal", Host: typed, Port: 6443}))
+	require.NoError(t, e.Create(t.Context(), harness.NewCluster{
+		Namespace: team, Name: "typed", Class: "metal", Host: typed, Port: 6443,
+	}))
 	e.hasReason(t, team, "typed", names.ReasonEndpointProvided)
 	explained := decode[view.Explanation](t, e.vip(t, "explain", "typed", "-n", team, "-o", "json"))
-	command := regexp.MustCompile(`kubectl patch clusters\.cluster\.x-k8s\.io -n (\S+) (\S+) --type=merge -p '(.+)'`).FindStringSubmatch(strings.Join(explained.Roles[0].Do, "\n"))
+	command := regexp.MustCompile(
+		`kubectl patch clusters\.cluster\.x-k8s\.io -n (\S+) (\S+) --type=merge -p '(.+)'`,
+	).FindStringSubmatch(strings.Join(explained.Roles[0].Do, "\n"))
 	require.NotNil(t, command, explained.Roles[0].Do)
-	_, err := e.Clusters(command[1]).Patch(t.Context(), command[2], types.MergePatchType, []byte(command[3]), metav1.PatchOptions{})
+	_, err := e.Clusters(command[1]).Patch(t.Context(), command[2], types.MergePatchType, []byte(command[3]),
+		metav1.PatchOptions{})
 	require.NoError(t, err)
 	e.hasReason(t, team, "typed", names.ReasonIPAddressAssigned)
 	require.NotContains(t, []string{"", typed}, e.Cluster(team, "typed").Endpoint().Host)
@@ -178,10 +190,12 @@ func (e *env) watches(t *testing.T) {
 	var out, errOut, named syncBuffer
 	ended := make(chan int, 2)
 	go func() {
-		ended <- kubectlvip.Run(ctx, []string{"list", team + "/first", "-w", "--kubeconfig=" + e.kubeconfig}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &named, ErrOut: &errOut})
+		ended <- kubectlvip.Run(ctx, []string{"list", team + "/first", "-w", "--kubeconfig=" + e.kubeconfig},
+			genericiooptions.IOStreams{In: strings.NewReader(""), Out: &named, ErrOut: &errOut})
 	}()
 	go func() {
-		ended <- kubectlvip.Run(ctx, []string{"list", "-A", "-w", "--kubeconfig=" + e.kubeconfig}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut})
+		ended <- kubectlvip.Run(ctx, []string{"list", "-A", "-w", "--kubeconfig=" + e.kubeconfig},
+			genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut})
 	}()
 	shows := func(pattern ...string) {
 		t.Helper()
@@ -216,7 +230,8 @@ func (e *env) watches(t *testing.T) {
 
 func (e *env) findsTrouble(t *testing.T) {
 	require.NoError(t, e.Create(t.Context(),
-		harness.NewClass{Namespace: team, Name: "tiny"}, harness.NewClass{Namespace: team, Name: "twin"}, harness.NewClass{Namespace: team, Name: "poor"},
+		harness.NewClass{Namespace: team, Name: "tiny"}, harness.NewClass{Namespace: team, Name: "twin"},
+		harness.NewClass{Namespace: team, Name: "poor"},
 		harness.NewPool{Name: "tiny", Class: "tiny", Role: controlPlane, Addresses: []string{"10.0.2.1"}},
 		harness.NewPool{Name: "twin", Class: "twin,gone", Role: controlPlane, Addresses: []string{"10.0.0.1-10.0.0.3"}},
 		harness.NewCluster{Namespace: team, Name: "tiny-1", Class: "tiny"},
@@ -227,16 +242,20 @@ func (e *env) findsTrouble(t *testing.T) {
 		harness.NewCluster{Namespace: team, Name: "twin", Class: "twin"},
 		harness.NewCluster{Namespace: team, Name: "poor", Class: "poor"},
 		harness.NewCluster{Namespace: team, Name: "manual", Class: "metal", Host: "10.0.1.15", Port: 6443},
-		harness.NewClaim{Namespace: team, Name: "vip-cp-lost", Pool: "web", Labels: map[string]string{names.Role: controlPlane}},
+		harness.NewClaim{
+			Namespace: team, Name: "vip-cp-lost", Pool: "web", Labels: map[string]string{names.Role: controlPlane},
+		},
 		e.leaked(),
 	))
 	for cluster, reason := range map[string]string{
-		"tiny-2": names.ReasonPoolExhausted, "twin": names.ReasonAddressConflict, "poor": names.ReasonPoolNotFound, "manual": names.ReasonEndpointProvided,
+		"tiny-2": names.ReasonPoolExhausted, "twin": names.ReasonAddressConflict, "poor": names.ReasonPoolNotFound,
+		"manual": names.ReasonEndpointProvided,
 	} {
 		e.hasReason(t, team, cluster, reason)
 		explained := decode[view.Explanation](t, e.vip(t, "explain", cluster, "-n", team, "-o", "json"))
 		assert.Equal(t, reason, explained.Roles[0].Reason)
-		assert.Equal(t, e.Cluster(team, cluster).Condition(controlPlane).Message, explained.Roles[0].Message, "the plugin says what the operator says")
+		assert.Equal(t, e.Cluster(team, cluster).Condition(controlPlane).Message, explained.Roles[0].Message,
+			"the plugin says what the operator says")
 		assert.NotEmpty(t, explained.Roles[0].Means)
 	}
 	answer := e.vip(t, "check", "-o", "json")
@@ -263,10 +282,13 @@ func (e *env) findsTrouble(t *testing.T) {
 // leaked is an IPAddress whose claim is gone.
 func (e *env) leaked() harness.Object {
 	return harness.Manifest{Unstructured: &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress", "metadata": map[string]any{"namespace": team, "name": "leaked"},
+		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress",
+		"metadata": map[string]any{"namespace": team, "name": "leaked"},
 		"spec": map[string]any{
 			"address": "10.0.1.18", "prefix": int64(24), "claimRef": map[string]any{"name": "leaked"},
-			"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": "web"},
+			"poolRef": map[string]any{
+				"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": "web",
+			},
 		},
 	}}}
 }
@@ -304,7 +326,8 @@ subjects: [{kind: ServiceAccount, name: %[1]s, namespace: team}]
 }
 
 func (e *env) restricted(t *testing.T) {
-	kubeconfig := e.grant(t, "reader", `[{apiGroups: [cluster.x-k8s.io, ipam.cluster.x-k8s.io], resources: ["*"], verbs: [get, list]}]`)
+	kubeconfig := e.grant(t, "reader",
+		`[{apiGroups: [cluster.x-k8s.io, ipam.cluster.x-k8s.io], resources: ["*"], verbs: [get, list]}]`)
 	explained := decode[view.Explanation](t, vipAs(t, kubeconfig, "explain", "first", "-n", team, "-o", "json"))
 	assert.Equal(t, view.OperatorUnknown, explained.Operator.State)
 	require.Len(t, explained.Limits, 2)
@@ -364,11 +387,15 @@ spec:
 	report := deploy("capi-vip-allocator")
 	assert.Empty(t, of(report, "rbac"), "the account has the roles of the chart")
 	assert.Contains(t, report.Passed, "rbac")
-	assert.Contains(t, of(report, "operator"), "error Deployment capi-vip-allocator-system/manager has none of 2 replicas ready")
+	assert.Contains(t, of(report, "operator"),
+		"error Deployment capi-vip-allocator-system/manager has none of 2 replicas ready")
 	assert.Equal(t, "v0.1.0", report.Operator.Version)
-	manifest, err := yaml.Marshal(harness.NewCluster{Namespace: team, Name: "next", Class: "metal"}.Manifests(e.Version)[0])
+	manifest, err := yaml.Marshal(
+		harness.NewCluster{Namespace: team, Name: "next", Class: "metal"}.Manifests(e.Version)[0],
+	)
 	require.NoError(t, err)
-	assert.Contains(t, e.vip(t, "plan", "-f", write(t, string(manifest))).out, ":8443: claim vip-cp-next is bound", "the port is that of the operator's config file")
+	assert.Contains(t, e.vip(t, "plan", "-f", write(t, string(manifest))).out, ":8443: claim vip-cp-next is bound",
+		"the port is that of the operator's config file")
 
 	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), `
 apiVersion: rbac.authorization.k8s.io/v1
@@ -379,7 +406,8 @@ subjects: []
 `)
 	require.NoError(t, err)
 	e.await(t, func() error { // the API server's authorizer learns of it by a watch
-		if found := of(decode[view.Report](t, e.vip(t, "check", "-o", "json")), "rbac"); !strings.Contains(found, "may not list clusters.cluster.x-k8s.io") {
+		if found := of(decode[view.Report](t, e.vip(t, "check", "-o", "json")), "rbac"); !strings.Contains(found,
+			"may not list clusters.cluster.x-k8s.io") {
 			return fmt.Errorf("rbac: %q", found)
 		}
 		return nil

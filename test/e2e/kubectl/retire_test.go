@@ -31,14 +31,18 @@ func (e *env) retires(t *testing.T) {
 			return nil
 		}
 	}
-	require.NoError(t, e.Create(t.Context(), harness.NewPool{Name: "disks", Class: "metal", Role: wrong, Addresses: []string{"10.0.3.10-10.0.3.19"}}))
+	require.NoError(t, e.Create(t.Context(), harness.NewPool{
+		Name: "disks", Class: "metal", Role: wrong, Addresses: []string{"10.0.3.10-10.0.3.19"},
+	}))
 	e.await(t, served(wrong))
 	refused := e.vip(t, "retire", wrong, "-n", team)
 	assert.Equal(t, kubectlvip.ExitFound, refused.code)
 	assert.Empty(t, refused.out)
 	assert.Contains(t, refused.err, "Cluster team/first: GlobalInClusterIPPool/disks is labelled to serve it")
 
-	require.NoError(t, harness.Merge(t.Context(), e.Pools(""), "disks", map[string]any{"metadata": map[string]any{"labels": map[string]any{names.Role: right}}}))
+	require.NoError(t, harness.Merge(t.Context(), e.Pools(""), "disks", map[string]any{
+		"metadata": map[string]any{"labels": map[string]any{names.Role: right}},
+	}))
 	e.await(t, served(right))
 	require.NoError(t, served(wrong)(), "a bound claim stays, whatever becomes of its pool")
 

@@ -17,7 +17,8 @@ import (
 // writtenFiles are the files that the cloud-init configuration of a machine writes.
 func writtenFiles(t *testing.T, userData string) []any {
 	t.Helper()
-	require.True(t, strings.HasPrefix(strings.TrimPrefix(userData, "## template: jinja\n"), "#cloud-config"), "%.40q", userData)
+	require.True(t, strings.HasPrefix(strings.TrimPrefix(userData, "## template: jinja\n"), "#cloud-config"),
+		"%.40q", userData)
 	var config struct {
 		WriteFiles []any `json:"write_files"`
 	}

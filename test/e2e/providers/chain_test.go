@@ -70,7 +70,8 @@ func (s *scope) goesInOrder(cluster string) {
 		return e.Verb == "delete" && e.Resource == "ipaddressclaims" && e.Namespace == s.name && e.Name == claim
 	})
 	require.Len(s.t, releases, 1, "the address goes back")
-	assert.True(s.t, vm.Removed.Before(releases[0].Time), "machine gone at %s, address back at %s", vm.Removed, releases[0].Time)
+	assert.True(s.t, vm.Removed.Before(releases[0].Time), "machine gone at %s, address back at %s",
+		vm.Removed, releases[0].Time)
 	require.Nil(s.t, s.Claim(s.name, claim))
 }
 
@@ -127,7 +128,8 @@ func TestOwnEndpoint(t *testing.T) {
 		s.cluster("own", func(object *unstructured.Unstructured) {
 			if s.way == byVariable {
 				require.NoError(s.t, unstructured.SetNestedSlice(object.Object, []any{
-					map[string]any{"name": hostVariable, "value": own}, map[string]any{"name": portVariable, "value": int64(6443)},
+					map[string]any{"name": hostVariable, "value": own},
+					map[string]any{"name": portVariable, "value": int64(6443)},
 				}, "spec", "topology", "variables"))
 				return
 			}

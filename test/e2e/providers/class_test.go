@@ -59,7 +59,9 @@ func (f flavor) rke2() bool { return f.example == "vsphere-rke2" }
 
 // controlPlanes is the resource of the control plane objects.
 func (f flavor) controlPlanes() schema.GroupVersionResource {
-	resource := schema.GroupVersionResource{Group: "controlplane.cluster.x-k8s.io", Version: "v1beta2", Resource: "kubeadmcontrolplanes"}
+	resource := schema.GroupVersionResource{
+		Group: "controlplane.cluster.x-k8s.io", Version: "v1beta2", Resource: "kubeadmcontrolplanes",
+	}
 	if f.rke2() {
 		resource.Version, resource.Resource = "v1beta1", "rke2controlplanes"
 	}
@@ -177,7 +179,9 @@ func externalPatch() map[string]any {
 	return map[string]any{"name": "vip", "external": map[string]any{
 		"generatePatchesExtension":  names.HandlerGeneratePatches + "." + names.ExtensionName,
 		"validateTopologyExtension": names.HandlerValidateTopology + "." + names.ExtensionName,
-		"settings":                  map[string]any{"certSANs": "true", "kubeVIP": "true", "kubeVIPImage": "ghcr.io/kube-vip/kube-vip:v1.0.3"},
+		"settings": map[string]any{
+			"certSANs": "true", "kubeVIP": "true", "kubeVIPImage": "ghcr.io/kube-vip/kube-vip:v1.0.3",
+		},
 	}}
 }
 
@@ -191,7 +195,8 @@ func (f flavor) source(template string) string {
 
 // endpointPatch writes the VIP where the examples leave it to the providers.
 func (f flavor) endpointPatch() map[string]any {
-	path, template := "/spec/template/spec/kubeadmConfigSpec/clusterConfiguration", "apiServer: {certSANs: [\""+fromVariable+"\"]}\n"
+	path, template := "/spec/template/spec/kubeadmConfigSpec/clusterConfiguration",
+		"apiServer: {certSANs: [\""+fromVariable+"\"]}\n"
 	kind := "KubeadmControlPlaneTemplate"
 	if f.rke2() {
 		path, template = "/spec/template/spec/serverConfig/tlsSan", "- \""+fromVariable+"\"\n"
@@ -199,14 +204,19 @@ func (f flavor) endpointPatch() map[string]any {
 	}
 	patch := func(version, kind, match, path, template string) map[string]any {
 		return map[string]any{
-			"selector":    map[string]any{"apiVersion": version, "kind": kind, "matchResources": map[string]any{match: true}},
-			"jsonPatches": []any{map[string]any{"op": "add", "path": path, "valueFrom": map[string]any{"template": template}}},
+			"selector": map[string]any{
+				"apiVersion": version, "kind": kind, "matchResources": map[string]any{match: true},
+			},
+			"jsonPatches": []any{
+				map[string]any{"op": "add", "path": path, "valueFrom": map[string]any{"template": template}},
+			},
 		}
 	}
 	const infrastructure = "infrastructure.cluster.x-k8s.io/v1beta2"
 	endpoint := "host: \"" + fromVariable + "\"\nport: {{ ." + portVariable + " }}\n"
 	return map[string]any{"name": "endpoint", "definitions": []any{
-		patch(infrastructure, "VSphereClusterTemplate", "infrastructureCluster", "/spec/template/spec/controlPlaneEndpoint", endpoint),
+		patch(infrastructure, "VSphereClusterTemplate", "infrastructureCluster",
+			"/spec/template/spec/controlPlaneEndpoint", endpoint),
 		patch(f.controlPlanes().GroupVersion().String(), kind, "controlPlane", path, template),
 	}}
 }
@@ -223,7 +233,8 @@ func (f flavor) declare(t *testing.T, class *unstructured.Unstructured) {
 	if f.way == byVariable {
 		for name, kind := range map[string]string{hostVariable: "string", portVariable: "integer"} {
 			declared = append(declared, map[string]any{
-				"name": name, "required": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": kind}},
+				"name": name, "required": true,
+				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": kind}},
 			})
 		}
 	}

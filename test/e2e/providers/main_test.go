@@ -70,8 +70,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newStage starts a plane with all providers, or those of the options, and the operator on it. With the feature gate RuntimeSDK of Cluster API
-// the operator serves hooks.
+// newStage starts a plane with all providers, or those of the options, and the operator on it. With the feature gate
+// RuntimeSDK of Cluster API the operator serves hooks.
 func newStage(ctx context.Context, options plane.Options) (*stage, error) {
 	options.Log = os.Stderr
 	if options.Providers == nil {
@@ -151,7 +151,8 @@ func (s *stage) credentials(ctx context.Context, name string) error {
 	if !found || !strings.Contains(manifest, "kind: VSphereClusterIdentity") {
 		return errors.New("the page on vSphere does not begin with vCenter's credentials")
 	}
-	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...", "password: "+s.vcenter.Password,
+	own := strings.NewReplacer("administrator@vsphere.local", s.vcenter.Username, "password: ...",
+		"password: "+s.vcenter.Password,
 		": "+credentials+"\n", ": "+name+"\n")
 	_, err = plane.ApplyYAML(ctx, s.Plane.Config(), own.Replace(manifest))
 	return err

@@ -206,7 +206,8 @@ func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	}
 	require.False(s.t, s.t.Failed(), "a machine was built without its VIP")
 	return fmt.Sprintf("%d virtual machines, none without its VIP; seconds after the pool came "+
-		"infrastructure: %s (%d times after the VIP); VIPs: %s; machines: %s", count, spread(infrastructure), later, spread(ready), spread(cloned))
+		"infrastructure: %s (%d times after the VIP); VIPs: %s; machines: %s",
+		count, spread(infrastructure), later, spread(ready), spread(cloned))
 }
 
 // since is how long after something a condition of a Cluster became what it is.
@@ -224,17 +225,18 @@ func since(begin time.Time, c *harness.Cluster, condition string) time.Duration 
 func (s *scope) allRun(count int) (clusters map[string]string, all []plane.VirtualMachine) {
 	s.t.Helper()
 	var last string
-	err := wait.PollUntilContextTimeout(s.t.Context(), time.Second, s.patience, true, func(ctx context.Context) (bool, error) {
-		var err error
-		if all, err = s.Plane.Machines(ctx); err != nil {
-			return false, err
-		}
-		clusters = s.machinesOf()
-		all = slices.DeleteFunc(all, func(vm plane.VirtualMachine) bool { return clusters[vm.Name] == "" })
-		off := slices.IndexFunc(all, func(vm plane.VirtualMachine) bool { return vm.Power != "poweredOn" })
-		last = fmt.Sprintf("%d of %d are there; the first of them that does not run: %d", len(all), count, off)
-		return len(all) >= count && off < 0, nil
-	})
+	err := wait.PollUntilContextTimeout(s.t.Context(), time.Second, s.patience, true,
+		func(ctx context.Context) (bool, error) {
+			var err error
+			if all, err = s.Plane.Machines(ctx); err != nil {
+				return false, err
+			}
+			clusters = s.machinesOf()
+			all = slices.DeleteFunc(all, func(vm plane.VirtualMachine) bool { return clusters[vm.Name] == "" })
+			off := slices.IndexFunc(all, func(vm plane.VirtualMachine) bool { return vm.Power != "poweredOn" })
+			last = fmt.Sprintf("%d of %d are there; the first of them that does not run: %d", len(all), count, off)
+			return len(all) >= count && off < 0, nil
+		})
 	require.NoError(s.t, err, last)
 	return clusters, all
 }

@@ -23,9 +23,13 @@ import (
 
 // Resources that the tests look at.
 var (
-	vSphereClusters = schema.GroupVersionResource{Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Resource: "vsphereclusters"}
-	vSphereVMs      = schema.GroupVersionResource{Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Resource: "vspherevms"}
-	machines        = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "machines"}
+	vSphereClusters = schema.GroupVersionResource{
+		Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Resource: "vsphereclusters",
+	}
+	vSphereVMs = schema.GroupVersionResource{
+		Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Resource: "vspherevms",
+	}
+	machines = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "machines"}
 )
 
 // scope is a namespace with the class of a flavor, which is called like the namespace if nothing else is said, and the
@@ -55,7 +59,10 @@ func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 func emptyScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
 	name := fmt.Sprintf("n%d", third)
-	s := &scope{stage: on, flavor: f, t: t, name: name, className: name, credentials: credentials, third: third, patience: patience}
+	s := &scope{
+		stage: on, flavor: f, t: t, name: name, className: name, credentials: credentials, third: third,
+		patience: patience,
+	}
 	require.NoError(t, on.CreateNamespace(t.Context(), s.name))
 	return s
 }
@@ -74,7 +81,8 @@ func (s *scope) ip(last int) string { return fmt.Sprintf("10.90.%d.%d", s.third,
 func (s *scope) pool(addresses int) {
 	s.t.Helper()
 	pool := harness.NewPool{
-		Name: s.name, Class: s.className, Role: names.RoleControlPlane, Addresses: []string{s.ip(1) + "-" + s.ip(addresses)},
+		Name: s.name, Class: s.className, Role: names.RoleControlPlane,
+		Addresses: []string{s.ip(1) + "-" + s.ip(addresses)},
 	}
 	if s.way == byVariable {
 		pool.Annotations = map[string]string{names.HostVariable: hostVariable, names.PortVariable: portVariable}
@@ -87,7 +95,8 @@ func (s *scope) pool(addresses int) {
 func (s *scope) cluster(name string, change func(*unstructured.Unstructured)) {
 	s.t.Helper()
 	topology := map[string]any{
-		"classRef": map[string]any{"name": s.className}, "version": s.version(), "controlPlane": map[string]any{"replicas": int64(1)},
+		"classRef": map[string]any{"name": s.className}, "version": s.version(),
+		"controlPlane": map[string]any{"replicas": int64(1)},
 	}
 	if s.way == byVariable {
 		topology["variables"] = []any{
@@ -258,7 +267,8 @@ func (s *scope) hasVIP(cluster, address string) {
 	endpoint := harness.Endpoint{Host: address, Port: 6443}
 	c := s.sees(cluster)
 	assert.Equal(s.t, endpoint, c.Endpoint())
-	assert.Equal(s.t, endpoint, (&harness.Cluster{Unstructured: s.one(vSphereClusters, cluster)}).Endpoint(), "of the VSphereCluster")
+	assert.Equal(s.t, endpoint, (&harness.Cluster{Unstructured: s.one(vSphereClusters, cluster)}).Endpoint(),
+		"of the VSphereCluster")
 
 	s.controlPlaneHasVIP(cluster, address)
 	bootstrap, vm := s.machine(cluster)

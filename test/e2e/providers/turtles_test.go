@@ -24,13 +24,17 @@ func TestTurtlesClasses(t *testing.T) {
 	if directory == "" {
 		t.Skip("set " + turtlesVariable + " to examples/clusterclasses of a checkout of rancher/turtles")
 	}
-	for i, f := range []flavor{{example: "vsphere-kubeadm", way: byVariable}, {example: "vsphere-rke2", way: byVariable}} {
+	for i, f := range []flavor{
+		{example: "vsphere-kubeadm", way: byVariable}, {example: "vsphere-rke2", way: byVariable},
+	} {
 		t.Run(f.example, func(t *testing.T) {
 			t.Parallel()
 			s := emptyScope(t, shared.get(t), f, octetTurtles+i)
 			s.className = f.example + "-example"
 			provider := strings.TrimPrefix(f.example, "vsphere-")
-			s.create(s.documents(filepath.Join(directory, "vsphere", provider, "clusterclass-"+provider+"-example.yaml"))...)
+			s.create(
+				s.documents(filepath.Join(directory, "vsphere", provider, "clusterclass-"+provider+"-example.yaml"))...,
+			)
 			s.pool(5)
 			s.cluster("prod", s.turtlesVariables)
 			c := s.sees("prod", reason(names.ReasonIPAddressAssigned), hasEndpoint(s.ip(1)))
@@ -55,7 +59,8 @@ func (s *scope) turtlesVariables(cluster *unstructured.Unstructured) {
 	v := s.vcenter
 	for name, value := range map[string]string{
 		"sshKey": "ssh-ed25519 AAAA", "vSphereClusterIdentityName": s.credentials, "vSphereTLSThumbprint": v.Thumbprint,
-		"vSphereServer": v.Server, "vSphereDataCenter": v.Datacenter, "vSphereDataStore": v.Datastore, "vSphereFolder": v.Folder,
+		"vSphereServer": v.Server, "vSphereDataCenter": v.Datacenter, "vSphereDataStore": v.Datastore,
+		"vSphereFolder":       v.Folder,
 		"vSphereResourcePool": v.ResourcePool, "vSphereNetwork": v.Network, "vSphereTemplate": v.Template,
 	} {
 		variables = append(variables, map[string]any{"name": name, "value": value})

@@ -78,7 +78,8 @@ func pages(t *testing.T, kubeconfig string) (*url.URL, func() int) {
 // open opens a window at the address.
 func open(t *testing.T, address *url.URL) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program(t)), chromedp.NoSandbox, chromedp.WindowSize(wide, tall))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program(t)), chromedp.NoSandbox,
+		chromedp.WindowSize(wide, tall))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator)
@@ -162,7 +163,8 @@ func (b *browser) audit(name string) {
 	b.t.Helper()
 	var found []string
 	began := time.Now()
-	b.do(chromedp.Evaluate(axe+"; null", nil), chromedp.Evaluate(`axe.run(`+audited+`, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})
+	b.do(chromedp.Evaluate(axe+"; null", nil), chromedp.Evaluate(`axe
+		.run(`+audited+`, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}})
 		.then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact))
 		.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; ")))`, &found,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
@@ -195,7 +197,8 @@ func (b *browser) keep(folder, name string) {
 	}
 	var picture []byte
 	b.do(chromedp.CaptureScreenshot(&picture))
-	require.NoError(b.t, errors.Join(os.MkdirAll(folder, 0o750), os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600)))
+	require.NoError(b.t,
+		errors.Join(os.MkdirAll(folder, 0o750), os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600)))
 }
 
 // fine checks that nothing was wrong until now.
@@ -220,7 +223,9 @@ func (b *browser) fits(name string) {
 func (b *browser) inTheDark(name string) {
 	b.t.Helper()
 	scheme := func(value string) chromedp.Action {
-		return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}})
+		return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: value},
+		})
 	}
 	b.do(scheme("dark"))
 	b.audit(name + "-dark")

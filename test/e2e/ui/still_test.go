@@ -40,11 +40,14 @@ func largest() *view.Facts {
 	pool := view.PoolFacts{
 		Pool:  viptest.Pool("cp", names.RoleControlPlane),
 		Space: []vip.Range{span("10.0.0.0", "10.0.3.255")}, Excluded: []vip.Range{span("10.0.0.96", "10.0.0.111")},
-		Reserved: []vip.Range{span("10.0.0.0", "10.0.0.0"), span("10.0.3.255", "10.0.3.255")}, Gateway: netip.MustParseAddr("10.0.0.1"),
+		Reserved: []vip.Range{span("10.0.0.0", "10.0.0.0"), span("10.0.3.255", "10.0.3.255")},
+		Gateway:  netip.MustParseAddr("10.0.0.1"),
 	}
 	pool.Capacity = vip.Capacity{Known: true, Total: 1005, Used: held, Free: 1005 - held}
 	pool.Offers = []vip.Range{span("10.0.0.2", "10.0.0.95"), span("10.0.0.112", "10.0.3.254")}
-	f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{pool}, Operator: view.Operator{State: view.OperatorRunning}}
+	f := &view.Facts{
+		Now: viptest.Now, Pools: []view.PoolFacts{pool}, Operator: view.Operator{State: view.OperatorRunning},
+	}
 	free := span("10.0.0.64", "10.0.0.111") // the last of them are excluded
 	value := pool.Offers[0].From
 	for i := range held {
@@ -54,10 +57,14 @@ func largest() *view.Facts {
 		name := fmt.Sprintf("cluster-%d", i)
 		claim := names.ClaimName(name, names.RoleControlPlane)
 		f.Claims = append(f.Claims, view.ClaimFacts{Cluster: name, Claim: vip.Claim{
-			Namespace: viptest.Namespace, Name: claim, UID: types.UID(claim), Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"), Address: claim,
+			Namespace: viptest.Namespace, Name: claim, UID: types.UID(claim), Role: names.RoleControlPlane,
+			Pool: viptest.GlobalRef("cp"), Address: claim,
 		}})
 		f.Addresses = append(f.Addresses, view.AddressFacts{
-			Address:  vip.Address{Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value.String(), Born: vip.Born{At: viptest.Ago(time.Hour)}},
+			Address: vip.Address{
+				Namespace: viptest.Namespace, Name: claim, Claim: claim, Value: value.String(),
+				Born: vip.Born{At: viptest.Ago(time.Hour)},
+			},
 			Pool:     viptest.GlobalRef("cp"),
 			Deleting: i%50 == 0,
 		})
@@ -65,7 +72,8 @@ func largest() *view.Facts {
 	}
 	f.Addresses[held-1].Value = "10.9.9.9"
 	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: "waits", Claim: vip.Claim{
-		Namespace: viptest.Namespace, Name: "vip-cp-waits", Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"), Created: viptest.Ago(time.Minute),
+		Namespace: viptest.Namespace, Name: "vip-cp-waits", Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"),
+		Created: viptest.Ago(time.Minute),
 	}})
 	f.Snapshots = append(f.Snapshots, viptest.Snapshot(viptest.With(func(c *vip.Cluster) {
 		c.Name, c.Endpoint.Host = "by-hand", "10.0.0.20"

@@ -21,7 +21,8 @@ const team = "team"
 
 // cities are the Clusters that get their VIPs.
 var cities = []string{
-	"aachen", "berlin", "bonn", "bremen", "dresden", "erfurt", "essen", "freiburg", "hamburg", "hanover", "jena", "kassel", "kiel", "leipzig", "mainz",
+	"aachen", "berlin", "bonn", "bremen", "dresden", "erfurt", "essen", "freiburg", "hamburg", "hanover", "jena",
+	"kassel", "kiel", "leipzig", "mainz",
 	"munich", "potsdam", "rostock", "schwerin", "stuttgart", "ulm", "weimar", "wiesbaden",
 }
 
@@ -35,8 +36,12 @@ func objects() []harness.Object {
 			Name: "cp", Class: "metal", Role: names.RoleControlPlane, Addresses: []string{"10.0.0.0/26"}, Prefix: 26,
 			Excluded: []string{"10.0.0.48-10.0.0.55"}, Spec: map[string]any{"gateway": "10.0.0.1"},
 		},
-		harness.NewPool{Name: "web", Class: "metal", Role: names.RoleIngress, Addresses: []string{"10.4.0.0/16"}, Prefix: 16},
-		harness.NewPool{Name: "twin", Class: "other", Role: names.RoleIngress, Addresses: []string{"10.0.0.32-10.0.0.47"}},
+		harness.NewPool{
+			Name: "web", Class: "metal", Role: names.RoleIngress, Addresses: []string{"10.4.0.0/16"}, Prefix: 16,
+		},
+		harness.NewPool{
+			Name: "twin", Class: "other", Role: names.RoleIngress, Addresses: []string{"10.0.0.32-10.0.0.47"},
+		},
 		harness.NewCluster{Namespace: team, Name: "nopool", Class: "lost"},
 		harness.NewCluster{Namespace: team, Name: "by-hand", Host: "10.0.0.40", Port: 6443},
 	}
@@ -69,7 +74,8 @@ func start(t *testing.T) *scene {
 	require.NoError(t, s.CreateNamespace(t.Context(), team))
 	require.NoError(t, s.Create(t.Context(), objects()...))
 	operator, err := harness.StartOperator(t.Context(), p, harness.OperatorOptions{Args: []string{
-		"--leader-elect=true", "--leader-elect-lease-duration=2m", "--leader-elect-renew-deadline=100s", // longer than the API server is away
+		// The Lease lasts longer than the API server is away.
+		"--leader-elect=true", "--leader-elect-lease-duration=2m", "--leader-elect-renew-deadline=100s",
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -138,7 +144,8 @@ func (b *browser) loses(s *scene, stop func() int) {
 	b.awaits("The API server does not answer.", false)
 	b.fine()
 	assert.Equal(b.t, kubectlvip.ExitFine, stop())
-	b.do(chromedp.Poll(`document.getElementById("connection").innerText.startsWith("Connection lost at ")`, nil, chromedp.WithPollingTimeout(patience)))
+	b.do(chromedp.Poll(`document.getElementById("connection").innerText.startsWith("Connection lost at ")`, nil,
+		chromedp.WithPollingTimeout(patience)))
 }
 
 // follows sees a Cluster come and go without loading the page again.
@@ -170,10 +177,13 @@ func (b *browser) explains() {
 
 // plans asks what a Cluster would get, and sees that it is not there afterwards.
 func (b *browser) plans(s *scene) {
-	manifest, err := yaml.Marshal(harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}.Manifests(s.Version)[0])
+	manifest, err := yaml.Marshal(
+		harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}.Manifests(s.Version)[0],
+	)
 	require.NoError(b.t, err)
 	b.visit("/plan")
-	b.do(chromedp.SetValue(`#manifest`, string(manifest)), chromedp.Click(`form.plan button`), chromedp.WaitVisible(`pre.text`))
+	b.do(chromedp.SetValue(`#manifest`, string(manifest)), chromedp.Click(`form.plan button`),
+		chromedp.WaitVisible(`pre.text`))
 	assert.Contains(b.t, b.text(), "It would get its VIPs.")
 	b.audit("plan")
 	b.photo("plan")

@@ -69,7 +69,8 @@ func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...s
 		return fmt.Errorf("write the names of variables: %w", err)
 	}
 	parts := map[string]map[string]any{}
-	if err := yaml.Unmarshal([]byte(strings.NewReplacer("OPERATOR", user, "VARIABLES", string(list)).Replace(charts.Keep)), &parts); err != nil {
+	policy := strings.NewReplacer("OPERATOR", user, "VARIABLES", string(list)).Replace(charts.Keep)
+	if err := yaml.Unmarshal([]byte(policy), &parts); err != nil {
 		return fmt.Errorf("read the chart's admission policy: %w", err)
 	}
 	spec := parts["common"]
@@ -112,7 +113,8 @@ func indented(text string) string {
 // kubeconfig writes one with a token of a user's service account, which is created where there is none.
 func kubeconfig(ctx context.Context, p *plane.Plane, user string) (string, error) {
 	account := strings.TrimPrefix(user, accounts)
-	manifest := fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: %s}}", account, Namespace)
+	manifest := fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: %s}}",
+		account, Namespace)
 	if _, err := plane.ApplyYAML(ctx, p.Config(), manifest); err != nil {
 		return "", fmt.Errorf("create the service account %s: %w", account, err)
 	}

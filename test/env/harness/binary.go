@@ -65,7 +65,8 @@ func BuildOperatorOf(ctx context.Context, commit, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	archive, sources, path := filepath.Join(dir, "sources.tar"), filepath.Join(dir, "sources"), filepath.Join(dir, "capi-vip-allocator")
+	archive, sources, path := filepath.Join(dir, "sources.tar"), filepath.Join(dir, "sources"),
+		filepath.Join(dir, "capi-vip-allocator")
 	if err := command(ctx, root, nil, "git", "archive", "--output="+archive, commit); err != nil {
 		return "", fmt.Errorf("get the sources of %s, which a shallow clone does not have: %w", commit, err)
 	}
@@ -102,7 +103,8 @@ func CleanBuilds() error {
 
 // moduleRoot is the directory of the module that the working directory is in.
 func moduleRoot(ctx context.Context) (string, error) {
-	output, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/gorizond/capi-vip-allocator").Output()
+	output, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/gorizond/capi-vip-allocator").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {

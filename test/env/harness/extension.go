@@ -23,7 +23,9 @@ func (w *World) ExtensionConfigs() dynamic.ResourceInterface {
 	if w.Version == oldVersion {
 		version = "v1alpha1"
 	}
-	return w.Dynamic.Resource(schema.GroupVersionResource{Group: "runtime.cluster.x-k8s.io", Version: version, Resource: "extensionconfigs"})
+	return w.Dynamic.Resource(schema.GroupVersionResource{
+		Group: "runtime.cluster.x-k8s.io", Version: version, Resource: "extensionconfigs",
+	})
 }
 
 // Deployments is the resource of Deployment.
@@ -33,7 +35,8 @@ var Deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 // extension. Granting again is fine.
 func GrantExtension(ctx context.Context, p *plane.Plane) error {
 	var rules map[string][]rbacv1.PolicyRule
-	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(string(charts.Rules), "OWNER", names.ExtensionObjects)), &rules); err != nil {
+	text := strings.ReplaceAll(string(charts.Rules), "OWNER", names.ExtensionObjects)
+	if err := yaml.UnmarshalStrict([]byte(text), &rules); err != nil {
 		return fmt.Errorf("read the chart's permissions: %w", err)
 	}
 	cluster, err := yaml.Marshal(rules["extension"])
@@ -87,7 +90,9 @@ func ExtensionArgs(ctx context.Context) (args []string, url string, err error) {
 		return nil, "", fmt.Errorf("find a free port: %w", err)
 	}
 	url = "https://127.0.0.1:" + port
-	return []string{"--runtime-extension", "--runtime-extension-url=" + url, "--webhook-host=127.0.0.1", "--webhook-port=" + port}, url, nil
+	return []string{
+		"--runtime-extension", "--runtime-extension-url=" + url, "--webhook-host=127.0.0.1", "--webhook-port=" + port,
+	}, url, nil
 }
 
 // HookedClass is a ClusterClass of the fake kinds with an external patch that names the runtime extension's handlers.

@@ -91,7 +91,8 @@ func NewGuard(w *World) (*Guard, error) {
 
 func newGuard() *Guard {
 	return &Guard{
-		holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{}, inUse: map[types.UID]use{},
+		holders: map[string]holder{}, names: map[types.UID]string{}, claims: map[claimKey]string{},
+		inUse: map[types.UID]use{},
 	}
 }
 
@@ -183,11 +184,14 @@ func (g *Guard) hold(address string, later holder) {
 		earlier, later = later, earlier
 	}
 	g.holders[address] = later
-	breach := fmt.Sprintf("%s is carried by %s and, since version %s, by %s", address, g.names[earlier.uid], later.since, g.names[later.uid])
+	breach := fmt.Sprintf("%s is carried by %s and, since version %s, by %s",
+		address, g.names[earlier.uid], later.since, g.names[later.uid])
 	if slices.ContainsFunc(g.suspects, func(s suspicion) bool { return s.breach == breach }) {
 		return
 	}
-	g.suspects = append(g.suspects, suspicion{address: address, holder: earlier.uid, version: later.since, breach: breach})
+	g.suspects = append(g.suspects, suspicion{
+		address: address, holder: earlier.uid, version: later.since, breach: breach,
+	})
 }
 
 // older compares resourceVersions.
@@ -245,12 +249,15 @@ func (g *Guard) claimed(before, after *Claim) {
 	if after == nil || after.Owner() == "" {
 		return
 	}
-	if after.GetDeletionTimestamp() != nil && (before == nil || before.GetDeletionTimestamp() == nil) && after.Address() != "" {
-		g.releases = append(g.releases, release{EarlyRelease{after.GetNamespace(), after.GetName()}, after.Owner(), after.Role(), after.GetResourceVersion()})
+	if after.GetDeletionTimestamp() != nil && (before == nil || before.GetDeletionTimestamp() == nil) &&
+		after.Address() != "" {
+		early := EarlyRelease{after.GetNamespace(), after.GetName()}
+		g.releases = append(g.releases, release{early, after.Owner(), after.Role(), after.GetResourceVersion()})
 	}
 	key := claimKey{after.Owner(), slotOf(after)}
 	if other, taken := g.claims[key]; taken && other != after.GetName() {
-		g.breach("claims %s and %s in %s are both of one Cluster and for %q", other, after.GetName(), after.GetNamespace(), key.slot)
+		g.breach("claims %s and %s in %s are both of one Cluster and for %q",
+			other, after.GetName(), after.GetNamespace(), key.slot)
 	}
 	g.claims[key] = after.GetName()
 }

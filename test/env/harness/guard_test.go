@@ -47,18 +47,43 @@ func TestGuard(t *testing.T) {
 		changes []change
 		broken  string
 	}{
-		"if two Clusters carry an address, should say so":                       {[]change{{nil, first}, taken}, "carried by tenant/a and"},
-		"if the first gave it up before, should say nothing":                    {[]change{{nil, first}, {first, seen("a", "7", vip, released)}, taken}, ""},
-		"if the first is heard to have given it up before, should say nothing":  {[]change{{nil, first}, taken, {first, seen("a", "7", vip, released)}}, ""},
-		"if the first is heard of in more than one step, should say nothing":    {[]change{{nil, first}, taken, {first, seen("a", "5", vip)}, {seen("a", "5", vip), seen("a", "7", vip, released)}, {seen("b", "8", vip), seen("b", "12", vip)}}, ""},
-		"if the first gives it up afterwards, should say so":                    {[]change{{nil, first}, taken, {first, seen("a", "9", vip, released)}}, "carried"},
-		"if the first is heard to have been changed otherwise, should say so":   {[]change{{nil, first}, taken, {first, seen("a", "7", vip)}}, "carried"},
-		"if a list finds the first gone, should say nothing":                    {[]change{{nil, first}, taken, {first, nil}}, ""},
-		"if a list finds another one of the name, should say nothing":           {[]change{{nil, first}, taken, {first, seen("a", "9", "", uid("a2"))}}, ""},
-		"if the first is deleted afterwards, should say so":                     {[]change{{nil, first}, taken, {seen("a", "9", vip), nil}}, "carried"},
-		"if a host is changed, should say so":                                   {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2")}}, "became"},
-		"if a host is taken away, should say so":                                {[]change{{nil, first}, {first, seen("a", "2", "")}}, "became"},
-		"if a Cluster follows another of its name with a host, should say none": {[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2", uid("a2"))}}, ""},
+		"if two Clusters carry an address, should say so": {
+			[]change{{nil, first}, taken}, "carried by tenant/a and",
+		},
+		"if the first gave it up before, should say nothing": {
+			[]change{{nil, first}, {first, seen("a", "7", vip, released)}, taken}, "",
+		},
+		"if the first is heard to have given it up before, should say nothing": {
+			[]change{{nil, first}, taken, {first, seen("a", "7", vip, released)}}, "",
+		},
+		"if the first is heard of in more than one step, should say nothing": {
+			[]change{{nil, first}, taken, {first, seen("a", "5", vip)},
+				{seen("a", "5", vip), seen("a", "7", vip, released)}, {seen("b", "8", vip), seen("b", "12", vip)}}, "",
+		},
+		"if the first gives it up afterwards, should say so": {
+			[]change{{nil, first}, taken, {first, seen("a", "9", vip, released)}}, "carried",
+		},
+		"if the first is heard to have been changed otherwise, should say so": {
+			[]change{{nil, first}, taken, {first, seen("a", "7", vip)}}, "carried",
+		},
+		"if a list finds the first gone, should say nothing": {
+			[]change{{nil, first}, taken, {first, nil}}, "",
+		},
+		"if a list finds another one of the name, should say nothing": {
+			[]change{{nil, first}, taken, {first, seen("a", "9", "", uid("a2"))}}, "",
+		},
+		"if the first is deleted afterwards, should say so": {
+			[]change{{nil, first}, taken, {seen("a", "9", vip), nil}}, "carried",
+		},
+		"if a host is changed, should say so": {
+			[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2")}}, "became",
+		},
+		"if a host is taken away, should say so": {
+			[]change{{nil, first}, {first, seen("a", "2", "")}}, "became",
+		},
+		"if a Cluster follows another of its name with a host, should say none": {
+			[]change{{nil, first}, {first, seen("a", "2", "10.0.0.2", uid("a2"))}}, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuard()
@@ -81,7 +106,9 @@ func TestGuardEarlyReleases(t *testing.T) {
 		c.SetAnnotations(map[string]string{names.Annotation(names.RoleControlPlane): "10.0.0.1"})
 	}
 	claim := func(version string, deleted bool) *Claim {
-		c := &Claim{&unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-a"}}}}}
+		c := &Claim{&unstructured.Unstructured{
+			Object: map[string]any{"status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-a"}}},
+		}}
 		c.SetNamespace("tenant")
 		c.SetName("vip-cp-a")
 		c.SetResourceVersion(version)
@@ -97,11 +124,19 @@ func TestGuardEarlyReleases(t *testing.T) {
 		first, last *Cluster
 		early       []EarlyRelease
 	}{
-		"if Cluster API had finished before, should say nothing":          {served, seen("a", "4", "10.0.0.1", withVIP, released), nil},
-		"if the Cluster was in use afterwards, should name it":            {served, seen("a", "6", "10.0.0.1", withVIP), named},
-		"if someone took the annotation away meanwhile, should name it":   {served, seen("a", "6", "10.0.0.1"), named},
-		"if the Cluster never had a VIP for the role, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1"), nil},
-		"if the Cluster had the VIP of a later claim, should say nothing": {seen("a", "1", ""), seen("a", "6", "10.0.0.1", withVIP), nil},
+		"if Cluster API had finished before, should say nothing": {
+			served, seen("a", "4", "10.0.0.1", withVIP, released), nil,
+		},
+		"if the Cluster was in use afterwards, should name it": {
+			served, seen("a", "6", "10.0.0.1", withVIP), named,
+		},
+		"if someone took the annotation away meanwhile, should name it": {served, seen("a", "6", "10.0.0.1"), named},
+		"if the Cluster never had a VIP for the role, should say nothing": {
+			seen("a", "1", ""), seen("a", "6", "10.0.0.1"), nil,
+		},
+		"if the Cluster had the VIP of a later claim, should say nothing": {
+			seen("a", "1", ""), seen("a", "6", "10.0.0.1", withVIP), nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuard()

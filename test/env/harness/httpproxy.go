@@ -52,7 +52,9 @@ func newHTTPProxy(ctx context.Context, p *plane.Plane, user, suffix string, hand
 		h.proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 		h.proxy.FlushInterval = -1                    // watches
 		h.proxy.ErrorLog = log.New(io.Discard, "", 0) // what breaks is meant to
-		h.proxy.ErrorHandler = func(rw http.ResponseWriter, _ *http.Request, _ error) { rw.WriteHeader(http.StatusBadGateway) }
+		h.proxy.ErrorHandler = func(rw http.ResponseWriter, _ *http.Request, _ error) {
+			rw.WriteHeader(http.StatusBadGateway)
+		}
 		cluster.Server, cluster.CertificateAuthorityData = "http://"+listener.Addr().String(), nil
 	}
 	for _, user := range config.AuthInfos {
@@ -73,5 +75,6 @@ func (h *httpProxy) pass(rw http.ResponseWriter, r *http.Request) {
 
 // isWrite says whether a request writes anything but events and leases.
 func isWrite(r *http.Request) bool {
-	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") && !strings.Contains(r.URL.Path, "/leases")
+	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") &&
+		!strings.Contains(r.URL.Path, "/leases")
 }

@@ -98,7 +98,8 @@ func FromAnnotation(role string) map[string]any {
 	key := names.Annotation(role)
 	const annotations = ".builtin.cluster.metadata.annotations"
 	patch := VIPPatch("{{ index " + annotations + " \"" + key + "\" }}")
-	patch["enabledIf"] = "{{ if .builtin.cluster.metadata }}{{ if " + annotations + " }}{{ if index " + annotations + " \"" + key + "\" }}true{{ end }}{{ end }}{{ end }}"
+	patch["enabledIf"] = "{{ if .builtin.cluster.metadata }}{{ if " + annotations + " }}{{ if index " + annotations +
+		" \"" + key + "\" }}true{{ end }}{{ end }}{{ end }}"
 	return patch
 }
 
@@ -113,7 +114,9 @@ func FromVariable(path string) map[string]any {
 func VIPPatch(template string) map[string]any {
 	definition := func(group, kind, match string) map[string]any {
 		return map[string]any{
-			"selector": map[string]any{"apiVersion": group + "/" + fakeVersion, fieldKind: kind, "matchResources": map[string]any{match: true}},
+			"selector": map[string]any{
+				"apiVersion": group + "/" + fakeVersion, fieldKind: kind, "matchResources": map[string]any{match: true},
+			},
 			"jsonPatches": []any{map[string]any{
 				"op": "add", "path": "/spec/template/spec/virtualIP", "valueFrom": map[string]any{"template": template},
 			}},
@@ -159,7 +162,8 @@ func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 	infra, infraRef := template(fakeInfra, "FakeInfraClusterTemplate")
 	controlPlane, controlPlaneRef := template(fakeControlPlane, "FakeControlPlaneTemplate")
 	if c.Machines {
-		setNested(controlPlane, map[string]any{plane.BuildsMachine: "true"}, fieldSpec, "template", fieldSpec, "parameters")
+		setNested(controlPlane, map[string]any{plane.BuildsMachine: "true"}, fieldSpec, "template",
+			fieldSpec, "parameters")
 	}
 	key := "templateRef"
 	if version == oldVersion {
@@ -310,7 +314,9 @@ func newObject(apiVersion, kind, namespace, name string, content map[string]any)
 	if namespace != "" {
 		metadata["namespace"] = namespace
 	}
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, fieldKind: kind, "metadata": metadata}}
+	object := &unstructured.Unstructured{
+		Object: map[string]any{"apiVersion": apiVersion, fieldKind: kind, "metadata": metadata},
+	}
 	maps.Copy(object.Object, content)
 	return object
 }

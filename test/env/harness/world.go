@@ -44,8 +44,12 @@ type World struct {
 
 // The resources, at their version where it does not depend on the stack.
 var (
-	poolResource       = schema.GroupVersionResource{Group: ipamGroup, Version: poolVersion, Resource: "inclusterippools"}
-	globalPoolResource = schema.GroupVersionResource{Group: ipamGroup, Version: poolVersion, Resource: "globalinclusterippools"}
+	poolResource = schema.GroupVersionResource{
+		Group: ipamGroup, Version: poolVersion, Resource: "inclusterippools",
+	}
+	globalPoolResource = schema.GroupVersionResource{
+		Group: ipamGroup, Version: poolVersion, Resource: "globalinclusterippools",
+	}
 )
 
 const (
@@ -74,7 +78,9 @@ func NewWorld(ctx context.Context, p *plane.Plane) (*World, error) {
 		informers: map[schema.GroupVersionResource]cache.SharedIndexInformer{}, bell: bell{rung: make(chan struct{})},
 	}
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(client, 0)
-	for _, resource := range []schema.GroupVersionResource{w.clusters(), w.claims(), w.addresses(), poolResource, globalPoolResource} {
+	for _, resource := range []schema.GroupVersionResource{
+		w.clusters(), w.claims(), w.addresses(), poolResource, globalPoolResource,
+	} {
 		w.informers[resource] = factory.ForResource(resource).Informer()
 		ring := cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { w.bell.ring() },
@@ -122,7 +128,9 @@ func (w *World) Clusters(namespace string) dynamic.ResourceInterface {
 
 // Classes is the client of the ClusterClasses of a namespace.
 func (w *World) Classes(namespace string) dynamic.ResourceInterface {
-	return w.Dynamic.Resource(schema.GroupVersionResource{Group: clusterGroup, Version: w.Version, Resource: "clusterclasses"}).Namespace(namespace)
+	return w.Dynamic.Resource(schema.GroupVersionResource{
+		Group: clusterGroup, Version: w.Version, Resource: "clusterclasses",
+	}).Namespace(namespace)
 }
 
 // Claims is the client of the claims of a namespace.
@@ -156,7 +164,8 @@ func (w *World) Ensure(ctx context.Context, objects ...Object) error {
 func (w *World) create(ctx context.Context, tolerable func(error) bool, objects []Object) error {
 	for _, object := range objects {
 		for _, manifest := range object.Manifests(w.Version) {
-			if _, err := w.target(manifest).Create(ctx, manifest, metav1.CreateOptions{}); err != nil && !tolerable(err) {
+			if _, err := w.target(manifest).Create(ctx, manifest, metav1.CreateOptions{}); err != nil &&
+				!tolerable(err) {
 				return fmt.Errorf("create %s %s: %w", manifest.GetKind(), manifest.GetName(), err)
 			}
 		}
@@ -179,12 +188,15 @@ func (w *World) target(object *unstructured.Unstructured) dynamic.ResourceInterf
 }
 
 // Merge applies a JSON merge patch, given as a value, to an object.
-func Merge(ctx context.Context, target dynamic.ResourceInterface, name string, patch any, subresources ...string) error {
+func Merge(
+	ctx context.Context, target dynamic.ResourceInterface, name string, patch any, subresources ...string,
+) error {
 	body, err := json.Marshal(patch)
 	if err != nil {
 		return fmt.Errorf("encode a patch: %w", err)
 	}
-	_, err = target.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "harness"}, subresources...)
+	_, err = target.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "harness"},
+		subresources...)
 	return err
 }
 
@@ -266,7 +278,9 @@ func (w *World) Capacity(namespace, name string) (Capacity, bool) {
 		return int(value)
 	}
 	_, found, _ := unstructured.NestedMap(object.Object, "status", "ipAddresses")
-	return Capacity{Total: number("total"), Used: number("used"), Free: number("free"), OutOfRange: number("outOfRange")}, found
+	return Capacity{
+		Total: number("total"), Used: number("used"), Free: number("free"), OutOfRange: number("outOfRange"),
+	}, found
 }
 
 // OnCluster has a function called for every change of a Cluster, one after the other; after is nil for one that is
@@ -376,7 +390,8 @@ func (w *World) eventsOn(ctx context.Context, kind, namespace, name string) ([]c
 
 // CreateNamespace creates a namespace.
 func (w *World) CreateNamespace(ctx context.Context, name string) error {
-	_, err := w.Core.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	_, err := w.Core.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
+		metav1.CreateOptions{})
 	return err
 }
 

@@ -83,7 +83,8 @@ func (p *Plane) ServiceAccountConfig(ctx context.Context, namespace, name string
 	accounts := schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 	answer, err := client.Resource(accounts).Namespace(namespace).Create(ctx, request, metav1.CreateOptions{}, "token")
 	if err != nil {
-		return nil, fmt.Errorf("request a token for service account %s/%s (create the service account first): %w", namespace, name, err)
+		return nil, fmt.Errorf("request a token for service account %s/%s (create the service account first): %w",
+			namespace, name, err)
 	}
 	token, found, err := unstructured.NestedString(answer.Object, "status", "token")
 	if err != nil || !found {

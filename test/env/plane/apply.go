@@ -106,7 +106,8 @@ func (a *applier) target(ctx context.Context, object *unstructured.Unstructured)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("find the resource of %s (is its CRD installed, at this version?): %w", describe(object), err)
+		return nil, fmt.Errorf("find the resource of %s (is its CRD installed, at this version?): %w",
+			describe(object), err)
 	}
 	resource := a.client.Resource(mapping.Resource)
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
@@ -150,7 +151,9 @@ func describe(object *unstructured.Unstructured) string {
 }
 
 func crdResource() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	return schema.GroupVersionResource{
+		Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
+	}
 }
 
 // createCRD is faster than apply for a CRD that is not there yet, which matters at every start.

@@ -16,7 +16,8 @@ func writeTestFile(dir string) error {
 const auditLine = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","stage":"ResponseComplete",` +
 	`"requestURI":"/apis/cluster.x-k8s.io/v1beta2/namespaces/n/clusters/c/status?fieldManager=m","verb":"patch",` +
 	`"user":{"username":"u","groups":["g"]},"userAgent":"agent/v1",` +
-	`"objectRef":{"resource":"clusters","namespace":"n","name":"c","apiGroup":"cluster.x-k8s.io","apiVersion":"v1beta2","subresource":"status"},` +
+	`"objectRef":{"resource":"clusters","namespace":"n","name":"c","apiGroup":"cluster.x-k8s.io",` +
+	`"apiVersion":"v1beta2","subresource":"status"},` +
 	`"responseStatus":{"metadata":{},"code":409},` +
 	`"requestReceivedTimestamp":"2026-01-02T03:04:05.000001Z","stageTimestamp":"2026-01-02T03:04:05.010001Z"}` + "\n"
 
@@ -39,11 +40,19 @@ func TestParserSkips(t *testing.T) {
 		line string
 		want bool
 	}{
-		"if a watch begins, should count it":                                 {`{"kind":"Event","stage":"ResponseStarted","verb":"watch"}`, true},
-		"if a watch ends, should not count again":                            {`{"kind":"Event","stage":"ResponseComplete","verb":"watch"}`, false},
-		"if another stream begins, should not yet":                           {`{"kind":"Event","stage":"ResponseStarted","verb":"get"}`, false},
-		"if a line is empty, should skip it":                                 {"\n", false},
-		"if half a line of a killed server precedes, should read the second": {`{"kind":"Event","verb":"pa{"kind":"Event","stage":"ResponseComplete","verb":"get"}`, true},
+		"if a watch begins, should count it": {
+			`{"kind":"Event","stage":"ResponseStarted","verb":"watch"}`, true,
+		},
+		"if a watch ends, should not count again": {
+			`{"kind":"Event","stage":"ResponseComplete","verb":"watch"}`, false,
+		},
+		"if another stream begins, should not yet": {
+			`{"kind":"Event","stage":"ResponseStarted","verb":"get"}`, false,
+		},
+		"if a line is empty, should skip it": {"\n", false},
+		"if half a line of a killed server precedes, should read the second": {
+			`{"kind":"Event","verb":"pa{"kind":"Event","stage":"ResponseComplete","verb":"get"}`, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, ok, err := newParser().parse([]byte(test.line))
@@ -82,7 +91,8 @@ func TestEntries(t *testing.T) {
 	require.Len(t, entries.ByUserAgent("a/"), 2)
 	require.Len(t, entries.ByUser("u"), 3)
 	require.Equal(t, map[string]int{
-		"get clusters.g": 1, "patch clusters.g": 1, "create subjectaccessreviews.authorization.k8s.io": 1, "get /version": 1,
+		"get clusters.g": 1, "patch clusters.g": 1, "create subjectaccessreviews.authorization.k8s.io": 1,
+		"get /version": 1,
 	}, entries.CountBy(Entry.Request))
 }
 

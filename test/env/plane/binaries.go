@@ -109,7 +109,9 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &binaries{programs: map[Component]string{}, versions: map[Component]string{}, released: map[Component]string{}}
+	result := &binaries{
+		programs: map[Component]string{}, versions: map[Component]string{}, released: map[Component]string{},
+	}
 	capi, ipam := options.Stack.sources()
 	sources := append(options.Kubernetes.sources(result.takePrebuilt(options.AssetsDir, options.Log)), capi, ipam)
 	if err := buildAll(ctx, builder, sources); err != nil {

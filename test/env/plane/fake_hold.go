@@ -42,7 +42,9 @@ func (p *Plane) setHold(ctx context.Context, namespace, cluster string, held boo
 			return fmt.Errorf("no FakeInfraCluster of Cluster %s/%s yet", namespace, cluster)
 		}
 		for i := range list.Items {
-			owned := slices.ContainsFunc(list.Items[i].GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.Kind == "Cluster" })
+			owned := slices.ContainsFunc(list.Items[i].GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+				return o.Kind == "Cluster"
+			})
 			if held && !owned {
 				return fmt.Errorf("FakeInfraCluster of Cluster %s/%s is not owned by it yet", namespace, cluster)
 			}

@@ -39,13 +39,20 @@ func (f *fakeProvider) buildMachine(ctx context.Context, key fakeKey, object *un
 		return nil
 	}
 	virtualIP, _, _ := unstructured.NestedString(object.Object, "spec", "virtualIP")
-	patch := map[string]any{"status": map[string]any{"firstMachine": map[string]any{"endpoint": host, "virtualIP": virtualIP}}}
-	return ignoreGone(merge(ctx, f.client.Resource(key.resource).Namespace(object.GetNamespace()), object.GetName(), patch, "status"))
+	patch := map[string]any{
+		"status": map[string]any{"firstMachine": map[string]any{"endpoint": host, "virtualIP": virtualIP}},
+	}
+	objects := f.client.Resource(key.resource).Namespace(object.GetNamespace())
+	return ignoreGone(merge(ctx, objects, object.GetName(), patch, "status"))
 }
 
 // clusterOf returns the Cluster that owns an object, as it is now; nil if it is gone.
-func (f *fakeProvider) clusterOf(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	clusters := f.client.Resource(schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta1", Resource: "clusters"})
+func (f *fakeProvider) clusterOf(
+	ctx context.Context, object *unstructured.Unstructured,
+) (*unstructured.Unstructured, error) {
+	clusters := f.client.Resource(schema.GroupVersionResource{
+		Group: "cluster.x-k8s.io", Version: "v1beta1", Resource: "clusters",
+	})
 	for _, owner := range object.GetOwnerReferences() {
 		if owner.Kind != "Cluster" {
 			continue

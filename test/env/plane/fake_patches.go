@@ -49,7 +49,9 @@ func controlPlaneStatus(object *unstructured.Unstructured) map[string]any {
 		status["version"] = version
 	}
 	if replicas, found, _ := unstructured.NestedInt64(object.Object, "spec", "replicas"); found {
-		for _, field := range []string{"replicas", "readyReplicas", "availableReplicas", "upToDateReplicas", "updatedReplicas"} {
+		for _, field := range []string{
+			"replicas", "readyReplicas", "availableReplicas", "upToDateReplicas", "updatedReplicas",
+		} {
 			status[field] = replicas
 		}
 		status["unavailableReplicas"] = int64(0)
@@ -98,11 +100,14 @@ func finalizerPatch(object *unstructured.Unstructured, held bool) map[string]any
 	}}
 }
 
-func merge(ctx context.Context, target dynamic.ResourceInterface, name string, patch map[string]any, subresource ...string) error {
+func merge(
+	ctx context.Context, target dynamic.ResourceInterface, name string, patch map[string]any, subresource ...string,
+) error {
 	body, err := json.Marshal(patch)
 	if err != nil {
 		return fmt.Errorf("encode a patch: %w", err)
 	}
-	_, err = target.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: fakeUserAgent}, subresource...)
+	_, err = target.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: fakeUserAgent},
+		subresource...)
 	return err
 }

@@ -30,12 +30,16 @@ const (
 
 // InfraClusterResource is the resource of FakeInfraCluster.
 func InfraClusterResource() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "infrastructure.cluster.x-k8s.io", Version: "v1alpha1", Resource: "fakeinfraclusters"}
+	return schema.GroupVersionResource{
+		Group: "infrastructure.cluster.x-k8s.io", Version: "v1alpha1", Resource: "fakeinfraclusters",
+	}
 }
 
 // ControlPlaneResource is the resource of FakeControlPlane.
 func ControlPlaneResource() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "controlplane.cluster.x-k8s.io", Version: "v1alpha1", Resource: "fakecontrolplanes"}
+	return schema.GroupVersionResource{
+		Group: "controlplane.cluster.x-k8s.io", Version: "v1alpha1", Resource: "fakecontrolplanes",
+	}
 }
 
 // fakeKey is an item of the fake provider's queue.
@@ -88,7 +92,9 @@ func newFakeProvider(config *rest.Config, log func(string, ...any)) (*fakeProvid
 func (f *fakeProvider) handler(resource schema.GroupVersionResource) cache.ResourceEventHandler {
 	enqueue := func(object any) {
 		if o, ok := object.(*unstructured.Unstructured); ok {
-			f.queue.Add(fakeKey{resource: resource, name: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}})
+			f.queue.Add(fakeKey{
+				resource: resource, name: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()},
+			})
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -125,7 +131,8 @@ func (f *fakeProvider) start(ctx context.Context) error {
 func (f *fakeProvider) waitServed(ctx context.Context) error {
 	for resource := range f.informers {
 		if err := waitServed(ctx, f.client.Resource(resource)); err != nil {
-			return fmt.Errorf("the fake provider cannot list %s (InstallFakes installs its kinds): %w", resource.Resource, err)
+			return fmt.Errorf("the fake provider cannot list %s (InstallFakes installs its kinds): %w",
+				resource.Resource, err)
 		}
 	}
 	return nil

@@ -60,11 +60,15 @@ func (h *harness) apply(t *testing.T, name string, files ...string) {
 }
 
 func (h *harness) clusters() dynamic.ResourceInterface {
-	return h.client.Resource(schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: h.version, Resource: "clusters"}).Namespace(namespace)
+	return h.client.Resource(schema.GroupVersionResource{
+		Group: "cluster.x-k8s.io", Version: h.version, Resource: "clusters",
+	}).Namespace(namespace)
 }
 
 func (h *harness) ipam(resource string) dynamic.ResourceInterface {
-	return h.client.Resource(schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: h.version, Resource: resource}).Namespace(namespace)
+	return h.client.Resource(schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: h.version, Resource: resource,
+	}).Namespace(namespace)
 }
 
 func (h *harness) infra() dynamic.ResourceInterface {

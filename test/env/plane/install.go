@@ -50,7 +50,9 @@ func (p *Plane) installAndNotice(ctx context.Context, install func(context.Conte
 // installAll installs all that the options do not leave out, before anything that watches it starts.
 func (p *Plane) installAll(ctx context.Context) error {
 	begin := time.Now()
-	steps := map[Component]func(context.Context) error{CAPI: p.installCAPI, IPAM: p.installIPAM, FakeProvider: p.installFakes}
+	steps := map[Component]func(context.Context) error{
+		CAPI: p.installCAPI, IPAM: p.installIPAM, FakeProvider: p.installFakes,
+	}
 	var group sync.WaitGroup
 	failures := make(chan error, len(steps)+1)
 	group.Go(func() { failures <- p.installProviders(ctx) })

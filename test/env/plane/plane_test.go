@@ -40,8 +40,12 @@ spec: {addresses: [nonsense], prefix: 24}
 		require.Len(t, list(t, h.infra()), 1)
 		require.Len(t, list(t, h.controlPlanes()), 1)
 	})
-	t.Run("if a deletion is held, should keep the Cluster until it is released", func(t *testing.T) { testHeldDeletion(t, h) })
-	t.Run("if clients differ, should tell their requests apart in the audit log", func(t *testing.T) { testAudit(t, h) })
+	t.Run("if a deletion is held, should keep the Cluster until it is released", func(t *testing.T) {
+		testHeldDeletion(t, h)
+	})
+	t.Run("if clients differ, should tell their requests apart in the audit log", func(t *testing.T) {
+		testAudit(t, h)
+	})
 	t.Run("if a client has no roles, should be refused", func(t *testing.T) { testAuthorization(t, h) })
 	t.Run("if components are restarted, should go on where they were", func(t *testing.T) { testRestarts(t, h) })
 }
@@ -82,7 +86,9 @@ func testAudit(t *testing.T, h *harness) {
 	config.UserAgent = "audit-test"
 	client, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
-	claims := client.Resource(schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: h.version, Resource: "ipaddressclaims"}).Namespace(namespace)
+	claims := client.Resource(schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: h.version, Resource: "ipaddressclaims",
+	}).Namespace(namespace)
 
 	mark, err := h.Audit().Mark(t.Context())
 	require.NoError(t, err)
@@ -93,7 +99,8 @@ func testAudit(t *testing.T, h *harness) {
 	_, err = claims.Get(t.Context(), "missing", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err))
 	for range 3 {
-		_, err := claims.Patch(t.Context(), "first", types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`), metav1.PatchOptions{})
+		_, err := claims.Patch(t.Context(), "first", types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`),
+			metav1.PatchOptions{})
 		require.NoError(t, err)
 	}
 	_, err = claims.Patch(t.Context(), "first", types.MergePatchType, []byte(`{}`), metav1.PatchOptions{}, "status")
@@ -157,7 +164,9 @@ func testRestarts(t *testing.T, h *harness) {
 	_, err := h.clusters().List(t.Context(), metav1.ListOptions{})
 	require.Error(t, err)
 	require.NoError(t, h.StartComponent(t.Context(), plane.APIServer))
-	for _, name := range []plane.Component{plane.Etcd, plane.ControllerManager, plane.CAPI, plane.IPAM, plane.FakeProvider} {
+	for _, name := range []plane.Component{
+		plane.Etcd, plane.ControllerManager, plane.CAPI, plane.IPAM, plane.FakeProvider,
+	} {
 		require.NoError(t, h.RestartComponent(t.Context(), name))
 	}
 	require.ErrorContains(t, h.StartComponent(t.Context(), plane.CAPI), "already running")

@@ -39,10 +39,14 @@ func TestReleasedKubernetes(t *testing.T) {
 		version, sum string
 		said         string
 	}{
-		"if the index has the minor version, should fetch it":           {newest, sum, ""},
-		"if the archive is another one, should say so and take nothing": {newest, strings.Repeat("0", 128), "not what the index says"},
-		"if the index has other versions only, should say so":           {"1.9.1", sum, "There are no released programs"},
-		"if there is no index, should say so":                           {"", "", "cannot be had"},
+		"if the index has the minor version, should fetch it": {newest, sum, ""},
+		"if the archive is another one, should say so and take nothing": {
+			newest, strings.Repeat("0", 128), "not what the index says",
+		},
+		"if the index has other versions only, should say so": {
+			"1.9.1", sum, "There are no released programs",
+		},
+		"if there is no index, should say so": {"", "", "cannot be had"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			directory, said := fetchKubernetes(t, envtestIndex(t, test.version, test.sum, archive))
@@ -68,7 +72,8 @@ func envtestArchive(t *testing.T, programs ...string) []byte {
 		content, err := os.ReadFile(program)
 		require.NoError(t, err)
 		name := path.Join("controller-tools", "envtest", filepath.Base(program))
-		require.NoError(t, archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}))
+		require.NoError(t,
+			archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}))
 		_, err = archive.Write(content)
 		require.NoError(t, err)
 	}
@@ -87,7 +92,8 @@ func envtestIndex(t *testing.T, version, sum string, archive []byte) string {
 			http.NotFound(w, r)
 		case r.URL.Path == "/index.yaml":
 			name := fmt.Sprintf("envtest-v%s-%s-%s.tar.gz", version, runtime.GOOS, runtime.GOARCH)
-			_, _ = fmt.Fprintf(w, "releases:\n  v%s:\n    %s:\n      hash: %s\n      selfLink: http://%s/%s\n", version, name, sum, r.Host, name)
+			_, _ = fmt.Fprintf(w, "releases:\n  v%s:\n    %s:\n      hash: %s\n      selfLink: http://%s/%s\n",
+				version, name, sum, r.Host, name)
 		default:
 			_, _ = w.Write(archive)
 		}

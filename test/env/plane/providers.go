@@ -74,7 +74,8 @@ func parts() []part {
 			flags: []string{"--kubeadmconfig-concurrency=" + concurrency, fastClient, burstingClient},
 		},
 		{
-			component: KubeadmControlPlane, provider: Kubeadm, group: build.KubeadmProviders(), label: "control-plane-kubeadm",
+			component: KubeadmControlPlane, provider: Kubeadm, group: build.KubeadmProviders(),
+			label:     "control-plane-kubeadm",
 			namespace: "capi-kubeadm-control-plane-system", account: "capi-kubeadm-control-plane-manager",
 			flags: []string{gates, "--kubeadmcontrolplane-concurrency=" + concurrency, fastClient, burstingClient},
 		},
@@ -188,7 +189,8 @@ func (p *Plane) installProviders(ctx context.Context) error {
 
 func (p *Plane) installPart(ctx context.Context, part part) error {
 	provider := manifest.Provider{
-		Name: part.label, WebhookURL: "https://" + address(p.ports.providers[part.component].main), CABundle: p.authority.PEM(),
+		Name: part.label, WebhookURL: "https://" + address(p.ports.providers[part.component].main),
+		CABundle: p.authority.PEM(),
 	}
 	objects, err := provider.Released(p.binaries.released[part.component])
 	if err != nil {

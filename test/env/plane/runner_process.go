@@ -68,7 +68,8 @@ func (r *processRunner) waitReady(ctx context.Context) error {
 	case !r.process.Running():
 		return r.process.ExitError()
 	default:
-		return fmt.Errorf("%s did not become ready: %w; the end of its log:\n%s", r.name, err, proc.Tail(r.spec.LogFile, 20))
+		return fmt.Errorf("%s did not become ready: %w; the end of its log:\n%s",
+			r.name, err, proc.Tail(r.spec.LogFile, 20))
 	}
 }
 

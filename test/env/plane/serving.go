@@ -21,7 +21,9 @@ func (p *Plane) Serve(ctx context.Context, version string, served bool) error {
 	if err != nil {
 		return fmt.Errorf("create a client: %w", err)
 	}
-	crds, err := client.Resource(crdResource()).List(ctx, metav1.ListOptions{LabelSelector: "cluster.x-k8s.io/provider=cluster-api"})
+	crds, err := client.Resource(crdResource()).List(ctx, metav1.ListOptions{
+		LabelSelector: "cluster.x-k8s.io/provider=cluster-api",
+	})
 	if err != nil {
 		return fmt.Errorf("list the CRDs of Cluster API: %w", err)
 	}
@@ -33,12 +35,15 @@ func (p *Plane) Serve(ctx context.Context, version string, served bool) error {
 	return nil
 }
 
-func serveKind(ctx context.Context, client dynamic.Interface, crd *unstructured.Unstructured, version string, served bool) error {
+func serveKind(
+	ctx context.Context, client dynamic.Interface, crd *unstructured.Unstructured, version string, served bool,
+) error {
 	if !setServed(crd, version, served) {
 		return nil
 	}
 	crds := client.Resource(crdResource())
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the API server writes names and conditions into a new CRD
+	// The API server may write too: names and conditions, into a new CRD.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		current, err := crds.Get(ctx, crd.GetName(), metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -69,7 +74,9 @@ func setServed(crd *unstructured.Unstructured, version string, served bool) bool
 
 var errStillServed = errors.New("it is still served")
 
-func waitVersion(ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource, served bool) error {
+func waitVersion(
+	ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource, served bool,
+) error {
 	return Eventually(ctx, func(ctx context.Context) error {
 		_, err := client.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1, ResourceVersion: "0"})
 		switch {

@@ -77,7 +77,9 @@ func (s Stack) sources() (capi, ipam *source) {
 	if s == StackCurrent || s == StackV1Beta2 {
 		mainPackage, manifests = "sigs.k8s.io/cluster-api/core", "core/config"
 	}
-	capi = &source{group: build.ClusterAPI(capiName, mainPackage, manifests), names: []string{build.CAPI}, label: "Cluster API "}
+	capi = &source{
+		group: build.ClusterAPI(capiName, mainPackage, manifests), names: []string{build.CAPI}, label: "Cluster API ",
+	}
 	ipam = &source{group: build.InClusterIPAM(ipamName), names: []string{build.IPAM}, label: "the IPAM provider "}
 	return capi, ipam
 }

@@ -119,7 +119,9 @@ func TestParseProviders(t *testing.T) {
 }
 
 func TestUserData(t *testing.T) {
-	vm := VirtualMachine{Name: "vm", Guest: map[string]string{"guestinfo.userdata": "aGk=", "guestinfo.userdata.encoding": "base64"}}
+	vm := VirtualMachine{
+		Name: "vm", Guest: map[string]string{"guestinfo.userdata": "aGk=", "guestinfo.userdata.encoding": "base64"},
+	}
 	data, err := vm.UserData()
 	require.NoError(t, err)
 	require.Equal(t, "hi", data)

@@ -53,7 +53,8 @@ func (p *Plane) removeDeployed(ctx context.Context) error {
 	admission := schema.GroupVersion{Group: "admissionregistration.k8s.io", Version: "v1"}
 	roles := schema.GroupVersion{Group: "rbac.authorization.k8s.io", Version: "v1"}
 	for _, resource := range []schema.GroupVersionResource{
-		admission.WithResource("validatingwebhookconfigurations"), admission.WithResource("mutatingwebhookconfigurations"),
+		admission.WithResource("validatingwebhookconfigurations"),
+		admission.WithResource("mutatingwebhookconfigurations"),
 		roles.WithResource("clusterrolebindings"), roles.WithResource("clusterroles"),
 	} {
 		deployed := metav1.ListOptions{LabelSelector: "cluster.x-k8s.io/provider in (cluster-api, ipam-in-cluster)"}

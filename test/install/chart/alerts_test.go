@@ -85,7 +85,8 @@ func TestAlertsByValues(t *testing.T) {
 		require.Contains(t, named(t, rules, "CAPIVIPPoolFillingUp").Expr, "<= 80")
 		require.Contains(t, named(t, rules, "CAPIVIPPoolAlmostExhausted").Expr, "80 < 100 * ")
 		for _, other := range usual {
-			if !strings.HasPrefix(other.Alert, "CAPIVIPPoolFillingUp") && !strings.HasPrefix(other.Alert, "CAPIVIPPoolAlmost") {
+			if !strings.HasPrefix(other.Alert, "CAPIVIPPoolFillingUp") &&
+				!strings.HasPrefix(other.Alert, "CAPIVIPPoolAlmost") {
 				require.Equal(t, other, named(t, rules, other.Alert))
 			}
 		}

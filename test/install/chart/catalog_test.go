@@ -109,13 +109,17 @@ func TestCatalog(t *testing.T) {
 		require.Equal(t, "cluster-tool", about["catalog.cattle.io/type"])
 		require.Equal(t, helm.Namespace, about["catalog.cattle.io/namespace"])
 		require.Equal(t, helm.Name, about["catalog.cattle.io/release-name"])
-		for version, fits := range map[string]bool{"2.12.9": false, "2.13.0": true, "2.14.3": true, "2.15.0-rc1": true} {
+		for version, fits := range map[string]bool{
+			"2.12.9": false, "2.13.0": true, "2.14.3": true, "2.15.0-rc1": true,
+		} {
 			accepted := constraint(t, about["catalog.cattle.io/rancher-version"])
 			require.Equal(t, fits, accepted.Check(semver.MustParse(version)), version)
 		}
 	})
 	t.Run("if Kubernetes is too old, should say so in both ways", func(t *testing.T) {
-		for version, fits := range map[string]bool{"1.26.9": false, "1.27.0": true, "1.34.2-rke2r1": true, "1.37.2": true} {
+		for version, fits := range map[string]bool{
+			"1.26.9": false, "1.27.0": true, "1.34.2-rke2r1": true, "1.37.2": true,
+		} {
 			for _, text := range []string{loaded.Metadata.KubeVersion, about["catalog.cattle.io/kube-version"]} {
 				require.Equal(t, fits, constraint(t, text).Check(semver.MustParse(version)), "%s in %s", version, text)
 			}

@@ -42,7 +42,10 @@ func manager(t *testing.T, objects helm.Objects) corev1.Container {
 
 // everything switches on all that can be.
 const everything = `
-metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true, namespace: cattle-dashboards}}
+metrics:
+  serviceMonitor: {enabled: true}
+  prometheusRule: {enabled: true}
+  dashboard: {enabled: true, namespace: cattle-dashboards}
 networkPolicy: {enabled: true}
 protection: {enabled: true}
 keep: {mode: Keep, variables: [vip]}

@@ -21,7 +21,8 @@ func TestGolden(t *testing.T) {
 	tests := map[string]string{
 		"defaults":   "",
 		"everything": everything,
-		"minimal":    "metrics: {enabled: false}\npodDisruptionBudget: {enabled: false}\ncontroller: {replicas: 1, namespace: team}",
+		"minimal": "metrics: {enabled: false}\npodDisruptionBudget: {enabled: false}\n" +
+			"controller: {replicas: 1, namespace: team}",
 	}
 	for name, values := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,9 @@ import (
 func TestWhoMayCallTheHooks(t *testing.T) {
 	objects := render(t, `
 runtimeExtension: {enabled: true, clientCAConfigMap: callers}
-networkPolicy: {hooksOnly: true, hooksFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: capi-system}}}]}
+networkPolicy:
+  hooksOnly: true
+  hooksFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: capi-system}}}]
 `)
 	policy := get[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", "")
 	assert.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, policy.Spec.PolicyTypes)

@@ -18,7 +18,9 @@ func TestKeep(t *testing.T) {
 		require.Nil(t, objects.Find("ValidatingAdmissionPolicy", ""))
 	})
 	t.Run("if Kubernetes is too old for a mode, should say so", func(t *testing.T) {
-		for values, version := range map[string]string{"keep: {mode: Keep}": "v1.35.9", "keep: {mode: Refuse}": "v1.29.14"} {
+		for values, version := range map[string]string{
+			"keep: {mode: Keep}": "v1.35.9", "keep: {mode: Refuse}": "v1.29.14",
+		} {
 			_, err := helm.RenderFor(version, values, helm.Name, helm.Namespace)
 			require.ErrorContains(t, err, "or later, and this is "+version)
 		}
@@ -28,10 +30,13 @@ func TestKeep(t *testing.T) {
 	t.Run("if VIPs are kept, should put them back for all but the operator", func(t *testing.T) {
 		objects := render(t, "keep: {mode: Keep, variables: [controlPlaneIpAddr]}\ncontroller: {namespace: team}")
 		policy := get[admissionv1.MutatingAdmissionPolicy](t, objects, "MutatingAdmissionPolicy", "-keep")
-		binding := get[admissionv1.MutatingAdmissionPolicyBinding](t, objects, "MutatingAdmissionPolicyBinding", "-keep")
+		binding := get[admissionv1.MutatingAdmissionPolicyBinding](t, objects,
+			"MutatingAdmissionPolicyBinding", "-keep")
 		require.Equal(t, policy.Name, binding.Spec.PolicyName)
-		require.Equal(t, map[string]string{"kubernetes.io/metadata.name": "team"}, binding.Spec.MatchResources.NamespaceSelector.MatchLabels)
-		require.Contains(t, policy.Spec.MatchConditions[0].Expression, `"system:serviceaccount:`+helm.Namespace+`:capi-vip-allocator"`)
+		require.Equal(t, map[string]string{"kubernetes.io/metadata.name": "team"},
+			binding.Spec.MatchResources.NamespaceSelector.MatchLabels)
+		require.Contains(t, policy.Spec.MatchConditions[0].Expression,
+			`"system:serviceaccount:`+helm.Namespace+`:capi-vip-allocator"`)
 		require.Len(t, policy.Spec.Mutations, 2)
 		require.Contains(t, variable(policy.Spec.Variables, "held"), `v.name in ["controlPlaneIpAddr"]`)
 		require.Nil(t, objects.Find("ValidatingAdmissionPolicy", "-keep"))
@@ -39,7 +44,8 @@ func TestKeep(t *testing.T) {
 	t.Run("if updates are refused, should deny", func(t *testing.T) {
 		objects := render(t, "keep: {mode: Refuse}")
 		policy := get[admissionv1.ValidatingAdmissionPolicy](t, objects, "ValidatingAdmissionPolicy", "-keep")
-		binding := get[admissionv1.ValidatingAdmissionPolicyBinding](t, objects, "ValidatingAdmissionPolicyBinding", "-keep")
+		binding := get[admissionv1.ValidatingAdmissionPolicyBinding](t, objects,
+			"ValidatingAdmissionPolicyBinding", "-keep")
 		require.Equal(t, policy.Name, binding.Spec.PolicyName)
 		require.Equal(t, []admissionv1.ValidationAction{admissionv1.Deny}, binding.Spec.ValidationActions)
 		require.Len(t, policy.Spec.Validations, 2)

@@ -19,7 +19,8 @@ commonLabels: {team: net}
 `)
 	endpoint := func(t *testing.T, values string) map[string]any {
 		t.Helper()
-		endpoints, found, err := unstructured.NestedSlice(render(t, values).Find("ServiceMonitor", "").Object, "spec", "endpoints")
+		endpoints, found, err := unstructured.NestedSlice(render(t, values).Find("ServiceMonitor", "").Object,
+			"spec", "endpoints")
 		require.NoError(t, err)
 		require.True(t, found)
 		require.Len(t, endpoints, 1)
@@ -34,16 +35,19 @@ commonLabels: {team: net}
 		require.Equal(t, map[string]any{"insecureSkipVerify": true}, endpoint(t, everything)["tlsConfig"])
 		got := endpoint(t, "metrics: {serviceMonitor: {enabled: true, ca: {configMap: {name: ca, key: bundle}}}}")
 		require.Equal(t, map[string]any{
-			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc", "ca": map[string]any{"configMap": map[string]any{"name": "ca", "key": "bundle"}},
+			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc",
+			"ca":         map[string]any{"configMap": map[string]any{"name": "ca", "key": "bundle"}},
 		}, got["tlsConfig"])
 	})
 	t.Run("if the certificate is in a Secret, should serve with it and verify it", func(t *testing.T) {
 		const values = "metrics: {certificate: {secret: served}, serviceMonitor: {enabled: true}}"
 		require.Equal(t, map[string]any{
-			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc", "ca": map[string]any{"secret": map[string]any{"name": "served", "key": "ca.crt"}},
+			"serverName": "capi-vip-allocator-metrics." + helm.Namespace + ".svc",
+			"ca":         map[string]any{"secret": map[string]any{"name": "served", "key": "ca.crt"}},
 		}, endpoint(t, values)["tlsConfig"])
 		pod := get[appsv1.Deployment](t, render(t, values), "Deployment", "").Spec.Template.Spec
-		require.Contains(t, pod.Containers[0].Args, "--diagnostics-cert-dir="+pod.Containers[0].VolumeMounts[1].MountPath)
+		require.Contains(t, pod.Containers[0].Args,
+			"--diagnostics-cert-dir="+pod.Containers[0].VolumeMounts[1].MountPath)
 		require.Equal(t, pod.Volumes[1].Name, pod.Containers[0].VolumeMounts[1].Name)
 		require.Equal(t, "served", pod.Volumes[1].Secret.SecretName)
 	})
@@ -59,7 +63,8 @@ metrics: {serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s,
   relabelings: [{targetLabel: cluster, replacement: management}],
   metricRelabelings: [{sourceLabels: [__name__], regex: 'go_.*', action: drop}]}}`)
 		require.Equal(t, "60s", got["scrapeTimeout"])
-		require.Equal(t, []any{map[string]any{"targetLabel": "cluster", "replacement": "management"}}, got["relabelings"])
+		require.Equal(t, []any{map[string]any{"targetLabel": "cluster", "replacement": "management"}},
+			got["relabelings"])
 		dropped := map[string]any{"sourceLabels": []any{"__name__"}, "regex": "go_.*", "action": "drop"}
 		require.Equal(t, []any{dropped}, got["metricRelabelings"])
 	})
@@ -70,7 +75,8 @@ metrics: {serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s,
 		require.NotContains(t, got, "bearerTokenFile")
 	})
 	t.Run("if there is a monitor, should select the Service", func(t *testing.T) {
-		selector, _, err := unstructured.NestedStringMap(objects.Find("ServiceMonitor", "").Object, "spec", "selector", "matchLabels")
+		selector, _, err := unstructured.NestedStringMap(objects.Find("ServiceMonitor", "").Object, "spec", "selector",
+			"matchLabels")
 		require.NoError(t, err)
 		service := get[corev1.Service](t, objects, "Service", "-metrics")
 		require.Subset(t, service.Labels, selector)
@@ -92,12 +98,16 @@ metrics: {serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s,
 	})
 	t.Run("if the network is restricted, should let in probes and scrapes and out what is needed", func(t *testing.T) {
 		policy := get[networkingv1.NetworkPolicy](t, render(t, `
-networkPolicy: {enabled: true, apiServerPorts: [6443], metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
+networkPolicy:
+  enabled: true
+  apiServerPorts: [6443]
+  metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
 `), "NetworkPolicy", "")
 		require.Len(t, policy.Spec.Ingress, 2)
 		require.Empty(t, policy.Spec.Ingress[0].From, "the kubelet probes from the node")
 		require.Equal(t, "metrics", policy.Spec.Ingress[1].Ports[0].Port.StrVal)
-		require.Equal(t, "monitoring", policy.Spec.Ingress[1].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"])
+		require.Equal(t, "monitoring",
+			policy.Spec.Ingress[1].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"])
 		require.Len(t, policy.Spec.Egress, 2)
 		require.Equal(t, 6443, policy.Spec.Egress[1].Ports[0].Port.IntValue())
 	})

@@ -87,6 +87,7 @@ func TestNotes(t *testing.T) {
 		require.NotContains(t, notes(t, "ui: {enabled: true, networkPolicy: {enabled: false}}"), "on another node")
 	})
 	t.Run("if Prometheus needs no right, should ask for none", func(t *testing.T) {
-		require.NotContains(t, notes(t, "metrics: {insecure: true, serviceMonitor: {enabled: true}}"), "clusterrolebinding")
+		require.NotContains(t, notes(t, "metrics: {insecure: true, serviceMonitor: {enabled: true}}"),
+			"clusterrolebinding")
 	})
 }

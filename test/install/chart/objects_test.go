@@ -34,7 +34,8 @@ func TestObjects(t *testing.T) {
 			without: []string{"Service/", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader"},
 		},
 		"if roles are made by someone else, should make none": {
-			values: "rbac: {create: false}", without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
+			values:  "rbac: {create: false}",
+			without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
 		},
 		"if the service account exists, should make none": {
 			values: "serviceAccount: {create: false, name: mine}", without: []string{"ServiceAccount/"},
@@ -62,16 +63,22 @@ func TestObjects(t *testing.T) {
 				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-ui", "ClusterRoleBinding/capi-vip-allocator-system-capi-vip-allocator-ui",
 			},
 		},
-		"if the runtime extension is on and roles are made by someone else, should make the one that owns the ExtensionConfig": {
+		"if the runtime extension is on and roles are made by someone else, " +
+			"should make the one that owns the ExtensionConfig": {
 			values:  "runtimeExtension: {enabled: true}\nrbac: {create: false}",
 			without: []string{"ClusterRole/", "ClusterRoleBinding/", "Role/", "RoleBinding/"},
-			with:    []string{"Service/capi-vip-allocator-runtime-extension", "ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension"},
+			with: []string{
+				"Service/capi-vip-allocator-runtime-extension",
+				"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-runtime-extension",
+			},
 		},
 		"if one namespace is watched, should make a role there": {
 			values: "controller: {namespace: team}",
 			with: []string{
-				"Role/capi-vip-allocator-system-capi-vip-allocator-manager", "RoleBinding/capi-vip-allocator-system-capi-vip-allocator-manager",
-				"Role/capi-vip-allocator-system-capi-vip-allocator-events", "RoleBinding/capi-vip-allocator-system-capi-vip-allocator-events",
+				"Role/capi-vip-allocator-system-capi-vip-allocator-manager",
+				"RoleBinding/capi-vip-allocator-system-capi-vip-allocator-manager",
+				"Role/capi-vip-allocator-system-capi-vip-allocator-events",
+				"RoleBinding/capi-vip-allocator-system-capi-vip-allocator-events",
 			},
 		},
 	}
@@ -98,14 +105,16 @@ func TestLabels(t *testing.T) {
 			objects, err := helm.Render(everything+"\ncommonLabels: {team: net}", release, "elsewhere")
 			require.NoError(t, err)
 			for _, object := range objects {
-				require.Equal(t, "addon-capi-vip-allocator", object.GetLabels()["cluster.x-k8s.io/provider"], object.GetName())
+				require.Equal(t, "addon-capi-vip-allocator", object.GetLabels()["cluster.x-k8s.io/provider"],
+					object.GetName())
 				require.Equal(t, "net", object.GetLabels()["team"], object.GetName())
 				require.LessOrEqual(t, len(object.GetName()), 253)
 			}
 			d := deployment(t, objects)
 			require.LessOrEqual(t, len(d.Name), 63)
 			require.Equal(t, map[string]string{
-				"app.kubernetes.io/name": "capi-vip-allocator", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator", "control-plane": "controller-manager",
+				"app.kubernetes.io/name": "capi-vip-allocator", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator",
+				"control-plane": "controller-manager",
 			}, d.Spec.Selector.MatchLabels)
 			require.Subset(t, d.Spec.Template.Labels, d.Spec.Selector.MatchLabels)
 			require.Equal(t, d.Spec.Selector.MatchLabels, get[corev1.Service](t, objects, "Service", "").Spec.Selector)

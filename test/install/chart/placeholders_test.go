@@ -28,12 +28,16 @@ placeholders:
 	t.Run("if there are some, should make a policy and a binding for each variable", func(t *testing.T) {
 		objects := render(t, values)
 		expressions := map[string]string{}
-		for _, suffix := range []string{"-placeholder-0-0", "-placeholder-0-1", "-placeholder-0-2", "-placeholder-1-0"} {
+		for _, suffix := range []string{
+			"-placeholder-0-0", "-placeholder-0-1", "-placeholder-0-2", "-placeholder-1-0",
+		} {
 			policy := get[admissionv1.MutatingAdmissionPolicy](t, objects, "MutatingAdmissionPolicy", suffix)
-			binding := get[admissionv1.MutatingAdmissionPolicyBinding](t, objects, "MutatingAdmissionPolicyBinding", suffix)
+			binding := get[admissionv1.MutatingAdmissionPolicyBinding](t, objects,
+				"MutatingAdmissionPolicyBinding", suffix)
 			require.Equal(t, policy.Name, binding.Spec.PolicyName)
 			require.Len(t, policy.Spec.MatchConditions, 3)
-			expressions[suffix] = policy.Spec.MatchConditions[0].Expression + policy.Spec.MatchConditions[1].Expression + policy.Spec.Mutations[0].JSONPatch.Expression
+			expressions[suffix] = policy.Spec.MatchConditions[0].Expression +
+				policy.Spec.MatchConditions[1].Expression + policy.Spec.Mutations[0].JSONPatch.Expression
 		}
 		for suffix, words := range map[string][]string{
 			"-placeholder-0-0": {`== "vsphere-rke2"`, `"" == ""`, `dyn("controlPlaneIpAddr")`, `dyn("")`},

@@ -35,7 +35,9 @@ func TestPod(t *testing.T) {
 		require.Equal(t, "/healthz", container.LivenessProbe.HTTPGet.Path)
 		require.Equal(t, "/readyz", container.ReadinessProbe.HTTPGet.Path)
 		require.Equal(t, "/healthz", container.StartupProbe.HTTPGet.Path)
-		for _, probe := range []*corev1.Probe{container.LivenessProbe, container.ReadinessProbe, container.StartupProbe} {
+		for _, probe := range []*corev1.Probe{
+			container.LivenessProbe, container.ReadinessProbe, container.StartupProbe,
+		} {
 			require.Equal(t, "health", probe.HTTPGet.Port.StrVal)
 		}
 	})
@@ -61,7 +63,10 @@ func TestPod(t *testing.T) {
 	t.Run("if placement is given, should be used", func(t *testing.T) {
 		pod := deployment(t, render(t, `
 nodeSelector: {zone: a}
-affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]
 tolerations: [{key: x, operator: Exists}]
 topologySpreadConstraints: [{maxSkew: 2, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]
 priorityClassName: system-cluster-critical
@@ -122,13 +127,16 @@ func TestImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("ab", 32)
 	tests := map[string]struct{ values, want string }{
 		"if nothing is set, should be that of the release": {"", "ghcr.io/gorizond/capi-vip-allocator:v1.0.0"},
-		"if repository and tag are given, should be those": {"image: {repository: 'registry.local:5000/vip', tag: test}", "registry.local:5000/vip:test"},
+		"if repository and tag are given, should be those": {
+			"image: {repository: 'registry.local:5000/vip', tag: test}", "registry.local:5000/vip:test",
+		},
 		"if Rancher has a registry, should come from there": {
 			"global: {cattle: {systemDefaultRegistry: registry.example.com}}",
 			"registry.example.com/gorizond/capi-vip-allocator:v1.0.0",
 		},
 		"if Rancher's registry has a port and a path, should keep both": {
-			"global: {cattle: {systemDefaultRegistry: 'registry.example.com:5000/mirror/'}}\nimage: {digest: '" + digest + "'}",
+			"global: {cattle: {systemDefaultRegistry: 'registry.example.com:5000/mirror/'}}\nimage: {digest: '" +
+				digest + "'}",
 			"registry.example.com:5000/mirror/gorizond/capi-vip-allocator@" + digest,
 		},
 		"if the repository names no registry, should come from Rancher's": {
@@ -145,7 +153,9 @@ func TestImage(t *testing.T) {
 			"global: {cattle: {clusterId: local}}",
 			"ghcr.io/gorizond/capi-vip-allocator:v1.0.0",
 		},
-		"if a digest is given, should win over the tag": {"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest},
+		"if a digest is given, should win over the tag": {
+			"image: {tag: test, digest: '" + digest + "'}", "ghcr.io/gorizond/capi-vip-allocator@" + digest,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,19 +165,29 @@ func TestImage(t *testing.T) {
 }
 
 func TestArgs(t *testing.T) {
-	usual := []string{"--config=/etc/capi-vip-allocator/config.yaml", "--leader-elect=true", "--health-addr=:9440", "--diagnostics-address=:8443"}
+	usual := []string{
+		"--config=/etc/capi-vip-allocator/config.yaml", "--leader-elect=true", "--health-addr=:9440",
+		"--diagnostics-address=:8443",
+	}
 	tests := map[string]struct {
 		values string
 		want   []string
 	}{
 		"if nothing is set, should leave all defaults to the program": {"", usual},
-		"if metrics are off, should switch the server off":            {"metrics: {enabled: false}", append(usual[:3:3], "--diagnostics-address=0")},
-		"if metrics are open, should say so":                          {"metrics: {insecure: true}", append(usual[:4:4], "--insecure-diagnostics=true")},
+		"if metrics are off, should switch the server off": {
+			"metrics: {enabled: false}", append(usual[:3:3], "--diagnostics-address=0"),
+		},
+		"if metrics are open, should say so": {
+			"metrics: {insecure: true}", append(usual[:4:4], "--insecure-diagnostics=true"),
+		},
 		"if the controller is tuned, should become flags": {
-			`controller: {concurrency: 3, namespace: team, watchFilter: blue, logLevel: debug, logFormat: text, extraArgs: ["--kube-api-qps=5"],
+			`controller: {concurrency: 3, namespace: team, watchFilter: blue, logLevel: debug, logFormat: text,
+  extraArgs: ["--kube-api-qps=5"],
   leaderElection: {leaseDuration: 60s, renewDeadline: 40s, retryPeriod: 5s}}`,
-			append(usual[:4:4], "--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s", "--leader-elect-retry-period=5s",
-				"--max-concurrent-reconciles=3", "--namespace=team", "--watch-filter=blue", "--log-level=debug", "--log-format=text", "--kube-api-qps=5"),
+			append(usual[:4:4], "--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s",
+				"--leader-elect-retry-period=5s",
+				"--max-concurrent-reconciles=3", "--namespace=team", "--watch-filter=blue", "--log-level=debug",
+				"--log-format=text", "--kube-api-qps=5"),
 		},
 	}
 	for name, test := range tests {
@@ -178,11 +198,13 @@ func TestArgs(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	const values = "controller: {retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s}\ndefaults: {port: 8443, baseDomain: vip.example.com}"
+	const values = "controller: {retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s}\n" +
+		"defaults: {port: 8443, baseDomain: vip.example.com}"
 	objects := render(t, values)
 	t.Run("if values are set, should be in the config file where the program looks for it", func(t *testing.T) {
 		config := get[corev1.ConfigMap](t, objects, "ConfigMap", "-config")
-		require.YAMLEq(t, "{retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s, defaultPort: 8443, baseDomain: vip.example.com}", config.Data["config.yaml"])
+		require.YAMLEq(t, "{retryInterval: 5s, reconcilePeriod: 1m30s, probeTimeout: 2s, defaultPort: 8443, "+
+			"baseDomain: vip.example.com}", config.Data["config.yaml"])
 		pod := deployment(t, objects).Spec.Template.Spec
 		require.Equal(t, config.Name, pod.Volumes[0].ConfigMap.Name)
 		require.Equal(t, "/etc/capi-vip-allocator", manager(t, objects).VolumeMounts[0].MountPath)
@@ -193,7 +215,8 @@ func TestConfig(t *testing.T) {
 		}
 		require.Equal(t, sum(""), sum("controller: {replicas: 5}"))
 		for _, change := range []string{
-			"controller: {retryInterval: 11s}", "controller: {reconcilePeriod: 31s}", "defaults: {port: 1}", "defaults: {baseDomain: a.b}",
+			"controller: {retryInterval: 11s}", "controller: {reconcilePeriod: 31s}", "defaults: {port: 1}",
+			"defaults: {baseDomain: a.b}",
 		} {
 			require.NotEqual(t, sum(""), sum(change), change)
 		}

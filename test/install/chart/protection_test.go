@@ -13,11 +13,14 @@ import (
 // test/e2e/acceptance.
 func TestProtection(t *testing.T) {
 	const on = "protection: {enabled: true}\n"
-	rendered := func(t *testing.T, values string) (admissionv1.ValidatingAdmissionPolicy, admissionv1.ValidatingAdmissionPolicyBinding) {
+	rendered := func(t *testing.T, values string) (
+		admissionv1.ValidatingAdmissionPolicy, admissionv1.ValidatingAdmissionPolicyBinding,
+	) {
 		t.Helper()
 		objects := render(t, on+values)
 		policy := get[admissionv1.ValidatingAdmissionPolicy](t, objects, "ValidatingAdmissionPolicy", "-protection")
-		binding := get[admissionv1.ValidatingAdmissionPolicyBinding](t, objects, "ValidatingAdmissionPolicyBinding", "-protection")
+		binding := get[admissionv1.ValidatingAdmissionPolicyBinding](t, objects, "ValidatingAdmissionPolicyBinding",
+			"-protection")
 		require.Equal(t, policy.Name, binding.Spec.PolicyName)
 		require.Equal(t, []admissionv1.ValidationAction{admissionv1.Deny}, binding.Spec.ValidationActions)
 		require.Equal(t, admissionv1.Fail, *policy.Spec.FailurePolicy)
@@ -36,7 +39,8 @@ func TestProtection(t *testing.T) {
 	})
 	t.Run("if enabled, should let the account of the pods delete, everywhere", func(t *testing.T) {
 		policy, binding := rendered(t, "")
-		require.Contains(t, policy.Spec.Validations[0].Expression, "request.userInfo.username == 'system:serviceaccount:"+helm.Namespace+":capi-vip-allocator'")
+		require.Contains(t, policy.Spec.Validations[0].Expression,
+			"request.userInfo.username == 'system:serviceaccount:"+helm.Namespace+":capi-vip-allocator'")
 		require.Nil(t, binding.Spec.MatchResources)
 	})
 	t.Run("if the account is another, should let that one", func(t *testing.T) {
@@ -46,7 +50,9 @@ func TestProtection(t *testing.T) {
 	})
 	t.Run("if the operator serves a part, should protect that part", func(t *testing.T) {
 		_, binding := rendered(t, "controller: {namespace: team, watchFilter: blue}")
-		require.Equal(t, map[string]string{"kubernetes.io/metadata.name": "team"}, binding.Spec.MatchResources.NamespaceSelector.MatchLabels)
-		require.Equal(t, map[string]string{"cluster.x-k8s.io/watch-filter": "blue"}, binding.Spec.MatchResources.ObjectSelector.MatchLabels)
+		require.Equal(t, map[string]string{"kubernetes.io/metadata.name": "team"},
+			binding.Spec.MatchResources.NamespaceSelector.MatchLabels)
+		require.Equal(t, map[string]string{"cluster.x-k8s.io/watch-filter": "blue"},
+			binding.Spec.MatchResources.ObjectSelector.MatchLabels)
 	})
 }

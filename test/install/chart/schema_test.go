@@ -304,15 +304,18 @@ func TestFormats(t *testing.T) {
 
 func TestSchemaAccepts(t *testing.T) {
 	tests := map[string]string{
-		"if a duration has several units":  "controller: {reconcilePeriod: 1h2m3.5s, retryInterval: 500ms}",
-		"if Rancher adds global values":    "global: {cattle: {systemDefaultRegistry: '', clusterId: local}}",
-		"if resources are numbers":         "resources: {limits: {cpu: 1, memory: 1Gi}}",
-		"if the registry has a port":       "image: {repository: 'localhost:5000/a/b_c'}",
-		"if everything empty is empty":     "controller: {namespace: '', watchFilter: ''}\nimage: {tag: '', digest: ''}\nfullnameOverride: ''",
-		"if no replica is wanted for now":  "controller: {replicas: 0}",
-		"if a selector of peers is given":  "networkPolicy: {enabled: true, metricsFrom: [{ipBlock: {cidr: 10.0.0.0/8}}]}",
-		"if a dashboard gets a folder":     "metrics: {dashboard: {enabled: true, annotations: {grafana_folder: CAPI}}}",
-		"if spreading is taken to be hard": "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]",
+		"if a duration has several units": "controller: {reconcilePeriod: 1h2m3.5s, retryInterval: 500ms}",
+		"if Rancher adds global values":   "global: {cattle: {systemDefaultRegistry: '', clusterId: local}}",
+		"if resources are numbers":        "resources: {limits: {cpu: 1, memory: 1Gi}}",
+		"if the registry has a port":      "image: {repository: 'localhost:5000/a/b_c'}",
+		"if everything empty is empty": "controller: {namespace: '', watchFilter: ''}\n" +
+			"image: {tag: '', digest: ''}\nfullnameOverride: ''",
+		"if no replica is wanted for now": "controller: {replicas: 0}",
+		"if a selector of peers is given": "networkPolicy: " +
+			"{enabled: true, metricsFrom: [{ipBlock: {cidr: 10.0.0.0/8}}]}",
+		"if a dashboard gets a folder": "metrics: {dashboard: {enabled: true, annotations: {grafana_folder: CAPI}}}",
+		"if spreading is taken to be hard": "topologySpreadConstraints: " +
+			"[{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]",
 	}
 	for name, values := range tests {
 		t.Run(name, func(t *testing.T) { render(t, values) })

@@ -103,7 +103,8 @@ func TestLeaseTimes(t *testing.T) {
 		t.Run(times[0]+" "+times[1]+" "+times[2], func(t *testing.T) {
 			wanted := options.New()
 			for i, field := range []*time.Duration{
-				&wanted.LeaderElection.LeaseDuration, &wanted.LeaderElection.RenewDeadline, &wanted.LeaderElection.RetryPeriod,
+				&wanted.LeaderElection.LeaseDuration, &wanted.LeaderElection.RenewDeadline,
+				&wanted.LeaderElection.RetryPeriod,
 			} {
 				var err error
 				*field, err = time.ParseDuration(times[i])

@@ -57,14 +57,16 @@ func TestCAPIProvider(t *testing.T) {
 
 	example := func(file string) string { return filepath.Join(helm.Root(), "examples", "turtles", file) }
 	for name, file := range map[string]string{
-		"if it is the file for Turtles of a release, should take it":                 dist(first, "capi-vip-allocator_turtles.yaml"),
+		"if it is the file for Turtles of a release, should take it": dist(first,
+			"capi-vip-allocator_turtles.yaml"),
 		"if it is the example with a release on GitHub, should take it":              example("capiprovider.yaml"),
 		"if it is the example with a release in a registry, should take it":          example("oci.yaml"),
 		"if it is the example of an IPAM provider, of the type ipam, should take it": example("ipam-in-cluster.yaml"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			kubectl.run(t, "apply", "-f", file)
-			require.Regexp(t, `capiprovider\.turtles-capi\.cattle\.io/\S+ unchanged`, kubectl.run(t, "apply", "-f", file), "nothing was lost")
+			require.Regexp(t, `capiprovider\.turtles-capi\.cattle\.io/\S+ unchanged`,
+				kubectl.run(t, "apply", "-f", file), "nothing was lost")
 			kubectl.run(t, "delete", "-f", file)
 		})
 	}
@@ -92,7 +94,9 @@ func TestCAPIProvider(t *testing.T) {
 // turtlesKind is the CRD of CAPIProvider.
 func turtlesKind(t *testing.T) string {
 	t.Helper()
-	objects, err := helm.Parse(read(t, filepath.Join(operatorKinds(t), "operator.cluster.x-k8s.io_addonproviders.yaml")))
+	objects, err := helm.Parse(
+		read(t, filepath.Join(operatorKinds(t), "operator.cluster.x-k8s.io_addonproviders.yaml")),
+	)
 	require.NoError(t, err)
 	versions, _, err := unstructured.NestedSlice(objects[0].Object, "spec", "versions")
 	require.NoError(t, err)

@@ -24,7 +24,11 @@ spec:
   group: cert-manager.io
   scope: Namespaced
   names: {kind: Issuer, plural: issuers}
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ---
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -33,7 +37,11 @@ spec:
   group: cert-manager.io
   scope: Namespaced
   names: {kind: Certificate, plural: certificates}
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `
 
 // coreComponents stand in for those of Cluster API core, which runs as a process of the plane.
@@ -95,11 +103,14 @@ func TestClusterctl(t *testing.T) {
 	require.NoError(t, err)
 
 	t.Run("if initialized, should install the release and work", func(t *testing.T) {
-		output := clusterctl.run(t, "init", "--config", repository(t, first), "--core", "cluster-api:v1.14.2", "--bootstrap=-", "--control-plane=-", "--wait-providers")
+		output := clusterctl.run(t, "init", "--config", repository(t, first), "--core", "cluster-api:v1.14.2",
+			"--bootstrap=-", "--control-plane=-", "--wait-providers")
 		require.Contains(t, output, "Skipping installing cert-manager as it is already installed")
-		// clusterctl makes and deletes a namespace to try cert-manager, and waits for ever for one that is being deleted.
+		// clusterctl makes and deletes a namespace to try cert-manager, and waits for ever for one that is being
+		// deleted.
 		removeNamespace(t, "cert-manager-test")
-		output = clusterctl.run(t, "init", "--config", repository(t, first), "--addon", "capi-vip-allocator", "--wait-providers")
+		output = clusterctl.run(t, "init", "--config", repository(t, first), "--addon", "capi-vip-allocator",
+			"--wait-providers")
 		t.Log(strings.TrimSpace(output))
 		require.Contains(t, left(t, namespace), "Provider/addon-capi-vip-allocator")
 		pod := runPod(t, first, namespace)
@@ -109,7 +120,8 @@ func TestClusterctl(t *testing.T) {
 	t.Run("if upgraded, should be the new release, with its roles, and nothing of the old one", func(t *testing.T) {
 		plan := clusterctl.run(t, "upgrade", "plan", "--config", repository(t, first, second))
 		require.Regexp(t, `addon-capi-vip-allocator\s.*\s`+first+`\s+`+second, plan)
-		output := clusterctl.run(t, "upgrade", "apply", "--config", repository(t, first, second), "--addon", namespace+"/capi-vip-allocator:"+second, "--wait-providers")
+		output := clusterctl.run(t, "upgrade", "apply", "--config", repository(t, first, second), "--addon",
+			namespace+"/capi-vip-allocator:"+second, "--wait-providers")
 		t.Log(strings.TrimSpace(output))
 		isUpgraded(t, namespace, leftByDesign, "Provider/addon-capi-vip-allocator")
 		pod := runPod(t, second, namespace)

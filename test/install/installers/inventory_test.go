@@ -57,7 +57,9 @@ func inventory(ctx context.Context, config *rest.Config, namespace string) ([]st
 	return found, nil
 }
 
-func listIn(ctx context.Context, target metadata.Getter, namespaced bool, namespace string) ([]metav1.PartialObjectMetadata, error) {
+func listIn(
+	ctx context.Context, target metadata.Getter, namespaced bool, namespace string,
+) ([]metav1.PartialObjectMetadata, error) {
 	var from metadata.ResourceInterface = target
 	if namespaced {
 		from = target.Namespace(namespace)
@@ -73,5 +75,6 @@ func isOurs(object *metav1.PartialObjectMetadata, namespaced bool) bool {
 	if namespaced {
 		return object.Name != "kube-root-ca.crt" && object.Name != "default"
 	}
-	return strings.Contains(object.Name, "capi-vip-allocator") || object.Labels["cluster.x-k8s.io/provider"] == "addon-capi-vip-allocator"
+	return strings.Contains(object.Name, "capi-vip-allocator") ||
+		object.Labels["cluster.x-k8s.io/provider"] == "addon-capi-vip-allocator"
 }

@@ -31,10 +31,19 @@ func TestKubeconform(t *testing.T) {
 	}
 	chart := newInstaller(t, programs.Helm)
 	for name, values := range map[string][]string{
-		"if nothing is set":   {},
-		"if everything is on": {"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true", "networkPolicy.enabled=true", "protection.enabled=true"},
-		"if it is tuned":      {"controller.namespace=team", "controller.concurrency=3", "metrics.insecure=true", "metrics.serviceMonitor.enabled=true", "image.tag=x"},
-		"if little is wanted": {"metrics.enabled=false", "podDisruptionBudget.enabled=false", "rbac.create=false", "serviceAccount.create=false", "controller.replicas=1"},
+		"if nothing is set": {},
+		"if everything is on": {
+			"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true",
+			"metrics.dashboard.enabled=true", "networkPolicy.enabled=true", "protection.enabled=true",
+		},
+		"if it is tuned": {
+			"controller.namespace=team", "controller.concurrency=3", "metrics.insecure=true",
+			"metrics.serviceMonitor.enabled=true", "image.tag=x",
+		},
+		"if little is wanted": {
+			"metrics.enabled=false", "podDisruptionBudget.enabled=false", "rbac.create=false",
+			"serviceAccount.create=false", "controller.replicas=1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"template", "vips", helm.ChartDir(), "--namespace", "somewhere"}
@@ -56,7 +65,8 @@ func TestKubeconform(t *testing.T) {
 	})
 	t.Run("if a field does not exist, should be refused", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "wrong.yaml")
-		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(read(t, dist(first, "capi-vip-allocator.yaml")), "enableServiceLinks", "enableServiceLink", 1)), 0o600))
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(read(t, dist(first, "capi-vip-allocator.yaml")),
+			"enableServiceLinks", "enableServiceLink", 1)), 0o600))
 		output, err := check(t, file)
 		require.Error(t, err)
 		require.Contains(t, output, "enableServiceLink")
@@ -74,7 +84,8 @@ func installMonitoringKinds(t *testing.T) {
 	var found struct{ Dir string }
 	require.NoError(t, json.Unmarshal(output, &found))
 	for _, kind := range []string{"servicemonitors", "prometheusrules"} {
-		_, err := plane.ApplyYAML(t.Context(), suite.plane.Config(), read(t, filepath.Join(found.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+".yaml")))
+		_, err := plane.ApplyYAML(t.Context(), suite.plane.Config(), read(t,
+			filepath.Join(found.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+".yaml")))
 		require.NoError(t, err)
 	}
 }
@@ -89,7 +100,8 @@ func schemas(t *testing.T) string {
 	}
 	// The kinds of new CRDs appear there with some delay.
 	eventually(t, func(ctx context.Context) error {
-		content, err := finder.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").Do(ctx).Raw()
+		content, err := finder.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept",
+			"application/json").Do(ctx).Raw()
 		if err != nil {
 			return err
 		}
@@ -119,7 +131,9 @@ func schemas(t *testing.T) string {
 				group = kind["version"]
 			}
 			file := fmt.Sprintf("%s-%s-%s.json", strings.ToLower(fmt.Sprint(kind["kind"])), group, kind["version"])
-			write(file, map[string]any{"$schema": "http://json-schema.org/draft-07/schema#", "allOf": []any{map[string]any{"$ref": "definitions.json#/definitions/" + name}}})
+			write(file, map[string]any{"$schema": "http://json-schema.org/draft-07/schema#", "allOf": []any{
+				map[string]any{"$ref": "definitions.json#/definitions/" + name},
+			}})
 		}
 	}
 	write("definitions.json", api)
@@ -136,7 +150,8 @@ func strict(value any) {
 			value["oneOf"] = []any{map[string]any{"type": "string"}, map[string]any{"type": "integer"}}
 		}
 		_, open := value["additionalProperties"]
-		if _, has := value["properties"].(map[string]any); has && !open && value["x-kubernetes-preserve-unknown-fields"] != true {
+		if _, has := value["properties"].(map[string]any); has && !open &&
+			value["x-kubernetes-preserve-unknown-fields"] != true {
 			value["additionalProperties"] = false
 		}
 		for key, child := range value {

@@ -22,7 +22,8 @@ func client(t *testing.T) kubernetes.Interface {
 
 func deployed(t *testing.T, namespace string) *appsv1.Deployment {
 	t.Helper()
-	found, err := client(t).AppsV1().Deployments(namespace).Get(t.Context(), "capi-vip-allocator-controller-manager", metav1.GetOptions{})
+	found, err := client(t).AppsV1().Deployments(namespace).Get(t.Context(), "capi-vip-allocator-controller-manager",
+		metav1.GetOptions{})
 	require.NoError(t, err)
 	return found
 }
@@ -50,7 +51,8 @@ func removeNamespace(t *testing.T, name string) {
 }
 
 // outdated lists, and removes, what a release no longer has; docs/install.md gives it to users.
-const outdated = "clusterrole,clusterrolebinding,role,rolebinding,serviceaccount,configmap,service,deployment,poddisruptionbudget"
+const outdated = "clusterrole,clusterrolebinding,role,rolebinding,serviceaccount,configmap,service,deployment," +
+	"poddisruptionbudget"
 
 // TestKubectl applies the manifests, and removes them, with kubectl.
 func TestKubectl(t *testing.T) {
@@ -69,9 +71,13 @@ func TestKubectl(t *testing.T) {
 		works(t, "kubectl-one", 63)
 		endPod(t, pod)
 	})
-	t.Run("if upgraded in place, should keep what cannot change, and leave what the release lacks until it is removed", func(t *testing.T) {
+	t.Run("if upgraded in place, should keep what cannot change, "+
+		"and leave what the release lacks until it is removed", func(t *testing.T) {
 		kubectl.run(t, "apply", "--server-side", "-f", dist(second, "capi-vip-allocator.yaml"))
-		old := []string{"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader", "PodDisruptionBudget/capi-vip-allocator-controller-manager"}
+		old := []string{
+			"ClusterRole/capi-vip-allocator-system-capi-vip-allocator-metrics-reader",
+			"PodDisruptionBudget/capi-vip-allocator-controller-manager",
+		}
 		require.Subset(t, left(t, namespace), old)
 		kubectl.run(t, "delete", outdated, "-n", namespace,
 			"-l", "cluster.x-k8s.io/provider=addon-capi-vip-allocator,app.kubernetes.io/version!="+second)

@@ -111,7 +111,8 @@ func newInstallerAt(t *testing.T, path string) installer {
 	require.NoError(t, err)
 	home := t.TempDir()
 	return installer{path: path, env: []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + kubeconfig, "PATH=" + os.Getenv("PATH"),
+		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + kubeconfig,
+		"PATH=" + os.Getenv("PATH"),
 		"CLUSTERCTL_DISABLE_VERSIONCHECK=true",
 	}}
 }

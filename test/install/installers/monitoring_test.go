@@ -43,7 +43,8 @@ func TestMonitoring(t *testing.T) {
 	o.served("gone")
 	require.NoError(t, harness.Delete(o.ctx, o.Clusters(o.name), "gone"))
 	for i := range 4 {
-		require.NoError(t, o.Create(o.ctx, harness.NewCluster{Namespace: o.name, Name: fmt.Sprintf("more-%d", i), Class: o.name}))
+		require.NoError(t,
+			o.Create(o.ctx, harness.NewCluster{Namespace: o.name, Name: fmt.Sprintf("more-%d", i), Class: o.name}))
 	}
 
 	t.Run("if the dashboard asks, should get series for every query", func(t *testing.T) {
@@ -55,10 +56,12 @@ func TestMonitoring(t *testing.T) {
 	})
 	t.Run("if a pool is full, should see the alert pending", func(t *testing.T) {
 		prometheus.answers(t, o.ctx, "the pool", `capi_vip_pool_addresses{pool="monitoring-cp",state="free"} == 0`)
-		prometheus.answers(t, o.ctx, "the alert", `ALERTS{alertname="CAPIVIPPoolExhausted",pool="monitoring-cp",alertstate="pending"}`)
+		prometheus.answers(t, o.ctx, "the alert",
+			`ALERTS{alertname="CAPIVIPPoolExhausted",pool="monitoring-cp",alertstate="pending"}`)
 	})
 	t.Run("if a Cluster waits, should be counted", func(t *testing.T) {
-		prometheus.answers(t, o.ctx, "waiting", `capi_vip_clusters{role="`+names.RoleControlPlane+`",reason="PoolExhausted"} > 0`)
+		prometheus.answers(t, o.ctx, "waiting",
+			`capi_vip_clusters{role="`+names.RoleControlPlane+`",reason="PoolExhausted"} > 0`)
 	})
 	for _, cluster := range o.ClustersIn(o.name) {
 		require.NoError(t, harness.Delete(o.ctx, o.Clusters(o.name), cluster.GetName()))
@@ -100,7 +103,8 @@ scrape_configs:
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=warn")
+	command := exec.CommandContext(ctx, program, "--config.file="+config,
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=warn")
 	command.Stderr = os.Stderr
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
@@ -111,10 +115,13 @@ scrape_configs:
 }
 
 // answers asks until there is at least one series.
-func (p prometheus) answers(t *testing.T, ctx context.Context, title, query string) { //nolint:revive // t comes first in a test
+//
+//nolint:revive // t comes first in a test
+func (p prometheus) answers(t *testing.T, ctx context.Context, title, query string) {
 	t.Helper()
 	require.NoError(t, plane.Eventually(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/api/v1/query?query="+url.QueryEscape(query), http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+			p.url+"/api/v1/query?query="+url.QueryEscape(query), http.NoBody)
 		if err != nil {
 			return plane.Final(err)
 		}
@@ -149,7 +156,8 @@ func dashboardQueries(t *testing.T) map[string]string {
 			Targets []struct{ Expr, LegendFormat string }
 		}
 	}
-	require.NoError(t, json.Unmarshal([]byte(read(t, filepath.Join(helm.ChartDir(), "files", "dashboard.json"))), &dashboard))
+	require.NoError(t,
+		json.Unmarshal([]byte(read(t, filepath.Join(helm.ChartDir(), "files", "dashboard.json"))), &dashboard))
 	queries := map[string]string{}
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {

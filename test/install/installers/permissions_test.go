@@ -36,8 +36,10 @@ func TestPermissions(t *testing.T) {
 	useEverything(t, pod)
 	endPod(t, pod)
 	// API servers before 1.34 cannot send a list as a watch: then the caches are filled by list.
-	const env = `{"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"KUBE_FEATURE_WatchListClient","value":"false"}]}]}}}}`
-	_, err = client(t).AppsV1().Deployments(namespace).Patch(t.Context(), "capi-vip-allocator-controller-manager", types.StrategicMergePatchType, []byte(env), metav1.PatchOptions{})
+	const env = `{"spec":{"template":{"spec":{"containers":[{"name":"manager",` +
+		`"env":[{"name":"KUBE_FEATURE_WatchListClient","value":"false"}]}]}}}}`
+	_, err = client(t).AppsV1().Deployments(namespace).Patch(t.Context(), "capi-vip-allocator-controller-manager",
+		types.StrategicMergePatchType, []byte(env), metav1.PatchOptions{})
 	require.NoError(t, err)
 	endPod(t, runPod(t, first, namespace))
 
@@ -72,7 +74,9 @@ func TestOwnerReferences(t *testing.T) {
 	role, err := roles.Get(t.Context(), namespace+"-capi-vip-allocator-manager", metav1.GetOptions{})
 	require.NoError(t, err)
 	without := role.DeepCopy()
-	without.Rules = slices.DeleteFunc(without.Rules, func(rule rbacv1.PolicyRule) bool { return slices.Contains(rule.Resources, "clusters/finalizers") })
+	without.Rules = slices.DeleteFunc(without.Rules, func(rule rbacv1.PolicyRule) bool {
+		return slices.Contains(rule.Resources, "clusters/finalizers")
+	})
 	without, err = roles.Update(t.Context(), without, metav1.UpdateOptions{})
 	require.NoError(t, err)
 
@@ -101,8 +105,9 @@ func useEverything(t *testing.T, pod interface{ Log() string }) {
 	o := newTeam(t, "permissions", 65)
 	// A claim without an owner, as a restored backup has it, is adopted.
 	require.NoError(t, o.Create(o.ctx, harness.NewClaim{
-		Namespace: o.name, Name: names.ClaimName("one", names.RoleControlPlane), Pool: o.name + "-cp", ClusterName: "one",
-		Labels: map[string]string{names.ClusterName: "one"},
+		Namespace: o.name, Name: names.ClaimName("one", names.RoleControlPlane), Pool: o.name + "-cp",
+		ClusterName: "one",
+		Labels:      map[string]string{names.ClusterName: "one"},
 	}))
 	o.served("one")
 	// The same event twice becomes one with a count.
@@ -138,9 +143,11 @@ func permission(verb, group, resource, subresource string) string {
 // grants lists what is granted to the operator's account, one permission a line.
 func grants(t *testing.T, namespace string) map[string]bool {
 	t.Helper()
-	cluster, err := client(t).RbacV1().ClusterRoles().Get(t.Context(), namespace+"-capi-vip-allocator-manager", metav1.GetOptions{})
+	cluster, err := client(t).RbacV1().ClusterRoles().Get(t.Context(), namespace+"-capi-vip-allocator-manager",
+		metav1.GetOptions{})
 	require.NoError(t, err)
-	own, err := client(t).RbacV1().Roles(namespace).Get(t.Context(), "capi-vip-allocator-leader-election", metav1.GetOptions{})
+	own, err := client(t).RbacV1().Roles(namespace).Get(t.Context(), "capi-vip-allocator-leader-election",
+		metav1.GetOptions{})
 	require.NoError(t, err)
 	granted := map[string]bool{}
 	for _, rule := range slices.Concat(cluster.Rules, own.Rules) {
@@ -160,8 +167,10 @@ func grants(t *testing.T, namespace string) map[string]bool {
 func cleanUp(t *testing.T, namespace string) {
 	t.Helper()
 	for _, suffix := range []string{"-manager", "-metrics-reader"} {
-		require.NoError(t, client(t).RbacV1().ClusterRoles().Delete(t.Context(), namespace+"-capi-vip-allocator"+suffix, metav1.DeleteOptions{}))
+		require.NoError(t, client(t).RbacV1().ClusterRoles().Delete(t.Context(), namespace+"-capi-vip-allocator"+suffix,
+			metav1.DeleteOptions{}))
 	}
-	require.NoError(t, client(t).RbacV1().ClusterRoleBindings().Delete(t.Context(), namespace+"-capi-vip-allocator-manager", metav1.DeleteOptions{}))
+	require.NoError(t, client(t).RbacV1().ClusterRoleBindings().Delete(t.Context(),
+		namespace+"-capi-vip-allocator-manager", metav1.DeleteOptions{}))
 	removeNamespace(t, namespace)
 }

@@ -81,7 +81,8 @@ func buildTool(ctx context.Context, name, flag string) (string, error) {
 // runTool runs the release tool for a version.
 func runTool(ctx context.Context, from source, version string, args ...string) error {
 	args = append([]string{
-		"-root", from.root, "-out", filepath.Join(suite.dist, version), "-version", version, "-commit", strings.Repeat("0", 40),
+		"-root", from.root, "-out", filepath.Join(suite.dist, version), "-version", version, "-commit",
+		strings.Repeat("0", 40),
 		"-date", "2026-01-02T03:04:05Z", "-platforms", hostPlatform(),
 	}, args...)
 	if output, err := exec.CommandContext(ctx, from.tool, args...).CombinedOutput(); err != nil {
@@ -121,7 +122,8 @@ func nextSources() (string, error) {
 	return root, errors.Join(
 		os.Remove(filepath.Join(chart, "templates", "poddisruptionbudget.yaml")),
 		change(filepath.Join(chart, "templates", "rbac.yaml"), "-metrics-reader", "-scraper"),
-		change(filepath.Join(chart, "files", "rbac.yaml"), "\ncluster:\n", "\ncluster:\n  - {apiGroups: [\"\"], resources: [namespaces], verbs: [list]}\n"),
+		change(filepath.Join(chart, "files", "rbac.yaml"), "\ncluster:\n",
+			"\ncluster:\n  - {apiGroups: [\"\"], resources: [namespaces], verbs: [list]}\n"),
 	)
 }
 
@@ -152,7 +154,8 @@ func isUpgraded(t *testing.T, namespace string, kept ...string) {
 	for _, object := range released(t, second) {
 		want = append(want, object.GetKind()+"/"+object.GetName())
 		if rules, found := rulesOf(t, object); found {
-			require.Equal(t, rules, installedRules(t, object.GetKind(), namespace, object.GetName()), "%s %s", object.GetKind(), object.GetName())
+			require.Equal(t, rules, installedRules(t, object.GetKind(), namespace, object.GetName()), "%s %s",
+				object.GetKind(), object.GetName())
 		}
 	}
 	require.ElementsMatch(t, want, left(t, namespace))

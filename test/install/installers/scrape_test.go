@@ -25,7 +25,8 @@ func scrape(t *testing.T, token string) (int, string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the operator's certificate is of its own making
+	// The operator's certificate is of its own making.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	require.NoError(t, err)
@@ -39,14 +40,16 @@ func scrape(t *testing.T, token string) (int, string) {
 func reader(t *testing.T, name string, allowed bool) string {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}
-	if _, err := client(t).CoreV1().ServiceAccounts("default").Create(t.Context(), account, metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
+	if _, err := client(t).CoreV1().ServiceAccounts("default").Create(t.Context(), account,
+		metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
 		require.NoError(t, err)
 	}
 	if allowed {
 		binding := &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			RoleRef: rbacv1.RoleRef{
-				APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "capi-vip-allocator-system-capi-vip-allocator-metrics-reader",
+				APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+				Name: "capi-vip-allocator-system-capi-vip-allocator-metrics-reader",
 			},
 			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: name, Namespace: "default"}},
 		}
@@ -54,7 +57,8 @@ func reader(t *testing.T, name string, allowed bool) string {
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			// The context of a test has ended when it cleans up.
-			require.NoError(t, client(t).RbacV1().ClusterRoleBindings().Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}))
+			require.NoError(t, client(t).RbacV1().ClusterRoleBindings().Delete(context.WithoutCancel(t.Context()), name,
+				metav1.DeleteOptions{}))
 		})
 	}
 	config, err := suite.plane.ServiceAccountConfig(t.Context(), "default", name)

@@ -30,7 +30,8 @@ func TestTurtlesOCI(t *testing.T) {
 	installStandInCore(t)
 	require.NoError(t, suite.world.CreateNamespace(t.Context(), turtlesNamespace))
 	provider := exampleProvider(t, "oci.yaml")
-	require.NoError(t, unstructured.SetNestedField(provider.Object, "http://"+repository+"-manifests", "spec", "fetchConfig", "oci"))
+	require.NoError(t,
+		unstructured.SetNestedField(provider.Object, "http://"+repository+"-manifests", "spec", "fetchConfig", "oci"))
 
 	t.Run("if the provider is created, should install the release of the registry, and it works", func(t *testing.T) {
 		_, err := providers(t).Create(t.Context(), provider, metav1.CreateOptions{})
@@ -41,9 +42,11 @@ func TestTurtlesOCI(t *testing.T) {
 		works(t, "oci-one", 74)
 		endPod(t, pod)
 	})
-	t.Run("if the version is changed, should be the second release, with its roles, and as little of the first as can be", func(t *testing.T) {
+	t.Run("if the version is changed, should be the second release, with its roles, "+
+		"and as little of the first as can be", func(t *testing.T) {
 		patch := fmt.Appendf(nil, `{"spec":{"version":%q}}`, second)
-		_, err := providers(t).Patch(t.Context(), "capi-vip-allocator", types.MergePatchType, patch, metav1.PatchOptions{})
+		_, err := providers(t).Patch(t.Context(), "capi-vip-allocator", types.MergePatchType, patch,
+			metav1.PatchOptions{})
 		require.NoError(t, err)
 		waitInstalled(t, second)
 		isUpgraded(t, turtlesNamespace, append(keptByOperator(), leftByDesign, fetched(first), fetched(second))...)

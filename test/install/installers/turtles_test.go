@@ -41,17 +41,23 @@ controller: {groupKindConcurrency: {Cluster: 5, Machine: 2}}
 health: {healthProbeBindAddress: ":9440", livenessEndpointName: livez, readinessEndpointName: readyz}
 metrics: {bindAddress: "127.0.0.1:18080", diagnosticsAddress: "127.0.0.1:18443", insecureDiagnostics: true}
 webhook: {host: 127.0.0.1, port: 19443, certDir: /tmp/certificates}
-leaderElection: {leaderElect: true, leaseDuration: 20s, renewDeadline: 15s, retryPeriod: 3s, resourceLock: leases, resourceName: turtles-lease, resourceNamespace: capi-vip-allocator-system}
+leaderElection:
+  {leaderElect: true, leaseDuration: 20s, renewDeadline: 15s, retryPeriod: 3s, resourceLock: leases,
+   resourceName: turtles-lease, resourceNamespace: capi-vip-allocator-system}
 additionalArgs: {--reconcile-period: 20s, --watch-filter: ""}
 `
 
 // injected is what it makes of that.
 func injected() []string {
 	return []string{
-		"--config=/etc/capi-vip-allocator/config.yaml", "--leader-elect=true", "--health-addr=:9440", "--diagnostics-address=127.0.0.1:18443",
-		"--namespace=turtles-one", "--max-concurrent-reconciles=3", "--v=4", "--profiler-address=127.0.0.1:16060", "--sync-period=300s",
-		"--feature-gates=SomethingNew=true", "--cluster-concurrency=5", "--machine-concurrency=2", "--metrics-bind-addr=127.0.0.1:18080",
-		"--insecure-diagnostics=true", "--webhook-host=127.0.0.1", "--webhook-port=19443", "--webhook-cert-dir=/tmp/certificates",
+		"--config=/etc/capi-vip-allocator/config.yaml", "--leader-elect=true", "--health-addr=:9440",
+		"--diagnostics-address=127.0.0.1:18443",
+		"--namespace=turtles-one", "--max-concurrent-reconciles=3", "--v=4", "--profiler-address=127.0.0.1:16060",
+		"--sync-period=300s",
+		"--feature-gates=SomethingNew=true", "--cluster-concurrency=5", "--machine-concurrency=2",
+		"--metrics-bind-addr=127.0.0.1:18080",
+		"--insecure-diagnostics=true", "--webhook-host=127.0.0.1", "--webhook-port=19443",
+		"--webhook-cert-dir=/tmp/certificates",
 		"--leader-elect-lease-duration=20s", "--leader-elect-renew-deadline=15s", "--leader-elect-retry-period=3s",
 		"--leader-election-id=capi-vip-allocator-system/turtles-lease", "--reconcile-period=20s", "--watch-filter=",
 	}
@@ -83,10 +89,14 @@ func TestTurtles(t *testing.T) {
 		require.Contains(t, left(t, turtlesNamespace), "Lease/turtles-lease")
 		endPod(t, pod)
 	})
-	t.Run("if upgraded, should be the second release, with its roles, and as little of the first as can be", func(t *testing.T) {
-		patch := fmt.Sprintf(`{"spec":{"version":"%[1]s","fetchConfig":{"selector":{"matchLabels":{"provider.cluster.x-k8s.io/version":"%[1]s"}}},
-			"deployment":{"containers":[{"name":"manager","imageUrl":"registry.example.com/gorizond/capi-vip-allocator:%[1]s"}]}}}`, second)
-		_, err := providers(t).Patch(t.Context(), "capi-vip-allocator", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	t.Run("if upgraded, should be the second release, with its roles, "+
+		"and as little of the first as can be", func(t *testing.T) {
+		patch := fmt.Sprintf(`{"spec":{"version":"%[1]s",
+			"fetchConfig":{"selector":{"matchLabels":{"provider.cluster.x-k8s.io/version":"%[1]s"}}},
+			"deployment":{"containers":[{"name":"manager",
+				"imageUrl":"registry.example.com/gorizond/capi-vip-allocator:%[1]s"}]}}}`, second)
+		_, err := providers(t).Patch(t.Context(), "capi-vip-allocator", types.MergePatchType, []byte(patch),
+			metav1.PatchOptions{})
 		require.NoError(t, err)
 		waitInstalled(t, second)
 		isUpgraded(t, turtlesNamespace, append(keptByOperator(), "Lease/turtles-lease",
@@ -98,7 +108,8 @@ func TestTurtles(t *testing.T) {
 		endPod(t, pod)
 	})
 	t.Run("if deleted, should leave the Lease and what was there before", func(t *testing.T) {
-		deleteProvider(t, "ConfigMap/capi-vip-allocator-"+first, "ConfigMap/capi-vip-allocator-"+second, "Lease/turtles-lease", "Namespace/capi-vip-allocator-system")
+		deleteProvider(t, "ConfigMap/capi-vip-allocator-"+first, "ConfigMap/capi-vip-allocator-"+second,
+			"Lease/turtles-lease", "Namespace/capi-vip-allocator-system")
 	})
 }
 
@@ -145,7 +156,8 @@ func startCAPIOperator(t *testing.T) {
 	log, err := os.Create(filepath.Join(suite.dist, "cluster-api-operator.log"))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, program.path, "--health-addr=127.0.0.1:0", "--diagnostics-address=0", "--profiler-address=",
+	command := exec.CommandContext(ctx, program.path, "--health-addr=127.0.0.1:0", "--diagnostics-address=0",
+		"--profiler-address=",
 		"--webhook-cert-dir="+servingCertificate(t), "--webhook-port=19543", "--leader-elect=false", "--v=2")
 	command.Env, command.Stdout, command.Stderr = program.env, log, log
 	require.NoError(t, command.Start())
@@ -181,8 +193,10 @@ func installStandInCore(t *testing.T) {
 	require.NoError(t, suite.world.CreateNamespace(t.Context(), coreNamespace))
 	putRelease(t, coreNamespace, "cluster-api", "v1.14.2", coreComponents, coreMetadata)
 	core := newProvider("CoreProvider", coreNamespace, "cluster-api", map[string]any{
-		"version":     "v1.14.2",
-		"fetchConfig": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"provider.cluster.x-k8s.io/name": "cluster-api"}}},
+		"version": "v1.14.2",
+		"fetchConfig": map[string]any{
+			"selector": map[string]any{"matchLabels": map[string]any{"provider.cluster.x-k8s.io/name": "cluster-api"}},
+		},
 	})
 	_, err := cores.Create(t.Context(), core, metav1.CreateOptions{})
 	require.NoError(t, err)
@@ -190,14 +204,16 @@ func installStandInCore(t *testing.T) {
 
 func newProvider(kind, namespace, name string, spec map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": operatorGroup, "kind": kind, "metadata": map[string]any{"name": name, "namespace": namespace}, "spec": spec,
+		"apiVersion": operatorGroup, "kind": kind,
+		"metadata": map[string]any{"name": name, "namespace": namespace}, "spec": spec,
 	}}
 }
 
 // createRelease puts a release into a ConfigMap, as the example says.
 func createRelease(t *testing.T, version string) {
 	t.Helper()
-	putRelease(t, turtlesNamespace, "capi-vip-allocator", version, read(t, dist(version, "capi-vip-allocator.yaml")), read(t, dist(version, "metadata.yaml")))
+	putRelease(t, turtlesNamespace, "capi-vip-allocator", version, read(t, dist(version, "capi-vip-allocator.yaml")),
+		read(t, dist(version, "metadata.yaml")))
 }
 
 func putRelease(t *testing.T, namespace, name, version, components, metadata string) {

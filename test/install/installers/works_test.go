@@ -26,12 +26,15 @@ func newTeam(t *testing.T, name string, net int) *team {
 	t.Cleanup(cancel)
 	o := &team{World: suite.world, t: t, name: name, ctx: ctx}
 	require.NoError(t, o.CreateNamespace(ctx, name))
-	require.NoError(t, o.Create(ctx, harness.NewClass{Namespace: name, Name: name}, o.pool("cp", names.RoleControlPlane, net, 10), o.pool("in", names.RoleIngress, net, 20)))
+	require.NoError(t, o.Create(ctx, harness.NewClass{Namespace: name, Name: name},
+		o.pool("cp", names.RoleControlPlane, net, 10), o.pool("in", names.RoleIngress, net, 20)))
 	return o
 }
 
 func (o *team) pool(kind, role string, net, from int) harness.NewPool {
-	return harness.NewPool{Name: o.name + "-" + kind, Class: o.name, Role: role, Addresses: []string{fmt.Sprintf("10.%d.0.%d-10.%d.0.%d", net, from, net, from+3)}}
+	return harness.NewPool{Name: o.name + "-" + kind, Class: o.name, Role: role, Addresses: []string{
+		fmt.Sprintf("10.%d.0.%d-10.%d.0.%d", net, from, net, from+3),
+	}}
 }
 
 // served creates a Cluster and waits until it has both VIPs and says so.
@@ -60,7 +63,9 @@ func (o *team) hasVIPs(name string) {
 // heals takes the ingress annotation away and waits until it is back.
 func (o *team) heals(name string) {
 	o.t.Helper()
-	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(names.RoleIngress): nil}}}
+	patch := map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{names.Annotation(names.RoleIngress): nil}},
+	}
 	require.NoError(o.t, harness.Merge(o.ctx, o.Clusters(o.name), name, patch))
 	o.hasVIPs(name)
 }

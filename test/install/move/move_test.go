@@ -43,7 +43,8 @@ func TestMove(t *testing.T) {
 		require.Empty(t, o.since(source, mark).ByUserAgent("clusterctl").Writes())
 		require.Equal(t, before, o.holds(source))
 	})
-	t.Run("if Clusters come at the source meanwhile, should keep every VIP and give none of them away", func(t *testing.T) {
+	t.Run("if Clusters come at the source meanwhile, "+
+		"should keep every VIP and give none of them away", func(t *testing.T) {
 		o := o.in(t)
 		others := o.others(source)
 		o.move(source, target)
@@ -56,7 +57,8 @@ func TestMove(t *testing.T) {
 		o.used(target, "", "team-"+ingress, 4)
 		o.used(target, "team", "own", 1)
 	})
-	t.Run("if it has moved, should leave nothing at the source but addresses of global pools, which are still taken", func(t *testing.T) {
+	t.Run("if it has moved, should leave nothing at the source but addresses of global pools, "+
+		"which are still taken", func(t *testing.T) {
 		o := o.in(t)
 		require.Empty(t, source.ClustersIn("team"))
 		require.Empty(t, source.ClaimsIn("team"))
@@ -64,7 +66,8 @@ func TestMove(t *testing.T) {
 		for _, address := range source.AddressesIn("team") {
 			require.Equal(t, before.addresses[address.GetName()], address.Value())
 		}
-		for _, cluster := range source.ClustersIn(staying) { // from here on the target alone gives away what is in the pools
+		// From here on the target alone gives away what is in the pools.
+		for _, cluster := range source.ClustersIn(staying) {
 			o.delete(source, cluster)
 		}
 		o.used(source, "", "team-"+controlPlane, 2)
@@ -75,7 +78,9 @@ func TestMove(t *testing.T) {
 	})
 	t.Run("if it has moved, should heal, serve and release at the target", func(t *testing.T) {
 		o := o.in(t)
-		none := map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Annotation(ingress): nil}}}
+		none := map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{names.Annotation(ingress): nil}},
+		}
 		version := target.Cluster("team", "read-0").GetResourceVersion()
 		require.NoError(t, harness.Merge(t.Context(), target.Clusters("team"), "read-0", none))
 		o.eventually(target, "the watch tells of it", func() error {
@@ -94,7 +99,8 @@ func TestMove(t *testing.T) {
 		o.used(target, "", "team-"+ingress, 4)
 	})
 	before = o.holds(target)
-	t.Run("if it moves back from pools that serve nobody and both operators are killed, should keep every VIP as well", func(t *testing.T) {
+	t.Run("if it moves back from pools that serve nobody and both operators are killed, "+
+		"should keep every VIP as well", func(t *testing.T) {
 		o := o.in(t)
 		for _, at := range []*side{source, target} {
 			o.documented(at,
@@ -107,7 +113,9 @@ func TestMove(t *testing.T) {
 		require.NoError(t, <-killed)
 		o.arrived(source, before)
 		o.cluster(source, "last", o.told)
-		o.eventually(source, "no pool serves the next Cluster", func() error { return saysNoPool(source.Cluster("team", "last")) })
+		o.eventually(source, "no pool serves the next Cluster", func() error {
+			return saysNoPool(source.Cluster("team", "last"))
+		})
 		o.serve(source, "team", "own", o.told)
 		o.serve(source, "", "team-"+ingress, names.SeeAnnotation)
 		for _, address := range o.provisioned(source, "last").Carried() {

@@ -51,7 +51,9 @@ func (o *team) fill(at *side) {
 
 func (o *team) pause(at *side, cluster string, paused any) {
 	o.t.Helper()
-	require.NoError(o.t, harness.Merge(o.t.Context(), at.Clusters(o.namespace), cluster, map[string]any{"spec": map[string]any{"paused": paused}}))
+	require.NoError(o.t, harness.Merge(o.t.Context(), at.Clusters(o.namespace), cluster, map[string]any{
+		"spec": map[string]any{"paused": paused},
+	}))
 }
 
 // move moves the namespace. The operators have nothing to do with claims and addresses meanwhile.
@@ -72,7 +74,8 @@ func (o *team) move(from, to *side) {
 func (o *team) untouched(at *side, since plane.Mark) {
 	o.t.Helper()
 	claims := func(e plane.Entry) bool { return e.Resource == "ipaddressclaims" }
-	require.Empty(o.t, o.since(at, since).ByUser(harness.User).Writes().Filter(claims), "what the operator has done to claims")
+	require.Empty(o.t, o.since(at, since).ByUser(harness.User).Writes().Filter(claims),
+		"what the operator has done to claims")
 	require.Empty(o.t, o.since(at, since).Filter(func(e plane.Entry) bool {
 		return e.Resource == "ipaddresses" && e.Verb == "create" && e.User != plane.Admin().User
 	}), "addresses that the provider has made")
@@ -140,11 +143,15 @@ func (o *team) inventory(at *side) func() {
 		"apiVersion": "clusterctl.cluster.x-k8s.io/v1alpha3", "kind": "Provider",
 		"metadata": map[string]any{
 			"name": "addon-capi-vip-allocator", "namespace": harness.Namespace,
-			"labels": map[string]any{"clusterctl.cluster.x-k8s.io": "", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator"},
+			"labels": map[string]any{
+				"clusterctl.cluster.x-k8s.io": "", "cluster.x-k8s.io/provider": "addon-capi-vip-allocator",
+			},
 		},
 		"providerName": "capi-vip-allocator", "type": "AddonProvider", "version": "v1.0.0",
 	}}
-	providers := at.Dynamic.Resource(schema.GroupVersionResource{Group: "clusterctl.cluster.x-k8s.io", Version: "v1alpha3", Resource: "providers"}).Namespace(harness.Namespace)
+	providers := at.Dynamic.Resource(schema.GroupVersionResource{
+		Group: "clusterctl.cluster.x-k8s.io", Version: "v1alpha3", Resource: "providers",
+	}).Namespace(harness.Namespace)
 	_, err := providers.Create(o.t.Context(), provider, metav1.CreateOptions{})
 	require.NoError(o.t, err)
 	return func() { require.NoError(o.t, harness.Delete(o.t.Context(), providers, provider.GetName())) }
@@ -154,7 +161,8 @@ func (o *team) inventory(at *side) func() {
 func (o *team) clear(at *side) {
 	o.t.Helper()
 	o.documented(at,
-		`kubectl -n team get ipaddresses.ipam.cluster.x-k8s.io -o name | xargs -n1 kubectl -n team patch --type=merge -p '{"metadata":{"finalizers":null}}'`,
+		`kubectl -n team get ipaddresses.ipam.cluster.x-k8s.io -o name | `+
+			`xargs -n1 kubectl -n team patch --type=merge -p '{"metadata":{"finalizers":null}}'`,
 		`kubectl -n team delete ipaddresses.ipam.cluster.x-k8s.io --all`)
 	o.eventually(at, "the addresses are gone", func() error {
 		if left := len(at.AddressesIn(o.namespace)); left > 0 {
@@ -167,14 +175,17 @@ func (o *team) clear(at *side) {
 // documented runs commands of docs/operations.md at a side.
 func (o *team) documented(at *side, commands ...string) {
 	o.t.Helper()
-	kubectl, err := plane.Kubectl(o.t.Context(), plane.Options{Log: o.t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries")})
+	kubectl, err := plane.Kubectl(o.t.Context(), plane.Options{
+		Log: o.t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries"),
+	})
 	require.NoError(o.t, err)
 	page, err := os.ReadFile(filepath.Join(helm.Root(), "docs", "operations.md"))
 	require.NoError(o.t, err)
 	for _, line := range commands {
 		require.Contains(o.t, string(page), line+"\n")
 		command := exec.CommandContext(o.t.Context(), "sh", "-c", line)
-		command.Env = []string{"KUBECONFIG=" + at.kubeconfig, "HOME=" + o.t.TempDir(), "PATH=" + filepath.Dir(kubectl) + ":" + os.Getenv("PATH")}
+		command.Env = []string{"KUBECONFIG=" + at.kubeconfig, "HOME=" + o.t.TempDir(), "PATH=" + filepath.Dir(kubectl) +
+			":" + os.Getenv("PATH")}
 		output, err := command.CombinedOutput()
 		require.NoError(o.t, err, "%s:\n%s", line, output)
 	}

@@ -39,12 +39,17 @@ type team struct {
 // newTeam makes a namespace with two classes and their pools at a side.
 func newTeam(t *testing.T, at *side, namespace string, net int) *team {
 	t.Helper()
-	o := &team{t: t, namespace: namespace, subnet: fmt.Sprintf("10.%d.0", net), reads: namespace + "-reads", told: namespace + "-told"}
-	variable := map[string]any{"name": "vip", "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}}}
+	o := &team{t: t, namespace: namespace, subnet: fmt.Sprintf("10.%d.0", net), reads: namespace +
+		"-reads", told: namespace + "-told"}
+	variable := map[string]any{
+		"name": "vip", "required": false, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "string"}},
+	}
 	require.NoError(t, at.CreateNamespace(t.Context(), namespace))
 	require.NoError(t, at.Create(t.Context(),
 		harness.NewClass{Namespace: namespace, Name: o.reads, Patches: []any{harness.FromAnnotation(controlPlane)}},
-		harness.NewClass{Namespace: namespace, Name: o.told, Variables: []any{variable}, Patches: []any{harness.FromVariable("vip")}},
+		harness.NewClass{
+			Namespace: namespace, Name: o.told, Variables: []any{variable}, Patches: []any{harness.FromVariable("vip")},
+		},
 		o.pool(controlPlane, o.reads, 10), o.pool(ingress, o.reads+","+o.told, 50),
 		harness.NewPool{
 			Namespace: namespace, Name: "own", Class: o.told, Role: controlPlane, Addresses: []string{o.ips(100)},
@@ -56,7 +61,9 @@ func newTeam(t *testing.T, at *side, namespace string, net int) *team {
 
 // pool is a global one with twenty addresses.
 func (o *team) pool(role, classes string, first int) harness.NewPool {
-	return harness.NewPool{Name: o.namespace + "-" + role, Class: classes, Role: role, Addresses: []string{o.ips(first)}}
+	return harness.NewPool{
+		Name: o.namespace + "-" + role, Class: classes, Role: role, Addresses: []string{o.ips(first)},
+	}
 }
 
 func (o *team) ips(first int) string {
@@ -79,7 +86,8 @@ func (o *team) eventually(at *side, what string, check func() error) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
 	defer cancel()
 	if err := at.Await(ctx, check); err != nil {
-		require.NoError(o.t, err, "%s at the %s; the operator's log ends with:\n%s", what, at.name, at.operator.LogTail(20))
+		require.NoError(o.t, err, "%s at the %s; the operator's log ends with:\n%s",
+			what, at.name, at.operator.LogTail(20))
 	}
 }
 
@@ -94,7 +102,8 @@ func (o *team) provisioned(at *side, name string) *harness.Cluster {
 		if err := hasVIPs(cluster); err != nil {
 			return err
 		}
-		infrastructure, _, _ := unstructured.NestedBool(cluster.Object, "status", "initialization", "infrastructureProvisioned")
+		infrastructure, _, _ := unstructured.NestedBool(cluster.Object, "status", "initialization",
+			"infrastructureProvisioned")
 		initialized := slices.ContainsFunc(cluster.Conditions(), func(c metav1.Condition) bool {
 			return c.Type == "ControlPlaneInitialized" && c.Status == metav1.ConditionTrue
 		})
@@ -141,7 +150,9 @@ func (o *team) holds(at *side) holdings {
 	h := holdings{clusters: map[string]carried{}, addresses: map[string]string{}}
 	for _, cluster := range at.ClustersIn(o.namespace) {
 		variables, _, _ := unstructured.NestedSlice(cluster.Object, "spec", "topology", "variables")
-		h.clusters[cluster.GetName()] = carried{cluster.Endpoint(), cluster.VIP(controlPlane), cluster.VIP(ingress), variables}
+		h.clusters[cluster.GetName()] = carried{
+			cluster.Endpoint(), cluster.VIP(controlPlane), cluster.VIP(ingress), variables,
+		}
 	}
 	for _, claim := range at.ClaimsIn(o.namespace) {
 		owner := metav1.GetControllerOf(claim)
@@ -227,7 +238,8 @@ func (o *team) clusterctl(from *side, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, suite.clusterctl, args...)
 	home := o.t.TempDir()
 	command.Env = []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + from.kubeconfig, "PATH=" + os.Getenv("PATH"),
+		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + from.kubeconfig,
+		"PATH=" + os.Getenv("PATH"),
 		"CLUSTERCTL_DISABLE_VERSIONCHECK=true",
 	}
 	output, err := command.CombinedOutput()

@@ -64,7 +64,8 @@ func checkKrew(t *testing.T, content []byte, read func(string) []byte) {
 		labels := platform.Selector.MatchLabels
 		platforms = append(platforms, labels["os"]+"/"+labels["arch"])
 		file := path.Base(platform.URI)
-		require.Equal(t, "https://github.com/gorizond/capi-vip-allocator/releases/download/"+version+"/"+file, platform.URI)
+		require.Equal(t,
+			"https://github.com/gorizond/capi-vip-allocator/releases/download/"+version+"/"+file, platform.URI)
 		archive := read(file)
 		sum := sha256.Sum256(archive)
 		require.Equal(t, hex.EncodeToString(sum[:]), platform.SHA256, file)
@@ -75,7 +76,9 @@ func checkKrew(t *testing.T, content []byte, read func(string) []byte) {
 			runPlugin(t, programs[platform.Bin])
 		}
 	}
-	require.ElementsMatch(t, []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}, platforms)
+	require.ElementsMatch(t, []string{
+		"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64",
+	}, platforms)
 }
 
 // unpack returns the files of an archive.

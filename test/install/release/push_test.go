@@ -48,7 +48,8 @@ func TestPushManifests(t *testing.T) {
 	program, dist := tool(t), t.TempDir()
 	var digests []string
 	for range 2 {
-		output, err := run(t.Context(), program, "-out", dist, "-version", version, "-repository", repository, "push-manifests")
+		output, err := run(t.Context(), program, "-out", dist, "-version", version, "-repository", repository,
+			"push-manifests")
 		require.NoError(t, err, output)
 		digest, err := os.ReadFile(filepath.Join(dist, "manifests.digest"))
 		require.NoError(t, err)
@@ -79,7 +80,9 @@ func TestPushManifests(t *testing.T) {
 		files[layer.Annotations["org.opencontainers.image.title"]] = string(bytes)
 	}
 	want := map[string]string{}
-	for title, file := range map[string]string{"components.yaml": "capi-vip-allocator.yaml", "metadata.yaml": "metadata.yaml"} {
+	for title, file := range map[string]string{
+		"components.yaml": "capi-vip-allocator.yaml", "metadata.yaml": "metadata.yaml",
+	} {
 		content, err := os.ReadFile(filepath.Join(dist, file))
 		require.NoError(t, err)
 		want[title] = string(content)

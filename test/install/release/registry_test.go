@@ -23,7 +23,9 @@ func TestOwnRegistry(t *testing.T) {
 		require.NoError(t, err)
 		return string(content)
 	}
-	for _, file := range []string{"capi-vip-allocator.yaml", "addon-components.yaml", "capi-vip-allocator_turtles.yaml"} {
+	for _, file := range []string{
+		"capi-vip-allocator.yaml", "addon-components.yaml", "capi-vip-allocator_turtles.yaml",
+	} {
 		require.Contains(t, read(file), repository+":"+version, file)
 		require.NotContains(t, read(file), "ghcr.io", file)
 	}
@@ -39,14 +41,16 @@ func TestOwnRegistry(t *testing.T) {
 	require.Equal(t, helm.Namespace, release.GetNamespace())
 	data, _, err := unstructured.NestedStringMap(release.Object, "data")
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"components": read("capi-vip-allocator.yaml"), "metadata": read("metadata.yaml")}, data)
+	require.Equal(t,
+		map[string]string{"components": read("capi-vip-allocator.yaml"), "metadata": read("metadata.yaml")}, data)
 
 	content, err := os.ReadFile(filepath.Join(helm.Root(), "examples", "turtles", "air-gapped.yaml"))
 	require.NoError(t, err)
 	example, err := helm.Parse(string(content))
 	require.NoError(t, err)
 	require.Equal(t, example[0].Object, objects[2].Object, "as TestTurtles installs it")
-	selector, _, err := unstructured.NestedStringMap(objects[2].Object, "spec", "fetchConfig", "selector", "matchLabels")
+	selector, _, err := unstructured.NestedStringMap(objects[2].Object, "spec", "fetchConfig", "selector",
+		"matchLabels")
 	require.NoError(t, err)
 	require.Equal(t, release.GetLabels(), selector)
 }

@@ -73,17 +73,26 @@ func TestRelease(t *testing.T) {
 		output, err := check.CombinedOutput()
 		require.NoError(t, err, string(output))
 	})
-	t.Run("if installers read the manifests, should be what they can use", func(t *testing.T) { checkManifests(t, string(read("capi-vip-allocator.yaml"))) })
+	t.Run("if installers read the manifests, should be what they can use", func(t *testing.T) {
+		checkManifests(t, string(read("capi-vip-allocator.yaml")))
+	})
 	t.Run("if looked for under clusterctl's name, should be the same", func(t *testing.T) {
 		require.Equal(t, read("capi-vip-allocator.yaml"), read("addon-components.yaml"))
 		require.Contains(t, string(read("metadata.yaml")), "contract: v1beta1")
 	})
-	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) { checkChart(t, read("capi-vip-allocator-1.0.0.tgz")) })
-	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) { checkImage(t, filepath.Join(dist, image)) })
-	t.Run("if krew installs the plugin, should find an archive for each platform with its checksum", func(t *testing.T) {
+	t.Run("if the chart is unpacked, should say its version and hold what it needs", func(t *testing.T) {
+		checkChart(t, read("capi-vip-allocator-1.0.0.tgz"))
+	})
+	t.Run("if the image is unpacked, should be small, static and not root", func(t *testing.T) {
+		checkImage(t, filepath.Join(dist, image))
+	})
+	t.Run("if krew installs the plugin, "+
+		"should find an archive for each platform with its checksum", func(t *testing.T) {
 		checkKrew(t, read("krew-vip.yaml"), read)
 	})
-	t.Run("if the SBOM is read, should be valid and name what is linked", func(t *testing.T) { checkSBOM(t, read("capi-vip-allocator_"+version+".spdx.json")) })
+	t.Run("if the SBOM is read, should be valid and name what is linked", func(t *testing.T) {
+		checkSBOM(t, read("capi-vip-allocator_"+version+".spdx.json"))
+	})
 }
 
 func checkManifests(t *testing.T, manifests string) {
@@ -185,9 +194,10 @@ func runImage(t *testing.T, archive string) {
 		require.NoError(t, command.Run(), output.String())
 		return output.String()
 	}
-	const stamp = " %s (commit %s, built 2026-01-02T01:04:05Z, %s, linux/%s)\n"
-	require.Equal(t, fmt.Sprintf("capi-vip-allocator"+stamp, version, commit, runtime.Version(), runtime.GOARCH), run(config.Entrypoint[0], "--version"))
-	require.Equal(t, fmt.Sprintf("kubectl-vip"+stamp, version, commit, runtime.Version(), runtime.GOARCH), run("/kubectl-vip", "version", "--client"))
+	built := fmt.Sprintf(" %s (commit %s, built 2026-01-02T01:04:05Z, %s, linux/%s)\n",
+		version, commit, runtime.Version(), runtime.GOARCH)
+	require.Equal(t, "capi-vip-allocator"+built, run(config.Entrypoint[0], "--version"))
+	require.Equal(t, "kubectl-vip"+built, run("/kubectl-vip", "version", "--client"))
 }
 
 func checkSBOM(t *testing.T, content []byte) {

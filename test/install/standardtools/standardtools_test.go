@@ -26,7 +26,9 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 func TestStandardTools(t *testing.T) {
 	clusterctl, err := programs.Path(t.Context(), programs.Clusterctl)
 	require.NoError(t, err)
-	kubectl, err := plane.Kubectl(t.Context(), plane.Options{Log: t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries")})
+	kubectl, err := plane.Kubectl(t.Context(), plane.Options{
+		Log: t.Output(), SourceDir: filepath.Join(helm.Root(), "test", "plane", "binaries"),
+	})
 	require.NoError(t, err)
 	served, err := snippets.Serve(t.Context(), t.Output())
 	require.NoError(t, err)
@@ -35,7 +37,8 @@ func TestStandardTools(t *testing.T) {
 	require.NoError(t, err)
 	home := t.TempDir()
 	shell := snippets.Shell{Dir: helm.Root(), Update: *update, Env: []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "CLUSTERCTL_DISABLE_VERSIONCHECK=true", "KUBECONFIG=" + served.Kubeconfig,
+		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "CLUSTERCTL_DISABLE_VERSIONCHECK=true",
+		"KUBECONFIG=" + served.Kubeconfig,
 		fmt.Sprintf("PATH=%s:%s:%s", filepath.Dir(clusterctl), filepath.Dir(kubectl), os.Getenv("PATH")),
 	}}
 	require.NoError(t, shell.Run(t.Context(), page))
@@ -60,19 +63,22 @@ func columns(t *testing.T, kubectl, kubeconfig string) {
 		for _, column := range content.Columns {
 			name, expression, found := strings.Cut(column, ":")
 			if !found {
-				require.Contains(t, []string{"NAMESPACE", "NAME", "AGE"}, name, "only these are there without an expression")
+				require.Contains(t, []string{"NAMESPACE", "NAME", "AGE"}, name,
+					"only these are there without an expression")
 				continue
 			}
 			expression, _, _ = strings.Cut(expression, "|")
 			require.Regexp(t, `[a-z\]]$`, expression, "k9s takes capitals at the end for its own flags")
-			command := exec.CommandContext(t.Context(), kubectl, "--kubeconfig="+kubeconfig, "get", part[2]+"."+part[1]+"."+part[0], "-A", "--no-headers",
+			command := exec.CommandContext(t.Context(), kubectl, "--kubeconfig="+kubeconfig, "get",
+				part[2]+"."+part[1]+"."+part[0], "-A", "--no-headers",
 				"-o", "custom-columns=X:"+expression)
 			values, err := command.CombinedOutput()
 			require.NoError(t, err, "%s %s: %s", view, column, values)
 			if part[2] == "inclusterippools" || name == "PRIORITY" {
 				continue // there are none
 			}
-			require.NotEmpty(t, strings.Trim(strings.ReplaceAll(string(values), "<none>", ""), "\n "), "%s: no object has a value for %s", view, column)
+			require.NotEmpty(t, strings.Trim(strings.ReplaceAll(string(values), "<none>", ""), "\n "),
+				"%s: no object has a value for %s", view, column)
 		}
 	}
 }

@@ -40,7 +40,9 @@ func newBench(ctx context.Context, options *options) (_ *bench, err error) {
 		log = os.Stderr
 	}
 	b.say("starting the plane")
-	if b.plane, err = plane.Start(ctx, plane.Options{Log: log, Dir: options.dir, KeepDir: options.dir != ""}); err != nil {
+	if b.plane, err = plane.Start(
+		ctx, plane.Options{Log: log, Dir: options.dir, KeepDir: options.dir != ""},
+	); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -134,7 +136,9 @@ func (b *bench) pair(ctx context.Context, size int, operatorFirst, last bool) (p
 
 // startOperator starts the operator and waits until it serves.
 func (b *bench) startOperator(ctx context.Context) (*harness.Operator, error) {
-	operator, err := harness.StartOperator(ctx, b.plane, harness.OperatorOptions{Binary: b.options.binary, Args: b.options.args})
+	operator, err := harness.StartOperator(ctx, b.plane, harness.OperatorOptions{
+		Binary: b.options.binary, Args: b.options.args,
+	})
 	if err != nil {
 		return nil, err
 	}

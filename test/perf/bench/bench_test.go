@@ -17,11 +17,14 @@ func TestObserverNotesTheFirstMoments(t *testing.T) {
 	o := &observer{done: (*moments).served, clusters: map[string]*moments{}, owners: map[string]string{}}
 	o.expect("c")
 	claim := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"name": "vip-cp-c"}, "status": map[string]any{"addressRef": map[string]any{"name": "vip-cp-c"}},
+		"metadata": map[string]any{"name": "vip-cp-c"},
+		"status":   map[string]any{"addressRef": map[string]any{"name": "vip-cp-c"}},
 	}}
 	cluster := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"name": "c", "annotations": map[string]any{"vip.capi.gorizond.io/ingress": "10.0.0.2"}},
-		"spec":     map[string]any{"controlPlaneEndpoint": map[string]any{"host": "10.0.0.1"}},
+		"metadata": map[string]any{
+			"name": "c", "annotations": map[string]any{"vip.capi.gorizond.io/ingress": "10.0.0.2"},
+		},
+		"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": "10.0.0.1"}},
 	}}
 	begin := time.Now()
 	assert.Equal(t, 1, o.missing())
@@ -36,14 +39,20 @@ func TestObserverNotesTheFirstMoments(t *testing.T) {
 
 func TestReportNamesEveryTarget(t *testing.T) {
 	now := time.Now()
-	m := &moments{created: now, boundControlPlane: now, boundOther: now, endpoint: now.Add(20 * time.Millisecond), ingress: now}
+	m := &moments{
+		created: now, boundControlPlane: now, boundOther: now, endpoint: now.Add(20 * time.Millisecond), ingress: now,
+	}
 	with := &storm{
-		took: 12 * time.Second, moments: []*moments{m}, shares: []measure.Share{{}}, conflicts: map[string]int{"patch clusters": 3},
-		writes: map[string]int{"patch clusters.cluster.x-k8s.io": 2, "create ipaddressclaims.ipam.cluster.x-k8s.io": 2},
+		took: 12 * time.Second, moments: []*moments{m}, shares: []measure.Share{{}},
+		conflicts: map[string]int{"patch clusters": 3},
+		writes: map[string]int{
+			"patch clusters.cluster.x-k8s.io": 2, "create ipaddressclaims.ipam.cluster.x-k8s.io": 2,
+		},
 	}
 	r := &results{
-		options:      &options{clusters: []int{1}, singles: 1},
-		floorSingles: &singles{moments: []*moments{m}}, operatorSingles: &singles{moments: []*moments{m}, shares: []measure.Share{{}}},
+		options:         &options{clusters: []int{1}, singles: 1},
+		floorSingles:    &singles{moments: []*moments{m}},
+		operatorSingles: &singles{moments: []*moments{m}, shares: []measure.Share{{}}},
 		siege: &siege{
 			quiet: measure.Sample[time.Duration]{time.Second}, crowded: measure.Sample[time.Duration]{2 * time.Second},
 			edited: measure.Sample[time.Duration]{3 * time.Second}, after: harness.Usage{PeakRSS: 1 << 30},

@@ -46,7 +46,8 @@ type options struct {
 // Command measures the operator against the floor.
 func Command() *cobra.Command {
 	o := &options{}
-	return measure.Command("bench", "Clusters one after the other, in storms, and beside a hostile tenant", o, o.measure)
+	return measure.Command("bench",
+		"Clusters one after the other, in storms, and beside a hostile tenant", o, o.measure)
 }
 
 // Flags implements measure.Options.
@@ -55,12 +56,16 @@ func (o *options) Flags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.repeat, "repeat", 3, "how often each storm is run, with and without the operator in turn")
 	fs.IntVar(&o.singles, "singles", 50, "how many Clusters are created one after the other")
 	fs.IntVar(&o.hostile, "hostile", 500, "how many Clusters the hostile tenant has")
-	fs.DurationVar(&o.settle, "settle", 35*time.Second, "how long a settled system is watched; the default covers the operator's reconcile period")
+	fs.DurationVar(&o.settle, "settle", 35*time.Second,
+		"how long a settled system is watched; the default covers the operator's reconcile period")
 	fs.StringSliceVar(&o.only, "only", []string{partSingle, partStorm}, "which parts to run: single, storm, hostile")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
-	fs.StringArrayVar(&o.args, "operator-arg", nil, "further argument of the operator, such as --profiler-address=127.0.0.1:6060; may be repeated")
-	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
-	fs.BoolVar(&o.floorWrites, "floor-writes", false, "the floor writes the endpoint too, so that Cluster API has to react to it as well")
+	fs.StringArrayVar(&o.args, "operator-arg", nil,
+		"further argument of the operator, such as --profiler-address=127.0.0.1:6060; may be repeated")
+	fs.StringVar(&o.dir, "dir", "",
+		"empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
+	fs.BoolVar(&o.floorWrites, "floor-writes", false,
+		"the floor writes the endpoint too, so that Cluster API has to react to it as well")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
 }
 

@@ -106,8 +106,11 @@ func (f *floor) do(ctx context.Context, t task) error {
 	case t.cluster == "":
 		return nil
 	case t.host != "":
-		patch := map[string]any{"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": t.host, "port": 6443}}}
-		return harness.Merge(ctx, f.client.Resource(resources()[clustersResource]).Namespace(f.scene.name), t.cluster, patch)
+		patch := map[string]any{
+			"spec": map[string]any{"controlPlaneEndpoint": map[string]any{"host": t.host, "port": 6443}},
+		}
+		return harness.Merge(ctx, f.client.Resource(resources()[clustersResource]).Namespace(f.scene.name),
+			t.cluster, patch)
 	}
 	// In the operator's order.
 	return errors.Join(f.claim(ctx, t.cluster, names.RoleIngress), f.claim(ctx, t.cluster, names.RoleControlPlane))
@@ -122,7 +125,8 @@ func (f *floor) claim(ctx context.Context, cluster, role string) error {
 			"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", "name": f.scene.poolName(role),
 		}},
 	}}
-	_, err := f.client.Resource(resources()[claimsResource]).Namespace(f.scene.name).Create(ctx, claim, metav1.CreateOptions{})
+	_, err := f.client.Resource(resources()[claimsResource]).Namespace(f.scene.name).Create(ctx, claim,
+		metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

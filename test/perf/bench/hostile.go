@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as are read. The API server
-	// takes five times as many, and then it and Cluster API are what others wait for, for minutes.
+	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as are read. The API
+	// server takes five times as many, and then it and Cluster API are what others wait for, for minutes.
 	lies = 600
-	// editsPerSecond is how often the hostile tenant changes one of its Clusters. Each change makes the API server store
-	// and send the whole: more of them would measure the API server.
+	// editsPerSecond is how often the hostile tenant changes one of its Clusters. Each change makes the API server
+	// store and send the whole: more of them would measure the API server.
 	editsPerSecond = 5
 	// memoryLimit is what the chart gives the operator, in bytes.
 	memoryLimit = 512 << 20
@@ -115,7 +115,8 @@ func (t *hostileTenant) create(ctx context.Context) error {
 func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
 	annotations := make(map[string]string, lies)
 	for n := range lies {
-		annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.%d.%d.%d", t.run.bench.scenes, n/254, 1+n%254)
+		annotations[names.Annotation(fmt.Sprintf("r%d", n))] = fmt.Sprintf("10.%d.%d.%d", t.run.bench.scenes,
+			n/254, 1+n%254)
 	}
 	cluster := harness.NewCluster{Namespace: t.namespace, Name: hostileName(i), Annotations: annotations}
 	return cluster.Manifests(resources()[clustersResource].Version)[0]
@@ -136,7 +137,8 @@ func (t *hostileTenant) edit(ctx context.Context) func(error) (int, error) {
 			address := fmt.Sprintf("10.255.%d.%d", o.edits/250, 1+o.edits%250)
 			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, names.Annotation("r0"), address)
 			_, err := t.run.bench.client.Resource(resources()[clustersResource]).Namespace(t.namespace).
-				Patch(ctx, hostileName(o.edits%t.run.bench.options.hostile), types.MergePatchType, patch, metav1.PatchOptions{})
+				Patch(ctx, hostileName(o.edits%t.run.bench.options.hostile), types.MergePatchType, patch,
+					metav1.PatchOptions{})
 			if err != nil && ctx.Err() == nil {
 				o.err = fmt.Errorf("edit a hostile Cluster: %w", err)
 				break

@@ -43,13 +43,17 @@ type observer struct {
 }
 
 // observe starts an observer; done says when a Cluster has what its run is to give it.
-func observe(ctx context.Context, client dynamic.Interface, namespace string, done func(*moments) bool) (*observer, error) {
+func observe(
+	ctx context.Context, client dynamic.Interface, namespace string, done func(*moments) bool,
+) (*observer, error) {
 	ctx, stop := context.WithCancel(ctx)
 	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, namespace, nil)
 	o := &observer{
 		done: done, clusters: map[string]*moments{}, owners: map[string]string{}, stop: stop, stopped: factory.Shutdown,
 	}
-	for resource, note := range map[string]func(*unstructured.Unstructured, time.Time){clustersResource: o.cluster, claimsResource: o.claim} {
+	for resource, note := range map[string]func(*unstructured.Unstructured, time.Time){
+		clustersResource: o.cluster, claimsResource: o.claim,
+	} {
 		changed := func(object any) { o.changed(object, note) }
 		_, err := factory.ForResource(resources()[resource]).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: changed, UpdateFunc: func(_, object any) { changed(object) },
@@ -111,7 +115,8 @@ func (o *observer) of(cluster string) *moments {
 
 func (o *observer) cluster(object *unstructured.Unstructured, now time.Time) {
 	m := o.of(object.GetName())
-	if host, _, _ := unstructured.NestedString(object.Object, "spec", "controlPlaneEndpoint", "host"); host != "" && m.endpoint.IsZero() {
+	if host, _, _ := unstructured.NestedString(object.Object, "spec", "controlPlaneEndpoint", "host"); host != "" &&
+		m.endpoint.IsZero() {
 		m.endpoint = now
 	}
 	if object.GetAnnotations()[names.Annotation(names.RoleIngress)] != "" && m.ingress.IsZero() {

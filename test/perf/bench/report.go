@@ -25,20 +25,25 @@ func (r *results) print(out io.Writer) error {
 	var sections []measure.Section
 	if r.floorSingles != nil && r.operatorSingles != nil {
 		sections = append(sections, measure.Section{
-			Title: fmt.Sprintf("(a) One Cluster at a time on a plane at rest, %d times: median / p99", r.options.singles), Rows: r.singleRows(),
+			Title: fmt.Sprintf("(a) One Cluster at a time on a plane at rest, %d times: median / p99",
+				r.options.singles),
+			Rows: r.singleRows(),
 		})
 	}
 	for _, size := range r.options.clusters {
 		pairs := slices.DeleteFunc(slices.Clone(r.pairs), func(p pair) bool { return p.size != size })
 		if len(pairs) > 0 {
 			sections = append(sections, measure.Section{
-				Title: fmt.Sprintf("Storm of %d Clusters with two roles, %d times: median (least to most)", size, len(pairs)), Rows: r.stormRows(size, pairs),
+				Title: fmt.Sprintf("Storm of %d Clusters with two roles, %d times: median (least to most)",
+					size, len(pairs)),
+				Rows: r.stormRows(size, pairs),
 			})
 		}
 	}
 	if r.siege != nil {
 		sections = append(sections, measure.Section{
-			Title: fmt.Sprintf("%d hostile Clusters with %d annotations each in another namespace: median / p99 of %d Clusters",
+			Title: fmt.Sprintf("%d hostile Clusters with %d annotations each in another namespace: "+
+				"median / p99 of %d Clusters",
 				r.options.hostile, lies, r.options.singles),
 			Rows: r.siege.rows(),
 		})
@@ -61,12 +66,17 @@ func (r *results) singleRows() [][]string {
 	for _, share := range []struct {
 		what string
 		measure.Sample[time.Duration]
-	}{{"own share as a client sees it: address bound to endpoint written", own}, {"own share as the API server sees it", server}} {
+	}{
+		{"own share as a client sees it: address bound to endpoint written", own},
+		{"own share as the API server sees it", server},
+	} {
 		met := share.Median() <= 15*time.Millisecond && share.P99() <= 60*time.Millisecond
 		rows = append(rows, []string{share.what, figure(share.Sample), measure.Verdict("15 ms / 60 ms", met)})
 	}
 	rows = append(rows, partsOf(r.operatorSingles.shares, "  ")...)
-	return append(rows, []string{"machine used by others (noise)", fmt.Sprintf("%.0f%%", 100*r.operatorSingles.costs.Foreign), ""})
+	return append(rows, []string{
+		"machine used by others (noise)", fmt.Sprintf("%.0f%%", 100*r.operatorSingles.costs.Foreign), "",
+	})
 }
 
 // figure is the median and the 99th percentile in milliseconds.
@@ -96,9 +106,18 @@ func (r *results) stormRows(size int, pairs []pair) [][]string {
 	each := func(of func(pair) time.Duration) measure.Sample[time.Duration] { return measure.Collect(pairs, of) }
 	ratios := measure.Collect(pairs, func(p pair) float64 { return float64(p.operator.took) / float64(p.floor.took) })
 	rows := [][]string{
-		{"(b) floor: time until " + r.floorDoes(), measure.Spread(each(func(p pair) time.Duration { return p.floor.took }), measure.Seconds), ""},
-		{"(b) time until all are served", measure.Spread(each(func(p pair) time.Duration { return p.operator.took }), measure.Seconds), ""},
-		{"(b) ratio of the two, pair by pair", measure.Spread(ratios, measure.TwoDigits), measure.Verdict("1.10", ratios.Median() <= 1.10)},
+		{
+			"(b) floor: time until " + r.floorDoes(),
+			measure.Spread(each(func(p pair) time.Duration { return p.floor.took }), measure.Seconds), "",
+		},
+		{
+			"(b) time until all are served",
+			measure.Spread(each(func(p pair) time.Duration { return p.operator.took }), measure.Seconds), "",
+		},
+		{
+			"(b) ratio of the two, pair by pair", measure.Spread(ratios, measure.TwoDigits),
+			measure.Verdict("1.10", ratios.Median() <= 1.10),
+		},
 	}
 	rows = append(rows, inStorm(pairs)...)
 	rows = append(rows, writeRows(size, pairs)...)
@@ -115,8 +134,14 @@ func inStorm(pairs []pair) [][]string {
 		shares = append(shares, p.operator.shares...)
 	}
 	return append([][]string{
-		{"    creation to endpoint of a Cluster, median / p99", measure.Seconds(waits.Median()) + " / " + measure.Seconds(waits.P99()), ""},
-		{"    own share in the storm (API server), median / p99", figure(measure.Collect(shares, measure.Share.All)), ""},
+		{
+			"    creation to endpoint of a Cluster, median / p99",
+			measure.Seconds(waits.Median()) + " / " + measure.Seconds(waits.P99()), "",
+		},
+		{
+			"    own share in the storm (API server), median / p99",
+			figure(measure.Collect(shares, measure.Share.All)), "",
+		},
 	}, partsOf(shares, "      ")...)
 }
 
@@ -134,8 +159,14 @@ func writeRows(size int, pairs []pair) [][]string {
 	}
 	clusters := measure.Collect(pairs, onCluster)
 	rows := [][]string{
-		{"(c) operator's writes per Cluster", measure.Spread(all, measure.TwoDigits), measure.Verdict("6", all.Most() <= 6)},
-		{"(c) of which on the Cluster", measure.Spread(clusters, measure.TwoDigits), measure.Verdict("3", clusters.Most() <= 3)},
+		{
+			"(c) operator's writes per Cluster", measure.Spread(all, measure.TwoDigits),
+			measure.Verdict("6", all.Most() <= 6),
+		},
+		{
+			"(c) of which on the Cluster", measure.Spread(clusters, measure.TwoDigits),
+			measure.Verdict("3", clusters.Most() <= 3),
+		},
 	}
 	for _, request := range requests(pairs, func(p pair) map[string]int { return p.operator.writes }) {
 		counts := measure.Collect(pairs, func(p pair) float64 { return perCluster(p.operator.writes[request]) })
@@ -145,7 +176,10 @@ func writeRows(size int, pairs []pair) [][]string {
 	settled := measure.Collect(pairs, func(p pair) int { return measure.Total(p.operator.settledWrites) })
 	return append(rows,
 		[]string{"    of which refused, in the whole storm", measure.Spread(refused, measure.Integer), ""},
-		[]string{"(c) operator's writes when settled", measure.Spread(settled, measure.Integer), measure.Verdict("0", settled.Most() == 0)},
+		[]string{
+			"(c) operator's writes when settled", measure.Spread(settled, measure.Integer),
+			measure.Verdict("0", settled.Most() == 0),
+		},
 	)
 }
 
@@ -161,7 +195,10 @@ func resourceRows(size int, pairs []pair) [][]string {
 	rows := [][]string{
 		{"(d) operator's memory at its peak", measure.Spread(peak, measure.Mebibytes), target},
 		{"(d) operator's memory when settled", measure.Spread(settled, measure.Mebibytes), ""},
-		{"(d) operator's CPU when settled, of one core", measure.Spread(idle, func(p float64) string { return fmt.Sprintf("%.1f%%", p) }), ""},
+		{
+			"(d) operator's CPU when settled, of one core",
+			measure.Spread(idle, func(p float64) string { return fmt.Sprintf("%.1f%%", p) }), "",
+		},
 	}
 	names := map[string]struct{}{}
 	for _, p := range pairs {
@@ -172,7 +209,10 @@ func resourceRows(size int, pairs []pair) [][]string {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		floor := measure.Collect(pairs, func(p pair) time.Duration { return p.floor.costs.CPU[name] })
 		with := measure.Collect(pairs, func(p pair) time.Duration { return p.operator.costs.CPU[name] })
-		rows = append(rows, []string{"    CPU time until served: " + name, fmt.Sprintf("%s, floor %s", measure.Seconds(with.Median()), measure.Seconds(floor.Median())), ""})
+		rows = append(rows, []string{
+			"    CPU time until served: " + name,
+			fmt.Sprintf("%s, floor %s", measure.Seconds(with.Median()), measure.Seconds(floor.Median())), "",
+		})
 	}
 	noise := func(s *storm) float64 { return 100 * s.costs.Foreign }
 	return append(rows, []string{"    machine used by others (noise)", fmt.Sprintf("%.0f%%, floor %.0f%%",

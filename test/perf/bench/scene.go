@@ -59,8 +59,12 @@ apiVersion: cluster.x-k8s.io/v1beta2
 kind: ClusterClass
 metadata: {name: ${NAME}, namespace: ${NAME}}
 spec:
-  infrastructure: {templateRef: {apiVersion: infrastructure.cluster.x-k8s.io/v1alpha1, kind: FakeInfraClusterTemplate, name: ${NAME}}}
-  controlPlane: {templateRef: {apiVersion: controlplane.cluster.x-k8s.io/v1alpha1, kind: FakeControlPlaneTemplate, name: ${NAME}}}
+  infrastructure:
+    templateRef:
+      {apiVersion: infrastructure.cluster.x-k8s.io/v1alpha1, kind: FakeInfraClusterTemplate, name: ${NAME}}
+  controlPlane:
+    templateRef:
+      {apiVersion: controlplane.cluster.x-k8s.io/v1alpha1, kind: FakeControlPlaneTemplate, name: ${NAME}}
 `
 
 // The kinds that matter most, by resource.
@@ -103,12 +107,15 @@ func (b *bench) newScene(ctx context.Context) (*scene, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	err := plane.Eventually(ctx, func(ctx context.Context) error {
-		class, err := b.client.Resource(resources()["clusterclasses"]).Namespace(s.name).Get(ctx, s.name, metav1.GetOptions{})
+		class, err := b.client.Resource(resources()["clusterclasses"]).Namespace(s.name).Get(ctx, s.name,
+			metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if observed, _, _ := unstructured.NestedInt64(class.Object, "status", "observedGeneration"); observed != class.GetGeneration() {
-			return fmt.Errorf("ClusterClass %s is not reconciled; see the log of Cluster API in %s", s.name, b.plane.Dir())
+		observed, _, _ := unstructured.NestedInt64(class.Object, "status", "observedGeneration")
+		if observed != class.GetGeneration() {
+			return fmt.Errorf("ClusterClass %s is not reconciled; see the log of Cluster API in %s",
+				s.name, b.plane.Dir())
 		}
 		return nil
 	})
@@ -134,7 +141,8 @@ func (s *scene) create(ctx context.Context, seen *observer, i int) error {
 		}},
 	}}
 	seen.expect(name)
-	if _, err := s.bench.client.Resource(resources()[clustersResource]).Namespace(s.name).Create(ctx, object, metav1.CreateOptions{}); err != nil {
+	clusters := s.bench.client.Resource(resources()[clustersResource]).Namespace(s.name)
+	if _, err := clusters.Create(ctx, object, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("create Cluster %s: %w", name, err)
 	}
 	seen.exists(name)
@@ -189,7 +197,9 @@ func (s *scene) awaitEmpty(ctx context.Context, resource string) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		left, err := s.bench.client.Resource(resources()[resource]).Namespace(s.name).List(ctx, metav1.ListOptions{Limit: 1})
+		left, err := s.bench.client.Resource(resources()[resource]).Namespace(s.name).List(ctx, metav1.ListOptions{
+			Limit: 1,
+		})
 		if err != nil {
 			return err
 		}
@@ -198,7 +208,8 @@ func (s *scene) awaitEmpty(ctx context.Context, resource string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s such as %s are still there (finalizers %v): %w", resource, left.Items[0].GetName(), left.Items[0].GetFinalizers(), ctx.Err())
+			return fmt.Errorf("%s such as %s are still there (finalizers %v): %w",
+				resource, left.Items[0].GetName(), left.Items[0].GetFinalizers(), ctx.Err())
 		case <-ticker.C:
 		}
 	}

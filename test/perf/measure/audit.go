@@ -31,7 +31,9 @@ func failed(e plane.Entry) bool { return e.Code >= http.StatusBadRequest }
 
 // Conflicts counts the answers 409 that a user got, by request.
 func Conflicts(entries plane.Entries, user string) map[string]int {
-	return entries.ByUser(user).Filter(func(e plane.Entry) bool { return e.Code == http.StatusConflict }).CountBy(plane.Entry.Request)
+	return entries.ByUser(user).Filter(func(e plane.Entry) bool {
+		return e.Code == http.StatusConflict
+	}).CountBy(plane.Entry.Request)
 }
 
 // Total sums counts.
@@ -62,7 +64,8 @@ func Shares(entries plane.Entries, namespace string) []Share {
 			if _, seen := bound[e.Name]; !seen {
 				bound[e.Name] = e.Time.Add(e.Duration)
 			}
-		case e.User == harness.User && e.Resource == "clusters" && e.Subresource == "" && !strings.Contains(e.URI, "force=true"):
+		case e.User == harness.User && e.Resource == "clusters" && e.Subresource == "" &&
+			!strings.Contains(e.URI, "force=true"):
 			// The finalizer is applied by force; what is left is the patch of the results.
 			if _, seen := written[e.Name]; !seen {
 				written[e.Name] = e

@@ -41,10 +41,14 @@ func TestShares(t *testing.T) {
 	begin := time.Now()
 	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
 	bound := plane.Entry{
-		User: IPAMUser, Verb: "patch", Resource: "ipaddressclaims", Subresource: "status", Namespace: "n", Name: "vip-cp-c",
+		User: IPAMUser, Verb: "patch", Resource: "ipaddressclaims", Subresource: "status", Namespace: "n",
+		Name: "vip-cp-c",
 		Time: at(10), Duration: 5 * time.Millisecond, Code: 200,
 	}
-	patch := plane.Entry{User: harness.User, Verb: "patch", Resource: "clusters", Namespace: "n", Name: "c", Duration: 8 * time.Millisecond, Code: 200}
+	patch := plane.Entry{
+		User: harness.User, Verb: "patch", Resource: "clusters", Namespace: "n", Name: "c",
+		Duration: 8 * time.Millisecond, Code: 200,
+	}
 	finalizer, endpoint, restored, refused := patch, patch, patch, patch
 	finalizer.URI, finalizer.Time = "/clusters/c?fieldManager=x&force=true", at(1)
 	refused.Code, refused.Time = 422, at(16)
@@ -63,7 +67,10 @@ func TestOperatorWrites(t *testing.T) {
 		{User: harness.User, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters", Code: 422},
 		{User: harness.User, Verb: "create", Resource: "events", Code: 201},
 		{User: harness.User, Verb: "get", Group: "cluster.x-k8s.io", Resource: "clusters", Code: 200},
-		{User: CAPIUser, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters", Subresource: "status", Code: 409},
+		{
+			User: CAPIUser, Verb: "patch", Group: "cluster.x-k8s.io", Resource: "clusters",
+			Subresource: "status", Code: 409,
+		},
 	}
 	writes, refused := OperatorWrites(entries)
 	assert.Equal(t, map[string]int{"patch clusters.cluster.x-k8s.io": 2}, writes)

@@ -38,7 +38,8 @@ func (g *rig) bare(ctx context.Context) (time.Duration, error) {
 		config := g.plane.Config()
 		config.UserAgent, config.QPS, config.APIPath = "bare", -1, "/apis"
 		version := resource.GroupVersion()
-		config.GroupVersion, config.NegotiatedSerializer = &version, serializer.NewCodecFactory(views).WithoutConversion()
+		config.GroupVersion = &version
+		config.NegotiatedSerializer = serializer.NewCodecFactory(views).WithoutConversion()
 		client, err := rest.RESTClientFor(config)
 		if err != nil {
 			return 0, fmt.Errorf("make a client: %w", err)
@@ -56,7 +57,8 @@ func (g *rig) bare(ctx context.Context) (time.Duration, error) {
 }
 
 func watchBare(ctx context.Context, client rest.Interface, plural string, object runtime.Object) cache.InformerSynced {
-	informer := cache.NewSharedIndexInformer(cache.NewListWatchFromClient(client, plural, "", fields.Everything()), object, 0, cache.Indexers{})
+	source := cache.NewListWatchFromClient(client, plural, "", fields.Everything())
+	informer := cache.NewSharedIndexInformer(source, object, 0, cache.Indexers{})
 	go informer.RunWithContext(ctx)
 	return informer.HasSynced
 }

@@ -47,17 +47,21 @@ func Command() *cobra.Command {
 
 // Flags implements measure.Options.
 func (o *options) Flags(fs *pflag.FlagSet) {
-	fs.IntSliceVar(&o.sizes, "sizes", []int{100, 1000, 10000}, "how many Clusters to measure with, one after the other on one plane")
+	fs.IntSliceVar(&o.sizes, "sizes", []int{100, 1000, 10000},
+		"how many Clusters to measure with, one after the other on one plane")
 	fs.DurationVar(&o.settled, "settled", 10*time.Minute, "how long a settled system is watched at the largest size")
 	fs.DurationVar(&o.smaller, "settled-smaller", 2*time.Minute, "how long it is watched at the other sizes")
-	fs.DurationVar(&o.reconcile, "reconcile-period", 30*time.Second, "the operator's reconcile period while it is watched")
+	fs.DurationVar(&o.reconcile, "reconcile-period", 30*time.Second,
+		"the operator's reconcile period while it is watched")
 	fs.IntVar(&o.restarts, "restarts", 3, "how often the operator is killed and started at each size")
 	fs.IntVar(&o.newcomers, "newcomers", 30, "how many more Clusters are served, one after the other, at each size")
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the classes whose pools are changed")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
 	fs.StringSliceVar(&o.against, "against", nil, "further operators to measure beside it, on the same plane")
-	fs.StringVar(&o.dir, "dir", "", "empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
-	fs.StringVar(&o.profiles, "profiles", "", "directory for profiles of CPU and heap at each size; none are taken when empty")
+	fs.StringVar(&o.dir, "dir", "",
+		"empty directory in which the plane leaves its logs, the audit log among them; none are left when empty")
+	fs.StringVar(&o.profiles, "profiles", "",
+		"directory for profiles of CPU and heap at each size; none are taken when empty")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "show what the plane says as well")
 }
 

@@ -49,7 +49,8 @@ func (t tenant) address(role string, cluster int) string {
 
 func (t tenant) pool(role string) harness.NewPool {
 	return harness.NewPool{
-		Name: poolName(t.name(), role), Class: t.name(), Role: role, Addresses: []string{t.address(role, 0) + "-" + t.address(role, perTenant-1)},
+		Name: poolName(t.name(), role), Class: t.name(), Role: role,
+		Addresses: []string{t.address(role, 0) + "-" + t.address(role, perTenant-1)},
 	}
 }
 
@@ -159,7 +160,8 @@ func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 			return err
 		}
 	}
-	record := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, names.Claims, strings.NewReplacer(texts...).Replace(m.record))
+	record := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, names.Claims,
+		strings.NewReplacer(texts...).Replace(m.record))
 	target := g.client.Resource(clusters).Namespace(t.name())
 	_, err = target.Patch(ctx, name, types.MergePatchType, []byte(record), metav1.PatchOptions{})
 	return err
@@ -168,7 +170,8 @@ func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 // instantiate creates an object from a template, in which each text is replaced by the one that follows it, writes its
 // status, and returns its UID.
 func (g *rig) instantiate(ctx context.Context, t template, namespace string, texts ...string) (string, error) {
-	path := fmt.Sprintf("/apis/%s/%s/namespaces/%s/%s", t.resource.Group, t.resource.Version, namespace, t.resource.Resource)
+	path := fmt.Sprintf("/apis/%s/%s/namespaces/%s/%s",
+		t.resource.Group, t.resource.Version, namespace, t.resource.Resource)
 	answer, err := g.raw.Post().AbsPath(path).SetHeader("Content-Type", "application/json").
 		Body([]byte(strings.NewReplacer(texts...).Replace(t.created))).DoRaw(ctx)
 	if err != nil {
@@ -183,11 +186,15 @@ func (g *rig) instantiate(ctx context.Context, t template, namespace string, tex
 	if t.updated == "" {
 		return object.Metadata.UID, nil
 	}
-	texts = append([]string{uidPlaceholder, object.Metadata.UID, versionPlaceholder, object.Metadata.ResourceVersion}, texts...)
-	answer, err = g.raw.Put().AbsPath(path, object.Metadata.Name, "status").SetHeader("Content-Type", "application/json").
+	texts = append(
+		[]string{uidPlaceholder, object.Metadata.UID, versionPlaceholder, object.Metadata.ResourceVersion}, texts...,
+	)
+	answer, err = g.raw.Put().AbsPath(path, object.Metadata.Name, "status").
+		SetHeader("Content-Type", "application/json").
 		Body([]byte(strings.NewReplacer(texts...).Replace(t.updated))).DoRaw(ctx)
 	if err != nil {
-		return "", fmt.Errorf("write the status of %s %s: %w: %s", t.resource.Resource, object.Metadata.Name, err, answer)
+		return "", fmt.Errorf("write the status of %s %s: %w: %s",
+			t.resource.Resource, object.Metadata.Name, err, answer)
 	}
 	return object.Metadata.UID, nil
 }

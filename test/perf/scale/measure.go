@@ -61,7 +61,9 @@ func (g *rig) measure(ctx context.Context, size, operator int) (*figures, error)
 		return nil, err
 	}
 	f := &figures{size: g.filled + g.served, operator: operator}
-	for _, step := range []func(context.Context, *figures) error{g.starts, g.settled, g.newcomers, g.wakings, g.plugin} {
+	for _, step := range []func(context.Context, *figures) error{
+		g.starts, g.settled, g.newcomers, g.wakings, g.plugin,
+	} {
 		if err := step(ctx, f); err != nil {
 			return f, err
 		}
@@ -264,7 +266,8 @@ func (g *rig) profile(ctx context.Context, operator *harness.Operator, f *figure
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(g.options.profiles, fmt.Sprintf("%s-%d-%d.pprof", name, f.size, f.operator)), data, 0o600); err != nil {
+		path := filepath.Join(g.options.profiles, fmt.Sprintf("%s-%d-%d.pprof", name, f.size, f.operator))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
 			return fmt.Errorf("keep a profile: %w", err)
 		}
 	}

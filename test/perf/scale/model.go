@@ -48,11 +48,15 @@ func (g *rig) serveModel(ctx context.Context) error {
 		return err
 	}
 	pool := func(role, addresses string) harness.NewPool {
-		return harness.NewPool{Name: poolName(modelTenant, role), Class: modelTenant, Role: role, Addresses: []string{addresses}, Prefix: 16}
+		return harness.NewPool{
+			Name: poolName(modelTenant, role), Class: modelTenant, Role: role,
+			Addresses: []string{addresses}, Prefix: 16,
+		}
 	}
 	err := g.create(ctx, harness.NewClass{Namespace: modelTenant, Name: modelTenant},
 		// None of these is a part of another text.
-		pool(names.RoleControlPlane, "172.31.100.100-172.31.127.254"), pool(names.RoleIngress, "172.31.200.100-172.31.250.254"))
+		pool(names.RoleControlPlane, "172.31.100.100-172.31.127.254"),
+		pool(names.RoleIngress, "172.31.200.100-172.31.250.254"))
 	if err != nil {
 		return err
 	}

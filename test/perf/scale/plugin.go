@@ -26,7 +26,8 @@ func (g *rig) plugin(ctx context.Context, f *figures) error {
 	ask := func(sample *measure.Sample[time.Duration], args ...string) error {
 		var out, errOut bytes.Buffer
 		begin := time.Now()
-		code := kubectlvip.Run(ctx, append(args, "--kubeconfig="+kubeconfig), genericiooptions.IOStreams{Out: &out, ErrOut: &errOut})
+		code := kubectlvip.Run(ctx, append(args, "--kubeconfig="+kubeconfig),
+			genericiooptions.IOStreams{Out: &out, ErrOut: &errOut})
 		*sample = append(*sample, time.Since(begin))
 		if code > kubectlvip.ExitFound || out.Len() == 0 {
 			return fmt.Errorf("kubectl vip %v ends with %d: %s", args, code, errOut.String())

@@ -43,7 +43,8 @@ func (r *results) broken() error {
 			problem(f, "a settled operator writes: %v", f.settled.writes)
 		}
 		if f.settled.looks > f.settled.atMost {
-			problem(f, "a settled operator looks at Clusters %d times, and %d are enough", f.settled.looks, f.settled.atMost)
+			problem(f, "a settled operator looks at Clusters %d times, and %d are enough",
+				f.settled.looks, f.settled.atMost)
 		}
 		for _, s := range f.starts {
 			if measure.Total(s.writes) > 0 {
@@ -55,7 +56,8 @@ func (r *results) broken() error {
 		}
 		for _, w := range f.wakings {
 			if !w.sound() {
-				problem(f, "when %s, which concerns %d Clusters, the operator looks at Clusters %d times", w.what, w.concerned, w.looks)
+				problem(f, "when %s, which concerns %d Clusters, the operator looks at Clusters %d times",
+					w.what, w.concerned, w.looks)
 			}
 			if measure.Total(w.writes) > 0 {
 				problem(f, "when %s, the operator writes: %v", w.what, w.writes)
@@ -90,23 +92,70 @@ func lines() []line {
 	none := func(f float64) bool { return f == 0 }
 	most := func(aim float64) func(float64) bool { return func(f float64) bool { return f <= aim } }
 	return []line{
-		{"settled: writes", func(f *figures) float64 { return float64(measure.Total(f.settled.writes)) }, count, nil, "0", none},
-		{"settled: looks at Clusters", func(f *figures) float64 { return float64(f.settled.looks) }, count, nil, "", nil},
-		{"settled: CPU, of one core", func(f *figures) float64 { return f.settled.cpu }, measure.Percent, percentage, "3%", most(aimCPU)},
-		{"settled: memory (RSS)", func(f *figures) float64 { return float64(f.settled.rss) }, memory, kibibytes, "150 MiB", most(aimRSS)},
-		{"settled: heap after a collection", func(f *figures) float64 { return float64(f.settled.heap) }, memory, kibibytes, "", nil},
-		{"most memory ever (RSS)", func(f *figures) float64 { return float64(f.settled.peak) }, memory, kibibytes, "", nil},
-		{"start until ready", starts(func(s start) time.Duration { return s.ready }), duration, microseconds, "15 s", most(float64(aimReady))},
-		{"start of bare informers on the same", starts(func(s start) time.Duration { return s.bare }), duration, microseconds, "", nil},
-		{"start until ready, in terms of that", func(f *figures) float64 { return measure.Collect(f.starts, start.ratio).Median() }, ratio, nil, "1.3", most(aimRatio)},
-		{"start until all were looked at", starts(func(s start) time.Duration { return s.done }), duration, microseconds, "", nil},
+		{
+			"settled: writes", func(f *figures) float64 { return float64(measure.Total(f.settled.writes)) }, count,
+			nil, "0", none,
+		},
+		{
+			"settled: looks at Clusters", func(f *figures) float64 { return float64(f.settled.looks) },
+			count, nil, "", nil,
+		},
+		{
+			"settled: CPU, of one core", func(f *figures) float64 { return f.settled.cpu }, measure.Percent, percentage,
+			"3%", most(aimCPU),
+		},
+		{
+			"settled: memory (RSS)", func(f *figures) float64 { return float64(f.settled.rss) }, memory, kibibytes,
+			"150 MiB", most(aimRSS),
+		},
+		{
+			"settled: heap after a collection", func(f *figures) float64 { return float64(f.settled.heap) }, memory,
+			kibibytes, "", nil,
+		},
+		{
+			"most memory ever (RSS)", func(f *figures) float64 { return float64(f.settled.peak) }, memory,
+			kibibytes, "", nil,
+		},
+		{
+			"start until ready", starts(func(s start) time.Duration { return s.ready }), duration, microseconds, "15 s",
+			most(float64(aimReady)),
+		},
+		{
+			"start of bare informers on the same", starts(func(s start) time.Duration { return s.bare }), duration,
+			microseconds, "", nil,
+		},
+		{
+			"start until ready, in terms of that", func(f *figures) float64 {
+				return measure.Collect(f.starts, start.ratio).Median()
+			},
+			ratio, nil, "1.3", most(aimRatio),
+		},
+		{
+			"start until all were looked at", starts(func(s start) time.Duration { return s.done }), duration,
+			microseconds, "", nil,
+		},
 		{"start: CPU time", starts(func(s start) time.Duration { return s.cpu }), duration, microseconds, "", nil},
 		{"start: writes", writes, count, nil, "0", none},
-		{"one more: own share, median", func(f *figures) float64 { return float64(f.shares.Median()) }, duration, nil, "20 ms", most(float64(aimShare))},
-		{"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) }, duration, nil, "", nil},
-		{"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration, microseconds, "", nil},
-		{"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration, microseconds, "", nil},
-		{"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign }, measure.Percent, nil, "", nil},
+		{
+			"one more: own share, median", func(f *figures) float64 { return float64(f.shares.Median()) }, duration,
+			nil, "20 ms", most(float64(aimShare)),
+		},
+		{
+			"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) },
+			duration, nil, "", nil,
+		},
+		{
+			"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration,
+			microseconds, "", nil,
+		},
+		{
+			"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration,
+			microseconds, "", nil,
+		},
+		{
+			"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign },
+			measure.Percent, nil, "", nil,
+		},
 	}
 }
 

@@ -31,11 +31,15 @@ const (
 
 // The resources that matter here.
 var (
-	clusters  = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusters"}
-	classes   = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusterclasses"}
-	claims    = schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: "v1beta2", Resource: "ipaddressclaims"}
+	clusters = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusters"}
+	classes  = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusterclasses"}
+	claims   = schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: "v1beta2", Resource: "ipaddressclaims",
+	}
 	addresses = schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: "v1beta2", Resource: "ipaddresses"}
-	pools     = schema.GroupVersionResource{Group: "ipam.cluster.x-k8s.io", Version: "v1alpha2", Resource: "globalinclusterippools"}
+	pools     = schema.GroupVersionResource{
+		Group: "ipam.cluster.x-k8s.io", Version: "v1alpha2", Resource: "globalinclusterippools",
+	}
 )
 
 // rig is a plane with many Clusters, and what is needed to measure on it.
@@ -66,7 +70,8 @@ func newRig(ctx context.Context, options *options) (_ *rig, err error) {
 	g.say("starting the plane")
 	only := []string{"--namespace=" + modelTenant}
 	g.plane, err = plane.Start(ctx, plane.Options{
-		Log: log, Dir: options.dir, KeepDir: options.dir != "", Args: map[plane.Component][]string{plane.CAPI: only, plane.IPAM: only},
+		Log: log, Dir: options.dir, KeepDir: options.dir != "",
+		Args: map[plane.Component][]string{plane.CAPI: only, plane.IPAM: only},
 	})
 	if err != nil {
 		return nil, err
@@ -102,7 +107,8 @@ func (g *rig) close() error { return errors.Join(g.plane.Stop(), harness.CleanBu
 
 // say tells what is being done; the results go elsewhere.
 func (g *rig) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(g.options.progress, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
+	_, _ = fmt.Fprintf(g.options.progress, "%s  "+format+"\n",
+		append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
 // confineWebhooks has the webhooks of Cluster API and the IPAM provider called for the model's namespace only, as these
@@ -110,7 +116,9 @@ func (g *rig) say(format string, args ...any) {
 func (g *rig) confineWebhooks(ctx context.Context) error {
 	selector := map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": modelTenant}}
 	for _, resource := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
-		target := g.client.Resource(schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: resource})
+		target := g.client.Resource(schema.GroupVersionResource{
+			Group: "admissionregistration.k8s.io", Version: "v1", Resource: resource,
+		})
 		list, err := target.List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fmt.Errorf("list %s: %w", resource, err)
@@ -129,7 +137,8 @@ func (g *rig) confineWebhooks(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", resource, err)
 			}
-			if _, err := target.Patch(ctx, list.Items[i].GetName(), types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+			name := list.Items[i].GetName()
+			if _, err := target.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
 				return fmt.Errorf("confine the webhooks %s: %w", list.Items[i].GetName(), err)
 			}
 		}
@@ -141,7 +150,8 @@ func (g *rig) confineWebhooks(ctx context.Context) error {
 func (g *rig) create(ctx context.Context, objects ...harness.Object) error {
 	plurals := map[string]string{
 		"Cluster": clusters.Resource, "ClusterClass": classes.Resource, "GlobalInClusterIPPool": pools.Resource,
-		"FakeInfraClusterTemplate": "fakeinfraclustertemplates", "FakeControlPlaneTemplate": "fakecontrolplanetemplates",
+		"FakeInfraClusterTemplate": "fakeinfraclustertemplates",
+		"FakeControlPlaneTemplate": "fakecontrolplanetemplates",
 	}
 	for _, object := range objects {
 		for _, manifest := range object.Manifests(clusters.Version) {
@@ -182,7 +192,8 @@ func looks(ctx context.Context, operator *harness.Operator) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int(metrics.Value("lasso_controller_total_handler_execution", nil) - metrics.Value("capi_vip_deferred_total", nil)), nil
+	handled := metrics.Value("lasso_controller_total_handler_execution", nil)
+	return int(handled - metrics.Value("capi_vip_deferred_total", nil)), nil
 }
 
 // awaitLooks waits until the operator has looked at a Cluster so many times.

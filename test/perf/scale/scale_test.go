@@ -19,7 +19,8 @@ func TestScale(t *testing.T) {
 		t.Skip("needs a real control plane")
 	}
 	o := &options{}
-	require.NoError(t, measure.Parse(o, "--sizes=100,250", "--reconcile-period=2s", "--settled=7s", "--settled-smaller=7s", "--restarts=1", "--newcomers=2"))
+	require.NoError(t, measure.Parse(o, "--sizes=100,250", "--reconcile-period=2s", "--settled=7s",
+		"--settled-smaller=7s", "--restarts=1", "--newcomers=2"))
 	o.progress = t.Output()
 	r, err := run(t.Context(), o)
 	require.NoError(t, err)
@@ -35,18 +36,31 @@ func TestScale(t *testing.T) {
 
 func TestBroken(t *testing.T) {
 	sound := func() *figures {
-		return &figures{size: 100, settled: settled{looks: 200, atMost: 300}, starts: []start{{looks: 100}}, wakings: []waking{{what: "it rains", concerned: 7, looks: 7}}}
+		return &figures{
+			size: 100, settled: settled{looks: 200, atMost: 300}, starts: []start{{looks: 100}},
+			wakings: []waking{{what: "it rains", concerned: 7, looks: 7}},
+		}
 	}
 	for name, test := range map[string]struct {
 		change func(*figures)
 		want   string
 	}{
-		"if all holds, should be content":                       {func(*figures) {}, ""},
-		"if a settled operator writes, should say what":         {func(f *figures) { f.settled.writes = map[string]int{"patch clusters": 1} }, "patch clusters:1"},
-		"if a settled operator is busy, should say so":          {func(f *figures) { f.settled.looks = 301 }, "301 times, and 300 are enough"},
-		"if an operator that starts writes, should say what":    {func(f *figures) { f.starts[0].writes = map[string]int{"create events": 2} }, "create events:2"},
-		"if an operator that starts looks twice, should say so": {func(f *figures) { f.starts[0].looks = 200 }, "that starts looks at Clusters 200 times"},
-		"if a pool wakes others too, should say so":             {func(f *figures) { f.wakings[0].looks = 100 }, "when it rains, which concerns 7 Clusters"},
+		"if all holds, should be content": {func(*figures) {}, ""},
+		"if a settled operator writes, should say what": {
+			func(f *figures) { f.settled.writes = map[string]int{"patch clusters": 1} }, "patch clusters:1",
+		},
+		"if a settled operator is busy, should say so": {
+			func(f *figures) { f.settled.looks = 301 }, "301 times, and 300 are enough",
+		},
+		"if an operator that starts writes, should say what": {
+			func(f *figures) { f.starts[0].writes = map[string]int{"create events": 2} }, "create events:2",
+		},
+		"if an operator that starts looks twice, should say so": {
+			func(f *figures) { f.starts[0].looks = 200 }, "that starts looks at Clusters 200 times",
+		},
+		"if a pool wakes others too, should say so": {
+			func(f *figures) { f.wakings[0].looks = 100 }, "when it rains, which concerns 7 Clusters",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := sound()
@@ -65,15 +79,19 @@ func TestTemplate(t *testing.T) {
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"kind": "Cluster",
 		"metadata": map[string]any{
-			"name": modelCluster, "uid": "u", "resourceVersion": "7", "generation": int64(3), "managedFields": []any{}, "creationTimestamp": "2026-01-01T00:00:00Z",
+			"name": modelCluster, "uid": "u", "resourceVersion": "7", "generation": int64(3), "managedFields": []any{},
+			"creationTimestamp": "2026-01-01T00:00:00Z",
 		},
-		"status": map[string]any{"observedGeneration": int64(3), "conditions": []any{map[string]any{"type": "A", "observedGeneration": int64(2)}}},
+		"status": map[string]any{"observedGeneration": int64(3), "conditions": []any{
+			map[string]any{"type": "A", "observedGeneration": int64(2)},
+		}},
 	}}
 	made, err := newTemplate(clusters, object)
 	require.NoError(t, err)
 	const status = `"status":{"conditions":[{"observedGeneration":1,"type":"A"}],"observedGeneration":1}`
 	assert.JSONEq(t, `{"kind":"Cluster","metadata":{"name":"scale-model-cluster"},`+status+`}`, made.created)
-	assert.JSONEq(t, `{"kind":"Cluster","metadata":{"name":"scale-model-cluster","uid":"SCALE-UID","resourceVersion":"SCALE-RESOURCE-VERSION"},`+status+`}`, made.updated)
+	assert.JSONEq(t, `{"kind":"Cluster","metadata":{"name":"scale-model-cluster","uid":"SCALE-UID",`+
+		`"resourceVersion":"SCALE-RESOURCE-VERSION"},`+status+`}`, made.updated)
 	assert.Equal(t, "u", string(object.GetUID()), "the model stays as it is")
 }
 
@@ -92,7 +110,8 @@ func TestTenantsShareNoAddress(t *testing.T) {
 
 func TestParseOptions(t *testing.T) {
 	for args, want := range map[string]string{
-		"--sizes=0": "not between", "--sizes=200,100": "only grows", "--restarts=0": "at least 1", "--settled=1s": "at least the --reconcile-period",
+		"--sizes=0": "not between", "--sizes=200,100": "only grows", "--restarts=0": "at least 1",
+		"--settled=1s": "at least the --reconcile-period",
 	} {
 		err := measure.Parse(&options{}, args)
 		require.ErrorContains(t, err, want)

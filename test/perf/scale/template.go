@@ -60,7 +60,9 @@ func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unst
 func dateLater(value any, at string) {
 	switch value := value.(type) {
 	case map[string]any:
-		ours := slices.ContainsFunc(roles(), func(role string) bool { return value["type"] == names.ConditionType(role) })
+		ours := slices.ContainsFunc(roles(), func(role string) bool {
+			return value["type"] == names.ConditionType(role)
+		})
 		if ours {
 			value["lastTransitionTime"] = at
 		}

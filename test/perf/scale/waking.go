@@ -56,12 +56,19 @@ func (g *rig) wakings(ctx context.Context, f *figures) (err error) {
 		do func() error
 	}{
 		{waking{what: "a pool without a class appears"}, func() error {
-			return g.create(ctx, harness.NewPool{Name: spare, Role: names.RoleIngress, Addresses: []string{"192.168.7.1"}, Annotations: map[string]string{names.Priority: "-1"}})
+			return g.create(ctx, harness.NewPool{
+				Name: spare, Role: names.RoleIngress, Addresses: []string{"192.168.7.1"},
+				Annotations: map[string]string{names.Priority: "-1"},
+			})
 		}},
 		{waking{what: "it is labelled with a class", concerned: g.clustersOf(first)}, label(first.name())},
 		{waking{what: "it is labelled with another class", concerned: both}, label(second.name())},
 		{waking{what: "its class label is taken away", concerned: g.clustersOf(second)}, label("")},
-		{waking{what: "a foreign label of it changes"}, func() error { return g.relabel(ctx, map[string]string{"example.com/rack": "7"}) }},
+		{
+			waking{what: "a foreign label of it changes"}, func() error {
+				return g.relabel(ctx, map[string]string{"example.com/rack": "7"})
+			},
+		},
 	} {
 		w, err := g.wake(ctx, operator, step.waking, step.do)
 		if err != nil {

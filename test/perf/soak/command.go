@@ -37,7 +37,8 @@ func Command() *cobra.Command {
 func (o *options) Flags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.cycles, "cycles", 100_000, "how many Clusters come and go")
 	fs.IntVar(&o.every, "every", 10_000, "after how many of them the operator is looked at")
-	fs.IntVar(&o.warmup, "warmup", 20_000, "how many come and go before that: 12,000 or more fill the caches of the events, which are bounded")
+	fs.IntVar(&o.warmup, "warmup", 20_000,
+		"how many come and go before that: 12,000 or more fill the caches of the events, which are bounded")
 	fs.IntVar(&o.hands, "hands", 64, "how many Clusters live at once")
 	fs.Uint64Var(&o.seed, "seed", 1, "chooses the lives")
 	fs.StringVar(&o.binary, "binary", "", "operator to measure; it is built when empty")
@@ -47,7 +48,9 @@ func (o *options) Flags(fs *pflag.FlagSet) {
 // Validate implements measure.Options.
 func (o *options) Validate() error {
 	if o.every < 1 || o.cycles < 3*o.every || o.hands < 1 || o.warmup < 0 {
-		return errors.New("--cycles: at least three times --every, which is at least 1, as is --hands; --warmup: not negative")
+		return errors.New(
+			"--cycles: at least three times --every, which is at least 1, as is --hands; --warmup: not negative",
+		)
 	}
 	return nil
 }

@@ -29,7 +29,11 @@ type life struct {
 func lives() []life {
 	return []life{
 		{"is served", 640, served, (*world).awaitServed},
-		{"goes before it is served", 120, served, func(*world, context.Context, types.NamespacedName) error { return nil }},
+		{
+			"goes before it is served", 120, served, func(*world, context.Context, types.NamespacedName) error {
+				return nil
+			},
+		},
 		{"loses its annotation", 60, served, (*world).loseAnnotation},
 		{"loses its claims", 60, served, (*world).loseClaims},
 		{"loses its finalizers", 60, served, (*world).loseFinalizers},
@@ -191,7 +195,8 @@ func (w *world) loseFinalizers(ctx context.Context, key types.NamespacedName) er
 }
 
 func (w *world) haveRefused(ctx context.Context, key types.NamespacedName) error {
-	w.refusals.add(key.Name, apierrors.NewForbidden(clusters.GroupResource(), key.Name, errors.New("a webhook said no")))
+	w.refusals.add(key.Name,
+		apierrors.NewForbidden(clusters.GroupResource(), key.Name, errors.New("a webhook said no")))
 	return w.awaitServed(ctx, key)
 }
 

@@ -61,7 +61,9 @@ func (w *world) furnish() error {
 			metadata, _ := pool["metadata"].(map[string]any)
 			delete(metadata, "namespace")
 			metadata["labels"] = map[string]any{names.ClusterClass: class, names.Role: role}
-			pool["status"] = map[string]any{"ipAddresses": map[string]any{"total": int64(1 << 20), "free": free, "used": int64(0), "outOfRange": int64(0)}}
+			pool["status"] = map[string]any{"ipAddresses": map[string]any{
+				"total": int64(1 << 20), "free": free, "used": int64(0), "outOfRange": int64(0),
+			}}
 			create(pool)
 		}
 	}
@@ -73,7 +75,8 @@ func (w *world) furnish() error {
 
 func object(version, kind, name string, spec map[string]any) map[string]any {
 	return map[string]any{
-		"apiVersion": version, "kind": kind, "metadata": map[string]any{fieldName: name, "namespace": namespace}, "spec": spec,
+		"apiVersion": version, "kind": kind,
+		"metadata": map[string]any{fieldName: name, "namespace": namespace}, "spec": spec,
 	}
 }
 
@@ -84,7 +87,8 @@ func (w *world) clusterAPI(kind watch.EventType, cluster *unstructured.Unstructu
 	switch {
 	case kind == watch.Deleted:
 		for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {
-			_ = w.Delete(claims, types.NamespacedName{Namespace: key.Namespace, Name: names.ClaimName(key.Name, role)}, nil) // most are gone
+			claim := types.NamespacedName{Namespace: key.Namespace, Name: names.ClaimName(key.Name, role)}
+			_ = w.Delete(claims, claim, nil) // most are gone
 		}
 	case cluster.GetDeletionTimestamp() != nil && slices.Contains(cluster.GetFinalizers(), names.ClusterFinalizer):
 		_, _ = w.Update(clusters, key, withoutFinalizer(names.ClusterFinalizer)) // it may be gone
@@ -99,15 +103,18 @@ func (w *world) collect(kind watch.EventType, claim *unstructured.Unstructured) 
 	for _, owner := range claim.GetOwnerReferences() {
 		cluster := w.Get(clusters, types.NamespacedName{Namespace: claim.GetNamespace(), Name: owner.Name})
 		if cluster == nil || cluster.GetUID() != owner.UID {
-			_ = w.Delete(claims, types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()}, nil) // it may be gone
+			key := types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()}
+			_ = w.Delete(claims, key, nil) // it may be gone
 		}
 	}
 }
 
 // bare reports whether all that lived is gone: what is left is the Cluster that holds the disputed address.
 func (w *world) bare() error {
-	if clusters, claims, addresses := w.Len(clusters), w.Len(claims), w.Len(addresses); clusters != 1 || claims != 0 || addresses != 0 {
-		return fmt.Errorf("%d Clusters, %d claims and %d addresses are there; 1, 0 and 0 would be right", clusters, claims, addresses)
+	if clusters, claims, addresses := w.Len(clusters), w.Len(claims), w.Len(addresses); clusters != 1 || claims != 0 ||
+		addresses != 0 {
+		return fmt.Errorf("%d Clusters, %d claims and %d addresses are there; 1, 0 and 0 would be right",
+			clusters, claims, addresses)
 	}
 	return nil
 }
@@ -144,7 +151,8 @@ func (i *ipam) claim(kind watch.EventType, claim *unstructured.Unstructured) {
 func (i *ipam) bind(key types.NamespacedName, pool string) {
 	_, err := i.store.Update(claims, key, func(claim *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if claim.GetDeletionTimestamp() != nil {
-			return nil, apierrors.NewConflict(claims.GroupResource(), key.Name, errors.New("its deletion was requested"))
+			return nil, apierrors.NewConflict(claims.GroupResource(), key.Name,
+				errors.New("its deletion was requested"))
 		}
 		if !slices.Contains(claim.GetFinalizers(), names.ReleaseAddress) {
 			claim.SetFinalizers(append(claim.GetFinalizers(), names.ReleaseAddress))
@@ -156,7 +164,9 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 	}
 	address := object(ipamVersion, "IPAddress", key.Name, map[string]any{
 		"address": i.take(pool), "prefix": int64(8), "claimRef": map[string]any{fieldName: key.Name},
-		"poolRef": map[string]any{"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", fieldName: pool},
+		"poolRef": map[string]any{
+			"apiGroup": "ipam.cluster.x-k8s.io", "kind": "GlobalInClusterIPPool", fieldName: pool,
+		},
 	})
 	manifest := &unstructured.Unstructured{Object: address}
 	manifest.SetFinalizers([]string{protectFinalizer})
@@ -186,7 +196,8 @@ func (i *ipam) release(key types.NamespacedName) {
 	if address := i.store.Get(addresses, key); address != nil {
 		value, _, _ := unstructured.NestedString(address.Object, "spec", "address")
 		_ = i.store.Delete(addresses, key, nil)
-		if _, err := i.store.Update(addresses, key, withoutFinalizer(protectFinalizer)); err == nil && value != disputedAddress {
+		if _, err := i.store.Update(addresses, key, withoutFinalizer(protectFinalizer)); err == nil &&
+			value != disputedAddress {
 			i.free = append(i.free, value)
 		}
 	}

@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	// mostForEach is how much the heap may grow with each Cluster that has come and gone, in bytes: less than the key of
-	// one in a map would take.
+	// mostForEach is how much the heap may grow with each Cluster that has come and gone, in bytes: less than the key
+	// of one in a map would take.
 	mostForEach = 40
 	// noise is by how much two measurements of one and the same heap may differ.
 	noise = 512 << 10
-	// spare is how many goroutines, files and series may come and go: those of requests under way, of kinds of failures.
+	// spare is how many goroutines, files and series may come and go: those of requests under way, of kinds of
+	// failures.
 	spare = 12
 )
 
@@ -46,7 +47,8 @@ func (r *results) add(lived map[string]int, took time.Duration) {
 func slope(samples []sample) float64 {
 	growth := make([]float64, 0, len(samples))
 	for i := range samples[1:] {
-		growth = append(growth, float64(samples[i+1].heap-samples[i].heap)/float64(samples[i+1].cycles-samples[i].cycles))
+		growth = append(growth,
+			float64(samples[i+1].heap-samples[i].heap)/float64(samples[i+1].cycles-samples[i].cycles))
 	}
 	if len(growth) == 0 {
 		return 0 // it was interrupted after the first
@@ -64,13 +66,15 @@ func (r *results) broken() error {
 	var problems []error
 	grown := slope(r.samples) * float64(last.cycles-first.cycles)
 	if allowed := noise + mostForEach*float64(last.cycles-first.cycles); grown > allowed {
-		problems = append(problems, fmt.Errorf("the heap grows by %.0f bytes with each Cluster that comes and goes", slope(r.samples)))
+		problems = append(problems,
+			fmt.Errorf("the heap grows by %.0f bytes with each Cluster that comes and goes", slope(r.samples)))
 	}
 	if last.series > first.series+spare {
 		problems = append(problems, fmt.Errorf("the metrics grow from %d series to %d", first.series, last.series))
 	}
 	if last.goroutines > first.goroutines+spare {
-		problems = append(problems, fmt.Errorf("there are %d goroutines, and were %d", last.goroutines, first.goroutines))
+		problems = append(problems,
+			fmt.Errorf("there are %d goroutines, and were %d", last.goroutines, first.goroutines))
 	}
 	if last.files > first.files+spare {
 		problems = append(problems, fmt.Errorf("there are %d open files, and were %d", last.files, first.files))
@@ -85,13 +89,19 @@ func (r *results) print(out io.Writer) error {
 	table := [][]string{{"Clusters gone", "heap", "RSS", "goroutines", "series", "open files"}}
 	for _, s := range r.samples {
 		table = append(table, []string{
-			strconv.Itoa(s.cycles), measure.Mebibytes(s.heap), measure.Mebibytes(s.rss), strconv.Itoa(s.goroutines), strconv.Itoa(s.series), strconv.Itoa(s.files),
+			strconv.Itoa(s.cycles), measure.Mebibytes(s.heap), measure.Mebibytes(s.rss), strconv.Itoa(s.goroutines),
+			strconv.Itoa(s.series), strconv.Itoa(s.files),
 		})
 	}
-	sections := []measure.Section{{Title: "What the operator holds, after a collection and with nothing left to do", Rows: table}}
+	sections := []measure.Section{
+		{Title: "What the operator holds, after a collection and with nothing left to do", Rows: table},
+	}
 	cycles, growth := r.samples[len(r.samples)-1].cycles, slope(r.samples)
 	summary := [][]string{
-		{"heap for each Cluster that has come and gone", fmt.Sprintf("%.1f bytes", growth), measure.Verdict(strconv.Itoa(mostForEach), growth <= mostForEach)},
+		{
+			"heap for each Cluster that has come and gone", fmt.Sprintf("%.1f bytes", growth),
+			measure.Verdict(strconv.Itoa(mostForEach), growth <= mostForEach),
+		},
 	}
 	if r.took > 0 {
 		summary = append(summary, []string{"lives in a second", fmt.Sprintf("%.0f", float64(cycles)/r.took.Seconds())})

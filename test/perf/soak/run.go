@@ -70,7 +70,10 @@ func startOperator(ctx context.Context, w *world, options *options) (*harness.Op
 	operator, err := harness.StartOperator(ctx, nil, harness.OperatorOptions{
 		Binary: options.binary, Kubeconfig: w.kubeconfig,
 		// The rate of a day's work in minutes is not what the defaults are for.
-		Args: []string{"--profiler-address=127.0.0.1:0", "--kube-api-qps=100000", "--kube-api-burst=100000", "--max-concurrent-reconciles=32"},
+		Args: []string{
+			"--profiler-address=127.0.0.1:0", "--kube-api-qps=100000", "--kube-api-burst=100000",
+			"--max-concurrent-reconciles=32",
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -114,12 +117,16 @@ func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
 		if err != nil {
 			return err
 		}
-		seen := sample{heap: heap, goroutines: int(metrics.Value("go_goroutines", nil)), files: int(metrics.Value("process_open_fds", nil))}
+		seen := sample{
+			heap: heap, goroutines: int(metrics.Value("go_goroutines", nil)),
+			files: int(metrics.Value("process_open_fds", nil)),
+		}
 		if looks == 1 {
 			s.heap, s.goroutines, s.files = seen.heap, seen.goroutines, seen.files
 		}
 		shrank := seen.heap <= s.heap-shrinks
-		s.heap, s.goroutines, s.files = min(s.heap, seen.heap), min(s.goroutines, seen.goroutines), min(s.files, seen.files)
+		s.heap, s.goroutines, s.files = min(s.heap, seen.heap), min(s.goroutines, seen.goroutines),
+			min(s.files, seen.files)
 		s.series = 0
 		for _, family := range metrics {
 			s.series += len(family.GetMetric())
@@ -148,7 +155,8 @@ func (w *world) look(ctx context.Context, operator *harness.Operator, options *o
 		if err != nil {
 			return err
 		}
-		if queued := metrics.Value("workqueue_depth", nil) + metrics.Value("workqueue_unfinished_work_seconds", nil); queued > 0 {
+		if queued := metrics.Value("workqueue_depth", nil) +
+			metrics.Value("workqueue_unfinished_work_seconds", nil); queued > 0 {
 			return errors.New("the operator still has something to do")
 		}
 		return nil

@@ -41,13 +41,25 @@ func TestBroken(t *testing.T) {
 		change func(int, *sample)
 		want   string
 	}{
-		"if nothing grows, should be content":                  {func(int, *sample) {}, ""},
-		"if the heap goes up and down, should be content":      {func(i int, s *sample) { s.heap += int64(i%3) << 16 }, ""},
-		"if the heap grows once, should be content":            {func(i int, s *sample) { s.heap += int64(min(i, 2)) << 20 }, ""},
-		"if a Cluster leaves 100 bytes behind, should say so":  {func(i int, s *sample) { s.heap += int64(i) * 10_000 * 100 }, "by 100 bytes with each Cluster"},
-		"if a Cluster leaves a series behind, should say so":   {func(i int, s *sample) { s.series += i * 10_000 }, "from 100 series to 100100"},
-		"if goroutines stay behind, should say so":             {func(i int, s *sample) { s.goroutines += i * 5 }, "150 goroutines"},
-		"if files stay open, should say so":                    {func(i int, s *sample) { s.files += i * 5 }, "90 open files"},
+		"if nothing grows, should be content": {func(int, *sample) {}, ""},
+		"if the heap goes up and down, should be content": {
+			func(i int, s *sample) { s.heap += int64(i%3) << 16 }, "",
+		},
+		"if the heap grows once, should be content": {
+			func(i int, s *sample) { s.heap += int64(min(i, 2)) << 20 }, "",
+		},
+		"if a Cluster leaves 100 bytes behind, should say so": {
+			func(i int, s *sample) { s.heap += int64(i) * 10_000 * 100 }, "by 100 bytes with each Cluster",
+		},
+		"if a Cluster leaves a series behind, should say so": {
+			func(i int, s *sample) { s.series += i * 10_000 }, "from 100 series to 100100",
+		},
+		"if goroutines stay behind, should say so": {
+			func(i int, s *sample) { s.goroutines += i * 5 }, "150 goroutines",
+		},
+		"if files stay open, should say so": {
+			func(i int, s *sample) { s.files += i * 5 }, "90 open files",
+		},
 		"if requests come and go, should not mind a few files": {func(i int, s *sample) { s.files += i }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,10 @@ func TestCommands(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			shell := snippets.Shell{Dir: root, Update: *update, Env: append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+os.Getenv("PATH"))}
+			shell := snippets.Shell{
+				Dir: root, Update: *update,
+				Env: append(os.Environ(), "PATH="+filepath.Dir(kubectl)+":"+os.Getenv("PATH")),
+			}
 			if !slices.Contains(alone, name) {
 				shell.Env = append(shell.Env, "KUBECONFIG="+served(t))
 			}

@@ -103,7 +103,8 @@ func (p *Page) compare(outputs []string) error {
 			continue
 		}
 		if want, got := normal(p.text(b)), normal(outputs[next]); want != got {
-			failures = append(failures, fmt.Errorf("%s:%d: the output is another; run the test with -update, and look at the difference\nthe page says:\n%s\nthe command prints:\n%s",
+			failures = append(failures, fmt.Errorf("%s:%d: the output is another; run the test with -update, "+
+				"and look at the difference\nthe page says:\n%s\nthe command prints:\n%s",
 				p.Path, b.first+1, p.text(b), outputs[next]))
 		}
 		next++

@@ -26,17 +26,33 @@ func TestRun(t *testing.T) {
 	for name, test := range map[string]struct {
 		page, wrong string
 	}{
-		"if all commands succeed, should be content":                     {"~~~sh test\ntrue\n~~~\n", ""},
-		"if a command fails, should name its line":                       {"# A\n~~~sh test\ntrue\n~~~\n\n~~~sh test\nfalse\n~~~\n", "page.md:7: the block failed"},
-		"if a command in the middle of a pipe fails, should fail":        {"~~~sh test\nfalse | cat\n~~~\n", "the block failed"},
-		"if a block is not marked, should not run it":                    {"~~~sh\nfalse\n~~~\n", ""},
-		"if a hidden check fails, should fail":                           {"~~~sh test\na=1\n~~~\n<!-- test\ntest $a = 2\n-->\n", "page.md:5: the block failed"},
-		"if a later block uses a variable of an earlier, should have it": {"~~~sh test\na=1\n~~~\n~~~sh test\ntest $a = 1\n~~~\n", ""},
-		"if the output is what the page says, should be content":         {"~~~sh test\necho hello; echo there >&2\n~~~\n~~~text output\nhello\nthere\n~~~\n", ""},
-		"if the output is another, should show both":                     {"~~~sh test\necho hello\n~~~\n~~~text output\nbye\n~~~\n", "page.md:5: the output is another"},
-		"if only ages and widths differ, should be content":              {"~~~sh test\necho 'a-x7k2p  1m3s'\n~~~\n~~~text output\na-bcdfg   5s\n~~~\n", ""},
-		"if an address differs, should say so":                           {"~~~sh test\necho 10.0.0.1\n~~~\n~~~text output\n10.0.0.2\n~~~\n", "the output is another"},
-		"if something is left in the background, should end it":          {"~~~sh test\nsleep 1000 &\n~~~\n", ""},
+		"if all commands succeed, should be content": {"~~~sh test\ntrue\n~~~\n", ""},
+		"if a command fails, should name its line": {
+			"# A\n~~~sh test\ntrue\n~~~\n\n~~~sh test\nfalse\n~~~\n", "page.md:7: the block failed",
+		},
+		"if a command in the middle of a pipe fails, should fail": {
+			"~~~sh test\nfalse | cat\n~~~\n", "the block failed",
+		},
+		"if a block is not marked, should not run it": {"~~~sh\nfalse\n~~~\n", ""},
+		"if a hidden check fails, should fail": {
+			"~~~sh test\na=1\n~~~\n<!-- test\ntest $a = 2\n-->\n", "page.md:5: the block failed",
+		},
+		"if a later block uses a variable of an earlier, should have it": {
+			"~~~sh test\na=1\n~~~\n~~~sh test\ntest $a = 1\n~~~\n", "",
+		},
+		"if the output is what the page says, should be content": {
+			"~~~sh test\necho hello; echo there >&2\n~~~\n~~~text output\nhello\nthere\n~~~\n", "",
+		},
+		"if the output is another, should show both": {
+			"~~~sh test\necho hello\n~~~\n~~~text output\nbye\n~~~\n", "page.md:5: the output is another",
+		},
+		"if only ages and widths differ, should be content": {
+			"~~~sh test\necho 'a-x7k2p  1m3s'\n~~~\n~~~text output\na-bcdfg   5s\n~~~\n", "",
+		},
+		"if an address differs, should say so": {
+			"~~~sh test\necho 10.0.0.1\n~~~\n~~~text output\n10.0.0.2\n~~~\n", "the output is another",
+		},
+		"if something is left in the background, should end it": {"~~~sh test\nsleep 1000 &\n~~~\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := shell.Run(t.Context(), page(t, test.page))
@@ -50,11 +66,13 @@ func TestRun(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	p := page(t, "~~~sh test\necho 1\n~~~\n~~~text output\nold\n~~~\nbetween\n~~~sh test\necho 2\n~~~\n~~~text output\n~~~\n")
+	p := page(t,
+		"~~~sh test\necho 1\n~~~\n~~~text output\nold\n~~~\nbetween\n~~~sh test\necho 2\n~~~\n~~~text output\n~~~\n")
 	require.NoError(t, Shell{Update: true, Env: os.Environ()}.Run(t.Context(), p))
 	text, err := os.ReadFile(p.Path)
 	require.NoError(t, err)
-	require.Equal(t, strings.ReplaceAll("~~~sh test\necho 1\n~~~\n~~~text output\n1\n~~~\nbetween\n~~~sh test\necho 2\n~~~\n~~~text output\n2\n~~~\n", fence, "```"), string(text))
+	require.Equal(t, strings.ReplaceAll("~~~sh test\necho 1\n~~~\n~~~text output\n1\n~~~\nbetween\n~~~sh test\n"+
+		"echo 2\n~~~\n~~~text output\n2\n~~~\n", fence, "```"), string(text))
 }
 
 func TestRead(t *testing.T) {

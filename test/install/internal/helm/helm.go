@@ -94,19 +94,23 @@ func files(kubernetes string, kinds []string, values, release, namespace string)
 	capabilities := common.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *version
 	capabilities.APIVersions = append(slices.Clone(capabilities.APIVersions), kinds...)
-	return filesOf(ChartDir(), values, common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
+	return filesOf(ChartDir(), values,
+		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
 }
 
 // RenderExample renders a chart below examples with values given as YAML.
 func RenderExample(dir, values string) (Objects, error) {
-	rendered, err := filesOf(filepath.Join(Root(), "examples", dir), values, common.ReleaseOptions{Name: "example"}, common.DefaultCapabilities)
+	rendered, err := filesOf(filepath.Join(Root(), "examples", dir), values, common.ReleaseOptions{Name: "example"},
+		common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
 	return parseAll(rendered)
 }
 
-func filesOf(dir, values string, options common.ReleaseOptions, capabilities *common.Capabilities) (map[string]string, error) {
+func filesOf(
+	dir, values string, options common.ReleaseOptions, capabilities *common.Capabilities,
+) (map[string]string, error) {
 	loaded, err := loader.LoadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)

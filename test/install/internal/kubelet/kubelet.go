@@ -74,17 +74,26 @@ func prepare(ctx context.Context, p *plane.Plane, image, namespace, deployment, 
 // admit has the API server judge the pod by the strictest level, without creating it.
 func admit(ctx context.Context, client kubernetes.Interface, deployment *appsv1.Deployment) error {
 	const strict = "pod-security-restricted"
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: strict, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
-	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: strict, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}
+	_, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create a namespace: %w", err)
 	}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: deployment.Spec.Template.Spec.ServiceAccountName}}
-	if _, err := client.CoreV1().ServiceAccounts(strict).Create(ctx, account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	account := &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: deployment.Spec.Template.Spec.ServiceAccountName},
+	}
+	_, err = client.CoreV1().ServiceAccounts(strict).Create(ctx, account, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create an account: %w", err)
 	}
-	object := &corev1.Pod{ObjectMeta: *deployment.Spec.Template.ObjectMeta.DeepCopy(), Spec: deployment.Spec.Template.Spec}
+	object := &corev1.Pod{
+		ObjectMeta: *deployment.Spec.Template.ObjectMeta.DeepCopy(), Spec: deployment.Spec.Template.Spec,
+	}
 	object.Name = "judged"
-	if _, err := client.CoreV1().Pods(strict).Create(ctx, object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+	dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	if _, err := client.CoreV1().Pods(strict).Create(ctx, object, dryRun); err != nil {
 		return fmt.Errorf("%w: %w", ErrPod, err)
 	}
 	return nil
@@ -96,7 +105,9 @@ func (o *pod) mountAccount(ctx context.Context, p *plane.Plane, namespace string
 	if err != nil {
 		return err
 	}
-	return o.mount(accountDir, map[string]string{"token": account.BearerToken, "ca.crt": string(account.CAData), "namespace": namespace})
+	return o.mount(accountDir, map[string]string{
+		"token": account.BearerToken, "ca.crt": string(account.CAData), "namespace": namespace,
+	})
 }
 
 func (o *pod) mountConfigMaps(ctx context.Context, client kubernetes.Interface, namespace string) error {

@@ -49,7 +49,8 @@ func Run(ctx context.Context, p *plane.Plane, image, namespace, deployment strin
 	command := prepared.container.Command
 	user, group := *prepared.spec.SecurityContext.RunAsUser, *prepared.spec.SecurityContext.RunAsGroup
 	o.command = &exec.Cmd{
-		Path: command[0], Args: append(append([]string{}, command...), prepared.container.Args...), Env: prepared.env, Dir: "/",
+		Path: command[0], Args: append(append([]string{}, command...), prepared.container.Args...),
+		Env: prepared.env, Dir: "/",
 		Stdout: o.log, Stderr: o.log,
 		SysProcAttr: &syscall.SysProcAttr{
 			Chroot: root, Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(group), NoSetGroups: false},
@@ -75,7 +76,9 @@ func (o *Process) WaitFor(ctx context.Context, text string) error {
 	return plane.Eventually(ctx, func(ctx context.Context) error {
 		select {
 		case <-o.exited:
-			return plane.Final(fmt.Errorf("%s ended with code %d:\n%s", o.CommandLine, o.command.ProcessState.ExitCode(), o.log))
+			return plane.Final(
+				fmt.Errorf("%s ended with code %d:\n%s", o.CommandLine, o.command.ProcessState.ExitCode(), o.log),
+			)
 		default:
 		}
 		if !strings.Contains(o.log.String(), text) {
@@ -94,7 +97,8 @@ func (o *Process) probe(ctx context.Context) error {
 			port = int(named.ContainerPort)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, get.Path), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		fmt.Sprintf("http://127.0.0.1:%d%s", port, get.Path), http.NoBody)
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
@@ -136,7 +140,8 @@ func mountProc(root string) error {
 	if err := os.Mkdir(dir, 0o555); err != nil {
 		return fmt.Errorf("make /proc: %w", err)
 	}
-	if err := syscall.Mount("proc", dir, "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC|syscall.MS_RDONLY, ""); err != nil {
+	const harmless = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC | syscall.MS_RDONLY
+	if err := syscall.Mount("proc", dir, "proc", harmless, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
 	return nil

@@ -43,11 +43,19 @@ func report(ctx context.Context, client kubernetes.Interface, deployment *appsv1
 	count := *deployment.Spec.Replicas
 	now := metav1.Now()
 	deployment.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: deployment.Generation, Replicas: count, UpdatedReplicas: count, ReadyReplicas: count, AvailableReplicas: count,
+		ObservedGeneration: deployment.Generation, Replicas: count, UpdatedReplicas: count, ReadyReplicas: count,
+		AvailableReplicas: count,
 		Conditions: []appsv1.DeploymentCondition{
-			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable", LastUpdateTime: now, LastTransitionTime: now},
-			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastUpdateTime: now, LastTransitionTime: now},
+			{
+				Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable",
+				LastUpdateTime: now, LastTransitionTime: now,
+			},
+			{
+				Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable",
+				LastUpdateTime: now, LastTransitionTime: now,
+			},
 		},
 	}
-	_, _ = client.AppsV1().Deployments(deployment.Namespace).UpdateStatus(ctx, deployment, metav1.UpdateOptions{}) // a conflict is tried again
+	deployments := client.AppsV1().Deployments(deployment.Namespace)
+	_, _ = deployments.UpdateStatus(ctx, deployment, metav1.UpdateOptions{}) // a conflict is tried again
 }

@@ -52,7 +52,8 @@ func Path(ctx context.Context, program Program) (string, error) {
 	}
 	path := filepath.Join(cache, "capi-vip-allocator", "install", string(program))
 	// go build leaves a program alone that is up to date.
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, string(main[:len(main)-1]))
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path,
+		string(main[:len(main)-1]))
 	build.Dir, build.Env = dir, environment()
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", program, err, output)

@@ -79,7 +79,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) {
 	case http.MethodPatch:
 		answer, err = h.patch(r, t)
 	case http.MethodDelete:
-		answer, err = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess}, h.remove(r, t)
+		answer, err = metav1.Status{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess,
+		}, h.remove(r, t)
 	default:
 		err = apierrors.NewMethodNotSupported(t.GroupResource(), r.Method)
 	}
@@ -129,9 +131,10 @@ func (h *Handler) patch(r *http.Request, t target) (any, error) {
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	patched, err := h.Update(t.GroupVersionResource, t.key, func(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-		return patch(object, types.PatchType(r.Header.Get("Content-Type")), body, t.subresource == "status")
-	})
+	patched, err := h.Update(t.GroupVersionResource, t.key,
+		func(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+			return patch(object, types.PatchType(r.Header.Get("Content-Type")), body, t.subresource == "status")
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -158,11 +161,14 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 
 // discover lists what a version of a group serves.
 func (h *Handler) discover(w http.ResponseWriter, version schema.GroupVersion) {
-	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: version.String()}
+	list := metav1.APIResourceList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: version.String(),
+	}
 	for _, c := range h.kinds {
 		if c.GroupVersion() == version {
 			list.APIResources = append(list.APIResources, metav1.APIResource{
-				Name: c.GroupVersionResource.Resource, Kind: c.Kind, Namespaced: c.Namespaced, Verbs: metav1.Verbs{"list", "watch"},
+				Name: c.GroupVersionResource.Resource, Kind: c.Kind, Namespaced: c.Namespaced,
+				Verbs: metav1.Verbs{"list", "watch"},
 			})
 		}
 	}
@@ -186,7 +192,10 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, t target) {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
 		defer cancel()
 	}
-	s := &stream{store: h.Store, resource: t.GroupVersionResource, w: w, metadata: strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata")}
+	s := &stream{
+		store: h.Store, resource: t.GroupVersionResource, w: w,
+		metadata: strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata"),
+	}
 	s.serve(ctx, query.Get("resourceVersion"), query.Get("sendInitialEvents") == "true")
 }
 

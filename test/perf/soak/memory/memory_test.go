@@ -74,7 +74,9 @@ func TestWatchOfMetadata(t *testing.T) {
 	require.NoError(t, err)
 	client, err := metadata.NewForConfig(metadata.ConfigFor(config))
 	require.NoError(t, err)
-	changes, err := client.Resource(things).Watch(t.Context(), metav1.ListOptions{ResourceVersion: first.GetResourceVersion()})
+	changes, err := client.Resource(things).Watch(t.Context(), metav1.ListOptions{
+		ResourceVersion: first.GetResourceVersion(),
+	})
 	require.NoError(t, err)
 	defer changes.Stop()
 	event := <-changes.ResultChan()
@@ -93,16 +95,19 @@ func TestWrites(t *testing.T) {
 		refused func(error) bool
 	}{
 		"if a test of a JSON patch holds, should apply it": {
-			types.JSONPatchType, `[{"op":"test","path":"/spec/a","value":"b"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil,
+			types.JSONPatchType,
+			`[{"op":"test","path":"/spec/a","value":"b"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil,
 			map[string]any{"spec": map[string]any{"a": "c"}},
 			nil,
 		},
 		"if a test of a JSON patch fails, should refuse it": {
-			types.JSONPatchType, `[{"op":"test","path":"/spec/a","value":"x"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil, nil,
+			types.JSONPatchType,
+			`[{"op":"test","path":"/spec/a","value":"x"},{"op":"replace","path":"/spec/a","value":"c"}]`, nil, nil,
 			func(err error) bool { return apierrors.ReasonForError(err) != metav1.StatusReasonNotFound },
 		},
 		"if conditions are applied, should merge them by type": {
-			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B","status":"True"}]}}`,
+			types.ApplyPatchType,
+			`{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B","status":"True"}]}}`,
 			[]string{"status"},
 			map[string]any{"status": map[string]any{"conditions": []any{
 				map[string]any{"type": "A", "status": "True"}, map[string]any{"type": "B", "status": "True"},
@@ -110,23 +115,30 @@ func TestWrites(t *testing.T) {
 			nil,
 		},
 		"if another UID is applied, should refuse it": {
-			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"uid":"x"},"spec":{"a":"c"}}`, nil, nil, apierrors.IsConflict,
+			types.ApplyPatchType,
+			`{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"uid":"x"},"spec":{"a":"c"}}`,
+			nil, nil, apierrors.IsConflict,
 		},
 		"if the status is patched with the object, should leave it": {
-			types.ApplyPatchType, `{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B"}]}}`, nil,
-			map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}}},
+			types.ApplyPatchType,
+			`{"apiVersion":"example.com/v1","kind":"Thing","status":{"conditions":[{"type":"B"}]}}`, nil,
+			map[string]any{
+				"status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}},
+			},
 			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, config := serve(t)
 			before, err := store.Create(things, thing("x", map[string]any{
-				"spec": map[string]any{"a": "b"}, "status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}},
+				"spec":   map[string]any{"a": "b"},
+				"status": map[string]any{"conditions": []any{map[string]any{"type": "A", "status": "True"}}},
 			}))
 			require.NoError(t, err)
 			client, err := dynamic.NewForConfig(config)
 			require.NoError(t, err)
-			_, err = client.Resource(things).Namespace("ns").Patch(t.Context(), "x", test.kind, []byte(test.body), metav1.PatchOptions{FieldManager: "test"}, test.subresource...)
+			_, err = client.Resource(things).Namespace("ns").Patch(t.Context(), "x", test.kind, []byte(test.body),
+				metav1.PatchOptions{FieldManager: "test"}, test.subresource...)
 			after := store.Get(things, types.NamespacedName{Namespace: "ns", Name: "x"})
 			if test.refused != nil {
 				require.Error(t, err)
@@ -166,10 +178,11 @@ func TestWatchThatLiesTooFarBehind(t *testing.T) {
 	created, err := store.Create(things, thing("x", nil))
 	require.NoError(t, err)
 	for i := range 3 * remembered {
-		_, err := store.Update(things, keyOf(created), func(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-			object.Object["spec"] = map[string]any{"count": int64(i)}
-			return object, nil
-		})
+		_, err := store.Update(things, keyOf(created),
+			func(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+				object.Object["spec"] = map[string]any{"count": int64(i)}
+				return object, nil
+			})
 		require.NoError(t, err)
 	}
 	_, err = store.positionAfter(things, 1)

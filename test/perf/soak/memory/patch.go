@@ -12,7 +12,9 @@ import (
 )
 
 // patch applies a patch to an object, or to its status alone.
-func patch(object *unstructured.Unstructured, kind types.PatchType, body []byte, status bool) (*unstructured.Unstructured, error) {
+func patch(
+	object *unstructured.Unstructured, kind types.PatchType, body []byte, status bool,
+) (*unstructured.Unstructured, error) {
 	var patched map[string]any
 	var err error
 	switch kind {
@@ -23,15 +25,19 @@ func patch(object *unstructured.Unstructured, kind types.PatchType, body []byte,
 		if err := json.Unmarshal(body, &applied); err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
-		if uid, _, _ := unstructured.NestedString(applied, "metadata", "uid"); uid != "" && uid != string(object.GetUID()) {
+		uid, _, _ := unstructured.NestedString(applied, "metadata", "uid")
+		if uid != "" && uid != string(object.GetUID()) {
 			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), errors.New("the UID is another"))
 		}
-		if version, _, _ := unstructured.NestedString(applied, "metadata", "resourceVersion"); version != "" && version != object.GetResourceVersion() {
-			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(), errors.New("the object has changed"))
+		version, _, _ := unstructured.NestedString(applied, "metadata", "resourceVersion")
+		if version != "" && version != object.GetResourceVersion() {
+			return nil, apierrors.NewConflict(resourceOf(object), object.GetName(),
+				errors.New("the object has changed"))
 		}
 		patched, _ = merge(object.DeepCopy().Object, applied).(map[string]any)
 	default:
-		return nil, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", resourceOf(object), object.GetName(), "", 0, false)
+		return nil, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", resourceOf(object),
+			object.GetName(), "", 0, false)
 	}
 	if err != nil {
 		return nil, err
@@ -61,7 +67,8 @@ func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]
 	}
 	text, err := operations.Apply(before)
 	if err != nil {
-		return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", resourceOf(object), object.GetName(), err.Error(), 0, false)
+		return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", resourceOf(object),
+			object.GetName(), err.Error(), 0, false)
 	}
 	var after unstructured.Unstructured
 	if err := after.UnmarshalJSON(text); err != nil {

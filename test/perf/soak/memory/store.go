@@ -63,7 +63,8 @@ func NewStore(resources ...Resource) *Store {
 	s := &Store{kinds: map[schema.GroupVersionResource]*collection{}, bells: map[objectKey]chan struct{}{}}
 	for _, resource := range resources {
 		s.kinds[resource.GroupVersionResource] = &collection{
-			Resource: resource, objects: map[types.NamespacedName]*unstructured.Unstructured{}, rung: make(chan struct{}),
+			Resource: resource, objects: map[types.NamespacedName]*unstructured.Unstructured{},
+			rung: make(chan struct{}),
 		}
 	}
 	return s
@@ -84,7 +85,9 @@ func (s *Store) Len(resource schema.GroupVersionResource) int {
 }
 
 // Create adds an object and returns what became of it.
-func (s *Store) Create(resource schema.GroupVersionResource, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (s *Store) Create(
+	resource schema.GroupVersionResource, object *unstructured.Unstructured,
+) (*unstructured.Unstructured, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, key := s.kinds[resource], keyOf(object)
@@ -102,7 +105,8 @@ func (s *Store) Create(resource schema.GroupVersionResource, object *unstructure
 // Update replaces an object by what change makes of a copy of it; an error of change leaves it as it is. An object
 // whose deletion was requested goes with its last finalizer.
 func (s *Store) Update(
-	resource schema.GroupVersionResource, key types.NamespacedName, change func(*unstructured.Unstructured) (*unstructured.Unstructured, error),
+	resource schema.GroupVersionResource, key types.NamespacedName,
+	change func(*unstructured.Unstructured) (*unstructured.Unstructured, error),
 ) (*unstructured.Unstructured, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +134,9 @@ func (s *Store) Update(
 }
 
 // Delete requests the deletion of an object.
-func (s *Store) Delete(resource schema.GroupVersionResource, key types.NamespacedName, conditions *metav1.Preconditions) error {
+func (s *Store) Delete(
+	resource schema.GroupVersionResource, key types.NamespacedName, conditions *metav1.Preconditions,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.kinds[resource]
@@ -158,7 +164,8 @@ func (s *Store) Delete(resource schema.GroupVersionResource, key types.Namespace
 // Await waits until an object, which is nil while there is none, is as wanted. It returns the error of ctx if that ends
 // first.
 func (s *Store) Await(
-	ctx context.Context, resource schema.GroupVersionResource, key types.NamespacedName, wanted func(*unstructured.Unstructured) bool,
+	ctx context.Context, resource schema.GroupVersionResource, key types.NamespacedName,
+	wanted func(*unstructured.Unstructured) bool,
 ) error {
 	at := objectKey{resource, key}
 	for {
@@ -183,7 +190,10 @@ func (s *Store) Await(
 
 // Follow calls a function with every change of a resource, one after the other, until ctx ends; the object is as it was
 // last if it is deleted.
-func (s *Store) Follow(ctx context.Context, resource schema.GroupVersionResource, changed func(watch.EventType, *unstructured.Unstructured)) {
+func (s *Store) Follow(
+	ctx context.Context, resource schema.GroupVersionResource,
+	changed func(watch.EventType, *unstructured.Unstructured),
+) {
 	position := s.position(resource)
 	for {
 		changes, next, err := s.wait(ctx, resource, position)

@@ -94,7 +94,9 @@ func (s *stream) flush() {
 func (s *stream) send(kind watch.EventType, object *unstructured.Unstructured) bool {
 	content := object.Object
 	if s.metadata {
-		content = map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": content["metadata"]}
+		content = map[string]any{
+			"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": content["metadata"],
+		}
 	}
 	return s.write(kind, content)
 }
@@ -108,7 +110,9 @@ func (s *stream) marker(version uint64, annotations map[string]any) map[string]a
 	if s.metadata {
 		return map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}
 	}
-	return map[string]any{"apiVersion": s.resource.GroupVersion().String(), "kind": s.store.kinds[s.resource].Kind, "metadata": metadata}
+	return map[string]any{
+		"apiVersion": s.resource.GroupVersion().String(), "kind": s.store.kinds[s.resource].Kind, "metadata": metadata,
+	}
 }
 
 func (s *stream) expired(err error) {

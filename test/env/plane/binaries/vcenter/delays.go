@@ -24,7 +24,8 @@ type delays struct{ call, machine time.Duration }
 func addDelays(flags *flag.FlagSet) *delays {
 	d := &delays{}
 	flags.DurationVar(&d.call, "call-delay", 0, "how long a call takes, more or less")
-	flags.DurationVar(&d.machine, "machine-delay", 0, "how long it takes to clone a machine, and to power it on, more or less")
+	flags.DurationVar(&d.machine, "machine-delay", 0,
+		"how long it takes to clone a machine, and to power it on, more or less")
 	return d
 }
 

@@ -74,7 +74,8 @@ func makeTemplate(ctx *simulator.Context, machines *machines, name string) error
 		return fmt.Errorf("the model's machine is a %T", all[0])
 	}
 	vm.Name, vm.Config.Name, vm.Summary.Config.Name = name, name, name
-	vm.Runtime.PowerState, vm.Summary.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff, types.VirtualMachinePowerStatePoweredOff
+	vm.Runtime.PowerState, vm.Summary.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff,
+		types.VirtualMachinePowerStatePoweredOff
 	ctx.Map.Put(&source{VirtualMachine: vm, machines: machines})
 	return nil
 }

@@ -40,7 +40,9 @@ func (s *source) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) so
 
 // complete writes the guest information of the request to the clone, and gives each of its network cards an address,
 // which it shows when it is powered on.
-func (s *source) complete(ctx *simulator.Context, reference types.ManagedObjectReference, req *types.CloneVM_Task) types.BaseMethodFault {
+func (s *source) complete(
+	ctx *simulator.Context, reference types.ManagedObjectReference, req *types.CloneVM_Task,
+) types.BaseMethodFault {
 	clone, ok := ctx.Map.Get(reference).(*simulator.VirtualMachine)
 	if !ok {
 		return &types.ManagedObjectNotFound{Obj: reference}
@@ -60,10 +62,13 @@ func (s *source) complete(ctx *simulator.Context, reference types.ManagedObjectR
 	var spec types.CustomizationSpec
 	for card := range clone.Guest.Net {
 		spec.NicSettingMap = append(spec.NicSettingMap, types.CustomizationAdapterMapping{
-			Adapter: types.CustomizationIPSettings{Ip: &types.CustomizationFixedIp{IpAddress: nodeAddress(number, card)}},
+			Adapter: types.CustomizationIPSettings{
+				Ip: &types.CustomizationFixedIp{IpAddress: nodeAddress(number, card)},
+			},
 		})
 	}
-	body, ok := clone.CustomizeVMTask(ctx, &types.CustomizeVM_Task{This: reference, Spec: spec}).(*methods.CustomizeVM_TaskBody)
+	body, ok := clone.CustomizeVMTask(ctx,
+		&types.CustomizeVM_Task{This: reference, Spec: spec}).(*methods.CustomizeVM_TaskBody)
 	if !ok || body.Res == nil {
 		return &types.SystemError{}
 	}

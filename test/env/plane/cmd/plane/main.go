@@ -54,7 +54,8 @@ func newBuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return plane.Build(command.Context(), plane.Options{Log: command.OutOrStdout(), Providers: providers}, stacks...)
+			return plane.Build(command.Context(),
+				plane.Options{Log: command.OutOrStdout(), Providers: providers}, stacks...)
 		},
 	}
 	command.Flags().StringVar(&stack, "stack", "", fmt.Sprintf("build only this stack, one of %v", plane.Stacks()))
@@ -64,7 +65,8 @@ func newBuild() *cobra.Command {
 
 // addProvidersFlag adds the flag that asks for real providers.
 func addProvidersFlag(command *cobra.Command, list *string) {
-	command.Flags().StringVar(list, "providers", "", fmt.Sprintf("real providers beside the fake ones, separated by commas, of %v", plane.Providers()))
+	command.Flags().StringVar(list, "providers", "",
+		fmt.Sprintf("real providers beside the fake ones, separated by commas, of %v", plane.Providers()))
 }
 
 // newMatrix lists what is tested, each combination as the variables that choose it.

@@ -49,7 +49,8 @@ func readState(dir string) (*state, error) {
 	}
 	var s state
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged (end the plane's processes and remove its directory): %w", stateFile(dir), err)
+		return nil, fmt.Errorf("%s is damaged (end the plane's processes and remove its directory): %w",
+			stateFile(dir), err)
 	}
 	if !alive(s.PID) {
 		return nil, nil

@@ -54,7 +54,8 @@ func (o *upOptions) prepare() error {
 		return err
 	}
 	if running != nil {
-		return fmt.Errorf("a plane runs in %s already (process %d): take it down first, or choose another --dir", o.dir, running.PID)
+		return fmt.Errorf("a plane runs in %s already (process %d): take it down first, or choose another --dir",
+			o.dir, running.PID)
 	}
 	if _, err := os.Stat(stateFile(o.dir)); err == nil {
 		return os.RemoveAll(o.dir)
@@ -72,7 +73,9 @@ func (o *upOptions) run(command *cobra.Command) (err error) {
 		return err
 	}
 	out := command.OutOrStdout()
-	p, err := plane.Start(command.Context(), plane.Options{Stack: stack, Providers: providers, Dir: o.dir, Log: out, NoAudit: !o.audit})
+	p, err := plane.Start(command.Context(), plane.Options{
+		Stack: stack, Providers: providers, Dir: o.dir, Log: out, NoAudit: !o.audit,
+	})
 	if err != nil {
 		return err
 	}

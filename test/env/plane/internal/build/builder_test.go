@@ -124,7 +124,8 @@ func TestEnsureFails(t *testing.T) {
 	_, err = builder.Ensure(t.Context(), group, "other")
 	require.ErrorContains(t, err, "does not offer")
 
-	require.NoError(t, os.WriteFile(filepath.Join(source, "hello", "main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(source, "hello", "main.go"),
+		[]byte("package main\n\nfunc main() { nonsense }\n"), 0o600))
 	_, err = builder.Ensure(t.Context(), group, "hello")
 	require.ErrorContains(t, err, "nonsense", "the compiler's words are passed on")
 	left, err := filepath.Glob(filepath.Join(builder.cache, "hello-*", "bin", "*"))
@@ -174,7 +175,8 @@ func TestGroupsArePinned(t *testing.T) {
 	for _, group := range []Group{
 		Kubernetes(), OtherKubernetes("kubernetes-v1.36"), OtherKubernetes("kubernetes-v1.34"),
 		Kubectl(),
-		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.13", "", ""), ClusterAPI("capi-v1.12", "", ""), ClusterAPI("capi-v1.10", "", ""),
+		ClusterAPI("capi-v1.14", "", ""), ClusterAPI("capi-v1.13", "", ""), ClusterAPI("capi-v1.12", "", ""),
+		ClusterAPI("capi-v1.10", "", ""),
 		InClusterIPAM("ipam-v1.1"), InClusterIPAM("ipam-v1.0"),
 		KubeadmProviders(), VSphereProvider(), VCenterSimulator(), RKE2Providers(),
 	} {

@@ -24,7 +24,8 @@ func (b *Builder) key(ctx context.Context, group Group) (key, error) {
 	dir := filepath.Join(b.source, group.Name)
 	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
-		return key{}, fmt.Errorf("read the pinned module of group %s (run inside a checkout of the project): %w", group.Name, err)
+		return key{}, fmt.Errorf("read the pinned module of group %s (run inside a checkout of the project): %w",
+			group.Name, err)
 	}
 	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 	if err != nil {

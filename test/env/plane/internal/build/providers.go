@@ -23,8 +23,14 @@ func KubeadmProviders() Group {
 		Module:         capiModule,
 		VersionPackage: capiModule + "/version",
 		Binaries: []Binary{
-			{Name: KubeadmBootstrap, Package: capiModule + "/bootstrap/kubeadm", Kustomization: "bootstrap/kubeadm/config/default"},
-			{Name: KubeadmControlPlane, Package: capiModule + "/controlplane/kubeadm", Kustomization: "controlplane/kubeadm/config/default"},
+			{
+				Name: KubeadmBootstrap, Package: capiModule + "/bootstrap/kubeadm",
+				Kustomization: "bootstrap/kubeadm/config/default",
+			},
+			{
+				Name: KubeadmControlPlane, Package: capiModule + "/controlplane/kubeadm",
+				Kustomization: "controlplane/kubeadm/config/default",
+			},
 		},
 	}
 }
@@ -57,7 +63,10 @@ func RKE2Providers() Group {
 		VersionPackage: rke2Module + "/version",
 		Binaries: []Binary{
 			{Name: RKE2Bootstrap, Package: rke2Module + "/bootstrap", Kustomization: "bootstrap/config/default"},
-			{Name: RKE2ControlPlane, Package: rke2Module + "/controlplane", Kustomization: "controlplane/config/default"},
+			{
+				Name: RKE2ControlPlane, Package: rke2Module + "/controlplane",
+				Kustomization: "controlplane/config/default",
+			},
 		},
 	}
 }

@@ -31,7 +31,8 @@ func (b *Builder) Released(ctx context.Context, group Group, name, kubectl strin
 		return "", err
 	}
 	var complaint bytes.Buffer
-	cmd := exec.CommandContext(ctx, kubectl, "kustomize", filepath.Join(module, filepath.FromSlash(group.Binaries[i].Kustomization)))
+	cmd := exec.CommandContext(ctx, kubectl, "kustomize",
+		filepath.Join(module, filepath.FromSlash(group.Binaries[i].Kustomization)))
 	cmd.Stderr = &complaint
 	rendered, err := cmd.Output()
 	if err != nil {

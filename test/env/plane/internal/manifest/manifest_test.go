@@ -20,13 +20,19 @@ func write(t *testing.T, dir string, files map[string]string) {
 
 func manifests() map[string]string {
 	return map[string]string{
-		"crd/bases/a.yaml":                "kind: CustomResourceDefinition\napiVersion: v1\nmetadata: {name: as.x}\nspec: {group: x}\n",
-		"crd/bases/b.yaml":                "kind: CustomResourceDefinition\napiVersion: v1\nmetadata: {name: bs.x}\nspec: {group: x}\n",
-		"crd/patches/webhook_in_as.yaml":  "kind: CustomResourceDefinition\napiVersion: v1\nmetadata: {name: as.x}\nspec: {conversion: {webhook: {clientConfig: {}}}}\n",
-		"crd/patches/label_in_bs.yaml":    "kind: CustomResourceDefinition\napiVersion: v1\nmetadata: {name: bs.x, labels: {move: \"\"}}\n",
+		"crd/bases/a.yaml": "kind: CustomResourceDefinition\napiVersion: v1\n" +
+			"metadata: {name: as.x}\nspec: {group: x}\n",
+		"crd/bases/b.yaml": "kind: CustomResourceDefinition\napiVersion: v1\n" +
+			"metadata: {name: bs.x}\nspec: {group: x}\n",
+		"crd/patches/webhook_in_as.yaml": "kind: CustomResourceDefinition\napiVersion: v1\nmetadata: {name: as.x}\n" +
+			"spec: {conversion: {webhook: {clientConfig: {}}}}\n",
+		"crd/patches/label_in_bs.yaml": "kind: CustomResourceDefinition\napiVersion: v1\n" +
+			"metadata: {name: bs.x, labels: {move: \"\"}}\n",
 		"crd/patches/cainjection_in.yaml": "nonsense: $(VARIABLE)\n",
-		"webhook/manifests.yaml":          "---\nkind: ValidatingWebhookConfiguration\napiVersion: v1\nmetadata: {name: v}\nwebhooks: [{name: w, clientConfig: {service: {path: /validate}}}]\n",
-		"rbac/role.yaml":                  "kind: ClusterRole\napiVersion: v1\nmetadata: {name: role}\n---\nkind: Role\napiVersion: v1\nmetadata: {name: leader}\n",
+		"webhook/manifests.yaml": "---\nkind: ValidatingWebhookConfiguration\napiVersion: v1\n" +
+			"metadata: {name: v}\nwebhooks: [{name: w, clientConfig: {service: {path: /validate}}}]\n",
+		"rbac/role.yaml": "kind: ClusterRole\napiVersion: v1\nmetadata: {name: role}\n---\n" +
+			"kind: Role\napiVersion: v1\nmetadata: {name: leader}\n",
 	}
 }
 
@@ -62,10 +68,14 @@ func TestLoad(t *testing.T) {
 
 func TestLoadFails(t *testing.T) {
 	for name, test := range map[string]struct{ file, content, message string }{
-		"if there are no CRDs, should say what to do":        {"crd/bases/a.yaml", "", "build again"},
-		"if a webhook list is missing, should name it":       {"webhook/manifests.yaml", "kind: K\napiVersion: v1\nmetadata: {name: conf}\n", "K conf has no list"},
-		"if a manifest is no YAML, should name the file":     {"rbac/role.yaml", "a: [", "role.yaml"},
-		"if an object has no kind, should number document 1": {"rbac/role.yaml", "metadata: {name: n}\n", "document 1 lacks"},
+		"if there are no CRDs, should say what to do": {"crd/bases/a.yaml", "", "build again"},
+		"if a webhook list is missing, should name it": {
+			"webhook/manifests.yaml", "kind: K\napiVersion: v1\nmetadata: {name: conf}\n", "K conf has no list",
+		},
+		"if a manifest is no YAML, should name the file": {"rbac/role.yaml", "a: [", "role.yaml"},
+		"if an object has no kind, should number document 1": {
+			"rbac/role.yaml", "metadata: {name: n}\n", "document 1 lacks",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -80,7 +90,8 @@ func TestLoadFails(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	objects, err := Parse([]byte("---\n# nothing\n---\nkind: A\napiVersion: v1\nmetadata: {name: a}\n---\n{\"kind\":\"B\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"b\"}}\n"))
+	objects, err := Parse([]byte("---\n# nothing\n---\nkind: A\napiVersion: v1\nmetadata: {name: a}\n---\n" +
+		"{\"kind\":\"B\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"b\"}}\n"))
 	require.NoError(t, err)
 	require.Len(t, objects, 2)
 }

@@ -16,7 +16,9 @@ kind: CustomResourceDefinition
 apiVersion: v1
 metadata: {name: as.x, labels: {cluster.x-k8s.io/v1beta2: v1beta2}}
 spec:
-  conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v1], clientConfig: {service: {name: s, path: /convert}}}}
+  conversion:
+    strategy: Webhook
+    webhook: {conversionReviewVersions: [v1], clientConfig: {service: {name: s, path: /convert}}}
 ---
 kind: CustomResourceDefinition
 apiVersion: v1
@@ -35,7 +37,10 @@ metadata: {name: p-controller-manager}
 
 func TestReleased(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"p.yaml": released, "broken.yaml": "kind: ValidatingWebhookConfiguration\napiVersion: v1\nmetadata: {name: v}\n"})
+	write(t, dir, map[string]string{
+		"p.yaml":      released,
+		"broken.yaml": "kind: ValidatingWebhookConfiguration\napiVersion: v1\nmetadata: {name: v}\n",
+	})
 	provider := Provider{Name: "p", WebhookURL: "https://127.0.0.1:1", CABundle: []byte("ca")}
 	objects, err := provider.Released(filepath.Join(dir, "p.yaml"))
 	require.NoError(t, err)

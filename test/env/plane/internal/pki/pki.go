@@ -79,7 +79,8 @@ func (a *Authority) Client(user string, groups ...string) (Pair, error) {
 		return Pair{}, errors.New("a client certificate needs a user name")
 	}
 	if len(user) > MaxCommonName {
-		return Pair{}, fmt.Errorf("user name %q is longer than the %d characters of a certificate's common name: use a token instead",
+		return Pair{}, fmt.Errorf("user name %q is longer than the %d characters of a certificate's common name: "+
+			"use a token instead",
 			user, MaxCommonName)
 	}
 	template, err := newTemplate(pkix.Name{CommonName: user, Organization: groups})

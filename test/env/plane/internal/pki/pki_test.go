@@ -42,7 +42,9 @@ func TestClient(t *testing.T) {
 	cert := parse(t, pair)
 	require.Equal(t, "someone", cert.Subject.CommonName)
 	require.ElementsMatch(t, []string{"one", "two"}, cert.Subject.Organization)
-	_, err = cert.Verify(x509.VerifyOptions{Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	_, err = cert.Verify(x509.VerifyOptions{
+		Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
 	require.NoError(t, err)
 
 	_, err = authority.Client(strings.Repeat("x", MaxCommonName))

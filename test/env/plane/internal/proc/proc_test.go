@@ -55,7 +55,9 @@ func TestStopPaused(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	launcher := NewLauncher()
-	spec := Spec{Name: "nothing", Path: filepath.Join(t.TempDir(), "missing"), LogFile: filepath.Join(t.TempDir(), "log")}
+	spec := Spec{
+		Name: "nothing", Path: filepath.Join(t.TempDir(), "missing"), LogFile: filepath.Join(t.TempDir(), "log"),
+	}
 	_, err := Start(launcher, spec)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	launcher.Close()
