@@ -28,9 +28,10 @@ func (a *app) newServe() *cobra.Command {
 		Use:    "serve",
 		Hidden: true,
 		Short:  "Serve the pages of kubectl vip ui from a pod",
-		Long: `Serve the pages of kubectl vip ui from a pod, with the rights of its service account. Whoever reaches the address sees
-them: the API server's proxy of services says who may come, and a NetworkPolicy keeps away who comes another way. The chart
-sets this up (ui.enabled). For yourself use kubectl vip ui, which serves on loopback and to you alone.`,
+		Long: `Serve the pages of kubectl vip ui from a pod, with the rights of its service account. Whoever reaches the
+address sees them: the API server's proxy of services says who may come, and a NetworkPolicy keeps away who comes
+another way. The chart sets this up (ui.enabled). For yourself use kubectl vip ui, which serves on loopback and to you
+alone.`,
 		Example: "  kubectl-vip serve --address=:8080 --operator-namespace=capi-vip-allocator-system",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -47,7 +48,8 @@ sets this up (ui.enabled). For yourself use kubectl vip ui, which serves on loop
 		},
 	}
 	command.Flags().StringVar(&address, "address", "", "Where the pages are served, host:port, to whoever comes.")
-	command.Flags().StringVar(&operator, "operator-namespace", "", "The namespace of the operator. Empty: it is looked for in all.")
+	command.Flags().StringVar(&operator, "operator-namespace", "",
+		"The namespace of the operator. Empty: it is looked for in all.")
 	_ = command.MarkFlagRequired("address") // the flag is there
 	return command
 }

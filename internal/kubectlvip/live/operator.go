@@ -75,7 +75,8 @@ func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied 
 	var lease *view.Lease
 	if set.LeaderElection.Enabled {
 		var says string
-		lease, says = r.findLease(ctx, cmp.Or(set.LeaderElection.Namespace, found.Namespace, r.operatorIn), set.LeaderElection.ID)
+		in := cmp.Or(set.LeaderElection.Namespace, found.Namespace, r.operatorIn)
+		lease, says = r.findLease(ctx, in, set.LeaderElection.ID)
 		denied = cmp.Or(denied, says)
 	}
 	found.State, found.Says = view.Judge(deployment, lease, denied, r.now())

@@ -64,7 +64,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
 		g.admit(w, r)
 	case !g.knows(r):
-		refuse(w, r, http.StatusForbidden, "Who are you?", "Use the address that kubectl vip ui printed: it has a token.")
+		refuse(w, r, http.StatusForbidden, "Who are you?",
+			"Use the address that kubectl vip ui printed: it has a token.")
 	default:
 		g.next.ServeHTTP(w, r)
 	}

@@ -22,13 +22,23 @@ func TestOpen(t *testing.T) {
 		status int
 		says   string
 	}{
-		"if the API server sends its own host, should answer":   {"/clusters", host("rancher.example.com"), http.StatusOK, "tenant/prod"},
-		"if a style is asked, should answer":                    {"/static/app.css", nil, http.StatusOK, "body"},
-		"if a probe asks, should say nothing else":              {web.PathHealth, nil, http.StatusOK, "ok\n"},
-		"if it is asked to delete, should refuse":               {"/", method(http.MethodDelete), http.StatusMethodNotAllowed, "Only to read"},
-		"if it is asked to post elsewhere, should refuse":       {"/clusters", method(http.MethodPost), http.StatusMethodNotAllowed, "Only to read"},
-		"if another site posts a manifest, should refuse":       {"/plan", from("https://evil.example.com"), http.StatusForbidden, "cross-origin"},
-		"if there is no such page, should lead back to a proxy": {"/a/b", nil, http.StatusNotFound, `<a href="./../">Pools</a>`},
+		"if the API server sends its own host, should answer": {
+			"/clusters", host("rancher.example.com"), http.StatusOK, "tenant/prod",
+		},
+		"if a style is asked, should answer":       {"/static/app.css", nil, http.StatusOK, "body"},
+		"if a probe asks, should say nothing else": {web.PathHealth, nil, http.StatusOK, "ok\n"},
+		"if it is asked to delete, should refuse": {
+			"/", method(http.MethodDelete), http.StatusMethodNotAllowed, "Only to read",
+		},
+		"if it is asked to post elsewhere, should refuse": {
+			"/clusters", method(http.MethodPost), http.StatusMethodNotAllowed, "Only to read",
+		},
+		"if another site posts a manifest, should refuse": {
+			"/plan", from("https://evil.example.com"), http.StatusForbidden, "cross-origin",
+		},
+		"if there is no such page, should lead back to a proxy": {
+			"/a/b", nil, http.StatusNotFound, `<a href="./../">Pools</a>`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request(t, http.MethodGet, s.at(test.path), nil)
@@ -43,7 +53,7 @@ func TestOpen(t *testing.T) {
 			assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
 		})
 	}
-	t.Run("if a proxy has changed the host, should know a page of its own by what the browser says", func(t *testing.T) {
+	t.Run("if a proxy has changed the host, should know its own page by the browser's word", func(t *testing.T) {
 		r := form(t, s.at(web.PathPlan), map[string]string{"manifest": "kind: Cluster"}, nil)
 		r.Header.Set("Origin", "http://127.0.0.1:8001")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -61,7 +71,8 @@ func TestNothingToShow(t *testing.T) {
 		assert.Contains(t, answer.text, "the cluster is being read")
 		assert.NotEmpty(t, answer.Header.Get("Refresh"))
 	}
-	assert.Equal(t, http.StatusOK, send(t, http.DefaultClient, request(t, http.MethodGet, s.at(web.PathHealth), nil)).StatusCode)
+	probe := send(t, http.DefaultClient, request(t, http.MethodGet, s.at(web.PathHealth), nil))
+	assert.Equal(t, http.StatusOK, probe.StatusCode)
 }
 
 // TestBounds: those who wait for changes leave room for those who ask, and for probes.

@@ -27,8 +27,8 @@ const (
 	idleTimeout    = 2 * time.Minute
 	drain          = time.Second
 	maxHeaderBytes = 16 << 10
-	// maxOwn is how many connections there may be on loopback: one person looks, with a handful of windows. maxOpen is the
-	// same where many may look. Half of them may wait for changes, so that the others always find an answer.
+	// maxOwn is how many connections there may be on loopback: one person looks, with a handful of windows. maxOpen is
+	// the same where many may look. Half of them may wait for changes, so that the others always find an answer.
 	maxOwn, maxOpen = 64, 256
 	// maxPlans is how many plans are made at a time: each needs a copy of what was read.
 	maxPlans = 2
@@ -137,7 +137,8 @@ func (s *Server) Changed() { s.changes.tell() }
 // Serve serves until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan error, 1)
@@ -165,7 +166,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET "+web.PathPool, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
 		from, _ := netip.ParseAddr(q.Get("from")) // what is no address shows the whole pool
 		to, _ := netip.ParseAddr(q.Get("to"))
-		return web.Pool(w, a, web.PoolQuery{Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name"), From: from, To: to})
+		return web.Pool(w, a, web.PoolQuery{
+			Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name"), From: from, To: to,
+		})
 	}))
 	mux.HandleFunc("GET "+web.PathClusters, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
 		number, _ := strconv.Atoi(q.Get("page")) // what is no number is the first page

@@ -140,15 +140,27 @@ func TestGuard(t *testing.T) {
 		path   string
 		status int
 	}{
-		"if there is no cookie, should refuse":               {http.DefaultClient, nil, "/clusters", http.StatusForbidden},
-		"if the token is wrong, should refuse":               {http.DefaultClient, nil, "/?token=guess", http.StatusForbidden},
-		"if the token is empty, should refuse":               {http.DefaultClient, nil, "/?token=", http.StatusForbidden},
-		"if the token is for another path, should refuse":    {http.DefaultClient, nil, "/clusters?token=" + s.token, http.StatusForbidden},
-		"if the cookie holds the token, should refuse":       {http.DefaultClient, cookie(own.cookie, s.token), "/", http.StatusForbidden},
-		"if a style is asked without cookie, should refuse":  {http.DefaultClient, nil, "/static/app.css", http.StatusForbidden},
-		"if a name of others points here, should refuse":     {client, host("evil.example.com"), "/", http.StatusMisdirectedRequest},
-		"if a name looks like ours, should refuse":           {client, host("127.0.0.1.example.com"), "/", http.StatusMisdirectedRequest},
-		"if the port is forwarded, should answer":            {http.DefaultClient, both(host("localhost:9999"), cookie(own.cookie, own.value())), "/", http.StatusOK},
+		"if there is no cookie, should refuse": {http.DefaultClient, nil, "/clusters", http.StatusForbidden},
+		"if the token is wrong, should refuse": {http.DefaultClient, nil, "/?token=guess", http.StatusForbidden},
+		"if the token is empty, should refuse": {http.DefaultClient, nil, "/?token=", http.StatusForbidden},
+		"if the token is for another path, should refuse": {
+			http.DefaultClient, nil, "/clusters?token=" + s.token, http.StatusForbidden,
+		},
+		"if the cookie holds the token, should refuse": {
+			http.DefaultClient, cookie(own.cookie, s.token), "/", http.StatusForbidden,
+		},
+		"if a style is asked without cookie, should refuse": {
+			http.DefaultClient, nil, "/static/app.css", http.StatusForbidden,
+		},
+		"if a name of others points here, should refuse": {
+			client, host("evil.example.com"), "/", http.StatusMisdirectedRequest,
+		},
+		"if a name looks like ours, should refuse": {
+			client, host("127.0.0.1.example.com"), "/", http.StatusMisdirectedRequest,
+		},
+		"if the port is forwarded, should answer": {
+			http.DefaultClient, both(host("localhost:9999"), cookie(own.cookie, own.value())), "/", http.StatusOK,
+		},
 		"if it is asked to delete, should refuse":            {client, method(http.MethodDelete), "/", http.StatusMethodNotAllowed},
 		"if it is asked to post elsewhere, should refuse":    {client, method(http.MethodPost), "/clusters", http.StatusMethodNotAllowed},
 		"if another site posts a manifest, should refuse":    {client, from("https://evil.example.com"), "/plan", http.StatusForbidden},

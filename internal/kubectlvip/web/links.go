@@ -59,7 +59,9 @@ func servedLinks() template.FuncMap {
 			if !b.Opens {
 				return ""
 			}
-			return hrefOf(PathPool, url.Values{"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}, "from": {b.From}, "to": {b.To}})
+			return hrefOf(PathPool, url.Values{
+				"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}, "from": {b.From}, "to": {b.To},
+			})
 		},
 		"clustersHref": clustersHref,
 		// A page that is drawn anew again and again stays small.

@@ -133,8 +133,10 @@ func TestPages(t *testing.T) {
 
 // TestProblem: a page of errors leads to the pages from wherever it is shown.
 func TestProblem(t *testing.T) {
-	for path, root := range map[string]string{"": "./", "/": "./", "/pools": "./", "/cluster/": "./../", "/a/b/c": "./../../"} {
-		text := rendered(t, func(out io.Writer) error { return web.Problem(out, path, "Not found", "There is no such page.") })
+	for path, root := range map[string]string{
+		"": "./", "/": "./", "/pools": "./", "/cluster/": "./../", "/a/b/c": "./../../",
+	} {
+		text := rendered(t, func(out io.Writer) error { return web.Problem(out, path, "Not found", "Not there.") })
 		assert.Contains(t, text, `<a href="`+root+`">Pools</a>`, path)
 		assert.Contains(t, text, `href="`+root+`static/app.css"`, path)
 	}

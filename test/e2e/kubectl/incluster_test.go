@@ -73,10 +73,16 @@ func (e *env) visitAs(t *testing.T, identity plane.Identity, path string) visito
 	return visitor{client, root}
 }
 
-// get asks for what a link leads to, and returns the status and the text.
+// at is where a link leads.
+func (v visitor) at(t *testing.T, link string) string {
+	t.Helper()
+	return v.root.ResolveReference(parsed(t, link)).String()
+}
+
+// get asks for what a link leads to, and returns the answer and its text.
 func (v visitor) get(t *testing.T, link string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.root.ResolveReference(parsed(t, link)).String(), http.NoBody)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.at(t, link), http.NoBody)
 	require.NoError(t, err)
 	return v.send(t, r)
 }
@@ -116,7 +122,8 @@ func (v visitor) crawl(t *testing.T) map[string]string {
 		if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") {
 			continue
 		}
-		assert.Contains(t, response.Header.Get("Content-Security-Policy"), "default-src 'none'", "the API server lets it through")
+		policy := response.Header.Get("Content-Security-Policy")
+		assert.Contains(t, policy, "default-src 'none'", "the API server lets it through")
 		root, err := html.Parse(strings.NewReader(text))
 		require.NoError(t, err)
 		for n := range root.Descendants() {
@@ -145,7 +152,7 @@ func (e *env) inCluster(t *testing.T) {
 	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), documented(t))
 	require.NoError(t, err)
 	visitor := e.visitAs(t, plane.Identity{User: "visitor", Groups: []string{"vip-viewers"}}, path)
-	reader := e.visit(t, "reader", path, `[{apiGroups: [""], resources: [services/proxy], resourceNames: ["http:`+door+`:80"], verbs: [get]}]`)
+	reader := e.visit(t, "reader", path, mayGet("http:"+door+":80"))
 	e.await(t, func() error { // the authorizer learns of the role by a watch, and the pod reads the cluster
 		if response, text := visitor.get(t, "./"); response.StatusCode != http.StatusOK {
 			return fmt.Errorf("the pages are answered with %s: %s", response.Status, text)
@@ -172,7 +179,7 @@ func (e *env) inCluster(t *testing.T) {
 // follows sees a Cluster come and go by what the page is told.
 func (v visitor) follows(t *testing.T, e *env) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.root.ResolveReference(parsed(t, "./events")).String(), http.NoBody)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.at(t, "./events"), http.NoBody)
 	require.NoError(t, err)
 	events, err := v.Do(r)
 	require.NoError(t, err)
@@ -196,9 +203,10 @@ func (v visitor) follows(t *testing.T, e *env) {
 // plans asks what a Cluster would get, as a browser on a page of the API server does.
 func (v visitor) plans(t *testing.T, e *env, status int, says string) {
 	t.Helper()
-	manifest, err := yaml.Marshal(harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}.Manifests(e.Version)[0])
+	coming := harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}
+	manifest, err := yaml.Marshal(coming.Manifests(e.Version)[0])
 	require.NoError(t, err)
-	r := planForm(t, v.root.ResolveReference(parsed(t, "./plan")).String(), string(manifest))
+	r := planForm(t, v.at(t, "./plan"), string(manifest))
 	r.Header.Set("Origin", v.root.Scheme+"://"+v.root.Host)
 	response, text := v.send(t, r)
 	assert.Equal(t, status, response.StatusCode)
@@ -208,8 +216,8 @@ func (v visitor) plans(t *testing.T, e *env, status int, says string) {
 // closed finds out who does not see the pages, and who does by a role that Kubernetes has.
 func (e *env) closed(t *testing.T, path string) {
 	t.Helper()
-	stranger := e.visit(t, "stranger", path, `[{apiGroups: [""], resources: [services, pods, endpoints], verbs: [get, list]}]`)
-	another := e.visit(t, "another", path, `[{apiGroups: [""], resources: [services/proxy], resourceNames: ["http:other:80"], verbs: [get]}]`)
+	stranger := e.visit(t, "stranger", path, `[{apiGroups: [""], resources: [services, pods], verbs: [get, list]}]`)
+	another := e.visit(t, "another", path, mayGet("http:other:80"))
 	for _, v := range []visitor{stranger, another} {
 		for _, link := range []string{"./", "./clusters", "./events", "./static/app.js", "./healthz"} {
 			response, text := v.get(t, link)
@@ -226,14 +234,20 @@ func (e *env) closed(t *testing.T, path string) {
 	})
 	e.hasRole(t, "viewer", "system:aggregate-to-view")
 	viewer := e.visit(t, "viewer", path, none)
+	services, _, _ := strings.Cut(path, "/http:")
 	e.await(t, func() error { // by then the authorizer has learned of the binding
-		if response, text := viewer.get(t, path[:strings.Index(path, "/http:")]); response.StatusCode != http.StatusOK {
+		if response, text := viewer.get(t, services); response.StatusCode != http.StatusOK {
 			return fmt.Errorf("who has the role view may not list Services: %s: %s", response.Status, text)
 		}
 		return nil
 	})
 	response, _ := viewer.get(t, "./")
 	assert.Equal(t, http.StatusForbidden, response.StatusCode, "the role view is not enough")
+}
+
+// mayGet are the rules of a role that lets look at one Service through the API server.
+func mayGet(name string) string {
+	return fmt.Sprintf(`[{apiGroups: [""], resources: [services/proxy], resourceNames: [%q], verbs: [get]}]`, name)
 }
 
 // none are the rules of a role that grants nothing.

@@ -36,10 +36,12 @@ func PagesUser(account string) string {
 	return plane.ServiceAccountIdentity(pagesNamespace, account).User
 }
 
-// GrantPages creates a service account with the roles that the chart gives the pages in the cluster: just these, from the
-// same file. They may see all namespaces, or only the one that is given. Config is the name of the operator's ConfigMap.
-// It returns a kubeconfig of the account and its rules.
-func GrantPages(ctx context.Context, p *plane.Plane, account, namespace, config string) (string, []rbacv1.PolicyRule, error) {
+// GrantPages creates a service account with the roles that the chart gives the pages in the cluster: just these, from
+// the same file. They may see all namespaces, or only the one that is given. Config is the name of the operator's
+// ConfigMap. It returns a kubeconfig of the account and its rules.
+func GrantPages(
+	ctx context.Context, p *plane.Plane, account, namespace, config string,
+) (string, []rbacv1.PolicyRule, error) {
 	var rules map[string][]rbacv1.PolicyRule
 	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(charts.UIRules, "CONFIG", config)), &rules); err != nil {
 		return "", nil, fmt.Errorf("read the chart's permissions: %w", err)
@@ -50,15 +52,17 @@ func GrantPages(ctx context.Context, p *plane.Plane, account, namespace, config 
 	} else {
 		roles[namespace] = rules["watched"]
 	}
-	manifests := fmt.Sprintf(`
+	var manifests strings.Builder
+	fmt.Fprintf(&manifests, `
 {apiVersion: v1, kind: Namespace, metadata: {name: %[1]s}}
 ---
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: %[2]s, namespace: %[1]s}}
-`, pagesNamespace, account) + bound("ClusterRole", account, "", everywhere)
+`, pagesNamespace, account)
+	manifests.WriteString(bound("ClusterRole", account, "", everywhere))
 	for in, granted := range roles {
-		manifests += bound("Role", account, in, granted)
+		manifests.WriteString(bound("Role", account, in, granted))
 	}
-	if _, err := plane.ApplyYAML(ctx, p.Config(), manifests); err != nil {
+	if _, err := plane.ApplyYAML(ctx, p.Config(), manifests.String()); err != nil {
 		return "", nil, fmt.Errorf("grant the pages their roles: %w", err)
 	}
 	file, err := p.ServiceAccountKubeconfig(ctx, pagesNamespace, account)
@@ -99,7 +103,8 @@ func ServePages(kubeconfig, namespace string, log io.Writer) (address *url.URL, 
 		return nil, nil, err
 	}
 	return printed([]string{
-		"serve", "--address=" + net.JoinHostPort(host, "0"), "--operator-namespace=" + Namespace, "--namespace=" + namespace, "--kubeconfig=" + kubeconfig,
+		"serve", "--address=" + net.JoinHostPort(host, "0"), "--operator-namespace=" + Namespace,
+		"--namespace=" + namespace, "--kubeconfig=" + kubeconfig,
 	}, log)
 }
 
@@ -119,8 +124,8 @@ func ownAddress() (string, error) {
 	return "", errNoAddress
 }
 
-// Publish makes a Service of the operator's namespace whose pod has an address, and returns the Service's path in the API
-// server, which leads to addresses of pods only.
+// Publish makes a Service of the operator's namespace whose pod has an address, and returns the Service's path in the
+// API server, which leads to addresses of pods only.
 func Publish(ctx context.Context, p *plane.Plane, name string, address *url.URL) (string, error) {
 	manifest := fmt.Sprintf(`
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: %[1]s, namespace: %[2]s}}
@@ -162,21 +167,22 @@ ports: [{name: http, port: %[5]s}]
 	if err != nil {
 		return "", fmt.Errorf("write the status of the pod: %w", err)
 	}
-	_, err = client.CoreV1().Pods(Namespace).Patch(ctx, name, types.MergePatchType, status, metav1.PatchOptions{}, "status")
-	if err != nil {
+	pods := client.CoreV1().Pods(Namespace)
+	if _, err := pods.Patch(ctx, name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
 		return "", fmt.Errorf("give the pod its address: %w", err)
 	}
 	return fmt.Sprintf("/api/v1/namespaces/%s/services/http:%s:%d/proxy/", Namespace, name, PagesPort), nil
 }
 
-// printed runs a command of the plugin that prints an address and serves there. It returns the address, and what ends it
-// as a signal does and returns its exit code. What it says on stderr goes to log.
+// printed runs a command of the plugin that prints an address and serves there. It returns the address, and what ends
+// it as a signal does and returns its exit code. What it says on stderr goes to log.
 func printed(args []string, log io.Writer) (address *url.URL, stop func() int, err error) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		code := kubectlvip.Run(ctx, args, genericiooptions.IOStreams{In: strings.NewReader(""), Out: writer, ErrOut: log})
+		streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: writer, ErrOut: log}
+		code := kubectlvip.Run(ctx, args, streams)
 		_ = writer.Close() // never fails
 		ended <- code
 	}()

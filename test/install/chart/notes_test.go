@@ -59,7 +59,7 @@ func TestNotes(t *testing.T) {
 		},
 		"if there are pages, should say where": {
 			pages,
-			"/api/v1/namespaces/" + helm.Namespace + "/services/http:capi-vip-allocator-ui:80/proxy/\nAn API server on another node",
+			"/namespaces/" + helm.Namespace + "/services/http:capi-vip-allocator-ui:80/proxy/\nAn API server on another",
 		},
 		"if nobody grants the pages their roles, should say what they need": {
 			pages + "rbac: {create: false}",
@@ -83,7 +83,8 @@ func TestNotes(t *testing.T) {
 		require.NotContains(t, notes(t, "protection: {enabled: true}"), "protection.enabled")
 	})
 	t.Run("if it is said whence the API server comes, should not ask", func(t *testing.T) {
-		require.NotContains(t, notes(t, "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}"), "on another node")
+		const said = "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}"
+		require.NotContains(t, notes(t, said), "on another node")
 		require.NotContains(t, notes(t, "ui: {enabled: true, networkPolicy: {enabled: false}}"), "on another node")
 	})
 	t.Run("if Prometheus needs no right, should ask for none", func(t *testing.T) {

@@ -26,7 +26,8 @@ func pagesRules(t *testing.T) map[string][]rbacv1.PolicyRule {
 	content, err := os.ReadFile(filepath.Join(helm.ChartDir(), "files", "ui.yaml"))
 	require.NoError(t, err)
 	parsed := map[string][]rbacv1.PolicyRule{}
-	require.NoError(t, yaml.UnmarshalStrict([]byte(strings.ReplaceAll(string(content), "CONFIG", helm.Name+"-config")), &parsed))
+	text := strings.ReplaceAll(string(content), "CONFIG", helm.Name+"-config")
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &parsed))
 	return parsed
 }
 
@@ -65,7 +66,8 @@ func TestPagesPod(t *testing.T) {
 		require.True(t, selects(own, pod))
 		require.False(t, selects(own, operator.Spec.Template))
 		require.False(t, selects(operator.Spec.Selector.MatchLabels, pod))
-		require.Equal(t, own, get[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", "-ui").Spec.PodSelector.MatchLabels)
+		policy := get[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", "-ui")
+		require.Equal(t, own, policy.Spec.PodSelector.MatchLabels)
 		require.Equal(t, own, get[appsv1.Deployment](t, objects, "Deployment", "-ui").Spec.Selector.MatchLabels)
 		service := get[corev1.Service](t, objects, "Service", "-ui").Spec
 		require.Equal(t, container.Ports[0].Name, service.Ports[0].TargetPort.StrVal)
@@ -75,9 +77,12 @@ func TestPagesPod(t *testing.T) {
 
 func TestPagesRoles(t *testing.T) {
 	all := pagesRules(t)
-	const kinds = "poolKinds: [{apiVersion: a.example.com/v1, kind: In}, {apiVersion: b.example.com/v1, kind: Out, scope: Cluster}]"
+	const kinds = "poolKinds: [{apiVersion: a.example.com/v1, kind: In}, " +
+		"{apiVersion: b.example.com/v1, kind: Out, scope: Cluster}]"
 	other := func(group, resource string) []rbacv1.PolicyRule {
-		return []rbacv1.PolicyRule{{APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{"list", "watch"}}}
+		return []rbacv1.PolicyRule{{
+			APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{"list", "watch"},
+		}}
 	}
 	tests := map[string]struct {
 		values           string
@@ -89,7 +94,8 @@ func TestPagesRoles(t *testing.T) {
 		},
 		"if there are pools of other providers, should read them where they are": {
 			"controller: {namespace: team, " + kinds + "}",
-			slices.Concat(all["cluster"], other("b.example.com", "outs")), slices.Concat(all["watched"], other("a.example.com", "ins")),
+			slices.Concat(all["cluster"], other("b.example.com", "outs")),
+			slices.Concat(all["watched"], other("a.example.com", "ins")),
 		},
 	}
 	for name, test := range tests {
@@ -151,13 +157,15 @@ func TestPagesPolicy(t *testing.T) {
 	t.Run("if it is said whence the API server comes, should admit it", func(t *testing.T) {
 		open := policy(t, "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}")
 		require.Len(t, open.Ingress, 1)
-		require.Equal(t, []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.1/32"}}}, open.Ingress[0].From)
+		peers := []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.1/32"}}}
+		require.Equal(t, peers, open.Ingress[0].From)
 		require.Equal(t, "http", open.Ingress[0].Ports[0].Port.StrVal)
 	})
 	t.Run("if the operator's egress is limited, should be limited likewise", func(t *testing.T) {
 		limited := policy(t, pages+"networkPolicy: {enabled: true, probeTo: [{ipBlock: {cidr: 192.0.2.0/24}}]}")
 		require.Contains(t, limited.PolicyTypes, networkingv1.PolicyTypeEgress)
-		operator := get[networkingv1.NetworkPolicy](t, render(t, "networkPolicy: {enabled: true}"), "NetworkPolicy", "-controller-manager")
+		objects := render(t, "networkPolicy: {enabled: true}")
+		operator := get[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", "-controller-manager")
 		require.Equal(t, operator.Spec.Egress, limited.Egress, "DNS and the API server, and no probes")
 	})
 	t.Run("if the policy is not wanted, should make none", func(t *testing.T) {

@@ -20,8 +20,10 @@ func TestPages(t *testing.T) {
 	const namespace = "capi-vip-allocator-system"
 	helm := newInstaller(t, programs.Helm)
 	chart := dist(first, "capi-vip-allocator-"+strings.TrimPrefix(first, "v")+".tgz")
-	helm.run(t, "install", "capi-vip-allocator", chart, "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "2m", "--set", "ui.enabled=true")
-	pod, err := kubelet.Run(t.Context(), suite.plane, dist(first, "capi-vip-allocator_"+first+"_image.tar"), namespace, "capi-vip-allocator-ui")
+	helm.run(t, "install", "capi-vip-allocator", chart, "--namespace", namespace, "--create-namespace",
+		"--wait", "--timeout", "2m", "--set", "ui.enabled=true")
+	image := dist(first, "capi-vip-allocator_"+first+"_image.tar")
+	pod, err := kubelet.Run(t.Context(), suite.plane, image, namespace, "capi-vip-allocator-ui")
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, _, _ = pod.Stop() // again, for a test that has failed

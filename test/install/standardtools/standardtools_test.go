@@ -83,8 +83,8 @@ func columns(t *testing.T, kubectl, kubeconfig string) {
 	}
 }
 
-// TestNavLinks reads the example and the chart's link strictly, as the type of Rancher: pkg/apis/ui.cattle.io/v1/types.go in
-// rancher/rancher.
+// TestNavLinks reads the example and the chart's link strictly, as the type of Rancher:
+// pkg/apis/ui.cattle.io/v1/types.go in rancher/rancher.
 func TestNavLinks(t *testing.T) {
 	type navLink struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -98,7 +98,8 @@ func TestNavLinks(t *testing.T) {
 	}
 	text, err := os.ReadFile(filepath.Join(helm.Root(), "examples", "rancher", "navlinks.yaml"))
 	require.NoError(t, err)
-	objects, err := helm.RenderWith([]string{"ui.cattle.io/v1/NavLink"}, "ui: {enabled: true}", helm.Name, helm.Namespace)
+	kinds := []string{"ui.cattle.io/v1/NavLink"}
+	objects, err := helm.RenderWith(kinds, "ui: {enabled: true}", helm.Name, helm.Namespace)
 	require.NoError(t, err)
 	own, err := yaml.Marshal(objects.Find("NavLink", "-ui"))
 	require.NoError(t, err)

@@ -162,7 +162,8 @@ func (o *pod) setEnv(p *plane.Plane, namespace string) error {
 			value = namespace
 		}
 		o.env = append(o.env, variable.Name+"="+value)
-		for i, arg := range o.container.Args { // no argument of the chart has the doubled sign that stands for the sign itself
+		// No argument of the chart has the doubled sign that stands for the sign itself.
+		for i, arg := range o.container.Args {
 			o.container.Args[i] = strings.ReplaceAll(arg, "$("+variable.Name+")", value)
 		}
 	}
