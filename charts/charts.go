@@ -29,3 +29,10 @@ var Placeholder string
 //
 //go:embed capi-vip-allocator/files/keep.yaml
 var Keep string
+
+// UIRules are all permissions of the pages in the cluster, as YAML: lists of PolicyRules below the keys watched
+// (namespaced kinds, in every namespace that is watched), cluster (kinds outside of namespaces) and own (in the
+// operator's own namespace). CONFIG in it stands for the name of the ConfigMap with the operator's config file.
+//
+//go:embed capi-vip-allocator/files/ui.yaml
+var UIRules string

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,11 @@ const user = "65532:65532"
 // imageFile is the name of the image's archive.
 func (r *release) imageFile() string { return fmt.Sprintf("%s_%s_image.tar", project, r.version) }
 
-// image makes the image for all platforms from nothing but the program and the licence, without a registry and without
+// programs are what the image holds: the operator, which it runs, and the plugin, which serves the pages in the
+// cluster.
+func programs() []string { return []string{project, pluginName} }
+
+// image makes the image for all platforms from nothing but the programs and the licence, without a registry and without
 // a daemon, and writes it as an archive in the format of the OCI.
 func (r *release) image(ctx context.Context) error {
 	index, err := r.index(ctx)
@@ -96,18 +101,22 @@ func (r *release) annotations() map[string]string {
 }
 
 func (r *release) platformImage(ctx context.Context, platform string) (v1.Image, error) {
-	program, err := r.build(ctx, project, platform)
-	if err != nil {
-		return nil, err
+	files := []string{filepath.Join(r.root, "LICENSE")}
+	for _, name := range programs() {
+		program, err := r.build(ctx, name, platform)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, program)
 	}
-	layer, err := r.layer(program)
+	layer, err := r.layer(files)
 	if err != nil {
 		return nil, err
 	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err = mutate.Append(image, mutate.Addendum{
 		Layer: layer, History: v1.History{
-			Created: v1.Time{Time: r.date}, CreatedBy: "hack/release", Comment: "static program and licence",
+			Created: v1.Time{Time: r.date}, CreatedBy: "hack/release", Comment: "static programs and licence",
 		},
 	})
 	if err != nil {
@@ -122,7 +131,7 @@ func (r *release) platformImage(ctx context.Context, platform string) (v1.Image,
 	file.Created = v1.Time{Time: r.date}
 	file.Config = v1.Config{
 		User: user, Entrypoint: []string{"/" + project}, WorkingDir: "/", Labels: r.annotations(),
-		ExposedPorts: map[string]struct{}{"8443/tcp": {}, "9440/tcp": {}},
+		ExposedPorts: map[string]struct{}{"8080/tcp": {}, "8443/tcp": {}, "9440/tcp": {}},
 	}
 	if image, err = mutate.ConfigFile(image, file); err != nil {
 		return nil, fmt.Errorf("make the image: %w", err)
@@ -130,16 +139,15 @@ func (r *release) platformImage(ctx context.Context, platform string) (v1.Image,
 	return image, nil
 }
 
-func (r *release) layer(program string) (v1.Layer, error) {
+func (r *release) layer(files []string) (v1.Layer, error) {
 	var entries []entry
-	for _, file := range []struct{ name, path string }{
-		{"LICENSE", filepath.Join(r.root, "LICENSE")}, {project, program},
-	} {
-		content, err := os.ReadFile(file.path)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("make the image: %w", err)
 		}
-		entries = append(entries, entry{name: file.name, content: content, program: file.name == project})
+		name := filepath.Base(file)
+		entries = append(entries, entry{name: name, content: content, program: slices.Contains(programs(), name)})
 	}
 	packed, err := tarballOf(entries, r.date)
 	if err != nil {

@@ -56,25 +56,30 @@ const (
 	spdxNone       = "NOASSERTION"
 )
 
-// sbom lists what is linked into the operator, as the program itself tells.
+// sbom lists what is linked into the programs of the image, as they tell themselves.
 func (r *release) sbom(ctx context.Context) error {
-	program, err := r.build(ctx, project, r.platforms[0])
-	if err != nil {
-		return err
+	var linked []*buildinfo.BuildInfo
+	for _, name := range programs() {
+		program, err := r.build(ctx, name, r.platforms[0])
+		if err != nil {
+			return err
+		}
+		info, err := buildinfo.ReadFile(program)
+		if err != nil {
+			return fmt.Errorf("read what is linked into %s: %w", name, err)
+		}
+		linked = append(linked, info)
 	}
-	info, err := buildinfo.ReadFile(program)
-	if err != nil {
-		return fmt.Errorf("read what is linked into the operator: %w", err)
-	}
-	content, err := json.MarshalIndent(r.document(info), "", "  ")
+	content, err := json.MarshalIndent(r.document(linked), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the SBOM: %w", err)
 	}
 	return r.write(fmt.Sprintf("%s_%s.spdx.json", project, r.version), append(content, '\n'))
 }
 
-func (r *release) document(info *buildinfo.BuildInfo) spdxDocument {
-	operator := modulePackage(info.Main.Path, r.version)
+// document describes programs of one module, at least one.
+func (r *release) document(programs []*buildinfo.BuildInfo) spdxDocument {
+	operator := modulePackage(programs[0].Main.Path, r.version)
 	operator.LicenseConcluded, operator.LicenseDeclared, operator.Purpose = "Apache-2.0", "Apache-2.0", "APPLICATION"
 	document := spdxDocument{
 		Version: "SPDX-2.3", DataLicense: "CC0-1.0", ID: spdxDocumentID, Name: project + " " + r.version,
@@ -88,11 +93,19 @@ func (r *release) document(info *buildinfo.BuildInfo) spdxDocument {
 			{spdxDocumentID, "DESCRIBES", operator.ID},
 		},
 	}
-	linked := append([]*debug.Module{{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}}, info.Deps...)
+	linked := []*debug.Module{{Path: "stdlib", Version: strings.TrimPrefix(programs[0].GoVersion, "go")}}
+	for _, program := range programs {
+		linked = append(linked, program.Deps...)
+	}
+	known := map[string]bool{}
 	for _, module := range linked {
 		if module.Replace != nil {
 			module = module.Replace
 		}
+		if known[module.Path] {
+			continue // programs of one module have the same versions
+		}
+		known[module.Path] = true
 		dependency := modulePackage(module.Path, module.Version)
 		document.Packages = append(document.Packages, dependency)
 		document.Relationships = append(document.Relationships, spdxRelationship{

@@ -60,7 +60,7 @@ the operator would, also when the operator is not running. It never writes: what
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
 	a.addFlags(command)
 	command.AddCommand(a.newList(), a.newPools(), a.newExplain(), a.newCheck(), a.newPlan(), a.newUI(), a.newReport(),
-		a.newRetire(), a.newVersion())
+		a.newRetire(), a.newServe(), a.newVersion())
 	for _, sub := range command.Commands() {
 		sub.Args = asBadInput(sub.Args)
 	}
@@ -122,6 +122,11 @@ func (a *app) read(ctx context.Context, namespace string) (*live.World, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.readBy(ctx, reader, namespace)
+}
+
+// readBy is read by a reader.
+func (a *app) readBy(ctx context.Context, reader *live.Reader, namespace string) (*live.World, error) {
 	world, err := reader.Read(ctx, namespace)
 	if err != nil {
 		return nil, noCluster(err)

@@ -97,6 +97,12 @@ func TestRefuses(t *testing.T) {
 		"if pages would be seen by others": {
 			"", []string{"ui", "--address=0.0.0.0:0", nobody}, ExitBadInput, "not on loopback",
 		},
+		"if a pod has no address": {
+			"", []string{"serve", nobody}, ExitBadInput, `required flag(s) "address" not set`,
+		},
+		"if a pod's address makes no sense": {
+			"", []string{"serve", "--address=nowhere", nobody}, ExitBadInput, "missing port",
+		},
 		"if a report shall be a table": {
 			"", []string{"report", "-o", "table", nobody}, ExitBadInput, `is not one of html, json, yaml`,
 		},
@@ -131,6 +137,7 @@ func TestHelp(t *testing.T) {
 	assert.Zero(t, code)
 	assert.Contains(t, out, "kubectl vip [command]")
 	assert.Contains(t, out, "--context")
+	assert.NotContains(t, out, "\n  serve ", "it is for pods")
 	assert.NotContains(t, out, "--tls-server-name", "what kubectl has and hardly anyone needs works, and is not listed")
 }
 

@@ -1,7 +1,6 @@
 package kubectlvip
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/serve"
-	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
 func (a *app) newUI() *cobra.Command {
@@ -37,13 +35,14 @@ the first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to 
 			if err != nil {
 				return badInput(err)
 			}
+			var world *live.World
 			if d.namespace, err = a.namespace(); err == nil {
-				d.world, err = a.read(command.Context(), d.namespace)
+				world, err = a.read(command.Context(), d.namespace)
 			}
 			if err != nil {
 				return errors.Join(err, server.Close())
 			}
-			return a.serve(command.Context(), d, server, !noBrowser)
+			return a.present(command.Context(), d, world, server, !noBrowser)
 		},
 	}
 	command.Flags().StringVar(&address, "address", address, "Where the pages are served, host:port; on loopback. Port 0 is any that is free.")
@@ -54,15 +53,15 @@ the first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to 
 // redraws is how often the ages on the pages are brought up to date.
 const redraws = 30 * time.Second
 
-// serve serves the pages until ctx ends. The address is printed once everything has been read.
-func (a *app) serve(ctx context.Context, d *desk, server *serve.Server, open bool) error {
-	a.note(d.world.Facts().Limits)
+// present serves the pages until ctx ends. The address is printed once everything has been read.
+func (a *app) present(ctx context.Context, d *desk, world *live.World, server *serve.Server, open bool) error {
+	a.note(world.Facts().Limits)
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	serving := make(chan error, 1)
 	var once sync.Once
-	err := d.world.Watch(watching, redraws, func() error {
-		d.changed()
+	err := world.Watch(watching, redraws, func() error {
+		d.show(world)
 		once.Do(func() {
 			_, _ = fmt.Fprintln(a.Out, server.URL()) // whoever reads no output cannot come
 			go func() {
@@ -92,43 +91,4 @@ func (a *app) openBrowser(url string) {
 	if err := browser.OpenURL(url); err != nil {
 		_, _ = fmt.Fprintln(a.ErrOut, "note: no browser could be opened; open the address yourself")
 	}
-}
-
-// desk is where the pages come from: a world that is kept up to date. What is read from it is kept until it changes.
-type desk struct {
-	world     *live.World
-	namespace string
-
-	mutex sync.Mutex
-	atlas *view.Atlas
-}
-
-// changed has what is known read anew when it is next asked for.
-func (d *desk) changed() {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.atlas = nil
-}
-
-// Atlas implements serve.Source.
-func (d *desk) Atlas() *view.Atlas {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if d.atlas == nil {
-		d.atlas = view.NewAtlas(d.world.Facts())
-	}
-	return d.atlas
-}
-
-// Plan implements serve.Source.
-func (d *desk) Plan(manifest []byte) ([]view.ClusterPlan, error) {
-	clusters, err := clustersIn(bytes.NewReader(manifest), d.namespace)
-	if err != nil {
-		return nil, err
-	}
-	fork, err := d.world.Fork()
-	if err != nil {
-		return nil, err
-	}
-	return plansOf(fork, clusters, d.Atlas().Facts().Now)
 }

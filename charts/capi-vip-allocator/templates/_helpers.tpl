@@ -24,6 +24,32 @@ cluster.x-k8s.io/provider: addon-{{ .Chart.Name }}
 control-plane: controller-manager
 {{- end -}}
 
+{{/* Name of the objects of the pages in the cluster. */}}
+{{- define "vip.uiName" -}}
+{{- printf "%s-ui" (include "vip.fullname" .) -}}
+{{- end -}}
+
+{{/* What selects the pod of the pages, and none of the operator's. */}}
+{{- define "vip.uiSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: ui
+{{- end -}}
+
+{{/* What pods may reach where policies limit it: DNS, and the API server. */}}
+{{- define "vip.egress" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+- ports:
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+{{- end -}}
+
 {{- define "vip.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -18,8 +18,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// selector finds the operator's Deployment, however it was installed: Cluster API's installers need the label too.
-const selector = "cluster.x-k8s.io/provider=addon-capi-vip-allocator"
+// selector finds the operator's Deployment, however it was installed: Cluster API's installers need the label too. The
+// pages in the cluster have a Deployment of their own.
+const selector = "cluster.x-k8s.io/provider=addon-capi-vip-allocator,app.kubernetes.io/component!=ui"
 
 // container is the operator's in its pod; the name is the one that Cluster API's installers look for.
 const container = "manager"
@@ -29,7 +30,7 @@ const container = "manager"
 // they are configured for.
 func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kinds []schema.GroupVersionKind) {
 	var denied string
-	deployments, err := r.core.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	deployments, err := r.core.AppsV1().Deployments(r.operatorIn).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		deployments = &appsv1.DeploymentList{}
 		denied = "Deployments cannot be read (" + shortly(err) + ")"
@@ -74,7 +75,8 @@ func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied 
 	var lease *view.Lease
 	if set.LeaderElection.Enabled {
 		var says string
-		lease, says = r.findLease(ctx, cmp.Or(set.LeaderElection.Namespace, found.Namespace), set.LeaderElection.ID)
+		in := cmp.Or(set.LeaderElection.Namespace, found.Namespace, r.operatorIn)
+		lease, says = r.findLease(ctx, in, set.LeaderElection.ID)
 		denied = cmp.Or(denied, says)
 	}
 	found.State, found.Says = view.Judge(deployment, lease, denied, r.now())

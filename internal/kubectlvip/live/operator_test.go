@@ -73,3 +73,23 @@ func TestSeveralOperators(t *testing.T) {
 		})
 	}
 }
+
+// The pages in the cluster are no operator, and may look into one namespace only.
+func TestOperatorInOneNamespace(t *testing.T) {
+	installed := func(namespace, name string) *appsv1.Deployment {
+		d := deploymentOf("example.com/operator:v1")
+		d.Namespace, d.Name, d.Labels["cluster.x-k8s.io/provider"] = namespace, name, "addon-capi-vip-allocator"
+		return d
+	}
+	pages := installed("system-a", "pages")
+	pages.Labels["app.kubernetes.io/component"] = "ui"
+	client := fake.NewClientset(pages, installed("system-a", "manager"), installed("system-b", "manager"))
+	r := &Reader{core: client, now: time.Now}
+	r.LookForOperatorIn("system-a")
+	operators, _ := r.findOperators(t.Context())
+	require.Len(t, operators, 1)
+	assert.Equal(t, "system-a/manager", operators[0].Namespace+"/"+operators[0].Deployment)
+	for _, action := range client.Actions() {
+		assert.Equal(t, "system-a", action.GetNamespace(), action.GetVerb()+" "+action.GetResource().Resource)
+	}
+}

@@ -40,6 +40,8 @@ type Reader struct {
 	core     kubernetes.Interface
 	metadata metadata.Interface
 	now      func() time.Time
+	// operatorIn is the namespace in which the operator is looked for; empty means all.
+	operatorIn string
 }
 
 // NewReader returns a reader of the cluster that config points to.
@@ -48,6 +50,9 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	config.Timeout = cmp.Or(config.Timeout, requestTimeout)
 	return newReader(config)
 }
+
+// LookForOperatorIn has the reader look for the operator in one namespace only, for whoever may not look into others.
+func (r *Reader) LookForOperatorIn(namespace string) { r.operatorIn = namespace }
 
 func newReader(config *rest.Config) (*Reader, error) {
 	config.QPS, config.Burst = qps, burst

@@ -68,6 +68,23 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 	}
 }
 
+// AwaitOutdated asks every period, until ctx ends, what the cluster serves, and reports whether that is not what the
+// world was read with any more: other versions, other kinds, or other kinds of pools that the operator is set up for.
+func (w *World) AwaitOutdated(ctx context.Context, period time.Duration) bool {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+			if now, err := w.reader.Discover(ctx); err == nil && now.platform.APIs != w.platform.APIs {
+				return true
+			}
+		}
+	}
+}
+
 var errNotFilled = errors.New("interrupted before everything was read")
 
 // start runs the caches, waits until they are filled, and returns what rings when one changes.

@@ -39,6 +39,13 @@ func (c *changes) wait() <-chan struct{} {
 
 // events tells a browser of changes, as server-sent events, until it goes.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		refuse(w, r, http.StatusServiceUnavailable, "Too many look", "Load the page again to see what has changed.")
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	connection := http.NewResponseController(w)
 	send := func(text string) bool {

@@ -21,6 +21,25 @@ const tokenParameter = "token"
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'"
 
+// shield has browsers keep to what the pages are made of, and lets through what reads.
+func shield(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if !reads(r) {
+			header.Set("Allow", "GET, HEAD")
+			refuse(w, r, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // guard lets through what comes from the browser that was given the address with the token, and from pages of ours.
 type guard struct {
 	token string
@@ -38,24 +57,15 @@ func (g *guard) value() string { return fmt.Sprintf("%x", sha256.Sum256([]byte("
 
 // ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
 	case !isLoopbackName(r.Host):
 		// A name that someone else's DNS points here, so that their page may read ours.
-		refuse(w, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
-	case !reads(r):
-		header.Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "Only to read", "Nothing can be changed here.")
+		refuse(w, r, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
 	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
-		g.admit(w)
+		g.admit(w, r)
 	case !g.knows(r):
-		refuse(w, http.StatusForbidden, "Who are you?", "Use the address that kubectl vip ui printed: it has a token.")
+		refuse(w, r, http.StatusForbidden, "Who are you?",
+			"Use the address that kubectl vip ui printed: it has a token.")
 	default:
 		g.next.ServeHTTP(w, r)
 	}
@@ -63,11 +73,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit gives the cookie. The browser is led on by the page and not by a redirect, which would count as coming from the
 // site whose link was followed, and the cookie, being strict, would not come along.
-func (g *guard) admit(w http.ResponseWriter) {
+func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // not Secure: there is no TLS on loopback
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.value(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	w.Header().Set("Refresh", "0; url="+web.PathPools)
-	refuse(w, http.StatusOK, "Welcome", "The pools are shown at once.")
+	w.Header().Set("Refresh", "0; url="+web.HrefPools)
+	refuse(w, r, http.StatusOK, "Welcome", "The pools are shown at once.")
 }
 
 func (g *guard) knows(r *http.Request) bool {
@@ -89,10 +99,10 @@ func reads(r *http.Request) bool {
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // refuse answers with a page that says why.
-func refuse(w http.ResponseWriter, status int, title, says string) {
+func refuse(w http.ResponseWriter, r *http.Request, status int, title, says string) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_ = web.Problem(w, title, says) // a client that has gone needs no answer
+	_ = web.Problem(w, r.URL.Path, title, says) // a client that has gone needs no answer
 }
 
 // isLoopbackName reports whether a host, with or without a port, is a name of this machine that no DNS can give away.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
@@ -22,15 +23,21 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		planned.Problem = fmt.Sprintf("The manifest is larger than %d KiB.", maxManifest>>10)
 	case err != nil:
-		refuse(w, http.StatusBadRequest, "Not understood", "This is not what the form sends.")
+		refuse(w, r, http.StatusBadRequest, "Not understood", "This is not what the form sends.")
 		return
 	default:
+		select {
+		case s.plans <- struct{}{}:
+			defer func() { <-s.plans }()
+		case <-r.Context().Done():
+			return
+		}
 		if planned.Plans, err = s.source.Plan(manifest); err != nil {
 			planned.Problem = err.Error()
 		}
 	}
-	page(func(out *bytes.Buffer, _ url.Values) (bool, error) {
-		return true, web.Plan(out, s.source.Atlas(), planned)
+	s.page(func(out *bytes.Buffer, a *view.Atlas, _ url.Values) (bool, error) {
+		return true, web.Plan(out, a, planned)
 	})(w, r)
 }
 

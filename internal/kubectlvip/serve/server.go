@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,7 +19,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// The bounds of the server. One person looks at it, with a handful of windows.
+// The bounds of the server.
 const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 15 * time.Second
@@ -26,17 +27,24 @@ const (
 	idleTimeout    = 2 * time.Minute
 	drain          = time.Second
 	maxHeaderBytes = 16 << 10
-	maxConnections = 64
+	// maxOwn is how many connections there may be on loopback: one person looks, with a handful of windows. maxOpen is
+	// the same where many may look. Half of them may wait for changes, so that the others always find an answer.
+	maxOwn, maxOpen = 64, 256
+	// maxPlans is how many plans are made at a time: each needs a copy of what was read.
+	maxPlans = 2
 	// maxManifest is how large a manifest may be.
 	maxManifest = 1 << 20
 )
 
 const contentType = "text/html; charset=utf-8"
 
+// again is in how many seconds a browser looks again where there was nothing to show.
+const again = "10"
+
 // Source is where the pages come from. Its methods are safe for concurrent use.
 type Source interface {
-	// Atlas returns what is known now.
-	Atlas() *view.Atlas
+	// Atlas returns what is known now, or why nothing is.
+	Atlas() (*view.Atlas, error)
 	// Plan says what the Clusters of a manifest would get.
 	Plan(manifest []byte) ([]view.ClusterPlan, error)
 }
@@ -44,15 +52,35 @@ type Source interface {
 // ErrNotLoopback says that the address could be reached from other machines.
 var ErrNotLoopback = errors.New("the address is not on loopback, so others could reach it")
 
-// Server serves pages to one person.
+// Server serves pages.
 type Server struct {
 	source   Source
 	changes  *changes
 	listener net.Listener
-	guard    *guard
+	handler  http.Handler
+	// token is what whoever comes must know; empty where others say who may come.
+	token string
+	// streams and plans bound what takes long.
+	streams, plans chan struct{}
 }
 
-// Listen binds the address, host:port with a loopback host; port 0 is any that is free.
+func newServer(listener net.Listener, connections int, source Source) *Server {
+	return &Server{
+		source: source, changes: newChanges(), listener: netutil.LimitListener(listener, connections),
+		streams: make(chan struct{}, connections/2), plans: make(chan struct{}, maxPlans),
+	}
+}
+
+func bind(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return listener, nil
+}
+
+// Listen binds the address, host:port with a loopback host; port 0 is any that is free. Only whoever knows the token of
+// the URL gets an answer.
 func Listen(ctx context.Context, address string, source Source) (*Server, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -61,24 +89,46 @@ func Listen(ctx context.Context, address string, source Source) (*Server, error)
 	if !isLoopbackName(host) {
 		return nil, fmt.Errorf("address %q: %w", address, ErrNotLoopback)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	listener, err := bind(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err
 	}
 	bound, err := netip.ParseAddrPort(listener.Addr().String())
 	if err != nil || !bound.Addr().IsLoopback() { // whatever localhost means here
 		return nil, errors.Join(fmt.Errorf("address %q: %w", address, ErrNotLoopback), listener.Close())
 	}
-	s := &Server{source: source, changes: newChanges(), listener: netutil.LimitListener(listener, maxConnections)}
-	s.guard = newGuard(bound.Port(), s.routes())
+	s := newServer(listener, maxOwn, source)
+	guard := newGuard(bound.Port(), s.routes())
+	s.token, s.handler = guard.token, shield(guard)
 	return s, nil
 }
 
-// URL is the address for the browser, with the token.
+// ListenOpen binds an address that others reach, for a pod: everybody who comes gets an answer. Who may come is for the
+// API server to say, through whose proxy of services people come, and for a NetworkPolicy. The Host is that of the API
+// server, as the browser knows it, and says nothing.
+func ListenOpen(ctx context.Context, address string, source Source) (*Server, error) {
+	listener, err := bind(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(listener, maxOpen, source)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+web.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "ok\n") // a client that has gone needs no answer
+	})
+	mux.Handle("/", s.routes())
+	s.handler = shield(mux)
+	return s, nil
+}
+
+// URL is the address for the browser, with the token if there is one.
 func (s *Server) URL() string {
-	return (&url.URL{
-		Scheme: "http", Host: s.listener.Addr().String(), Path: web.PathPools, RawQuery: url.Values{tokenParameter: {s.guard.token}}.Encode(),
-	}).String()
+	address := &url.URL{Scheme: "http", Host: s.listener.Addr().String(), Path: web.PathPools}
+	if s.token != "" {
+		address.RawQuery = url.Values{tokenParameter: {s.token}}.Encode()
+	}
+	return address.String()
 }
 
 // Changed tells the browsers that there is something new to see.
@@ -87,7 +137,8 @@ func (s *Server) Changed() { s.changes.tell() }
 // Serve serves until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: s.guard, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan error, 1)
@@ -109,44 +160,52 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+web.PathStatic, http.StripPrefix(web.PathStatic, http.FileServerFS(web.Static())))
-	mux.HandleFunc("GET "+web.PathPools+"{$}", page(func(w *bytes.Buffer, _ url.Values) (bool, error) {
-		return true, web.Pools(w, s.source.Atlas())
+	mux.HandleFunc("GET "+web.PathPools+"{$}", s.page(func(w *bytes.Buffer, a *view.Atlas, _ url.Values) (bool, error) {
+		return true, web.Pools(w, a)
 	}))
-	mux.HandleFunc("GET "+web.PathPool, page(func(w *bytes.Buffer, q url.Values) (bool, error) {
+	mux.HandleFunc("GET "+web.PathPool, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
 		from, _ := netip.ParseAddr(q.Get("from")) // what is no address shows the whole pool
 		to, _ := netip.ParseAddr(q.Get("to"))
-		return web.Pool(w, s.source.Atlas(), web.PoolQuery{Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name"), From: from, To: to})
+		return web.Pool(w, a, web.PoolQuery{
+			Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name"), From: from, To: to,
+		})
 	}))
-	mux.HandleFunc("GET "+web.PathClusters, page(func(w *bytes.Buffer, q url.Values) (bool, error) {
+	mux.HandleFunc("GET "+web.PathClusters, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
 		number, _ := strconv.Atoi(q.Get("page")) // what is no number is the first page
-		return true, web.Clusters(w, s.source.Atlas(), web.ClusterQuery{Text: q.Get("q"), State: q.Get("state"), Page: number})
+		return true, web.Clusters(w, a, web.ClusterQuery{Text: q.Get("q"), State: q.Get("state"), Page: number})
 	}))
-	mux.HandleFunc("GET "+web.PathCluster, page(func(w *bytes.Buffer, q url.Values) (bool, error) {
-		return web.Cluster(w, s.source.Atlas(), q.Get("namespace"), q.Get("name"))
+	mux.HandleFunc("GET "+web.PathCluster, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
+		return web.Cluster(w, a, q.Get("namespace"), q.Get("name"))
 	}))
-	mux.HandleFunc("GET "+web.PathOverlaps, page(func(w *bytes.Buffer, _ url.Values) (bool, error) {
-		return true, web.Overlaps(w, s.source.Atlas())
+	mux.HandleFunc("GET "+web.PathOverlaps, s.page(func(w *bytes.Buffer, a *view.Atlas, _ url.Values) (bool, error) {
+		return true, web.Overlaps(w, a)
 	}))
-	mux.HandleFunc("GET "+web.PathPlan, page(func(w *bytes.Buffer, _ url.Values) (bool, error) {
-		return true, web.Plan(w, s.source.Atlas(), web.Planned{})
+	mux.HandleFunc("GET "+web.PathPlan, s.page(func(w *bytes.Buffer, a *view.Atlas, _ url.Values) (bool, error) {
+		return true, web.Plan(w, a, web.Planned{})
 	}))
 	mux.Handle("POST "+web.PathPlan, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.plan)))
 	mux.HandleFunc("GET "+web.PathEvents, s.events)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "Not found", "There is no such page.")
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, http.StatusNotFound, "Not found", "There is no such page.")
 	})
 	return mux
 }
 
 // page answers with what a function renders; it reports false if there is no such thing.
-func page(render func(*bytes.Buffer, url.Values) (bool, error)) http.HandlerFunc {
+func (s *Server) page(render func(*bytes.Buffer, *view.Atlas, url.Values) (bool, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		atlas, err := s.source.Atlas()
+		if err != nil {
+			w.Header().Set("Refresh", again)
+			refuse(w, r, http.StatusServiceUnavailable, "Nothing to show yet", err.Error())
+			return
+		}
 		var body bytes.Buffer
-		switch found, err := render(&body, r.URL.Query()); {
+		switch found, err := render(&body, atlas, r.URL.Query()); {
 		case err != nil:
-			refuse(w, http.StatusInternalServerError, "Not rendered", err.Error())
+			refuse(w, r, http.StatusInternalServerError, "Not rendered", err.Error())
 		case !found:
-			refuse(w, http.StatusNotFound, "Not found", "There is no such thing, or not any more.")
+			refuse(w, r, http.StatusNotFound, "Not found", "There is no such thing, or not any more.")
 		default:
 			w.Header().Set("Content-Type", contentType)
 			_, _ = body.WriteTo(w) // a client that has gone needs no answer

@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -22,12 +23,15 @@ import (
 )
 
 // still is a source of which nothing changes.
-type still struct{ manifest []byte }
+type still struct {
+	manifest []byte
+	problem  error
+}
 
-func (s *still) Atlas() *view.Atlas {
+func (s *still) Atlas() (*view.Atlas, error) {
 	return view.NewAtlas(&view.Facts{
 		Now: viptest.Now, Operator: view.Operator{State: view.OperatorRunning}, Snapshots: []vip.Snapshot{viptest.Snapshot(viptest.Served())},
-	})
+	}), s.problem
 }
 
 func (s *still) Plan(manifest []byte) ([]view.ClusterPlan, error) {
@@ -42,7 +46,13 @@ func (s *still) Plan(manifest []byte) ([]view.ClusterPlan, error) {
 func started(t *testing.T) (*Server, *still) {
 	t.Helper()
 	source := &still{}
-	s, err := Listen(t.Context(), "127.0.0.1:0", source)
+	return serving(t, Listen, source), source
+}
+
+// serving serves a source, bound as given, until the test ends.
+func serving(t *testing.T, listen func(context.Context, string, Source) (*Server, error), source Source) *Server {
+	t.Helper()
+	s, err := listen(t.Context(), "127.0.0.1:0", source)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -51,7 +61,7 @@ func started(t *testing.T) (*Server, *still) {
 		cancel()
 		require.NoError(t, <-done)
 	})
-	return s, source
+	return s
 }
 
 // browser returns a client with cookies that has opened the address with the token.
@@ -120,21 +130,37 @@ func TestPages(t *testing.T) {
 func TestGuard(t *testing.T) {
 	s, _ := started(t)
 	client := browser(t, s)
+	bound, err := netip.ParseAddrPort(s.listener.Addr().String())
+	require.NoError(t, err)
+	own := newGuard(bound.Port(), nil)
+	own.token = s.token
 	for name, test := range map[string]struct {
 		client *http.Client
 		change func(*http.Request)
 		path   string
 		status int
 	}{
-		"if there is no cookie, should refuse":               {http.DefaultClient, nil, "/clusters", http.StatusForbidden},
-		"if the token is wrong, should refuse":               {http.DefaultClient, nil, "/?token=guess", http.StatusForbidden},
-		"if the token is empty, should refuse":               {http.DefaultClient, nil, "/?token=", http.StatusForbidden},
-		"if the token is for another path, should refuse":    {http.DefaultClient, nil, "/clusters?token=" + s.guard.token, http.StatusForbidden},
-		"if the cookie holds the token, should refuse":       {http.DefaultClient, cookie(s.guard.cookie, s.guard.token), "/", http.StatusForbidden},
-		"if a style is asked without cookie, should refuse":  {http.DefaultClient, nil, "/static/app.css", http.StatusForbidden},
-		"if a name of others points here, should refuse":     {client, host("evil.example.com"), "/", http.StatusMisdirectedRequest},
-		"if a name looks like ours, should refuse":           {client, host("127.0.0.1.example.com"), "/", http.StatusMisdirectedRequest},
-		"if the port is forwarded, should answer":            {http.DefaultClient, both(host("localhost:9999"), cookie(s.guard.cookie, s.guard.value())), "/", http.StatusOK},
+		"if there is no cookie, should refuse": {http.DefaultClient, nil, "/clusters", http.StatusForbidden},
+		"if the token is wrong, should refuse": {http.DefaultClient, nil, "/?token=guess", http.StatusForbidden},
+		"if the token is empty, should refuse": {http.DefaultClient, nil, "/?token=", http.StatusForbidden},
+		"if the token is for another path, should refuse": {
+			http.DefaultClient, nil, "/clusters?token=" + s.token, http.StatusForbidden,
+		},
+		"if the cookie holds the token, should refuse": {
+			http.DefaultClient, cookie(own.cookie, s.token), "/", http.StatusForbidden,
+		},
+		"if a style is asked without cookie, should refuse": {
+			http.DefaultClient, nil, "/static/app.css", http.StatusForbidden,
+		},
+		"if a name of others points here, should refuse": {
+			client, host("evil.example.com"), "/", http.StatusMisdirectedRequest,
+		},
+		"if a name looks like ours, should refuse": {
+			client, host("127.0.0.1.example.com"), "/", http.StatusMisdirectedRequest,
+		},
+		"if the port is forwarded, should answer": {
+			http.DefaultClient, both(host("localhost:9999"), cookie(own.cookie, own.value())), "/", http.StatusOK,
+		},
 		"if it is asked to delete, should refuse":            {client, method(http.MethodDelete), "/", http.StatusMethodNotAllowed},
 		"if it is asked to post elsewhere, should refuse":    {client, method(http.MethodPost), "/clusters", http.StatusMethodNotAllowed},
 		"if another site posts a manifest, should refuse":    {client, from("https://evil.example.com"), "/plan", http.StatusForbidden},
@@ -178,8 +204,8 @@ func TestAdmission(t *testing.T) {
 	given := answer.Cookies()[0]
 	assert.True(t, given.HttpOnly)
 	assert.Equal(t, http.SameSiteStrictMode, given.SameSite)
-	assert.NotContains(t, given.Value, s.guard.token)
-	assert.Equal(t, "0; url=/", answer.Header.Get("Refresh"), "the token does not stay in the address")
+	assert.NotContains(t, given.Value, s.token)
+	assert.Equal(t, "0; url=./", answer.Header.Get("Refresh"), "the token does not stay in the address")
 }
 
 func TestListen(t *testing.T) {
@@ -194,24 +220,31 @@ func TestListen(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// form is the request that the form for plans makes.
+func form(t *testing.T, address string, fields, files map[string]string) *http.Request {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		require.NoError(t, form.WriteField(name, value))
+	}
+	for name, value := range files {
+		part, err := form.CreateFormFile(name, "cluster.yaml")
+		require.NoError(t, err)
+		_, err = io.WriteString(part, value)
+		require.NoError(t, err)
+	}
+	require.NoError(t, form.Close())
+	r := request(t, http.MethodPost, address, &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	return r
+}
+
 func TestPlan(t *testing.T) {
 	s, source := started(t)
 	client := browser(t, s)
 	post := func(fields, files map[string]string) answer {
-		var body bytes.Buffer
-		form := multipart.NewWriter(&body)
-		for name, value := range fields {
-			require.NoError(t, form.WriteField(name, value))
-		}
-		for name, value := range files {
-			part, err := form.CreateFormFile(name, "cluster.yaml")
-			require.NoError(t, err)
-			_, err = io.WriteString(part, value)
-			require.NoError(t, err)
-		}
-		require.NoError(t, form.Close())
-		r := request(t, http.MethodPost, s.at(web.PathPlan), &body)
-		r.Header.Set("Content-Type", form.FormDataContentType())
+		r := form(t, s.at(web.PathPlan), fields, files)
 		r.Header.Set("Origin", "http://"+s.listener.Addr().String())
 		return send(t, client, r)
 	}

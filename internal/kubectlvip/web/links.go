@@ -12,7 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// The paths of the pages.
+// The paths of the pages. All are at one depth, and links between them are relative: so the pages work below whatever
+// path a proxy puts before them.
 const (
 	PathPools    = "/"
 	PathPool     = "/pool"
@@ -22,7 +23,25 @@ const (
 	PathPlan     = "/plan"
 	PathStatic   = "/static/"
 	PathEvents   = "/events"
+	// PathHealth is for probes, and tells nothing else.
+	PathHealth = "/healthz"
 )
+
+// HrefPools leads to the first page from every other.
+const HrefPools = "." + PathPools
+
+// hrefOf leads from one page to another, and to what is asked of it.
+func hrefOf(path string, query url.Values) string {
+	if len(query) == 0 {
+		return "." + path
+	}
+	return "." + path + "?" + query.Encode()
+}
+
+// toRoot leads from a path, of a page or of none, to where the pages are.
+func toRoot(path string) string {
+	return "./" + strings.Repeat("../", max(strings.Count(path, "/")-1, 0))
+}
 
 // mostListed is how many addresses of a pool are listed; to see more, one opens a block of the map.
 const mostListed = 1100
@@ -31,21 +50,23 @@ const mostListed = 1100
 func servedLinks() template.FuncMap {
 	return template.FuncMap{
 		"poolHref": func(p view.Pool) string {
-			return PathPool + "?" + url.Values{"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}}.Encode()
+			return hrefOf(PathPool, url.Values{"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}})
 		},
 		"clusterHref": func(namespace, name string) string {
-			return PathCluster + "?" + url.Values{"namespace": {namespace}, "name": {name}}.Encode()
+			return hrefOf(PathCluster, url.Values{"namespace": {namespace}, "name": {name}})
 		},
 		"blockHref": func(p view.Pool, b view.MapBlock) string {
 			if !b.Opens {
 				return ""
 			}
-			return PathPool + "?" + url.Values{"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}, "from": {b.From}, "to": {b.To}}.Encode()
+			return hrefOf(PathPool, url.Values{
+				"kind": {p.Kind}, "namespace": {p.Namespace}, "name": {p.Name}, "from": {b.From}, "to": {b.To},
+			})
 		},
 		"clustersHref": clustersHref,
 		// A page that is drawn anew again and again stays small.
 		"listed":       func(m view.PoolMap) []view.MapCell { return m.Taken[:min(len(m.Taken), mostListed)] },
-		"overlapsHref": func() string { return PathOverlaps },
+		"overlapsHref": func() string { return hrefOf(PathOverlaps, nil) },
 	}
 }
 
@@ -73,10 +94,7 @@ func clustersHref(state string, page int, text string) string {
 	if page > 1 {
 		query.Set("page", strconv.Itoa(page))
 	}
-	if len(query) == 0 {
-		return PathClusters
-	}
-	return PathClusters + "?" + query.Encode()
+	return hrefOf(PathClusters, query)
 }
 
 // tab is a link to a page in the head of all pages.

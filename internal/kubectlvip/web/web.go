@@ -53,6 +53,8 @@ type page struct {
 	Limits    []string
 	// Live says that the page is drawn anew when something changes.
 	Live bool
+	// Root leads to where the pages are, from a page that need not be there; only on the page of errors.
+	Root string
 	// Body is what the page is about.
 	Body any
 }
@@ -79,7 +81,7 @@ func (p *page) render(out io.Writer, set *template.Template) error {
 	return nil
 }
 
-// Problem is the page that says why there is no other.
-func Problem(out io.Writer, title, says string) error {
-	return (&page{Name: pageError, Title: title, Body: says}).render(out, served)
+// Problem is the page that says why there is no other at a path.
+func Problem(out io.Writer, path, title, says string) error {
+	return (&page{Name: pageError, Title: title, Root: toRoot(path), Body: says}).render(out, served)
 }

@@ -78,7 +78,7 @@ func pages(a *view.Atlas) map[string]func(io.Writer) error {
 		"report": func(out io.Writer) error {
 			return web.Report(out, a, "", []view.Finding{{Severity: view.SeverityError, Check: "cluster", Message: hostile}})
 		},
-		"problem": func(out io.Writer) error { return web.Problem(out, "Not found", hostile) },
+		"problem": func(out io.Writer) error { return web.Problem(out, "/a/b", "Not found", hostile) },
 	}
 }
 
@@ -115,7 +115,8 @@ func TestPages(t *testing.T) {
 						assert.False(t, ids[a.Val], "id %s is there twice", a.Val)
 						ids[a.Val] = true
 					case "href", "src", "action":
-						assert.Regexp(t, map[bool]string{true: "^#", false: "^[/#]"}[name == "report"], a.Val, "nothing leads elsewhere")
+						assert.Regexp(t, map[bool]string{true: "^#", false: `^(#|\./)`}[name == "report"], a.Val,
+							"nothing leads elsewhere, or out of what a proxy puts before the path")
 						hrefs = append(hrefs, a.Val)
 					}
 				}
@@ -127,6 +128,17 @@ func TestPages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestProblem: a page of errors leads to the pages from wherever it is shown.
+func TestProblem(t *testing.T) {
+	for path, root := range map[string]string{
+		"": "./", "/": "./", "/pools": "./", "/cluster/": "./../", "/a/b/c": "./../../",
+	} {
+		text := rendered(t, func(out io.Writer) error { return web.Problem(out, path, "Not found", "Not there.") })
+		assert.Contains(t, text, `<a href="`+root+`">Pools</a>`, path)
+		assert.Contains(t, text, `href="`+root+`static/app.css"`, path)
 	}
 }
 
@@ -213,8 +225,8 @@ func TestManyClusters(t *testing.T) {
 	a := view.NewAtlas(f)
 	text := rendered(t, func(out io.Writer) error { return web.Clusters(out, a, web.ClusterQuery{Page: 2, Text: "c"}) })
 	assert.Contains(t, text, "450 found, page 2 of 3")
-	assert.Contains(t, text, `rel="prev" href="/clusters?q=c"`)
-	assert.Contains(t, text, `rel="next" href="/clusters?page=3&amp;q=c"`)
+	assert.Contains(t, text, `rel="prev" href="./clusters?q=c"`)
+	assert.Contains(t, text, `rel="next" href="./clusters?page=3&amp;q=c"`)
 	assert.Equal(t, 200, strings.Count(text, `<th scope="row">`))
 }
 

@@ -94,12 +94,19 @@ func (e *env) shows(t *testing.T) {
 // plan asks what the Clusters of a manifest would get, as the form does.
 func (p *pages) plan(t *testing.T, manifest string) string {
 	t.Helper()
+	r := planForm(t, p.at("/plan"), manifest)
+	r.Header.Set("Origin", p.at(""))
+	return p.do(t, r)
+}
+
+// planForm is the request that the form makes.
+func planForm(t *testing.T, address, manifest string) *http.Request {
+	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	require.NoError(t, errors.Join(form.WriteField("manifest", manifest), form.Close()))
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.at("/plan"), &body)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, &body)
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	r.Header.Set("Origin", p.at(""))
-	return p.do(t, r)
+	return r
 }

@@ -25,7 +25,7 @@ import (
 type still struct{ facts *view.Facts }
 
 // Atlas implements serve.Source.
-func (s still) Atlas() *view.Atlas { return view.NewAtlas(s.facts) }
+func (s still) Atlas() (*view.Atlas, error) { return view.NewAtlas(s.facts), nil }
 
 // Plan implements serve.Source.
 func (s still) Plan([]byte) ([]view.ClusterPlan, error) { return nil, nil }

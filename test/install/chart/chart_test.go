@@ -51,4 +51,5 @@ protection: {enabled: true}
 keep: {mode: Keep, variables: [vip]}
 runtimeExtension: {enabled: true}
 rbac: {aggregateToView: true}
+ui: {enabled: true}
 `

@@ -57,6 +57,14 @@ func TestNotes(t *testing.T) {
 			"rbac: {aggregateToView: true}",
 			"--clusterrole=capi-vip-allocator-system-capi-vip-allocator-global-pools",
 		},
+		"if there are pages, should say where": {
+			pages,
+			"/namespaces/" + helm.Namespace + "/services/http:capi-vip-allocator-ui:80/proxy/\nAn API server on another",
+		},
+		"if nobody grants the pages their roles, should say what they need": {
+			pages + "rbac: {create: false}",
+			"Grant " + helm.Namespace + "/capi-vip-allocator-ui what its files/ui.yaml lists.",
+		},
 		"if no roles are made, should say who needs which": {
 			"rbac: {create: false}",
 			"Grant\n" + helm.Namespace + "/capi-vip-allocator what",
@@ -73,6 +81,11 @@ func TestNotes(t *testing.T) {
 	}
 	t.Run("if addresses are protected, should not recommend it", func(t *testing.T) {
 		require.NotContains(t, notes(t, "protection: {enabled: true}"), "protection.enabled")
+	})
+	t.Run("if it is said whence the API server comes, should not ask", func(t *testing.T) {
+		const said = "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}"
+		require.NotContains(t, notes(t, said), "on another node")
+		require.NotContains(t, notes(t, "ui: {enabled: true, networkPolicy: {enabled: false}}"), "on another node")
 	})
 	t.Run("if Prometheus needs no right, should ask for none", func(t *testing.T) {
 		require.NotContains(t, notes(t, "metrics: {insecure: true, serviceMonitor: {enabled: true}}"),

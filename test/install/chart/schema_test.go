@@ -107,6 +107,11 @@ func TestSchemaRefuses(t *testing.T) {
 			"networkPolicy: {apiServerPorts: []}",
 			[]string{"/networkPolicy/apiServerPorts"},
 		},
+		"if the API server's addresses are no peers": {
+			"ui: {networkPolicy: {apiServer: [192.0.2.1]}}",
+			[]string{"/ui/networkPolicy/apiServer/0", "got string, want object"},
+		},
+		"if the link is described": {"ui: {navLink: {enabled: true}}", []string{"/ui/navLink", "want boolean"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

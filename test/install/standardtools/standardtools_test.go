@@ -81,8 +81,8 @@ func columns(t *testing.T, kubectl, kubeconfig string) {
 	}
 }
 
-// TestNavLinks reads the example strictly, as the type of Rancher: pkg/apis/ui.cattle.io/v1/types.go in
-// rancher/rancher.
+// TestNavLinks reads the example and the chart's link strictly, as the type of Rancher:
+// pkg/apis/ui.cattle.io/v1/types.go in rancher/rancher.
 func TestNavLinks(t *testing.T) {
 	type navLink struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -96,7 +96,12 @@ func TestNavLinks(t *testing.T) {
 	}
 	text, err := os.ReadFile(filepath.Join(helm.Root(), "examples", "rancher", "navlinks.yaml"))
 	require.NoError(t, err)
-	for document := range strings.SplitSeq(string(text), "\n---\n") {
+	kinds := []string{"ui.cattle.io/v1/NavLink"}
+	objects, err := helm.RenderWith(kinds, "ui: {enabled: true}", helm.Name, helm.Namespace)
+	require.NoError(t, err)
+	own, err := yaml.Marshal(objects.Find("NavLink", "-ui"))
+	require.NoError(t, err)
+	for _, document := range append(strings.Split(string(text), "\n---\n"), string(own)) {
 		var link navLink
 		require.NoError(t, yaml.UnmarshalStrict([]byte(document), &link))
 		require.Equal(t, metav1.TypeMeta{APIVersion: "ui.cattle.io/v1", Kind: "NavLink"}, link.TypeMeta)

@@ -84,7 +84,7 @@
     }
   };
 
-  const events = new EventSource("/events");
+  const events = new EventSource("./events");
   events.addEventListener("change", redraw);
   events.addEventListener("error", lose);
   events.addEventListener("open", () => { connection.textContent = ""; });

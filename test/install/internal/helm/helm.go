@@ -48,7 +48,16 @@ func Render(values, release, namespace string) (Objects, error) {
 
 // RenderFor renders the chart for a version of Kubernetes.
 func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
-	rendered, err := files(kubernetes, values, release, namespace)
+	rendered, err := files(kubernetes, nil, values, release, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return parseAll(rendered)
+}
+
+// RenderWith renders the chart for a cluster that knows further kinds, as group/version/kind.
+func RenderWith(kinds []string, values, release, namespace string) (Objects, error) {
+	rendered, err := files(Kubernetes, kinds, values, release, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -72,18 +81,19 @@ func parseAll(rendered map[string]string) (Objects, error) {
 
 // Notes are what Helm prints after an installation with values given as YAML.
 func Notes(values string) (string, error) {
-	rendered, err := files(Kubernetes, values, Name, Namespace)
+	rendered, err := files(Kubernetes, nil, values, Name, Namespace)
 	return rendered[Name+"/templates/NOTES.txt"], err
 }
 
 // files renders the chart's templates, by their paths.
-func files(kubernetes, values, release, namespace string) (map[string]string, error) {
+func files(kubernetes string, kinds []string, values, release, namespace string) (map[string]string, error) {
 	version, err := common.ParseKubeVersion(kubernetes)
 	if err != nil {
 		return nil, fmt.Errorf("read the version of Kubernetes: %w", err)
 	}
 	capabilities := common.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *version
+	capabilities.APIVersions = append(slices.Clone(capabilities.APIVersions), kinds...)
 	return filesOf(ChartDir(), values,
 		common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -55,7 +56,9 @@ func prepare(ctx context.Context, p *plane.Plane, image, namespace, deployment, 
 		return nil, err
 	}
 	result := &pod{root: root, container: spec.Containers[0], spec: spec}
-	result.container.Command = append(config.Entrypoint, result.container.Command...)
+	if len(result.container.Command) == 0 {
+		result.container.Command = config.Entrypoint
+	}
 	if err := result.mountAccount(ctx, p, namespace); err != nil {
 		return nil, err
 	}
@@ -74,13 +77,16 @@ func admit(ctx context.Context, client kubernetes.Interface, deployment *appsv1.
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: strict, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
-	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err == nil {
-		account := &corev1.ServiceAccount{
-			ObjectMeta: metav1.ObjectMeta{Name: deployment.Spec.Template.Spec.ServiceAccountName},
-		}
-		if _, err := client.CoreV1().ServiceAccounts(strict).Create(ctx, account, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("create an account: %w", err)
-		}
+	_, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create a namespace: %w", err)
+	}
+	account := &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: deployment.Spec.Template.Spec.ServiceAccountName},
+	}
+	_, err = client.CoreV1().ServiceAccounts(strict).Create(ctx, account, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create an account: %w", err)
 	}
 	object := &corev1.Pod{
 		ObjectMeta: *deployment.Spec.Template.ObjectMeta.DeepCopy(), Spec: deployment.Spec.Template.Spec,
@@ -156,6 +162,10 @@ func (o *pod) setEnv(p *plane.Plane, namespace string) error {
 			value = namespace
 		}
 		o.env = append(o.env, variable.Name+"="+value)
+		// No argument of the chart has the doubled sign that stands for the sign itself.
+		for i, arg := range o.container.Args {
+			o.container.Args[i] = strings.ReplaceAll(arg, "$("+variable.Name+")", value)
+		}
 	}
 	return nil
 }

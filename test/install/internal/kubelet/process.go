@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -67,6 +68,11 @@ func Run(ctx context.Context, p *plane.Plane, image, namespace, deployment strin
 
 // WaitReady asks the readiness probe until it succeeds and the operator serves.
 func (o *Process) WaitReady(ctx context.Context) error {
+	return o.WaitFor(ctx, "caches are filled, serving Clusters")
+}
+
+// WaitFor asks the readiness probe until it succeeds and the log has the text.
+func (o *Process) WaitFor(ctx context.Context, text string) error {
 	return plane.Eventually(ctx, func(ctx context.Context) error {
 		select {
 		case <-o.exited:
@@ -75,7 +81,7 @@ func (o *Process) WaitReady(ctx context.Context) error {
 			)
 		default:
 		}
-		if !bytes.Contains([]byte(o.log.String()), []byte("caches are filled, serving Clusters")) {
+		if !strings.Contains(o.log.String(), text) {
 			return fmt.Errorf("%s does not serve yet:\n%s", o.CommandLine, o.log)
 		}
 		return o.probe(ctx)
