@@ -45,7 +45,8 @@ the first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to 
 			return a.present(command.Context(), d, world, server, !noBrowser)
 		},
 	}
-	command.Flags().StringVar(&address, "address", address, "Where the pages are served, host:port; on loopback. Port 0 is any that is free.")
+	command.Flags().StringVar(&address, "address", address,
+		"Where the pages are served, host:port; on loopback. Port 0 is any that is free.")
 	command.Flags().BoolVar(&noBrowser, "no-browser", false, "Do not open the browser.")
 	return command
 }

@@ -41,17 +41,21 @@ func (w *World) Facts() *view.Facts {
 	for _, object := range w.Store.Addresses.GetStore().List() {
 		if address, ok := object.(*capi.Address); ok {
 			f.Addresses = append(f.Addresses, view.AddressFacts{
-				Address: address.Snapshot(), Pool: address.Spec.PoolRef.Snapshot(), Deleting: address.DeletionTimestamp != nil,
+				Address: address.Snapshot(), Pool: address.Spec.PoolRef.Snapshot(),
+				Deleting: address.DeletionTimestamp != nil,
 			})
 		}
 	}
 	// A cache has no order, and what is said must not change from one time to the next.
-	slices.SortFunc(f.Claims, func(a, b view.ClaimFacts) int { return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name)) })
+	slices.SortFunc(f.Claims, func(a, b view.ClaimFacts) int {
+		return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name))
+	})
 	slices.SortFunc(f.Addresses, func(a, b view.AddressFacts) int {
 		return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name))
 	})
 	slices.SortFunc(f.Pools, func(a, b view.PoolFacts) int {
-		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)), cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
+		return cmp.Or(byName(keyOf(a.Namespace, a.Ref.Name), keyOf(b.Namespace, b.Ref.Name)),
+			cmp.Compare(a.Ref.Kind, b.Ref.Kind), cmp.Compare(a.Ref.Group, b.Ref.Group))
 	})
 	return f
 }
@@ -65,7 +69,8 @@ func (w *World) snapshots(now time.Time) []vip.Snapshot {
 		if !ok {
 			return
 		}
-		if _, snapshot, ok := w.Store.Gather(keyOf(cluster.Namespace, cluster.Name), vip.Memory{}, w.OperatorFor(cluster).Settings, now); ok {
+		key, settings := keyOf(cluster.Namespace, cluster.Name), w.OperatorFor(cluster).Settings
+		if _, snapshot, ok := w.Store.Gather(key, vip.Memory{}, settings, now); ok {
 			snapshot.Probed = view.Probed(&snapshot)
 			gathered[i] = &snapshot
 		}
@@ -83,7 +88,9 @@ func (w *World) snapshots(now time.Time) []vip.Snapshot {
 // poolsKnown reports whether all kinds of pools that the operator may choose from were read.
 func (w *World) poolsKnown() bool {
 	return !slices.ContainsFunc(w.unreadable, func(r capi.Resource) bool { return r != w.API.ClusterClasses() }) &&
-		!slices.ContainsFunc(w.operators(), func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown })
+		!slices.ContainsFunc(w.operators(), func(o view.Operator) bool {
+			return o.Deployment != "" && !o.SettingsKnown
+		})
 }
 
 func keyOf(namespace, name string) types.NamespacedName {

@@ -48,9 +48,13 @@ func filled(t testing.TB, clusters int) *World {
 	next := map[string]netip.Addr{}
 	for i, role := range []string{names.RoleControlPlane, names.RoleIngress} {
 		pool := &capi.Pool{
-			ObjectMeta: metav1.ObjectMeta{Name: role, Labels: map[string]string{names.ClusterClass: class, names.Role: role}},
-			Spec:       capi.PoolSpec{Addresses: []string{fmt.Sprintf("10.%d.0.0/16", i)}, Prefix: 16},
-			Status:     capi.PoolStatus{IPAddresses: &capi.PoolCapacity{Total: 65534, Used: clusters, Free: 65534 - clusters}},
+			ObjectMeta: metav1.ObjectMeta{
+				Name: role, Labels: map[string]string{names.ClusterClass: class, names.Role: role},
+			},
+			Spec: capi.PoolSpec{Addresses: []string{fmt.Sprintf("10.%d.0.0/16", i)}, Prefix: 16},
+			Status: capi.PoolStatus{
+				IPAddresses: &capi.PoolCapacity{Total: 65534, Used: clusters, Free: 65534 - clusters},
+			},
 		}
 		pool.SetGroupVersionKind(w.API.GlobalPools().GroupVersionKind)
 		for _, kind := range informers.Pools {
@@ -96,8 +100,11 @@ func claimed(namespace, cluster, role string, addr netip.Addr) (*capi.Claim, *ca
 	born := metav1.NewTime(time.Now().Add(-time.Hour))
 	claim := &capi.Claim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: name, UID: types.UID(name), CreationTimestamp: born, Labels: map[string]string{names.Role: role},
-			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindCluster, Name: cluster, UID: types.UID(cluster), Controller: &controls}},
+			Namespace: namespace, Name: name, UID: types.UID(name), CreationTimestamp: born,
+			Labels: map[string]string{names.Role: role},
+			OwnerReferences: []metav1.OwnerReference{
+				{Kind: capi.KindCluster, Name: cluster, UID: types.UID(cluster), Controller: &controls},
+			},
 		},
 		Spec: capi.ClaimSpec{ClusterName: cluster, PoolRef: ref},
 	}
@@ -105,7 +112,9 @@ func claimed(namespace, cluster, role string, addr netip.Addr) (*capi.Claim, *ca
 	return claim, &capi.Address{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: name, CreationTimestamp: born, ResourceVersion: "1",
-			OwnerReferences: []metav1.OwnerReference{{Kind: capi.KindClaim, Name: name, UID: types.UID(name), Controller: &controls}},
+			OwnerReferences: []metav1.OwnerReference{
+				{Kind: capi.KindClaim, Name: name, UID: types.UID(name), Controller: &controls},
+			},
 		},
 		Spec: capi.AddressSpec{Address: addr.String(), ClaimRef: capi.NameReference{Name: name}, PoolRef: ref},
 	}

@@ -61,13 +61,15 @@ func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) 
 	}
 	for _, resource := range w.API.OtherPools {
 		gvr := resource.GroupVersion().WithResource(resource.Plural)
-		objects := w.reader.metadata.Resource(gvr)
-		informer := metadatainformer.NewFilteredMetadataInformer(w.reader.metadata, gvr, w.namespaceOf(resource), 0, cache.Indexers{}, nil).Informer()
+		objects := w.reader.metadata.Resource(gvr).Namespace(w.namespaceOf(resource))
+		list := func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			return objects.List(ctx, options)
+		}
+		informer := metadatainformer.NewFilteredMetadataInformer(w.reader.metadata, gvr, w.namespaceOf(resource), 0,
+			cache.Indexers{}, nil).Informer()
 		sources = append(sources, source{
 			Resource: resource, informer: informer, transform: capi.PoolTrimmer(resource), optional: true,
-			lw: &cache.ListWatch{ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-				return objects.Namespace(w.namespaceOf(resource)).List(ctx, options)
-			}},
+			lw: &cache.ListWatch{ListWithContextFunc: list},
 		})
 		informers.Pools = append(informers.Pools, state.Pools{Resource: resource, SharedIndexInformer: informer})
 	}

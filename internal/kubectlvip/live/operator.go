@@ -57,16 +57,22 @@ func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kind
 }
 
 // findOperator is findOperators for one Deployment, or for none. Denied is what could not be read before.
-func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied string) (view.Operator, []schema.GroupVersionKind) {
+func (r *Reader) findOperator(
+	ctx context.Context, d *appsv1.Deployment, denied string,
+) (view.Operator, []schema.GroupVersionKind) {
 	set := options.New()
 	found := view.Operator{}
 	var deployment *view.Deployment
 	if d != nil {
-		found.Namespace, found.Deployment, found.ServiceAccount = d.Namespace, d.Name, cmp.Or(d.Spec.Template.Spec.ServiceAccountName, "default")
+		found.Namespace, found.Deployment, found.ServiceAccount = d.Namespace, d.Name,
+			cmp.Or(d.Spec.Template.Spec.ServiceAccountName, "default")
 		found.Version = versionOf(d)
 		set, found.SettingsKnown = r.optionsOf(ctx, d)
 		found.WatchesNamespace = set.Namespace
-		deployment = &view.Deployment{Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas, Elects: set.LeaderElection.Enabled}
+		deployment = &view.Deployment{
+			Namespace: d.Namespace, Name: d.Name, Wanted: 1, Ready: d.Status.ReadyReplicas,
+			Elects: set.LeaderElection.Enabled,
+		}
 		if d.Spec.Replicas != nil {
 			deployment.Wanted = *d.Spec.Replicas
 		}
@@ -85,7 +91,9 @@ func (r *Reader) findOperator(ctx context.Context, d *appsv1.Deployment, denied 
 
 // findLease returns the operator's Lease, or nil; in all namespaces if that is empty. It says why it could not look.
 func (r *Reader) findLease(ctx context.Context, namespace, name string) (lease *view.Lease, says string) {
-	leases, err := r.core.CoordinationV1().Leases(namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()})
+	leases, err := r.core.CoordinationV1().Leases(namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(),
+	})
 	if err != nil {
 		return nil, "Leases cannot be read (" + shortly(err) + ")"
 	}
@@ -93,7 +101,9 @@ func (r *Reader) findLease(ctx context.Context, namespace, name string) (lease *
 		return nil, ""
 	}
 	// Several are of several installations; the one renewed last is the one that runs.
-	latest := slices.MaxFunc(leases.Items, func(a, b coordinationv1.Lease) int { return renewed(&a).Compare(renewed(&b)) })
+	latest := slices.MaxFunc(leases.Items, func(a, b coordinationv1.Lease) int {
+		return renewed(&a).Compare(renewed(&b))
+	})
 	lease = &view.Lease{Namespace: latest.Namespace, Name: latest.Name, Renewed: renewed(&latest)}
 	if latest.Spec.HolderIdentity != nil {
 		lease.Holder = *latest.Spec.HolderIdentity

@@ -19,9 +19,13 @@ import (
 // deploymentOf is the operator with an image, beside another container.
 func deploymentOf(image string) *appsv1.Deployment {
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "manager", Labels: map[string]string{"app.kubernetes.io/version": "v9"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "system", Name: "manager", Labels: map[string]string{"app.kubernetes.io/version": "v9"},
+		},
 		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			Containers: []corev1.Container{{Name: "sidecar", Image: "example.com/sidecar:v7"}, {Name: "manager", Image: image}},
+			Containers: []corev1.Container{
+				{Name: "sidecar", Image: "example.com/sidecar:v7"}, {Name: "manager", Image: image},
+			},
 		}}},
 	}
 }
@@ -53,13 +57,16 @@ func TestSeveralOperators(t *testing.T) {
 	}{
 		"if there is none, should know nothing of it": {nil, nil, ""},
 		"if each has its namespace, should ask the one whose it is": {
-			[]runtime.Object{installed("system-a", "--namespace=a"), installed("system-b", "--namespace=b")}, nil, "system-b",
+			[]runtime.Object{installed("system-a", "--namespace=a"), installed("system-b", "--namespace=b")},
+			nil, "system-b",
 		},
 		"if each has its filter, should ask the one whose it is": {
-			[]runtime.Object{installed("system-a", "--watch-filter=red"), installed("system-b", "--watch-filter=blue")}, nil, "system-b",
+			[]runtime.Object{installed("system-a", "--watch-filter=red"), installed("system-b", "--watch-filter=blue")},
+			nil, "system-b",
 		},
 		"if one looks at all, should say that they meet": {
-			[]runtime.Object{installed("system-a"), installed("system-b", "--namespace=b")}, []string{"system-b/manager"}, "system-a",
+			[]runtime.Object{installed("system-a"), installed("system-b", "--namespace=b")},
+			[]string{"system-b/manager"}, "system-a",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +75,9 @@ func TestSeveralOperators(t *testing.T) {
 			require.Len(t, operators, max(len(test.deployments), 1))
 			assert.Equal(t, test.others, operators[0].Others)
 			w := &World{Operators: operators}
-			cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Labels: map[string]string{names.WatchFilter: "blue"}}}
+			cluster := &capi.Cluster{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "b", Labels: map[string]string{names.WatchFilter: "blue"}},
+			}
 			assert.Equal(t, test.responsible, w.OperatorFor(cluster).Namespace)
 		})
 	}

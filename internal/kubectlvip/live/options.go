@@ -70,7 +70,9 @@ func argumentsOf(c *corev1.Container, lookupEnv options.LookupEnv) []string {
 }
 
 // mountedFile reads a file of the operator's container from the ConfigMap that is mounted there.
-func (r *Reader) mountedFile(ctx context.Context, d *appsv1.Deployment, c *corev1.Container, file string) ([]byte, error) {
+func (r *Reader) mountedFile(
+	ctx context.Context, d *appsv1.Deployment, c *corev1.Container, file string,
+) ([]byte, error) {
 	for i := range c.VolumeMounts {
 		name := nameIn(&c.VolumeMounts[i], path.Clean(file))
 		for _, volume := range d.Spec.Template.Spec.Volumes {
@@ -94,7 +96,9 @@ func nameIn(mount *corev1.VolumeMount, file string) string {
 }
 
 // readConfigMap reads a file of a volume that a ConfigMap gives.
-func (r *Reader) readConfigMap(ctx context.Context, namespace string, volume *corev1.ConfigMapVolumeSource, name string) ([]byte, error) {
+func (r *Reader) readConfigMap(
+	ctx context.Context, namespace string, volume *corev1.ConfigMapVolumeSource, name string,
+) ([]byte, error) {
 	if len(volume.Items) > 0 {
 		i := slices.IndexFunc(volume.Items, func(item corev1.KeyToPath) bool { return item.Path == name })
 		if i < 0 {

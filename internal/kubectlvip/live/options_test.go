@@ -26,14 +26,16 @@ func configured(dir, file string, args ...string) (*appsv1.Deployment, *corev1.C
 	c := &d.Spec.Template.Spec.Containers[1]
 	c.Args = append([]string{"--config=" + filepath.Join(dir, "config.yaml")}, args...)
 	c.Env = []corev1.EnvVar{{
-		Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}},
+		Name:      "POD_NAMESPACE",
+		ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}},
 	}}
 	c.VolumeMounts = []corev1.VolumeMount{{Name: "config", MountPath: dir}}
 	d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "config", VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "options"}},
 	}}}
 	return d, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "options"}, Data: map[string]string{"config.yaml": file},
+		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "options"},
+		Data:       map[string]string{"config.yaml": file},
 	}
 }
 
@@ -65,15 +67,23 @@ func TestOptionsAsTheOperator(t *testing.T) {
 		"if names are given by flags, should know them": {
 			args: []string{"--base-domain=example.com", "--dns-names=ingress=*.{cluster}.{baseDomain}"},
 		},
-		"if there are other pools, should know their kinds": {file: "poolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n"},
+		"if there are other pools, should know their kinds": {
+			file: "poolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
+		},
 		"if flags and file differ, should go by the flags": {
 			args: []string{"--default-port=8443", "--pool-kinds=ipam.example.com/v2/ExamplePool", "--base-domain="},
-			file: "defaultPort: 7443\nbaseDomain: a.example\npoolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
+			file: "defaultPort: 7443\nbaseDomain: a.example\n" +
+				"poolKinds: [{apiVersion: ipam.example.com/v1, kind: ExamplePool}]\n",
 		},
-		"if flags restrict it, should know":               {args: []string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"}},
+		"if flags restrict it, should know": {
+			args: []string{"--watch-filter=blue", "--namespace=team", "--leader-elect=false"},
+		},
 		"if the Lease has a namespace, should look there": {args: []string{"--leader-election-id=leases/mine"}},
 		"if flags have other names, should know them": {
-			args: []string{"--sync-period=10m", "--machine-concurrency=3", "--cluster-concurrency", "4", "-v=4", "--metrics-bind-addr=:8080"},
+			args: []string{
+				"--sync-period=10m", "--machine-concurrency=3", "--cluster-concurrency", "4", "-v=4",
+				"--metrics-bind-addr=:8080",
+			},
 			file: "reconcilePeriod: 1m\nretryInterval: 20s\nruntimeExtension: \"true\"\n",
 		},
 		"if a flag is refused, should say so":              {args: []string{"--default-port=x"}, refused: true},
@@ -126,7 +136,8 @@ func TestOptionsOfDeployment(t *testing.T) {
 			}, port: 7443,
 		},
 		"if the ConfigMap is empty, should say that not all is known": {
-			change: func(_ *appsv1.Deployment, _ *corev1.Container, m *corev1.ConfigMap) { m.Data = nil }, unknown: true, port: 6443,
+			change:  func(_ *appsv1.Deployment, _ *corev1.Container, m *corev1.ConfigMap) { m.Data = nil },
+			unknown: true, port: 6443,
 		},
 		"if the volume gives other files, should say so": {
 			change: func(d *appsv1.Deployment, _ *corev1.Container, _ *corev1.ConfigMap) {
@@ -134,10 +145,12 @@ func TestOptionsOfDeployment(t *testing.T) {
 			}, unknown: true, port: 6443,
 		},
 		"if nothing is mounted there, should say so": {
-			change: func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) { c.VolumeMounts = nil }, unknown: true, port: 6443,
+			change:  func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) { c.VolumeMounts = nil },
+			unknown: true, port: 6443,
 		},
 		"if there is no container of the operator, should say so": {
-			change: func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) { c.Name = "other" }, unknown: true, port: 6443,
+			change:  func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) { c.Name = "other" },
+			unknown: true, port: 6443,
 		},
 		"if a newer operator has more flags, should read the others and say so": {
 			change: func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) {
@@ -151,7 +164,8 @@ func TestOptionsOfDeployment(t *testing.T) {
 		},
 		"if arguments refer to the environment, should look there": {
 			change: func(_ *appsv1.Deployment, c *corev1.Container, _ *corev1.ConfigMap) {
-				c.Env = append(c.Env, corev1.EnvVar{Name: "PORT", Value: "1"}, corev1.EnvVar{Name: "PORT", Value: "8443"})
+				c.Env = append(c.Env, corev1.EnvVar{Name: "PORT", Value: "1"},
+					corev1.EnvVar{Name: "PORT", Value: "8443"})
 				c.Args = append(c.Args, "--default-port=$(PORT)")
 			}, port: 8443,
 		},
@@ -173,13 +187,15 @@ func TestOptionsOfDeployment(t *testing.T) {
 
 // TestSettingsOfOperator: what the options say is what the plugin's decisions rest on.
 func TestSettingsOfOperator(t *testing.T) {
-	d, configMap := configured("/etc/vip", "defaultPort: \"7443\"\nbaseDomain: example.com\n", "--watch-filter=blue", "--namespace=team")
+	d, configMap := configured("/etc/vip", "defaultPort: \"7443\"\nbaseDomain: example.com\n", "--watch-filter=blue",
+		"--namespace=team")
 	d.Labels["cluster.x-k8s.io/provider"] = "addon-capi-vip-allocator"
 	operators, _ := (&Reader{core: fake.NewClientset(d, configMap), now: time.Now}).findOperators(t.Context())
 	require.Len(t, operators, 1)
 	assert.True(t, operators[0].SettingsKnown)
 	assert.Equal(t, "team", operators[0].WatchesNamespace)
 	assert.Equal(t, vip.Settings{
-		DefaultPort: 7443, WatchFilter: "blue", DNS: vip.DNSSettings{BaseDomain: "example.com", Names: options.DefaultDNSNames()},
+		DefaultPort: 7443, WatchFilter: "blue",
+		DNS: vip.DNSSettings{BaseDomain: "example.com", Names: options.DefaultDNSNames()},
 	}, operators[0].Settings)
 }

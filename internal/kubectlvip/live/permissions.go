@@ -23,7 +23,9 @@ const reviews = 8
 func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 	operator := &w.Operators[0]
 	if operator.ServiceAccount == "" {
-		return &view.Permissions{Skipped: "no Deployment of the operator was found, so its service account is not known"}, nil
+		return &view.Permissions{
+			Skipped: "no Deployment of the operator was found, so its service account is not known",
+		}, nil
 	}
 	var rules map[string][]rbacv1.PolicyRule
 	if err := yaml.UnmarshalStrict(charts.Rules, &rules); err != nil {
@@ -46,7 +48,9 @@ func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return &view.Permissions{Skipped: "the operator's permissions cannot be asked for (" + shortly(err) + " on SubjectAccessReviews)"}, nil
+		return &view.Permissions{
+			Skipped: "the operator's permissions cannot be asked for (" + shortly(err) + " on SubjectAccessReviews)",
+		}, nil
 	}
 	return permissions, nil
 }
@@ -60,7 +64,8 @@ func requests(rules []rbacv1.PolicyRule, namespace string) []*authorizationv1.Re
 				for _, verb := range rule.Verbs {
 					resource, subresource, _ := strings.Cut(resource, "/")
 					all = append(all, &authorizationv1.ResourceAttributes{
-						Namespace: namespace, Verb: verb, Group: group, Version: "*", Resource: resource, Subresource: subresource,
+						Namespace: namespace, Verb: verb, Group: group, Version: "*", Resource: resource,
+						Subresource: subresource,
 					})
 				}
 			}
@@ -69,14 +74,19 @@ func requests(rules []rbacv1.PolicyRule, namespace string) []*authorizationv1.Re
 	return all
 }
 
-func (w *World) allowed(ctx context.Context, operator *view.Operator, request *authorizationv1.ResourceAttributes) (bool, error) {
+func (w *World) allowed(
+	ctx context.Context, operator *view.Operator, request *authorizationv1.ResourceAttributes,
+) (bool, error) {
 	account := "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
-	review, err := w.reader.core.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: account, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
-			ResourceAttributes: request,
-		},
-	}, metav1.CreateOptions{})
+	review, err := w.reader.core.AuthorizationV1().SubjectAccessReviews().Create(ctx,
+		&authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: account, Groups: []string{
+					"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated",
+				},
+				ResourceAttributes: request,
+			},
+		}, metav1.CreateOptions{})
 	if err != nil {
 		return false, err
 	}

@@ -109,7 +109,8 @@ func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 		return nil, err
 	}
 	if w.scope != "" {
-		w.limits = append(w.limits, "only namespace "+w.scope+" could be read, so conflicts with Clusters and addresses of others are not seen")
+		w.limits = append(w.limits,
+			"only namespace "+w.scope+" could be read, so conflicts with Clusters and addresses of others are not seen")
 	}
 	return w, nil
 }
@@ -138,7 +139,8 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	}
 	w.limits = unserved(kinds, w.API)
 	if slices.ContainsFunc(w.Operators, func(o view.Operator) bool { return o.Deployment != "" && !o.SettingsKnown }) {
-		w.limits = append(w.limits, "not all options of the operator could be read; defaults are assumed for the others")
+		w.limits = append(w.limits,
+			"not all options of the operator could be read; defaults are assumed for the others")
 	}
 	return w, nil
 }
@@ -148,7 +150,8 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	var limits []string
 	for _, kind := range kinds {
 		if !slices.ContainsFunc(api.OtherPools, func(r capi.Resource) bool { return r.GroupVersionKind == kind }) {
-			limits = append(limits, "the operator is configured for pools of kind "+options.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
+			limits = append(limits, "the operator is configured for pools of kind "+
+				options.FormatKinds([]schema.GroupVersionKind{kind})+", which are not served")
 		}
 	}
 	return limits

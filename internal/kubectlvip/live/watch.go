@@ -94,7 +94,8 @@ func start(ctx context.Context, sources []source, store *state.Store) (chan stru
 		_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: func(object any) {
 				if address, ok := object.(*capi.Address); ok {
-					store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace, address.CreationTimestamp.Time)
+					store.ObserveServed(address.Spec.PoolRef.Snapshot(), address.Namespace,
+						address.CreationTimestamp.Time)
 				}
 				ring(bell)
 			},

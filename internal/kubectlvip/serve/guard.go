@@ -18,7 +18,8 @@ import (
 const tokenParameter = "token"
 
 // policy allows what the pages are made of and nothing from elsewhere.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'"
 
 // shield has browsers keep to what the pages are made of, and lets through what reads.
@@ -75,7 +76,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // site whose link was followed, and the cookie, being strict, would not come along.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // not Secure: there is no TLS on loopback
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.value(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{
+		Name: g.cookie, Value: g.value(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
 	w.Header().Set("Refresh", "0; url="+web.HrefPools)
 	refuse(w, r, http.StatusOK, "Welcome", "The pools are shown at once.")
 }

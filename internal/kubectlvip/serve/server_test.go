@@ -30,7 +30,8 @@ type still struct {
 
 func (s *still) Atlas() (*view.Atlas, error) {
 	return view.NewAtlas(&view.Facts{
-		Now: viptest.Now, Operator: view.Operator{State: view.OperatorRunning}, Snapshots: []vip.Snapshot{viptest.Snapshot(viptest.Served())},
+		Now: viptest.Now, Operator: view.Operator{State: view.OperatorRunning},
+		Snapshots: []vip.Snapshot{viptest.Snapshot(viptest.Served())},
 	}), s.problem
 }
 
@@ -39,7 +40,9 @@ func (s *still) Plan(manifest []byte) ([]view.ClusterPlan, error) {
 	if len(manifest) == 0 {
 		return nil, errors.New("there is no Cluster in it")
 	}
-	return []view.ClusterPlan{{Cluster: view.Cluster{Namespace: "team", Name: "berlin"}, Summary: "It would get its VIPs."}}, nil
+	return []view.ClusterPlan{
+		{Cluster: view.Cluster{Namespace: "team", Name: "berlin"}, Summary: "It would get its VIPs."},
+	}, nil
 }
 
 // started serves a source until the test ends.
@@ -161,10 +164,18 @@ func TestGuard(t *testing.T) {
 		"if the port is forwarded, should answer": {
 			http.DefaultClient, both(host("localhost:9999"), cookie(own.cookie, own.value())), "/", http.StatusOK,
 		},
-		"if it is asked to delete, should refuse":            {client, method(http.MethodDelete), "/", http.StatusMethodNotAllowed},
-		"if it is asked to post elsewhere, should refuse":    {client, method(http.MethodPost), "/clusters", http.StatusMethodNotAllowed},
-		"if another site posts a manifest, should refuse":    {client, from("https://evil.example.com"), "/plan", http.StatusForbidden},
-		"if another port of ours does so, should refuse too": {client, from("http://127.0.0.1:1"), "/plan", http.StatusForbidden},
+		"if it is asked to delete, should refuse": {
+			client, method(http.MethodDelete), "/", http.StatusMethodNotAllowed,
+		},
+		"if it is asked to post elsewhere, should refuse": {
+			client, method(http.MethodPost), "/clusters", http.StatusMethodNotAllowed,
+		},
+		"if another site posts a manifest, should refuse": {
+			client, from("https://evil.example.com"), "/plan", http.StatusForbidden,
+		},
+		"if another port of ours does so, should refuse too": {
+			client, from("http://127.0.0.1:1"), "/plan", http.StatusForbidden,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request(t, http.MethodGet, s.at(test.path), nil)
@@ -250,12 +261,15 @@ func TestPlan(t *testing.T) {
 	}
 	assert.Contains(t, post(map[string]string{"manifest": "kind: Cluster"}, nil).text, "It would get its VIPs.")
 	assert.Equal(t, "kind: Cluster", string(source.manifest))
-	assert.Contains(t, post(map[string]string{"manifest": "typed"}, map[string]string{"file": "dropped"}).text, "It would get its VIPs.")
+	assert.Contains(t, post(map[string]string{"manifest": "typed"}, map[string]string{"file": "dropped"}).text,
+		"It would get its VIPs.")
 	assert.Equal(t, "dropped", string(source.manifest), "a file comes first")
-	assert.Contains(t, post(map[string]string{"manifest": "typed"}, map[string]string{"file": ""}).text, "It would get its VIPs.")
+	assert.Contains(t, post(map[string]string{"manifest": "typed"}, map[string]string{"file": ""}).text,
+		"It would get its VIPs.")
 	assert.Equal(t, "typed", string(source.manifest), "browsers send an empty file where none was chosen")
 	assert.Contains(t, post(nil, nil).text, "there is no Cluster in it")
-	assert.Contains(t, post(map[string]string{"manifest": strings.Repeat("x", maxManifest)}, nil).text, "larger than 1024 KiB")
+	assert.Contains(t, post(map[string]string{"manifest": strings.Repeat("x", maxManifest)}, nil).text,
+		"larger than 1024 KiB")
 }
 
 // TestEvents: a browser is told of changes, and the server stops while it listens.

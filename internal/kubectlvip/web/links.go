@@ -168,7 +168,9 @@ func sign(state string) string {
 const rowLength = 16
 
 func isTaken(cell view.MapCell) bool {
-	return !slices.Contains([]string{view.AddressFree, view.AddressExcluded, view.AddressReserved, view.AddressGateway}, cell.State)
+	return !slices.Contains(
+		[]string{view.AddressFree, view.AddressExcluded, view.AddressReserved, view.AddressGateway}, cell.State,
+	)
 }
 
 // cellTitle says in a line what there is to say of an address.

@@ -202,7 +202,8 @@ func Plan(out io.Writer, a *view.Atlas, planned Planned) error {
 	body := plan{Planned: planned}
 	if len(planned.Plans) > 0 {
 		var text strings.Builder
-		_ = render.Plan(&text, planned.Plans, &render.Options{Now: f.Now, Width: textWidth}) // a Builder takes everything
+		// A Builder takes everything.
+		_ = render.Plan(&text, planned.Plans, &render.Options{Now: f.Now, Width: textWidth})
 		body.Text = text.String()
 	}
 	return pageOf(f, pagePlan, "What would happen", body).render(out, served)

@@ -61,7 +61,8 @@ type page struct {
 
 func pageOf(f *view.Facts, name, title string, body any) *page {
 	return &page{
-		Name: name, Title: title, Now: f.Now, LostSince: f.LostSince, Operator: f.Operator, Platform: f.Platform, Limits: f.Limits, Live: name != pagePlan && name != pageReport, Body: body,
+		Name: name, Title: title, Now: f.Now, LostSince: f.LostSince, Operator: f.Operator, Platform: f.Platform,
+		Limits: f.Limits, Live: name != pagePlan && name != pageReport, Body: body,
 	}
 }
 

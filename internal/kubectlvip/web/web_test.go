@@ -31,8 +31,9 @@ func atlas() *view.Atlas {
 	s := viptest.Snapshot(viptest.Served())
 	lost := viptest.Snapshot(viptest.With(func(c *vip.Cluster) { c.Name = "lost" }))
 	f := &view.Facts{
-		Now: viptest.Now, Snapshots: []vip.Snapshot{lost, s}, Operator: view.Operator{State: view.OperatorRunning, Says: hostile},
-		Limits: []string{"only namespace " + hostile + " could be read"},
+		Now: viptest.Now, Snapshots: []vip.Snapshot{lost, s},
+		Operator: view.Operator{State: view.OperatorRunning, Says: hostile},
+		Limits:   []string{"only namespace " + hostile + " could be read"},
 	}
 	for i := range s.Pools {
 		pool := view.PoolFacts{Pool: s.Pools[i]}
@@ -68,15 +69,20 @@ func pages(a *view.Atlas) map[string]func(io.Writer) error {
 		"pools":    func(out io.Writer) error { return web.Pools(out, a) },
 		"pool":     found(func(out io.Writer) (bool, error) { return web.Pool(out, a, cpPool()) }),
 		"clusters": func(out io.Writer) error { return web.Clusters(out, a, web.ClusterQuery{}) },
-		"cluster":  found(func(out io.Writer) (bool, error) { return web.Cluster(out, a, viptest.Namespace, viptest.ClusterName) }),
+		"cluster": found(func(out io.Writer) (bool, error) {
+			return web.Cluster(out, a, viptest.Namespace, viptest.ClusterName)
+		}),
 		"overlaps": func(out io.Writer) error { return web.Overlaps(out, a) },
 		"plan": func(out io.Writer) error {
-			return web.Plan(out, a, web.Planned{Manifest: "</textarea>" + hostile, Problem: hostile, Plans: []view.ClusterPlan{{
-				Cluster: view.Cluster{Namespace: viptest.Namespace, Name: hostile}, Summary: "It would get its VIPs.",
-			}}})
+			return web.Plan(out, a,
+				web.Planned{Manifest: "</textarea>" + hostile, Problem: hostile, Plans: []view.ClusterPlan{{
+					Cluster: view.Cluster{Namespace: viptest.Namespace, Name: hostile},
+					Summary: "It would get its VIPs.",
+				}}})
 		},
 		"report": func(out io.Writer) error {
-			return web.Report(out, a, "", []view.Finding{{Severity: view.SeverityError, Check: "cluster", Message: hostile}})
+			return web.Report(out, a, "",
+				[]view.Finding{{Severity: view.SeverityError, Check: "cluster", Message: hostile}})
 		},
 		"problem": func(out io.Writer) error { return web.Problem(out, "/a/b", "Not found", hostile) },
 	}
@@ -160,7 +166,8 @@ func TestLost(t *testing.T) {
 
 func TestPoolPage(t *testing.T) {
 	text := rendered(t, pages(atlas())["pool"])
-	assert.Contains(t, text, `title="10.0.0.10: held, Cluster tenant/prod, role control-plane, claim tenant/vip-cp-prod`)
+	assert.Contains(t, text,
+		`title="10.0.0.10: held, Cluster tenant/prod, role control-plane, claim tenant/vip-cp-prod`)
 	assert.Contains(t, text, `title="10.0.0.11: free"`)
 	assert.Contains(t, text, `<span class="label">10.0.0.16</span>`, "rows begin at multiples of 16")
 	ok, err := web.Pool(io.Discard, atlas(), web.PoolQuery{Kind: "x", Name: "y"})
@@ -199,9 +206,13 @@ func TestClustersPage(t *testing.T) {
 		"if nothing is asked, should list all":         {web.ClusterQuery{}, []string{"tenant/lost", "tenant/prod"}},
 		"if a part of a name is given, should find it": {web.ClusterQuery{Text: "t/pro"}, []string{"tenant/prod"}},
 		"if an address is given, should find it":       {web.ClusterQuery{Text: "10.0.0.20"}, []string{"tenant/prod"}},
-		"if a state is given, should find those":       {web.ClusterQuery{State: names.ReasonPoolNotFound}, []string{"tenant/lost"}},
-		"if a page is too far, should show the last":   {web.ClusterQuery{Page: 99}, []string{"tenant/lost", "tenant/prod"}},
-		"if nothing matches, should say so":            {web.ClusterQuery{Text: "nobody"}, nil},
+		"if a state is given, should find those": {
+			web.ClusterQuery{State: names.ReasonPoolNotFound}, []string{"tenant/lost"},
+		},
+		"if a page is too far, should show the last": {
+			web.ClusterQuery{Page: 99}, []string{"tenant/lost", "tenant/prod"},
+		},
+		"if nothing matches, should say so": {web.ClusterQuery{Text: "nobody"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := rendered(t, func(out io.Writer) error { return web.Clusters(out, atlas(), test.query) })

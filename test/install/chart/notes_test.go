@@ -59,7 +59,8 @@ func TestNotes(t *testing.T) {
 		},
 		"if there are pages, should say where": {
 			pages,
-			"/namespaces/" + helm.Namespace + "/services/http:capi-vip-allocator-ui:80/proxy/\nAn API server on another",
+			"/namespaces/" + helm.Namespace +
+				"/services/http:capi-vip-allocator-ui:80/proxy/\nAn API server on another",
 		},
 		"if nobody grants the pages their roles, should say what they need": {
 			pages + "rbac: {create: false}",
