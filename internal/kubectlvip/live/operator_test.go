@@ -66,7 +66,8 @@ func TestSeveralOperators(t *testing.T) {
 		},
 		"if one looks at all, should say that they meet": {
 			[]runtime.Object{installed("system-a"), installed("system-b", "--namespace=b")},
-			[]string{"system-b/manager"}, "system-a",
+			[]string{"system-b/manager"},
+			"system-a",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,8 +104,10 @@ func runCommandsOf(t *testing.T, example, host, password string) {
 	path, err := plane.Kubectl(t.Context(), plane.Options{Log: t.Output()})
 	require.NoError(t, err)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", commands)
-	shell.Env = append(newInstallerAt(t, path).env, "PATH="+filepath.Dir(path)+":/usr/bin:/bin",
-		"REGISTRY_USER="+registry.User, "REGISTRY_PASSWORD="+password)
+	shell.Env = slices.Concat(newInstallerAt(t, path).env, []string{
+		"PATH=" + filepath.Dir(path) + ":/usr/bin:/bin",
+		"REGISTRY_USER=" + registry.User, "REGISTRY_PASSWORD=" + password,
+	})
 	output, err := shell.CombinedOutput()
 	require.NoError(t, err, string(output))
 }
