@@ -19,6 +19,15 @@ func drawn(t *rapid.T) pick {
 	return func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
 }
 
+// lived returns a random world in which some things have happened.
+func lived(pick pick) *viptest.World {
+	w, pools := randomWorld(pick)
+	for range 10 + pick(60) {
+		happen(w, pools, pick)
+	}
+	return w
+}
+
 // Whatever happens in whatever order, with plans that are carried out late, in part or not at all: no two Clusters hold
 // the same address, no Cluster has two claims for a role, no host is overwritten, host and port appear together, no
 // address goes back too soon, Clusters that are not served are left alone, and in the end everything comes to rest with
@@ -75,11 +84,7 @@ func TestOwnersAreRenewed(t *testing.T) {
 // The order in which a snapshot lists things means nothing.
 func TestShuffledSnapshotGivesTheSamePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pick := drawn(t)
-		w, pools := randomWorld(pick)
-		for range 10 + pick(60) {
-			happen(w, pools, pick)
-		}
+		w := lived(drawn(t))
 		for _, k := range w.Clusters() {
 			requireSameInAnyOrder(t, w.Snapshot(k))
 		}
@@ -107,10 +112,7 @@ func requireSameInAnyOrder(t *rapid.T, snapshot vip.Snapshot) {
 func TestRestIsForEver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
-		w, pools := randomWorld(pick)
-		for range 10 + pick(60) {
-			happen(w, pools, pick)
-		}
+		w := lived(pick)
 		for _, k := range w.Clusters() {
 			snapshot := w.Snapshot(k)
 			plan := vip.Decide(snapshot)
@@ -128,11 +130,7 @@ func TestRestIsForEver(t *testing.T) {
 // What a snapshot holds beyond need does no harm.
 func TestForeignThingsDoNoHarm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pick := drawn(t)
-		w, pools := randomWorld(pick)
-		for range 10 + pick(60) {
-			happen(w, pools, pick)
-		}
+		w := lived(drawn(t))
 		for _, k := range w.Clusters() {
 			snapshot := w.Snapshot(k)
 			want := vip.Decide(snapshot)
