@@ -103,7 +103,7 @@ func Listen(ctx context.Context, address string, source Source) (*Server, error)
 	return s, nil
 }
 
-// ListenOpen binds an address that others reach, for a pod: everybody who comes gets an answer. Who may come is for the
+// ListenOpen binds an address that others reach, for a pod: everyone who comes gets an answer. Who may come is for the
 // API server to say, through whose proxy of services people come, and for a NetworkPolicy. The Host is that of the API
 // server, as the browser knows it, and says nothing.
 func ListenOpen(ctx context.Context, address string, source Source) (*Server, error) {
