@@ -63,7 +63,7 @@ func (r *room) admit(ctx context.Context, b *body, size int64) bool {
 		return !b.late
 	}
 	for r.free < more {
-		r.makeRoom(more)
+		r.makeRoom(b, more)
 		freed := r.freed
 		r.lock.Unlock()
 		again := time.NewTimer(glance)
@@ -82,13 +82,14 @@ func (r *room) admit(ctx context.Context, b *body, size int64) bool {
 	return true
 }
 
-// makeRoom tells as many as it takes to leave, of those that are late and have something to give.
-func (r *room) makeRoom(size int64) {
+// makeRoom tells as many as it takes to leave for one of them, of those that are late and have something to give. The
+// one itself waits for room and not for its client, so it stays.
+func (r *room) makeRoom(one *body, size int64) {
 	for _, b := range r.awaited {
 		if r.free+r.leaving >= size {
 			return
 		}
-		if !b.late && b.taken > 0 && time.Since(b.since) > hurry {
+		if b != one && !b.late && b.taken > 0 && time.Since(b.since) > hurry {
 			b.late = true
 			r.leaving += b.taken
 			b.hangUp()
