@@ -21,6 +21,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
+// pageSize is how many objects are asked for at once. Pages come one after the other, so each costs a way to the server
+// and back; the largest objects, Clusters, take some ten kilobytes each, and a page has to arrive within a request's
+// timeout.
+const pageSize = 2000
+
 // source is how the objects of one kind are read, and the cache that they go to.
 type source struct {
 	capi.Resource
@@ -179,7 +184,9 @@ func (s *source) list(ctx context.Context) ([]any, error) {
 	page := func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		return s.lw.ListWithContext(ctx, options)
 	}
-	err := pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+	pages := pager.New(page)
+	pages.PageSize = pageSize
+	err := pages.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
 		trimmed, err := s.transform(object)
 		objects = append(objects, trimmed)
 		return err

@@ -90,6 +90,7 @@ var errNotFilled = errors.New("interrupted before everything was read")
 // start runs the caches, waits until they are filled, and returns what rings when one changes.
 func start(ctx context.Context, sources []source, store *state.Store) (chan struct{}, error) {
 	bell := make(chan struct{}, 1)
+	var synced []cache.InformerSynced
 	for _, s := range sources {
 		_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: func(object any) {
@@ -106,9 +107,10 @@ func start(ctx context.Context, sources []source, store *state.Store) (chan stru
 			return nil, fmt.Errorf("watch %s: %w", s.Plural, err)
 		}
 		go s.informer.RunWithContext(ctx)
-		if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
-			return nil, errNotFilled
-		}
+		synced = append(synced, s.informer.HasSynced)
+	}
+	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		return nil, errNotFilled
 	}
 	return bell, nil
 }

@@ -56,6 +56,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("if someone may read one namespace, should say so", e.restricted)
 	t.Run("if someone may read nothing, should say so in a line", e.refused)
 	t.Run("if the operator is deployed, should look at its permissions", e.permissions)
+	t.Run("if the operator is set up for other pools, should know that it reads too few", e.becomesOutdated)
 	t.Run("if the pages are in the cluster, should let the API server say who sees them", e.inCluster)
 	t.Run("if the pages may look into one namespace, should say so", e.inClusterForOne)
 	t.Run("should have written nothing", func(t *testing.T) { e.wroteNothing(t, before) })

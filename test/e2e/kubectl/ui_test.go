@@ -3,21 +3,27 @@ package kubectl
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip"
+	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
+	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
 // pages runs kubectl vip ui and looks at its pages as a browser without scripts does.
@@ -90,6 +96,48 @@ func (e *env) shows(t *testing.T) {
 		return nil
 	})
 }
+
+// becomesOutdated has the operator set up for other pools: what was read before it does not show them.
+func (e *env) becomesOutdated(t *testing.T) {
+	var asked atomic.Int64
+	config := e.Plane.Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/version" {
+				asked.Add(1)
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	reader, err := live.NewReader(config)
+	require.NoError(t, err)
+	world, err := reader.Discover(t.Context())
+	require.NoError(t, err)
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.False(t, world.AwaitOutdated(interrupted, time.Millisecond))
+
+	outdated := make(chan bool, 1)
+	before := asked.Load()
+	go func() { outdated <- world.AwaitOutdated(t.Context(), time.Millisecond) }()
+	e.await(t, func() error {
+		if asked.Load() < before+3 {
+			return errors.New("it has not asked several times")
+		}
+		return nil
+	})
+	require.Empty(t, outdated, "nothing has changed")
+	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
+{apiVersion: v1, kind: ConfigMap, metadata: {name: options, namespace: %s},
+ data: {config.yaml: "poolKinds: [apps/v1/Deployment]"}}
+`, harness.Namespace))
+	require.NoError(t, err)
+	require.True(t, <-outdated)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // plan asks what the Clusters of a manifest would get, as the form does.
 func (p *pages) plan(t *testing.T, manifest string) string {
