@@ -77,7 +77,8 @@ func TestNothingToShow(t *testing.T) {
 
 // TestBounds: those who wait for changes leave room for those who ask, and for probes.
 func TestBounds(t *testing.T) {
-	s := serving(t, ListenOpen, &still{})
+	source := &still{problem: errors.New("the cluster is being read")}
+	s := serving(t, ListenOpen, source)
 	client := &http.Client{Transport: &http.Transport{}}
 	for range maxOpen / 2 {
 		response, err := client.Do(request(t, http.MethodGet, s.at(web.PathEvents), nil))
@@ -88,5 +89,8 @@ func TestBounds(t *testing.T) {
 	answer := send(t, client, request(t, http.MethodGet, s.at(web.PathEvents), nil))
 	assert.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
 	assert.Contains(t, answer.text, "Too many look")
+	assert.Contains(t, answer.text, "Load the page again")
+	source.problem = nil
+	assert.Contains(t, send(t, client, request(t, http.MethodGet, s.at("/clusters"), nil)).text, "tenant/prod")
 	assert.Equal(t, http.StatusOK, send(t, client, request(t, http.MethodGet, s.at(web.PathHealth), nil)).StatusCode)
 }
