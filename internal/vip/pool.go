@@ -32,9 +32,9 @@ type Choice struct {
 	// Tier is why the candidates come before other matching pools; TierNone if there are none.
 	Tier Tier
 
-	// Candidates are the matching pools of the best tier, best first. They never mix tiers: if a more specific pool is
-	// full, the claim waits for it, because spilling over to a less specific one would break the isolation that it is
-	// there for.
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: if the more specific pools
+	// are full, the claim waits, because spilling over to a less specific one would break the isolation they are there
+	// for.
 	Candidates []*Pool
 
 	// Exhausted says that all candidates are full; Pool is then the first of them.
@@ -98,8 +98,8 @@ func (c Class) Among(classes []Class) bool {
 	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
-// Choose finds the pool for a role of a Cluster. It orders pools by tier, the more specific first, then by priority,
-// then by name, and takes the first with a free address, or the very first if none has any.
+// Choose finds the pool for a role of a Cluster. It considers only the most specific tier that matches, ordered by
+// priority and then by name, and takes the first pool with a free address, or the very first if none has any.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }
