@@ -86,9 +86,9 @@ type SetEndpoint struct {
 }
 
 // HoldControlPlane makes the topology pause the control plane object, so that no machine is built from it, and
-// remembers that on the Cluster. The write moves the generation, so the topology controller reports when it has
-// observed the pause. A port that stands in the endpoint without a host is removed until then, because it could end up
-// in an endpoint that the infrastructure brings.
+// remembers that on the Cluster. The write moves the generation, so the topology controller reports when that is done.
+// A port that stands in the endpoint without a host is removed until then, because it could end up in an endpoint that
+// the infrastructure brings.
 type HoldControlPlane struct {
 	// Gate holds the generation that this write gives the Cluster, and the port to remember.
 	Gate Gate

@@ -50,7 +50,7 @@ func TestDNS(t *testing.T) {
 	tests := map[string]struct {
 		given []viptest.Option
 		want  []string
-		// message is a part of the message of the control plane's condition.
+		// message is part of the control plane's condition.
 		message string
 	}{
 		"if names are off, should write none": {given: []viptest.Option{viptest.Served()}},

@@ -292,7 +292,7 @@ type Pool struct {
 type Range struct{ From, To netip.Addr }
 
 // Contain reports whether an address is in one of the ranges, which must be in order and disjoint: there may be
-// thousands, so it searches them binarily.
+// thousands, so it does a binary search.
 func Contain(ranges []Range, addr netip.Addr) bool {
 	i, _ := slices.BinarySearchFunc(ranges, addr, func(r Range, addr netip.Addr) int { return r.To.Compare(addr) })
 	return i < len(ranges) && ranges[i].From.Compare(addr) <= 0

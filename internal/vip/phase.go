@@ -25,9 +25,9 @@ const (
 	PhaseKept Phase = "Kept"
 	// PhaseAnnounced: the user sets the address in a variable of the class, and the endpoint follows from it.
 	PhaseAnnounced Phase = "Announced"
-	// PhaseUnusable: there is no claim, and a new one may get an address again that someone else uses.
+	// PhaseUnusable: there is no claim, and a new one may again get an address that someone else uses.
 	PhaseUnusable Phase = "Unusable"
-	// PhaseAnswering: there is no claim, and a new one may get an address again that someone answers on.
+	// PhaseAnswering: there is no claim, and a new one may again get an address that someone answers on.
 	PhaseAnswering Phase = "Answering"
 	// PhaseUnclaimed: a pool serves the role, and there is no claim.
 	PhaseUnclaimed Phase = "Unclaimed"
@@ -273,8 +273,8 @@ func (r *sight) borrowed() *Rival {
 	})
 }
 
-// unusable returns the rival that makes the address unusable that a new claim may get again; nil if there is none, or
-// if the pool no longer offers the address.
+// unusable returns the rival that uses the address which a new claim may get again; nil if there is none, or if the
+// pool no longer offers the address.
 func (r *sight) unusable() *Rival {
 	addr, ok := r.Unusable[r.slot]
 	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {

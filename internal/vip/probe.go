@@ -162,8 +162,8 @@ func (r *sight) answered() netip.Addr {
 	return addr
 }
 
-// doAnswering: a claim would get the address again that someone answers on, until the pool stops offering it or nobody
-// answers any more.
+// doAnswering: a claim would again get the address that someone answers on, until the pool stops offering it or nobody
+// answers.
 func (r *sight) doAnswering(o *outcome) {
 	pool, addr := r.choice.Pool, r.answered()
 	o.Pool, o.Address = pool.Ref, addr.String()

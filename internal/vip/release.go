@@ -102,7 +102,7 @@ func (a *allocation) claimsWhere(is func(*Claim) bool) []Claim {
 
 // named reports whether a claim has a name that the allocator gives to claims of the Cluster. Other claims that the
 // Cluster owns, because someone wants them to go with it, are left to the garbage collector once the Cluster is gone.
-// The role label may have been changed by hand, so named tries all known roles.
+// The role label may have been changed by hand.
 func (a *allocation) named(claim *Claim) bool {
 	roles := []string{claim.Role, names.RoleControlPlane, names.RoleIngress}
 	for role := range a.cluster.VIPs {

@@ -63,7 +63,7 @@ func (r *sight) doAnnounced(o *outcome) {
 		"variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
 }
 
-// doUnusable: a claim would get the address again that someone else uses, until the pool stops offering it.
+// doUnusable: a claim would again get the address that someone else uses, until the pool stops offering it.
 func (r *sight) doUnusable(o *outcome) {
 	rival := r.unusable()
 	o.Rival, o.Pool, o.Address = rival, r.choice.Pool.Ref, rival.Address.String()

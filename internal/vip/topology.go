@@ -15,7 +15,7 @@ import (
 // pauses the control plane object through the topology (the hold). It releases the hold when the topology controller
 // reports that it has rendered a generation with everything in it (ADR 7).
 
-// Pause says whether the topology of a Cluster pauses the control plane object, and on whose behalf.
+// Pause says whether the topology of a Cluster pauses the control plane object.
 type Pause int
 
 // The values of Pause.

@@ -176,7 +176,7 @@ func (w *World) act(f *flight, action vip.Action) error {
 		claim, err := w.claim(&a.Claim)
 		state := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]
 		if !f.cluster.Deleting && (state == nil || !reflect.DeepEqual(state.Cluster, f.cluster)) {
-			return errRefused // the claim of a living Cluster goes only if the Cluster has not changed since the decision
+			return errRefused // a living Cluster's claim goes only if the Cluster is unchanged since the decision
 		}
 		if err == nil {
 			w.checkRelease(claim)
