@@ -49,8 +49,9 @@ func (r *sight) withholdTopology() time.Duration {
 	return max(r.withhold(r.address.Born.At), r.withholdFor(r.claim))
 }
 
-// mayBeServed reports whether the provider may already have taken an address for the claim. It does so before it
-// updates the claim, so with the last address the pool looks full to the very claim that got it.
+// mayBeServed reports whether the provider may already have taken an address for the claim. The provider takes the
+// address before it updates the claim, so with its last address gone, the pool looks full to the very claim that got
+// it.
 func (a *allocation) mayBeServed(claim *Claim, pool *Pool) bool {
 	return a.withhold(claim.Created) > 0 || a.withhold(pool.LastServed) > 0
 }

@@ -44,8 +44,8 @@ func (p *Pool) asked() string {
 	return Cut(strings.Join(texts, ","), maxAsked)
 }
 
-// withholdMissingPool returns how long to withhold the condition, because pools may still be on their way in alongside
-// a new Cluster. It matters for the endpoint only: nothing waits for another role.
+// withholdMissingPool returns how long to withhold the condition: pools may still be arriving along with a new
+// Cluster. It matters for the endpoint only: nothing waits for another role.
 func (a *allocation) withholdMissingPool(role string) time.Duration {
 	if role != names.RoleControlPlane {
 		return 0

@@ -11,7 +11,7 @@ import (
 )
 
 // A pool may require that nobody answers on an address before it is first written. The decision asks for a probe and
-// goes on when it learns the result. Until then it does not write the address, nor if someone answered.
+// goes on when it learns the result. Until then, and if someone answered, it does not write the address.
 
 // Probe asks whether someone answers on an address. It writes nothing. Whoever carries out the plan starts the probe
 // in the background and passes the result to a later decision, as Memory.Probed.

@@ -76,8 +76,8 @@ func (a *allocation) slotOf(claim *Claim) string {
 	return slot
 }
 
-// together holds back the claims for several addresses of a role until there is room for all of them: a part of them
-// is useless, and keeps others from getting theirs.
+// together holds back the claims for several addresses of a role until there is room for all of them: having only some
+// of them is useless, and keeps others from getting theirs.
 func (a *allocation) together(slots []outcome) {
 	for role := range byRole(slots) {
 		if len(role) == 1 {
