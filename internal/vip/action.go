@@ -13,20 +13,20 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Action is one thing to do. The actions are a closed set: CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim,
+// Action is one step of a plan. The actions are a closed set: CreateClaim, AdoptClaim, RenewOwner, ReplaceClaim,
 // DeleteClaim, HoldControlPlane, ReleaseControlPlane, KeepPort, SetEndpoint, SetAnnotation, RecordClaim, SetVariables,
-// SetRecords, DeleteRecords, AddFinalizer, RemoveFinalizer and Probe, which is no write. Each prints itself in one line
-// that says why.
+// SetRecords, DeleteRecords, AddFinalizer, RemoveFinalizer and Probe, which writes nothing. Each prints itself in one
+// line that says why.
 type Action interface {
 	fmt.Stringer
 
-	// Key says what the action does, for whoever has to know it again.
+	// Key identifies what the action does, so that callers can recognise it later.
 	Key() Key
 
 	action()
 }
 
-// AddFinalizer puts the allocator's finalizer on the Cluster, together with the first thing that is written to it.
+// AddFinalizer puts the allocator's finalizer on the Cluster, together with the first write to it.
 type AddFinalizer struct{}
 
 // RemoveFinalizer takes the allocator's finalizer off the Cluster.
@@ -43,22 +43,22 @@ type CreateClaim struct {
 	Pool       PoolRef
 }
 
-// AdoptClaim makes a claim that nobody owns the Cluster's.
+// AdoptClaim makes the Cluster the owner of a claim that has none.
 type AdoptClaim struct {
 	Role  string
 	Claim Claim
 	Why   string
 }
 
-// RenewOwner has a claim of the Cluster name its owner at the version in use.
+// RenewOwner rewrites the ownerReference of one of the Cluster's claims to the version in use.
 type RenewOwner struct {
 	Role    string
 	Claim   Claim
 	Version string
 }
 
-// ReplaceClaim deletes a claim that waits for a pool in vain, so that one on a better pool takes its name. It must not
-// be carried out if the claim has changed since.
+// ReplaceClaim deletes a claim that waits for a pool in vain, so that a claim on a better pool can take its name. It
+// must not be carried out if the claim has changed since.
 type ReplaceClaim struct {
 	Role  string
 	Claim Claim
@@ -73,33 +73,34 @@ type DeleteClaim struct {
 	Why   string
 }
 
-// SetEndpoint writes host and port of the Cluster's control plane endpoint, both in one.
+// SetEndpoint writes host and port of the Cluster's control plane endpoint in one write.
 type SetEndpoint struct {
 	Endpoint Endpoint
 	Claim    string
 	ClaimUID types.UID
 	Pool     PoolRef
-	// Completed says that the host was there already and only the port was missing.
+	// Completed says that the host was already set and only the port was missing.
 	Completed bool
-	// RefusedPort is a port that the Cluster asked for and that is none; 0 if there is no such thing.
+	// RefusedPort is an invalid port that the Cluster asked for; 0 if it asked for none.
 	RefusedPort int32
 }
 
-// HoldControlPlane has the topology pause the control plane object, so that no machine is built from it, and remembers
-// that. It moves the generation, so that the topology controller tells when that is done. A port that stands in the
-// endpoint without a host is taken away until then: it may meet an endpoint that the infrastructure brings.
+// HoldControlPlane makes the topology pause the control plane object, so that no machine is built from it, and
+// remembers that on the Cluster. The write moves the generation, so the topology controller reports when that is done.
+// A port that stands in the endpoint without a host is removed until then, because it could end up in an endpoint that
+// the infrastructure brings.
 type HoldControlPlane struct {
-	// Gate holds the generation that the Cluster gets by it, and the port to remember.
+	// Gate holds the generation that this write gives the Cluster, and the port to remember.
 	Gate Gate
 }
 
-// ReleaseControlPlane takes the hold away.
+// ReleaseControlPlane removes the hold.
 type ReleaseControlPlane struct{ Why string }
 
-// KeepPort remembers the port of an endpoint that has no host yet. As soon as the infrastructure is there, Cluster API
-// replaces such an endpoint by the infrastructure's, which is empty.
+// KeepPort remembers the port of an endpoint that has no host yet. As soon as the infrastructure exists, Cluster API
+// replaces such an endpoint with the infrastructure's, which is empty.
 type KeepPort struct {
-	// Gate is what is remembered already, and the port.
+	// Gate is what is already remembered, plus the port.
 	Gate Gate
 }
 
@@ -111,13 +112,13 @@ type SetVariables struct {
 	Pool   PoolRef
 }
 
-// SetRecords writes the DNS records of the Cluster, all of them.
+// SetRecords writes all DNS records of the Cluster.
 type SetRecords struct{ Records []Record }
 
-// DeleteRecords takes the DNS records of the Cluster away.
+// DeleteRecords deletes the DNS records of the Cluster.
 type DeleteRecords struct{ Why string }
 
-// Value is a value for a variable: a string or an int64, as the schema of the variable wants it.
+// Value is a value for a variable: a string or an int64, depending on the variable's schema.
 type Value struct {
 	// Path is the name of the variable, or a dotted path into it.
 	Path  string
@@ -128,8 +129,8 @@ type Value struct {
 type SetAnnotation struct {
 	Role, Value string
 
-	// Claim, its UID and Pool are where it comes from; empty for an endpoint in use that no claim is bound to. Of
-	// several addresses they are those of the first, and Further is how many claims more there are.
+	// Claim, its UID and Pool are where the VIP comes from; empty for an endpoint in use that no claim is bound to.
+	// With several addresses they describe the first, and Further counts the other claims.
 	Claim    string
 	ClaimUID types.UID
 	Pool     PoolRef
@@ -139,9 +140,9 @@ type SetAnnotation struct {
 	Restored bool
 }
 
-// RecordClaim records the claim that a VIP on the Cluster comes from, where that is not on record: after an upgrade
-// from a version without such a record, or a move or a restore, which give claims new UIDs; and for the further ones of
-// several addresses that are written together.
+// RecordClaim records which claim a VIP on the Cluster comes from, if that is not on record yet: after an upgrade from
+// a version without such a record, after a move or a restore, which give claims new UIDs, and for every address but
+// the first when several are written together.
 type RecordClaim struct {
 	Role, Slot, Claim string
 	ClaimUID          types.UID
@@ -150,7 +151,7 @@ type RecordClaim struct {
 // Key says what an action does, whatever the reason: actions with the same key are the same write.
 type Key struct{ Verb, Role, Subject string }
 
-// RoleOf returns the role that an action is for, or "" for one that is for the Cluster as a whole.
+// RoleOf returns the role that an action is for, or "" if it is for the Cluster as a whole.
 func RoleOf(action Action) string { return action.Key().Role }
 
 // Key implements Action.
@@ -298,7 +299,7 @@ func (a SetAnnotation) String() string {
 	return fmt.Sprintf("%s annotation %s=%s: claim %s is bound", verb, a.Role, a.Value, a.Claim)
 }
 
-// ClaimsText names a claim and how many others there are, for people.
+// ClaimsText names a claim and the number of further ones, for people to read.
 func ClaimsText(claim string, further int) string {
 	if further == 0 {
 		return "claim " + claim
@@ -315,17 +316,17 @@ func (e Endpoint) String() string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }
 
-// Plan is what has to be done for a Cluster.
+// Plan is what to do for a Cluster.
 type Plan struct {
-	// Actions are to be carried out in order; AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort,
-	// SetEndpoint, SetAnnotation and RecordClaim follow one another and are one write. SetVariables is a write of its
-	// own, with AddFinalizer if that is the only other one.
+	// Actions are to be carried out in order. AddFinalizer, HoldControlPlane, ReleaseControlPlane, KeepPort,
+	// SetEndpoint, SetAnnotation and RecordClaim follow one another and make up one write. SetVariables is a write of
+	// its own, and includes AddFinalizer if that is the only other one.
 	Actions []Action
 
-	// Warnings are what someone should look into although nothing is wrong with this Cluster yet.
+	// Warnings are what someone should look into although this Cluster is fine so far.
 	Warnings []Warning
 
-	// Status is the state of the roles and the conditions that say it.
+	// Status is the state of the roles and the conditions that report it.
 	Status Status
 }
 
@@ -359,16 +360,16 @@ func (p Plan) Addresses() []netip.Addr {
 	return addresses
 }
 
-// Empty reports whether there is nothing to write.
+// Empty reports whether the plan writes nothing.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 && !p.Status.Changed }
 
-// AtRest reports whether there is nothing to write, to wait for or to warn of. As long as nothing but the time changes,
-// a later decision says the same.
+// AtRest reports whether the plan writes nothing, waits for nothing and warns of nothing. A later decision says the
+// same as long as nothing but the time changes.
 func (p Plan) AtRest() bool {
 	return p.Empty() && !p.Status.Waiting && p.Status.Recheck == 0 && len(p.Warnings) == 0
 }
 
-// String returns a line for each action and each condition that changes.
+// String returns one line for each action and for each condition that changes.
 func (p Plan) String() string {
 	var b strings.Builder
 	for _, action := range p.Actions {

@@ -9,9 +9,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is none. One with a zone is none: it
-// means something on one host only, and a zone may hold any characters. It knows the spellings that clients accept in a
-// host: brackets around IPv6, and leading zeros, which count as decimal, as they do for Kubernetes.
+// ParseAddr returns the canonical form of an IP address, or the zero Addr if s is not one. It rejects an address with
+// a zone: such an address means something on one host only, and the zone may hold any characters. It accepts the
+// spellings that clients accept in a host: brackets around IPv6, and leading zeros, which it reads as decimal, as
+// Kubernetes does.
 func ParseAddr(s string) netip.Addr {
 	s = strings.TrimSpace(s)
 	if inner, ok := strings.CutPrefix(s, "["); ok {
@@ -27,8 +28,8 @@ func ParseAddr(s string) netip.Addr {
 	return addr.Unmap()
 }
 
-// Addrs returns the addresses in the annotation of a role, in order: several for any role but the control plane, with
-// commas between them. What is no address is left out, and of more than a role may have the first are read.
+// Addrs returns the addresses in the annotation of a role, in order. Any role but the control plane may have several,
+// separated by commas. Invalid addresses are skipped, and entries beyond the most that a role may have are ignored.
 func Addrs(role, value string) []netip.Addr {
 	if role == names.RoleControlPlane || !strings.Contains(value, ",") {
 		if addr := ParseAddr(value); addr.IsValid() {

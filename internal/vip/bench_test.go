@@ -25,7 +25,7 @@ func manyPools(n int) viptest.Option {
 	}
 }
 
-// asking has all pools ask for values of variables that the Cluster has.
+// asking makes all pools ask for values of variables, which the Cluster has.
 func asking(s *vip.Snapshot) {
 	for i := range s.Pools {
 		asks("network=vlan-9", "site.name=berlin", "mtu=9000")(&s.Pools[i])

@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A VIP goes into the variables of a Cluster first, by itself. Templates may be rendered with it from then on, so its
-// claim is not given up any more, whatever happens before the rest is written.
+// A VIP is first written to the variables of a Cluster, by itself. Templates may be rendered with it from then on, so
+// its claim is no longer given up, whatever happens before the rest is written.
 func TestAnAddressInVariablesIsCarried(t *testing.T) {
 	elsewhere := viptest.WithPool("other", cp)
 	moved := func(p *vip.Pool) { p.Roles = []string{"storage"}; p.HostVariable = "vip" }

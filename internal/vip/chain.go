@@ -8,11 +8,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Whose an address is, a chain of UIDs says: the IPAddress is owned by the claim, and the claim by the Cluster. A name
-// proves nothing, because what is gone had it too, and neither does what a copied manifest brings along (ADR 11).
+// A chain of UIDs says whose an address is: the claim owns the IPAddress, and the Cluster owns the claim. A name
+// proves nothing, because a deleted object had it too, and neither does what a copied manifest brings along (ADR 11).
 
-// ClaimFor returns the claim at the name of a slot's claim, whoever owns it, or nil. The slot of a role's first address
-// is the role.
+// ClaimFor returns the claim that has the name of a slot's claim, whoever owns it, or nil. The slot of a role's first
+// address is the role.
 func (s *Snapshot) ClaimFor(slot string) *Claim {
 	name := names.ClaimName(s.Cluster.Name, slot)
 	for i := range s.Claims {
@@ -27,9 +27,10 @@ func (a *allocation) owns(claim *Claim) bool {
 	return claim.Owner != nil && claim.Owner.UID == a.cluster.UID
 }
 
-// addressOf returns the IPAddress of a claim, or nil while it is not known. After a move or a restore the claim, whose
-// status stayed behind, does not name it yet; the in-cluster provider gives it the claim's name. One that another claim
-// owns is that of a former claim, and one without an owner was restored.
+// addressOf returns the IPAddress of a claim, or nil while it is not known. After a move or a restore the claim does
+// not name its IPAddress yet, because its status stayed behind; the in-cluster provider gives the IPAddress the
+// claim's name. An IPAddress that another claim owns belongs to a former claim of the name; one without an owner was
+// restored.
 func (a *allocation) addressOf(claim *Claim) *Address {
 	address := a.addressNamed(claim.Namespace, cmp.Or(claim.Address, claim.Name))
 	if address == nil || address.Claim != claim.Name || address.ClaimUID != "" && address.ClaimUID != claim.UID {
@@ -46,7 +47,7 @@ func (a *allocation) addressNamed(namespace, name string) *Address {
 	return &a.Addresses[i]
 }
 
-// boundTo returns the IP that a claim is bound to, or the zero Addr while it is not known or not valid.
+// boundTo returns the IP that a claim is bound to, or the zero Addr while it is unknown or invalid.
 func (a *allocation) boundTo(claim *Claim) netip.Addr {
 	if claim == nil {
 		return netip.Addr{}
@@ -59,13 +60,13 @@ func (a *allocation) boundTo(claim *Claim) netip.Addr {
 }
 
 // wrote reports whether it is on record that the VIP of a slot was written from this very claim. A claim never changes
-// its address, so it is the one that the Cluster has had since. One that lost its owner in a restore kept its UID.
+// its address, so the Cluster has had this address since. A claim that lost its owner in a restore kept its UID.
 func (a *allocation) wrote(claim *Claim, slot string) bool {
 	return (a.owns(claim) || claim.Owner == nil) && a.cluster.Written[slot] == claim.UID
 }
 
-// lost reports whether a claim that nobody owns is bound to the address that the Cluster carries for a role: it was the
-// Cluster's before a restore.
+// lost reports whether a claim without an owner is bound to the address that the Cluster carries for a role: it was
+// the Cluster's before a restore.
 func (a *allocation) lost(claim *Claim, role string) bool {
 	bound := a.boundTo(claim)
 	return claim.Owner == nil && a.carries(role, bound)
@@ -84,8 +85,8 @@ func (a *allocation) carries(role string, addr netip.Addr) bool {
 	return addr.IsValid() && slices.Contains(Addrs(role, a.carried(role)), addr)
 }
 
-// CarriedIn returns where a Cluster with an endpoint's host and annotations carries an address as the VIP of a role:
-// "spec.controlPlaneEndpoint", or the key of the annotation; "" if it does not.
+// CarriedIn returns where a Cluster with the given endpoint host and annotations carries an address as the VIP of a
+// role: "spec.controlPlaneEndpoint", or the key of the annotation; "" if nowhere.
 func CarriedIn(role, host string, vips map[string]string, addr netip.Addr) string {
 	switch {
 	case role == names.RoleControlPlane && ParseAddr(host) == addr:
@@ -96,7 +97,7 @@ func CarriedIn(role, host string, vips map[string]string, addr netip.Addr) strin
 	return ""
 }
 
-// EndpointField is where a Cluster carries its endpoint.
+// EndpointField is the field in which a Cluster carries its endpoint.
 const EndpointField = "spec.controlPlaneEndpoint"
 
 // poolOf returns the pool of a claim, or nil if it is not known.
@@ -116,7 +117,7 @@ func compareRoles(a, b string) int {
 	return cmp.Or(-cmp.Compare(order(a), order(b)), cmp.Compare(a, b))
 }
 
-// HoldsEndpoint reports whether the claim of the control plane is the Cluster's and holds its endpoint.
+// HoldsEndpoint reports whether the Cluster owns the control plane's claim and that claim holds the endpoint.
 func (s *Snapshot) HoldsEndpoint() bool {
 	a := newAllocation(s)
 	claim, host := a.ClaimFor(names.RoleControlPlane), ParseAddr(s.Cluster.Endpoint.Host)

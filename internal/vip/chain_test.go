@@ -18,7 +18,7 @@ import (
 // ofAnother makes an IPAddress that of a former claim of the same name.
 func ofAnother(a *vip.Address) { a.ClaimUID = "uid-of-former" }
 
-// An IPAddress counts for a claim if the claim owns it, by UID, or if nobody does.
+// An IPAddress counts for a claim if the claim owns it, by UID, or if it has no owner.
 func TestAddressOfAFormerClaim(t *testing.T) {
 	unknown := []string{"ControlPlaneVIPReady=false WaitingForIPAddress", ingressReady}
 	scenarios{
@@ -88,7 +88,7 @@ func TestClaimOfUnknownAddressStays(t *testing.T) {
 	}
 }
 
-// A watch of pools that is late is no reason to say that something is wrong, and one that stays away is.
+// A late watch of pools is no reason to report a problem, but a watch that stays away is.
 func TestPoolOfAnAddressIsNotKnown(t *testing.T) {
 	given := func(since time.Duration) []viptest.Option {
 		return []viptest.Option{
@@ -108,7 +108,7 @@ func TestPoolOfAnAddressIsNotKnown(t *testing.T) {
 	}.run(t)
 }
 
-// Conditions are output: whatever becomes of them, a decision is the same except for writing them anew.
+// Conditions are output: whatever becomes of them, a decision stays the same, except that it writes them again.
 func TestConditionsDecideNothing(t *testing.T) {
 	for name, given := range map[string][]viptest.Option{
 		"served":                                {viptest.Served()},
@@ -140,8 +140,8 @@ func TestConditionsDecideNothing(t *testing.T) {
 	}
 }
 
-// What a VIP was written from is on record, so nobody's copy of it stands in the way of restoring it; and a copied
-// record names a claim of another Cluster.
+// The Cluster records which claim its VIP was written from, so no other Cluster's copy of the VIP prevents restoring
+// it. A copied record names a claim of another Cluster.
 func TestRecordOfTheClaim(t *testing.T) {
 	squatted := viptest.WithHolder("10.0.0.20", "squatter", vip.EndpointField)
 	removed := viptest.With(annotation(ingress, ""))
@@ -178,8 +178,8 @@ func TestRecordOfTheClaim(t *testing.T) {
 	}.run(t)
 }
 
-// A tenant that gives a claim of its own making an ownerReference to its Cluster gets nothing from a pool that is not
-// for it.
+// A tenant that makes a claim by hand, with an ownerReference to its Cluster, gets nothing from a pool that is not for
+// it.
 func TestForgedOwner(t *testing.T) {
 	theirs := viptest.WithPool("theirs", cp, func(p *vip.Pool) { p.Namespaces = []string{"other"} })
 	mine := viptest.WithPool("mine", cp, viptest.Local(viptest.Namespace))
@@ -217,7 +217,7 @@ func TestForgedOwner(t *testing.T) {
 	}.run(t)
 }
 
-// ranged gives pools ranges that are known.
+// ranged gives pools known ranges.
 func ranged(ranges ...vip.Range) func(*vip.Pool) {
 	return func(p *vip.Pool) { p.Offers, p.Ranged = ranges, true }
 }
@@ -226,7 +226,7 @@ func addrs(from, to string) vip.Range {
 	return vip.Range{From: vip.ParseAddr(from), To: vip.ParseAddr(to)}
 }
 
-// Each state that a message tells how to end ends when that is done.
+// Every state whose message tells how to end it ends when that is done.
 func TestRemediesOfTheCore(t *testing.T) {
 	all, without10 := addrs("10.0.0.10", "10.0.0.19"), addrs("10.0.0.11", "10.0.0.19")
 	noIngress := "IngressVIPReady=false PoolNotFound"
@@ -294,7 +294,7 @@ func TestRemediesOfTheCore(t *testing.T) {
 	}.run(t)
 }
 
-// The control plane comes first where a pool has too few addresses for all roles.
+// The control plane comes first if a pool has too few addresses for all roles.
 func TestControlPlaneComesFirst(t *testing.T) {
 	both := func(free int) viptest.Option {
 		return viptest.WithPool("both", cp, func(p *vip.Pool) {
@@ -336,8 +336,8 @@ func TestControlPlaneComesFirst(t *testing.T) {
 	}
 }
 
-// An address that someone else gets after it was written is told on the Cluster that carries it, and names no other
-// tenant.
+// If someone else gets an address after it was written, the Cluster that carries it is told, without the name of
+// another tenant.
 func TestSharedAddressIsWarnedOf(t *testing.T) {
 	later := vip.Born{At: viptest.Now, Serial: 999}
 	plan := vip.Decide(viptest.Snapshot(viptest.Served(), viptest.WithAssigned("10.0.0.20", "worker-7", later)))
@@ -351,7 +351,7 @@ func TestSharedAddressIsWarnedOf(t *testing.T) {
 	assert.Empty(t, vip.Decide(own).Warnings, "its own claim is nobody else")
 }
 
-// A Cluster that something else holds in deletion says that its VIPs are back.
+// A Cluster whose deletion something else holds up says that its VIPs are back.
 func TestReleasedIsSaid(t *testing.T) {
 	gone := func(c *vip.Cluster) { c.Deleting, c.InUse = true, false }
 	none := func(s *vip.Snapshot) { s.Claims = nil }

@@ -45,7 +45,7 @@ func TestChoose(t *testing.T) {
 		pools     []vip.Pool
 		want      string
 		exhausted bool
-		// verdicts are those on the pools, in their order.
+		// verdicts are those on the pools, in order.
 		verdicts []vip.Verdict
 	}{
 		"if there is no pool, should choose none": {},

@@ -310,7 +310,7 @@ func TestClaimInTheWayOfNothing(t *testing.T) {
 	}.run(t)
 }
 
-// What tells that an endpoint is ours must outlast the condition that says so, or the next decision takes it for
+// What shows that an endpoint is ours must outlast the condition that says so, or the next decision takes it for
 // someone else's (found by CHAOS_SEED=4146445625).
 func TestHostThatIsOursStaysOurs(t *testing.T) {
 	changed := options(viptest.Served(), viptest.With(annotation(cp, "by-hand")))
@@ -349,7 +349,7 @@ func TestHostThatIsOursStaysOurs(t *testing.T) {
 	}.run(t)
 }
 
-// What is held back waits for nothing but itself when there is trouble to tell of.
+// A withheld condition does not delay the report of another role's trouble.
 func TestTroubleIsSaidAtOnce(t *testing.T) {
 	scenarios{
 		"if ingress is in conflict while the endpoint is on its way, " +

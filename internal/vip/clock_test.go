@@ -12,15 +12,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// skews are how far the allocator's clock may be off.
+// skews are how far off the allocator's clock may be.
 var skews = []time.Duration{
 	0, time.Second, -time.Second, 4 * time.Second, -4 * time.Second, time.Minute, -time.Minute, 24 * time.Hour,
 	-24 * time.Hour,
 	10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour,
 }
 
-// Whatever the allocator's clock does between two decisions, all invariants hold, everything comes to rest with a clock
-// that stays wrong, and nothing is left when the Clusters are gone.
+// Whatever the allocator's clock does between two decisions, all invariants hold, everything comes to rest even with a
+// clock that stays wrong, and nothing is left when the Clusters are gone.
 func TestClockJumps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -42,7 +42,7 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// assignedAt moves the time since when the Cluster's conditions say what they say.
+// assignedAt moves the time since when the Cluster's conditions are what they are.
 func assignedAt(at time.Time) viptest.Option {
 	return viptest.With(func(c *vip.Cluster) {
 		for i := range c.Conditions {
@@ -51,7 +51,7 @@ func assignedAt(at time.Time) viptest.Option {
 	})
 }
 
-// Claims are created by the API server's clock, conditions by the allocator's.
+// Claims get their timestamps from the API server's clock, conditions from the allocator's.
 func TestClocksThatDisagree(t *testing.T) {
 	scenarios{
 		"if the allocator's clock is ahead and a lost claim came back with a rival's address, should not write it": {

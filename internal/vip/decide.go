@@ -8,7 +8,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Decide returns what has to be done for the Cluster of a snapshot.
+// Decide returns what to do for the Cluster of a snapshot.
 func Decide(s Snapshot) Plan {
 	c := &s.Cluster
 	switch {
@@ -19,14 +19,14 @@ func Decide(s Snapshot) Plan {
 	case c.Deleting:
 		return release(&s)
 	case c.Class.Name == "" && !c.HasFinalizer:
-		return Plan{Warnings: warnings(&s)} // only a Cluster with a topology is ours to serve
+		return Plan{Warnings: warnings(&s)} // we only serve Clusters with a topology
 	}
 	plan := allocate(&s)
 	plan.Warnings = append(plan.Warnings, warnings(&s)...)
 	return plan
 }
 
-// allocation is the decision for a Cluster that lives.
+// allocation is the decision for a Cluster that is not being deleted.
 type allocation struct {
 	*Snapshot
 	cluster *Cluster
@@ -37,14 +37,14 @@ func newAllocation(s *Snapshot) *allocation {
 	return &allocation{Snapshot: s, cluster: &s.Cluster, subject: &subject{Cluster: &s.Cluster}}
 }
 
-// outcome is what was decided for one role, or for one of several addresses of it.
+// outcome is the decision for one role, or for one of its addresses.
 type outcome struct {
 	RoleStatus
 
-	// parts are those of a role with several addresses; nil of any other.
+	// parts are the states of the addresses of a role that has several; nil for any other role.
 	parts []RoleStatus
 
-	// claim and value hold the actions on the claim, and those that write the VIP to the Cluster.
+	// claim holds the actions on the claim, and value those that write the VIP to the Cluster.
 	claim, value []Action
 
 	// holds says that the Cluster holds or awaits a VIP in this role.
@@ -56,8 +56,8 @@ type outcome struct {
 	// silent says that the role has no condition.
 	silent bool
 
-	// postponed says that what is to be written of the VIP follows something else; until then its condition does not
-	// say that it is there.
+	// postponed says that something else must be written before the VIP; until then its condition does not say that
+	// the VIP is there.
 	postponed bool
 
 	// nameTaken says that the VIP has no DNS name because an older Cluster holds it.
@@ -66,7 +66,8 @@ type outcome struct {
 	// warnings are what someone should look into.
 	warnings []Warning
 
-	// withheld is how long the condition is still withheld, because the usual wait is shorter; see settle.
+	// withheld is how much longer to withhold the condition, because the wait is still within the usual time; see
+	// settle.
 	withheld time.Duration
 }
 
@@ -99,8 +100,8 @@ func allocate(s *Snapshot) Plan {
 	return plan
 }
 
-// onlyMissingEndpoint reduces the outcomes of a Cluster that no pool serves in any role to the one thing worth saying
-// about it: that its endpoint stays empty. All else of such a Cluster is left alone.
+// onlyMissingEndpoint reduces the outcomes of a Cluster that no pool serves in any role to the one thing worth saying:
+// that its endpoint stays empty. Everything else about such a Cluster is left alone.
 func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
 	return slices.DeleteFunc(outcomes, func(o outcome) bool {
 		return o.Role != names.RoleControlPlane || o.silent || a.cluster.Class.Name == ""
@@ -108,7 +109,7 @@ func (a *allocation) onlyMissingEndpoint(outcomes []outcome) []outcome {
 }
 
 // roles returns the roles to decide about, the control plane first: the two standard ones, those of pools that match
-// the Cluster, and those it has claims for, be it one that lost its owner in a restore.
+// the Cluster, and those it has claims for, including claims that lost their owner in a restore.
 func (a *allocation) roles() []string {
 	roles := []string{names.RoleControlPlane, names.RoleIngress}
 	add := func(role string) {
@@ -125,7 +126,8 @@ func (a *allocation) roles() []string {
 	}
 	for i := range a.Claims {
 		claim := &a.Claims[i]
-		// A label that someone changed by hand does not make the claim another role's: its name says whose it is.
+		// A claim whose label someone changed by hand does not move to another role: its name says which role it is
+		// for.
 		if (a.owns(claim) || a.lost(claim, claim.Role)) && a.slotOf(claim) != "" {
 			add(claim.Role)
 		}
@@ -134,7 +136,7 @@ func (a *allocation) roles() []string {
 	return roles
 }
 
-// decide takes the decision for each address of a role, and adds them to those for other roles.
+// decide decides on each address of a role and appends the outcomes to those of other roles.
 func (a *allocation) decide(outcomes []outcome, role string, tooMany *[]Warning) []outcome {
 	r := sight{allocation: a, role: role, choice: choose(a.subject, a.Pools, role)}
 	slots := a.bounded(r.slots(), len(outcomes), tooMany)
@@ -145,7 +147,7 @@ func (a *allocation) decide(outcomes []outcome, role string, tooMany *[]Warning)
 	return outcomes
 }
 
-// decide finds the phase that an address of a role is in, and does what that phase asks for.
+// decide finds the phase of one address of a role, and does what that phase asks for.
 func (r *sight) decide() outcome {
 	role := r.role
 	o := outcome{RoleStatus: RoleStatus{Role: role, Slot: r.slot, Phase: r.phase()}}

@@ -28,10 +28,10 @@ type scenario struct {
 	// actions are those of the plan; see viptest.Brief.
 	actions []string
 
-	// conditions are those the Cluster shall carry; see viptest.Conditions.
+	// conditions are those that the Cluster should carry; see viptest.Conditions.
 	conditions []string
 
-	// recheck is when to decide again.
+	// recheck is how long to wait before deciding again.
 	recheck time.Duration
 }
 
@@ -72,7 +72,7 @@ func annotation(role, value string) func(*vip.Cluster) {
 	}
 }
 
-// condition sets the condition of a role, as it is since a minute.
+// condition sets the condition of a role, unchanged for a minute.
 func condition(role string, ready bool, reason string) func(*vip.Cluster) {
 	return func(c *vip.Cluster) {
 		c.Conditions = append(c.Conditions, vip.Condition{
@@ -99,14 +99,14 @@ func owner(kind, name string, uid types.UID) func(*vip.Claim) {
 
 func orphan(c *vip.Claim) { c.Owner = nil }
 
-// untold takes away what the provider has told a claim, as a move or a restore does: it carries no status over.
+// untold removes what the provider has written to a claim, as a move or a restore does, which carry no status over.
 func untold(c *vip.Claim) { c.Address = "" }
 
 func fromPool(name string) func(*vip.Claim) {
 	return func(c *vip.Claim) { c.Pool = viptest.GlobalRef(name) }
 }
 
-// options joins options to one, so that a scenario can start from another.
+// options combines several options, so that a scenario can start from another.
 func options(options ...viptest.Option) viptest.Option {
 	return func(s *vip.Snapshot) {
 		for _, option := range options {
@@ -115,7 +115,7 @@ func options(options ...viptest.Option) viptest.Option {
 	}
 }
 
-// without takes the claim of a role out of a snapshot, and its address.
+// without removes the claim of a role and its address from a snapshot.
 func without(role string) viptest.Option {
 	return func(s *vip.Snapshot) {
 		name := names.ClaimName(s.Cluster.Name, role)

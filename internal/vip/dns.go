@@ -18,39 +18,38 @@ type DNSSettings struct {
 	// BaseDomain is the domain below which Clusters are named; empty for no names.
 	BaseDomain string
 
-	// Names are the patterns of the names by role; {cluster}, {namespace} and {baseDomain} stand for what they say.
+	// Names are the patterns of the names by role, with the placeholders {cluster}, {namespace} and {baseDomain}.
 	Names map[string]string
 }
 
 // DNS is what is known of a Cluster's DNS records.
 type DNS struct {
-	// Served says that records can be kept.
+	// Served says that records can be written.
 	Served bool
 
-	// Exists says that there is an object at the name of the Cluster's; Foreign that it belongs to someone else;
-	// Orphaned that it is labelled as the Cluster's and nobody owns it, as after a restore from a backup.
+	// Exists says that an object has the name of the Cluster's records; Foreign that it belongs to someone else;
+	// Orphaned that it is labelled as the Cluster's but has no owner, as after a restore from a backup.
 	Exists, Foreign, Orphaned bool
 
-	// OwnerVersion is the apiVersion by which it names the Cluster as its owner; empty if it does not.
+	// OwnerVersion is the apiVersion in the object's ownerReference to the Cluster; empty if it has none.
 	OwnerVersion string
 
-	// Records are those it holds.
+	// Records are the records in the object.
 	Records []Record
 
-	// Holders are other Clusters with names that may be in the way of the Cluster's; names that are not in its way do
-	// no harm.
+	// Holders are other Clusters whose names may collide with the Cluster's; those that do not collide do no harm.
 	Holders []Holder
 }
 
-// Holder is another Cluster that holds a DNS name: its claim backs the VIP that it carries under the name, or its
-// records have it.
+// Holder is another Cluster that holds a DNS name: it carries a VIP under the name that its claim backs, or its
+// records contain the name.
 type Holder struct {
 	Name    string
 	Created time.Time
 	UID     types.UID
 }
 
-// Record is a DNS name and the address it stands for.
+// Record is a DNS name and the address it resolves to.
 type Record struct{ Name, Type, Target string }
 
 // Compare orders records by name, type and target.
@@ -58,8 +57,8 @@ func (r Record) Compare(other Record) int {
 	return cmp.Or(cmp.Compare(r.Name, other.Name), cmp.Compare(r.Type, other.Type), cmp.Compare(r.Target, other.Target))
 }
 
-// Name returns the DNS name of a role of a Cluster, or "" if roles of this kind get none. It fails if what the pattern
-// makes of the Cluster is no name.
+// Name returns the DNS name of a role of a Cluster, or "" if the role gets none. It fails if the pattern does not
+// produce a valid name for the Cluster.
 func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	pattern := s.Names[role]
 	if s.BaseDomain == "" || pattern == "" {
@@ -77,8 +76,8 @@ func (s DNSSettings) Name(role string, c *Cluster) (string, error) {
 	return name, nil
 }
 
-// taken reports whether an older Cluster holds a name, one below it or a wildcard above it. Of two Clusters exactly one
-// is older, so two operators cannot disagree about who yields.
+// taken reports whether an older Cluster holds a name, one below it or a wildcard above it. Of two Clusters exactly
+// one is older, so two operators cannot disagree about who yields.
 func (a *allocation) taken(name string) bool {
 	return slices.ContainsFunc(a.DNS.Holders, func(h Holder) bool {
 		age := cmp.Or(h.Created.Compare(a.cluster.Created), cmp.Compare(h.UID, a.cluster.UID))
@@ -86,8 +85,8 @@ func (a *allocation) taken(name string) bool {
 	})
 }
 
-// Overlap reports whether two DNS names are one, or one lies below the other's wildcard. A wildcard stands for names of
-// any depth (RFC 4592), other wildcards among them.
+// Overlap reports whether two DNS names are equal, or one lies below the other's wildcard. A wildcard covers names of
+// any depth (RFC 4592), including other wildcards.
 func Overlap(a, b string) bool { return a == b || below(a, b) || below(b, a) }
 
 func below(name, wildcard string) bool {
@@ -95,8 +94,8 @@ func below(name, wildcard string) bool {
 	return ok && strings.HasSuffix(name, domain)
 }
 
-// dns returns what brings the records of the Cluster in line with the VIPs it carries. What keeps a VIP from having a
-// name is said in the message of its role.
+// dns returns the actions that bring the Cluster's records in line with the VIPs it carries. If a VIP cannot have a
+// name, it appends the reason to the message of the role.
 func (a *allocation) dns(outcomes []outcome) []Action {
 	if a.Settings.DNS.BaseDomain == "" || !a.DNS.Served {
 		return nil
@@ -131,7 +130,7 @@ func (a *allocation) recordsOf(o *outcome, name string, carried []netip.Addr) []
 	var records []Record
 	for _, addr := range carried {
 		record := newRecord(name, addr)
-		// A name that is there stays as long as the Cluster carries the VIP; a new one comes when the VIP is all there.
+		// An existing name stays as long as the Cluster carries the VIP; a new one is added once the VIP is complete.
 		if o.Ready && a.backs(o, addr) || slices.Contains(a.DNS.Records, record) {
 			records = append(records, record)
 		}
@@ -151,8 +150,8 @@ func (a *allocation) backs(o *outcome, addr netip.Addr) bool {
 	return slices.ContainsFunc(o.slots(), func(s RoleStatus) bool { return a.boundTo(a.ClaimFor(s.Slot)) == addr })
 }
 
-// carriedOrRestored returns the VIPs that the Cluster carries for a role, also where its annotation is being restored:
-// a name that is in use does not go and come back with it.
+// carriedOrRestored returns the VIPs that the Cluster carries for a role, including those in an annotation that is
+// being restored, so that a name in use does not go and come back with the annotation.
 func (a *allocation) carriedOrRestored(o *outcome) []netip.Addr {
 	for _, action := range o.value {
 		if annotation, ok := action.(SetAnnotation); ok && annotation.Restored {
@@ -162,7 +161,7 @@ func (a *allocation) carriedOrRestored(o *outcome) []netip.Addr {
 	return Addrs(o.Role, a.cluster.VIPs[o.Role])
 }
 
-// withdraw returns what takes the records of a Cluster away before its addresses go back.
+// withdraw returns the action that deletes the records of a Cluster before its addresses go back.
 func (a *allocation) withdraw() []Action {
 	if !a.DNS.Exists || a.DNS.Foreign {
 		return nil

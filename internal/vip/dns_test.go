@@ -24,7 +24,7 @@ func recorded(records ...vip.Record) viptest.Option {
 	return func(s *vip.Snapshot) { s.DNS.Exists, s.DNS.Records = true, records }
 }
 
-// nameHeld has another Cluster, which is older than the Cluster by so much, hold a name.
+// nameHeld makes another Cluster, older by the given duration, hold a name.
 func nameHeld(name string, older time.Duration) viptest.Option {
 	return func(s *vip.Snapshot) {
 		s.DNS.Holders = append(s.DNS.Holders, vip.Holder{
@@ -33,7 +33,7 @@ func nameHeld(name string, older time.Duration) viptest.Option {
 	}
 }
 
-// uid changes the UID of the Cluster, which its claims follow.
+// uid changes the UID of the Cluster and the owner of its claims.
 func uid(uid types.UID) viptest.Option {
 	return func(s *vip.Snapshot) {
 		s.Cluster.UID = uid
@@ -50,7 +50,7 @@ func TestDNS(t *testing.T) {
 	tests := map[string]struct {
 		given []viptest.Option
 		want  []string
-		// message are words of the control plane's condition.
+		// message is part of the control plane's condition.
 		message string
 	}{
 		"if names are off, should write none": {given: []viptest.Option{viptest.Served()}},

@@ -7,9 +7,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Doubts returns what in the configuration of a pool is valid and probably misspelled all the same, each in a sentence:
-// a ClusterClass that does not exist beside one whose name is nearly the same, and what DoubtedRoles returns; the first
-// of many. Pools are those that serve where the pool does, itself among them or not; classes are all that exist.
+// Doubts returns what is valid in the configuration of a pool but probably misspelled, each in a sentence: a
+// ClusterClass that does not exist although one with nearly the same name does, and what DoubtedRoles returns. It
+// returns at most maxDoubts. Pools are those that serve where the pool does, with or without the pool itself; classes
+// are all that exist.
 func Doubts(pool *Pool, pools []Pool, classes []Class) []string {
 	var doubts []string
 	for _, entry := range pool.Classes {
@@ -38,7 +39,7 @@ func DoubtedRoles(pool *Pool, pools []Pool) []string {
 	return doubts
 }
 
-// maxDoubts is how many doubts of a pool are told.
+// maxDoubts is how many doubts of a pool are reported.
 const maxDoubts = 6
 
 // Meant returns the class that an entry of a pool was probably meant to name, if it names none that exists.
@@ -57,7 +58,8 @@ func (c Class) Meant(classes []Class) (Class, bool) {
 	return meant, meant.Name != ""
 }
 
-// twinOf returns a role that is nearly the same and the other pool that has it; the first of several.
+// twinOf returns a nearly identical role and the other pool that has it; if several pools do, the one that ranks
+// first.
 func twinOf(role string, pool *Pool, pools []Pool) (string, *Pool) {
 	var twin string
 	var first *Pool

@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Effect does to a Cluster what an action does to it when it is carried out; actions on other objects change nothing.
+// Effect changes c as carrying out the action would change the Cluster. Actions on other objects change nothing.
 func Effect(c *Cluster, action Action) {
 	switch a := action.(type) {
 	case AddFinalizer:
@@ -34,7 +34,7 @@ func Effect(c *Cluster, action Action) {
 		c.record(names.RoleControlPlane, a.ClaimUID)
 	case SetAnnotation:
 		c.VIPs = with(c.VIPs, a.Role, a.Value)
-		if a.Role != names.RoleControlPlane { // which is written when the endpoint is
+		if a.Role != names.RoleControlPlane { // recorded when the endpoint is written
 			c.record(a.Role, a.ClaimUID)
 		}
 	case RecordClaim:
@@ -55,7 +55,7 @@ func (c *Cluster) record(slot string, claim types.UID) {
 	}
 }
 
-// with returns a copy of a map with one entry more.
+// with returns a copy of a map with one entry added or replaced.
 func with[V any](m map[string]V, key string, value V) map[string]V {
 	copied := maps.Clone(m)
 	if copied == nil {
@@ -65,7 +65,8 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 	return copied
 }
 
-// valueWith returns the JSON of a variable with a value at a dotted path in it. What is no object is replaced by one.
+// valueWith returns the JSON of a variable with value set at a dotted path. Anything on the way that is not an object
+// is replaced by one.
 func valueWith(variable []byte, path string, value any) []byte {
 	if path != "" {
 		whole := map[string]any{}
@@ -84,7 +85,7 @@ func valueWith(variable []byte, path string, value any) []byte {
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		return variable // values are texts and numbers, and those can be encoded
+		return variable // cannot happen: values are strings and numbers
 	}
 	return encoded
 }

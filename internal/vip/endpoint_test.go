@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A host that is set is never overwritten; whose it is decides what becomes of the claim.
+// A host that is set is never overwritten; whose it is decides what happens to the claim.
 func TestEndpointSetBySomeoneElse(t *testing.T) {
 	cpPool := viptest.WithPool("cp", cp)
 	manual := viptest.With(host("192.0.2.7", 6443))
@@ -173,8 +173,8 @@ func TestConflictWithTheEndpointSaysBoth(t *testing.T) {
 	assert.Contains(t, message, "10.0.0.10")
 }
 
-// A port without a host is the user's wish for the endpoint to come, and Cluster API takes it away once the
-// infrastructure is there.
+// A port without a host is what the user wants for the future endpoint. Cluster API removes it once the infrastructure
+// exists.
 func TestPortWithoutHost(t *testing.T) {
 	cpPool := viptest.WithPool("cp", cp)
 	lone := viptest.With(host("", 9345))

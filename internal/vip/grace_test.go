@@ -10,7 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A pending condition is written only if the wait outlasts two seconds; creation timestamps cut off up to one more.
+// A pending condition is written only if the wait outlasts two seconds, plus up to one that creation timestamps cut
+// off.
 func TestPendingConditionIsHeldBack(t *testing.T) {
 	waiting := func(age time.Duration, pool ...func(*vip.Pool)) viptest.Option {
 		return options(viptest.WithPool("cp", cp, pool...), viptest.With(held),
@@ -84,7 +85,7 @@ func TestPendingConditionIsHeldBack(t *testing.T) {
 	}.run(t)
 }
 
-// In a storm the condition of a VIP that was just written keeps out of Cluster API's way.
+// In a storm, the condition of a VIP that was just written keeps out of Cluster API's way.
 func TestConditionInAStorm(t *testing.T) {
 	served := func(age time.Duration, crowd int) viptest.Option {
 		return options(viptest.Served(), viptest.With(func(c *vip.Cluster) {

@@ -12,8 +12,8 @@ import (
 
 var lagSeeds = flag.Int("lag-seeds", 400, "how many worlds with late watches to run")
 
-// Watches that lag, each kind by its own time, change when something happens, never what: no invariant is broken, with
-// one operator and with two, and also where the status of Clusters is lost now and then, as in a restore.
+// Watches that lag, each kind by its own delay, change when something happens, but never what: no invariant is broken,
+// with one operator or two, even if Clusters lose their status now and then, as in a restore.
 func TestLateWatches(t *testing.T) {
 	t.Parallel()
 	for name, more := range map[string]struct {
@@ -37,7 +37,7 @@ func TestLateWatches(t *testing.T) {
 	}
 }
 
-// lateWorld lets things happen in a world whose watches lag, one kind far more than the others.
+// lateWorld runs a world whose watches lag, one kind far more than the others.
 func lateWorld(seed uint64, operators int, losesStatus bool) *viptest.World {
 	random := rand.New(rand.NewPCG(seed, 99))
 	w, pools := randomWorld(random.IntN)

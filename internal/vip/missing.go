@@ -28,14 +28,14 @@ func (r *sight) notServing() (why, remedy string) {
 	}
 }
 
-// remedyForVariables is for the owner of the Cluster as well as for that of the pool.
+// remedyForVariables addresses the owner of the Cluster as well as the owner of the pool.
 const remedyForVariables = "correct or shorten the Cluster's variables, or correct the pool's annotation " +
 	names.Variables
 
-// maxAsked is how many bytes of what a pool asks for a message names.
+// maxAsked is how many bytes a message spends on naming what a pool asks for.
 const maxAsked = 256
 
-// asked names what the pool asks for. What the Cluster has instead is nobody's business.
+// asked names what the pool asks for. It does not tell what the Cluster has instead, which is private.
 func (p *Pool) asked() string {
 	texts := make([]string, len(p.Variables))
 	for i, variable := range p.Variables {
@@ -44,8 +44,8 @@ func (p *Pool) asked() string {
 	return Cut(strings.Join(texts, ","), maxAsked)
 }
 
-// withholdMissingPool holds the condition back for as long as pools may still be on their way in beside a new Cluster.
-// It matters for the endpoint only: nothing waits for another role.
+// withholdMissingPool returns how long to withhold the condition: pools may still be arriving along with a new
+// Cluster. It matters for the endpoint only: nothing waits for another role.
 func (a *allocation) withholdMissingPool(role string) time.Duration {
 	if role != names.RoleControlPlane {
 		return 0
@@ -92,7 +92,7 @@ func (r *sight) missingPool(role string) string {
 	return message
 }
 
-// firstPool returns the first pool that would serve the role except for one thing, or nil.
+// firstPool returns the highest-ranking pool that would serve the role except for one verdict, or nil.
 func (r *sight) firstPool(but Verdict) *Pool {
 	var first *Pool
 	for i := range r.Pools {

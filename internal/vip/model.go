@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Snapshot is everything a decision about one Cluster rests on.
+// Snapshot is everything that a decision about one Cluster rests on.
 type Snapshot struct {
 	// Now is the moment of the decision.
 	Now time.Time
@@ -21,19 +21,20 @@ type Snapshot struct {
 	// Cluster is the Cluster to decide about.
 	Cluster Cluster
 
-	// ClusterClass is what the Cluster's class does with VIPs; nil if there is no such class.
+	// ClusterClass is what the Cluster's class does with VIPs; nil if the class does not exist.
 	ClusterClass *ClusterClass
 
-	// ClusterVersion is the apiVersion at which ownerReferences are to name the Cluster; empty if it is not known.
+	// ClusterVersion is the apiVersion to use in ownerReferences to the Cluster; empty if unknown.
 	ClusterVersion string
 
 	// DNS is what is known of the Cluster's DNS records.
 	DNS DNS
 
-	// Pools are the pools that may serve the Cluster, and the pools that its claims refer to. Others do no harm.
+	// Pools are the pools that may serve the Cluster, and the pools that its claims refer to. Further pools do no
+	// harm.
 	Pools []Pool
 
-	// Claims are the claims that the Cluster owns, and those that stand at the names its claims would have.
+	// Claims are the claims that the Cluster owns, and those that have the names its claims would have.
 	Claims []Claim
 
 	// Addresses are the addresses that the claims refer to.
@@ -46,20 +47,21 @@ type Snapshot struct {
 	Memory
 }
 
-// Memory is what an operator remembers of a Cluster that stands nowhere else. It makes decisions calmer and never
-// decides whose an address is: it is lost with the process.
+// Memory is what an operator remembers of a Cluster and keeps nowhere else. It makes decisions calmer but never
+// decides whose an address is, because it is lost with the process.
 type Memory struct {
-	// Refused is what the API server said lately against an action. The action is not tried again while that is here.
+	// Refused is what the API server recently said in refusing an action. The action is not retried while it has an
+	// entry.
 	Refused map[Key]string
 
-	// Unusable are the addresses, by slot, that the Cluster's claim was last given while someone else used them. No new
-	// claim asks for them again as long as that is so and the pool offers them.
+	// Unusable are the addresses, by slot, that the Cluster's claim was last given while someone else used them. No
+	// new claim asks for such an address as long as it is in use and the pool offers it.
 	Unusable map[string]netip.Addr
 
-	// Probed is what came of the probes that decisions asked for, by address.
+	// Probed is the results of the probes that decisions asked for, by address.
 	Probed map[netip.Addr]Probed
 
-	// Crowd is how many other Clusters are being served at this moment, as far as this operator has seen.
+	// Crowd is how many other Clusters are being served right now, as far as this operator has seen.
 	Crowd int
 }
 
@@ -99,27 +101,26 @@ type Cluster struct {
 	// Gate is what is remembered while the control plane is held; the zero value if nothing is.
 	Gate Gate
 
-	// Pause says whether the topology pauses the control plane object, and who has it do so. ControlPlane names that
-	// object as kind/name; it is empty until the topology controller has made it.
+	// Pause says whether the topology pauses the control plane object, and on whose behalf. ControlPlane names that
+	// object as kind/name; it is empty until the topology controller has created it.
 	Pause        Pause
 	ControlPlane string
 
 	// Topology is what the topology controller has rendered.
 	Topology Topology
 
-	// Variables are the values of spec.topology.variables as JSON, by name; those that are too large to be a VIP are
-	// empty.
+	// Variables are the values of spec.topology.variables as JSON, by name. Values too large to hold a VIP are empty.
 	Variables map[string][]byte
 
-	// VIPs are the values of the allocator's annotations, by role: an address, or several with commas between them.
+	// VIPs are the values of the allocator's annotations, by role: one address, or several separated by commas.
 	VIPs map[string]string
 
-	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by slot. What a copied
-	// manifest brings along names claims of another Cluster and means nothing (ADR 11).
+	// Written are the UIDs of the claims that the VIPs on the Cluster were written from, by slot. In a copied manifest
+	// they are the UIDs of another Cluster's claims and mean nothing (ADR 11).
 	Written map[string]types.UID
 
-	// Conditions are the conditions of the allocator. They are output: a decision compares them with what shall stand
-	// there, and concludes nothing else from them.
+	// Conditions are the conditions of the allocator. They are output: a decision compares them with the conditions it
+	// wants, and draws no other conclusion from them.
 	Conditions []Condition
 
 	// WatchFilter is the value of the watch-filter label.
@@ -131,19 +132,19 @@ type Cluster struct {
 	// Deleting says that deletion was requested.
 	Deleting bool
 
-	// Moving says that clusterctl deletes this copy of a Cluster that lives on elsewhere.
+	// Moving says that clusterctl is deleting this copy of a Cluster that lives on elsewhere.
 	Moving bool
 
-	// InUse says that Cluster API holds its finalizer: machines may still use the VIPs.
+	// InUse says that Cluster API's finalizer is on: machines may still use the VIPs.
 	InUse bool
 
 	// HasFinalizer says that the allocator's finalizer is on.
 	HasFinalizer bool
 
-	// Lingers says that finalizers of others than Cluster API and the allocator are on.
+	// Lingers says that finalizers other than those of Cluster API and the allocator are on.
 	Lingers bool
 
-	// Cut says that the Cluster has more than is read of one.
+	// Cut says that the Cluster has more than the allocator reads of one.
 	Cut bool
 }
 
@@ -177,29 +178,28 @@ type ClusterClass struct {
 	// ReadsVIP says that its patches read the allocator's annotations or call its runtime extension.
 	ReadsVIP bool
 
-	// Variables are the types of the variables that the class declares ("string", "integer", ...), by their dotted
-	// paths.
+	// Variables are the types of the variables that the class declares ("string", "integer", ...), by dotted path.
 	Variables map[string]string
 }
 
-// Gate is what is remembered on a Cluster until its endpoint is written and the templates have it.
+// Gate is what is remembered on a Cluster until its endpoint is written and the templates contain it.
 type Gate struct {
 	// Generation is the generation in which the control plane was held; 0 if it was not.
 	Generation int64
 
-	// Port is the port that stood in the endpoint without a host; 0 if none did.
+	// Port is the port that was in the endpoint without a host; 0 if there was none.
 	Port int32
 }
 
-// Topology is what the topology controller last said of a Cluster.
+// Topology is what the topology controller last reported about a Cluster.
 type Topology struct {
-	// Observed is the generation it speaks of; 0 if it has not said anything.
+	// Observed is the generation that the report is about; 0 if there is none.
 	Observed int64
 
 	// Rendered says that all templates are as that generation wants them.
 	Rendered bool
 
-	// Reason is its own word for its state.
+	// Reason is the topology controller's own word for its state.
 	Reason string
 }
 
@@ -217,7 +217,7 @@ type Condition struct {
 	Since time.Time
 }
 
-// PoolRef names a pool as a claim does; the namespace of a namespaced pool is the claim's.
+// PoolRef names a pool as a claim does; a namespaced pool is in the claim's namespace.
 type PoolRef struct{ Group, Kind, Name string }
 
 // String returns kind/name.
@@ -230,10 +230,10 @@ type Pool struct {
 	// Namespace is empty for a global pool.
 	Namespace string
 
-	// Classes are the ClusterClasses the pool serves; one that is called AnyClass stands for all.
+	// Classes are the ClusterClasses that the pool serves; the name AnyClass stands for all.
 	Classes []Class
 
-	// Roles are the valid roles the pool serves.
+	// Roles are the valid roles that the pool serves.
 	Roles []string
 
 	// Priority ranks the pool among those that match, higher first.
@@ -242,10 +242,11 @@ type Pool struct {
 	// Namespaces are the namespaces that a global pool serves; empty means all.
 	Namespaces []string
 
-	// Clusters are the Clusters that the pool serves, all of a namespace where the name is AnyCluster; empty means all.
+	// Clusters are the Clusters that the pool serves; the name AnyCluster stands for all of a namespace, an empty list
+	// for all Clusters.
 	Clusters []types.NamespacedName
 
-	// Variables are values that the variables of the Cluster's topology must have, all of them.
+	// Variables are values that the variables of the Cluster's topology must all have.
 	Variables []Variable
 
 	// HostVariable and PortVariable are the dotted paths of the ClusterClass variables that receive address and port;
@@ -267,31 +268,31 @@ type Pool struct {
 	// Deleting says that the pool takes no new claims.
 	Deleting bool
 
-	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered where an address of
-	// the Cluster does not come from its claim; Ranged says that they are.
+	// Offers are the ranges of addresses that the pool may hand out, in order. They are gathered only if an address of
+	// the Cluster does not come from its claim; Ranged says that they were.
 	Offers []Range
 	Ranged bool
 
 	// LastServed is when the provider was last seen to work on a claim of the pool; the zero time if never.
 	LastServed time.Time
 
-	// Closed says that something in the configuration cannot be understood that may have been meant to keep others out,
-	// or to say what Clusters get: the pool serves nobody new until it is corrected.
+	// Closed says that the allocator cannot understand a part of the configuration that may have been meant to keep
+	// others out, or to say what Clusters get. The pool serves no new Clusters until it is corrected.
 	Closed bool
 
-	// Unread says that the pool is closed because it cannot be understood which Clusters or variables it is for: it may
-	// be any, and the pool may be more specific than it looks.
+	// Unread says that the pool is closed because the allocator cannot tell which Clusters or variables it is for. It
+	// may be for any Cluster, and may be more specific than it looks.
 	Unread bool
 
-	// Problems are what is wrong with the configuration, each in a sentence; what is right in it holds.
+	// Problems are what is wrong with the configuration, each in a sentence; the valid parts still apply.
 	Problems []string
 }
 
 // Range is a range of addresses, both ends included.
 type Range struct{ From, To netip.Addr }
 
-// Contain reports whether an address is in one of the ranges, which are in order and have nothing in common: there may
-// be thousands.
+// Contain reports whether an address is in one of the ranges, which must be in order and disjoint: there may be
+// thousands, so it does a binary search.
 func Contain(ranges []Range, addr netip.Addr) bool {
 	i, _ := slices.BinarySearchFunc(ranges, addr, func(r Range, addr netip.Addr) int { return r.To.Compare(addr) })
 	return i < len(ranges) && ranges[i].From.Compare(addr) <= 0
@@ -306,12 +307,12 @@ type Capacity struct {
 // Full reports whether the provider said that no address is free.
 func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
 
-// Owner is the controlling owner of a claim, or any owner where none controls.
+// Owner is the controlling owner of a claim, or any owner if none controls.
 type Owner struct {
 	Kind, Name string
 	UID        types.UID
 
-	// Version is the apiVersion by which the claim names it.
+	// Version is the apiVersion in the claim's ownerReference.
 	Version string
 }
 
@@ -325,16 +326,16 @@ type Claim struct {
 	// Role is the value of the role label.
 	Role string
 
-	// Pool is the pool the claim asks; a claim cannot change it.
+	// Pool is the pool that the claim asks; a claim cannot change it.
 	Pool PoolRef
 
-	// Owner is nil for a claim that nobody owns.
+	// Owner is nil for a claim without an owner.
 	Owner *Owner
 
-	// Address is the name of the IPAddress that the provider answered with; empty while the claim waits.
+	// Address is the name of the IPAddress that the provider assigned; empty while the claim waits.
 	Address string
 
-	// Trouble is what the provider says keeps it from answering; nil if it says nothing.
+	// Trouble is what the provider says keeps it from assigning an address; nil if it says nothing.
 	Trouble *Trouble
 
 	// Deleting says that deletion was requested, at DeletedAt.
@@ -349,12 +350,12 @@ type Trouble struct{ Reason, Message string }
 type Address struct {
 	Namespace, Name string
 
-	// Value is spec.address as it stands.
+	// Value is spec.address, verbatim.
 	Value string
 
 	// Claim is the name of the claim that the address was made for, and ClaimUID the UID of the claim that owns it;
-	// empty for an address without an owner, as after a restore. The name alone proves nothing: a claim that is gone
-	// had it too.
+	// empty for an address without an owner, as after a restore. The name alone proves nothing: a deleted claim may
+	// have had it too.
 	Claim    string
 	ClaimUID types.UID
 
@@ -362,19 +363,19 @@ type Address struct {
 	Born Born
 }
 
-// Born says when an IPAddress came to be: the second in which it was created, by the clock of the API server that did,
-// and the order in which it was stored.
+// Born says when an IPAddress was created: the second of its creation, by the clock of the API server that created it,
+// and its position in the order of storage.
 type Born struct {
 	At     time.Time
 	Serial uint64
 }
 
-// clockSkew is by how much the clocks of several API servers may differ. Within it the order of storing tells which of
-// two IPAddresses is the earlier one; beyond it the time does, since an IPAddress that is edited is stored anew.
+// clockSkew is how far the clocks of several API servers may differ. Within it the order of storage tells which of two
+// IPAddresses is earlier. Beyond it the time does, because editing an IPAddress stores it anew.
 const clockSkew = time.Minute
 
 // Before reports whether b came before other. Of two that differ, exactly one comes before the other, so two operators
-// cannot disagree. Watchers see IPAddresses in the order of storing: whoever sees the later of two sees both.
+// cannot disagree. Watchers see IPAddresses in the order of storage: whoever sees the later of two sees both.
 func (b Born) Before(other Born) bool {
 	if distance := b.At.Sub(other.At).Abs(); distance > clockSkew || b.Serial == other.Serial {
 		return b.At.Before(other.At)
@@ -391,8 +392,8 @@ type Rival struct {
 	// Cluster is the Cluster that carries the address, or that owns the claim; empty if there is none.
 	Cluster types.NamespacedName
 
-	// Field is where the Cluster carries it: "spec.controlPlaneEndpoint" or the key of an annotation; empty if it does
-	// not.
+	// Field is where the Cluster carries it: "spec.controlPlaneEndpoint" or the key of an annotation; empty if
+	// nowhere.
 	Field string
 
 	// Claim is the claim that an IPAddress assigns the address to; empty for a Cluster that just carries it.
@@ -401,14 +402,14 @@ type Rival struct {
 	// Owned says that the claim owns the IPAddress.
 	Owned bool
 
-	// Pool is where the IPAddress comes from.
+	// Pool is the pool that the IPAddress comes from.
 	Pool PoolRef
 
 	// Born is the age of the IPAddress.
 	Born Born
 }
 
-// String names the rival, whatever namespace it is in: it is for administrators.
+// String names the rival, whatever namespace it is in; it is meant for administrators only.
 func (r *Rival) String() string {
 	var parts []string
 	if r.Cluster.Name != "" {

@@ -8,25 +8,26 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Phase is the state that a role of a Cluster is in. One function finds it, one function for each acts on it; the table
-// of phases stands in docs/architecture.md.
+// Phase is the state of a role of a Cluster. One function finds it, and one function per phase acts on it; see the
+// table of phases in docs/architecture.md.
 type Phase string
 
-// The phases of a role, in the order in which they are looked for.
+// The phases of a role, in the order in which they are checked.
 const (
 	// PhaseProvided: someone else set the endpoint's host, so the role needs no address.
 	PhaseProvided Phase = "Provided"
-	// PhaseBorrowed: the endpoint and its annotation say what another Cluster's claim holds, as in a copied manifest.
+	// PhaseBorrowed: the endpoint and its annotation name an address that another Cluster's claim holds, as in a
+	// copied manifest.
 	PhaseBorrowed Phase = "Borrowed"
-	// PhaseNoPool: no pool serves the role, and there is no claim that is the Cluster's.
+	// PhaseNoPool: no pool serves the role, and the Cluster has no claim of its own.
 	PhaseNoPool Phase = "NoPool"
-	// PhaseKept: the endpoint in use is ours, no claim holds it, and no pool could give it to one.
+	// PhaseKept: the endpoint in use is ours, but no claim holds it and no pool could give it to one.
 	PhaseKept Phase = "Kept"
-	// PhaseAnnounced: the user gives the address by a variable of the class, and the endpoint follows from it.
+	// PhaseAnnounced: the user sets the address in a variable of the class, and the endpoint follows from it.
 	PhaseAnnounced Phase = "Announced"
-	// PhaseUnusable: there is no claim, and a new one may get again what someone else uses.
+	// PhaseUnusable: there is no claim, and a new one may again get an address that someone else uses.
 	PhaseUnusable Phase = "Unusable"
-	// PhaseAnswering: there is no claim, and a new one may get again what someone answers on.
+	// PhaseAnswering: there is no claim, and a new one may again get an address that someone answers on.
 	PhaseAnswering Phase = "Answering"
 	// PhaseUnclaimed: a pool serves the role, and there is no claim.
 	PhaseUnclaimed Phase = "Unclaimed"
@@ -36,35 +37,35 @@ const (
 	PhaseFormer Phase = "Former"
 	// PhaseForeign: the claim belongs to something else.
 	PhaseForeign Phase = "Foreign"
-	// PhaseStray: nobody owns the claim, and its pool does not serve the role.
+	// PhaseStray: the claim has no owner, and its pool does not serve the role.
 	PhaseStray Phase = "Stray"
-	// PhaseAnswered: the provider has made an IPAddress for the claim and not told the claim.
+	// PhaseAnswered: the provider has created an IPAddress for the claim but has not updated the claim.
 	PhaseAnswered Phase = "Answered"
 	// PhaseStranded: the claim waits, and no pool serves the role any more.
 	PhaseStranded Phase = "Stranded"
-	// PhaseMisplaced: the claim waits for a pool in vain, and another one would serve it.
+	// PhaseMisplaced: the claim waits for a pool in vain, and another pool would serve it.
 	PhaseMisplaced Phase = "Misplaced"
 	// PhaseUnbound: the claim waits for its pool.
 	PhaseUnbound Phase = "Unbound"
-	// PhaseUnknown: the claim names an IPAddress that is not there, or not this claim's.
+	// PhaseUnknown: the claim names an IPAddress that does not exist, or that is not this claim's.
 	PhaseUnknown Phase = "Unknown"
-	// PhaseMisbound: the claim names an IPAddress that was made for another claim, or that holds no address.
+	// PhaseMisbound: the claim names an IPAddress that was made for another claim, or that holds no valid address.
 	PhaseMisbound Phase = "Misbound"
 	// PhaseUnserved: the claim's address was never written, and its pool does not serve the role.
 	PhaseUnserved Phase = "Unserved"
 	// PhaseContested: someone else holds the claim's address.
 	PhaseContested Phase = "Contested"
-	// PhaseMismatched: the endpoint in use is another than the claim's address.
+	// PhaseMismatched: the endpoint in use differs from the claim's address.
 	PhaseMismatched Phase = "Mismatched"
-	// PhaseProbing: it is being found out whether someone answers on the claim's address.
+	// PhaseProbing: a probe is finding out whether someone answers on the claim's address.
 	PhaseProbing Phase = "Probing"
-	// PhaseInUse: someone answers on the claim's address, or nobody can tell.
+	// PhaseInUse: someone answers on the claim's address, or the probe cannot tell.
 	PhaseInUse Phase = "InUse"
-	// PhaseBound: the claim's address is the role's VIP; it may have to be written yet.
+	// PhaseBound: the claim's address is the role's VIP; it may still have to be written.
 	PhaseBound Phase = "Bound"
 )
 
-// do is what each phase asks for.
+// do maps each phase to the function that acts on it.
 var do = map[Phase]func(*sight, *outcome){
 	PhaseProvided:   (*sight).doProvided,
 	PhaseBorrowed:   (*sight).doBorrowed,
@@ -92,24 +93,24 @@ var do = map[Phase]func(*sight, *outcome){
 	PhaseBound:      (*sight).doBound,
 }
 
-// sight is what there is to see of one role.
+// sight is what is known of one address of a role.
 type sight struct {
 	*allocation
 	role   string
 	choice Choice
 
-	// slot is which of the addresses of the role this is about, and several says that there is more than one.
+	// slot is which address of the role this is about; several says that the role has more than one.
 	slot    string
 	several bool
 
-	// claim is the one at the name of the role's claim, whoever owns it; nil if there is none.
+	// claim is the claim that has the name of the slot's claim, whoever owns it; nil if there is none.
 	claim *Claim
 
-	// mine says that the Cluster owns the claim, or adopts it for the reason adopt.
+	// mine says that the Cluster owns the claim, or adopts it for the reason in adopt.
 	mine  bool
 	adopt string
 
-	// address is the IPAddress of the claim, and addr what it holds; nil and invalid if they are not known.
+	// address is the IPAddress of the claim, and addr the IP in it; nil and invalid if unknown.
 	address *Address
 	addr    netip.Addr
 }
@@ -119,7 +120,7 @@ func (a *allocation) look(role string) *sight {
 	return r.at(role)
 }
 
-// at fills in what there is to see of one address of the role.
+// at returns the sight of one address of the role.
 func (r *sight) at(slot string) *sight {
 	seen := *r
 	r = &seen
@@ -128,7 +129,7 @@ func (r *sight) at(slot string) *sight {
 		return r
 	}
 	if r.claim.Deleting && !r.owns(r.claim) && r.choice.Pool == nil {
-		r.claim = nil // the remains of a former Cluster, in the way of nothing
+		r.claim = nil // what is left of a former Cluster, and blocks nothing
 		return r
 	}
 	r.adopt = r.adoption()
@@ -139,7 +140,7 @@ func (r *sight) at(slot string) *sight {
 	return r
 }
 
-// adoption says why the Cluster takes a claim over that belongs to nobody, as after a restore from a backup; "" if it
+// adoption returns why the Cluster takes over a claim without an owner, as after a restore from a backup; "" if it
 // does not.
 func (r *sight) adoption() string {
 	switch pool := r.poolOf(r.claim); {
@@ -191,7 +192,7 @@ func (r *sight) phaseUnclaimed() Phase {
 func (r *sight) phaseOfOthers() Phase {
 	owner := r.claim.Owner
 	switch {
-	case r.choice.Pool == nil: // without a pool no claim is needed, so none is in the way
+	case r.choice.Pool == nil: // without a pool we need no claim, so none is in the way
 		return PhaseNoPool
 	case owner == nil:
 		return PhaseStray
@@ -201,12 +202,12 @@ func (r *sight) phaseOfOthers() Phase {
 	return PhaseForeign
 }
 
-// phaseUnbound tells what a claim waits for that the provider has not answered. It moves to another pool only where
-// that helps: when its own pool does not serve the Cluster any more, or is full while another one is not.
+// phaseUnbound finds the phase of a claim that the provider has not answered yet. The claim moves to another pool only
+// if that helps: when its own pool no longer serves the Cluster, or is full while another one is not.
 func (r *sight) phaseUnbound() Phase {
 	pool := r.poolOf(r.claim)
 	switch {
-	case r.address != nil: // it is about to be told, whatever has become of its pool
+	case r.address != nil: // the provider is about to update the claim, whatever has become of its pool
 		return PhaseAnswered
 	case r.choice.Pool == nil:
 		return PhaseStranded
@@ -217,7 +218,7 @@ func (r *sight) phaseUnbound() Phase {
 	return PhaseUnbound
 }
 
-// phaseBound tells whether the address of a claim that the provider answered can be the role's VIP.
+// phaseBound finds the phase of a claim that the provider has answered: whether its address can be the role's VIP.
 func (r *sight) phaseBound() Phase {
 	switch {
 	case r.address == nil && r.misnamed() != nil, r.address != nil && !r.addr.IsValid():
@@ -234,7 +235,8 @@ func (r *sight) phaseBound() Phase {
 	return r.phaseProbed()
 }
 
-// host returns the IP in the endpoint, for the control plane; of another role, or if the host is a name, the zero Addr.
+// host returns the IP in the endpoint for the control plane, or the zero Addr for another role or if the host is a
+// name.
 func (r *sight) host() netip.Addr {
 	if r.role != names.RoleControlPlane {
 		return netip.Addr{}
@@ -242,10 +244,10 @@ func (r *sight) host() netip.Addr {
 	return ParseAddr(r.cluster.Endpoint.Host)
 }
 
-// provided reports whether someone else set the endpoint's host. A host is ours if our annotation says the same, if it
-// is on record that we wrote one, or if our claim is bound to it, or to what our annotation or a variable says. The
-// last case is a host that was set by hand after we had written another: that may be in use, so it stays claimed. While
-// it is not known what the claim is bound to, the host may be ours.
+// provided reports whether someone else set the endpoint's host. A host is ours if our annotation has the same value,
+// if it is on record that we wrote one, or if our claim is bound to it or to what our annotation or a variable says.
+// In the last case the host was set by hand after we had written another; that one may be in use, so it stays claimed.
+// While we do not know what the claim is bound to, the host may be ours.
 func (r *sight) provided() bool {
 	host, annotation := r.cluster.Endpoint.Host, r.cluster.VIPs[names.RoleControlPlane]
 	if r.role != names.RoleControlPlane || host == "" || SameAddr(host, annotation) || r.cluster.Written[r.role] != "" {
@@ -260,7 +262,7 @@ func (r *sight) provided() bool {
 	return !r.addr.IsValid() || r.addr != r.host() && r.addr != ParseAddr(annotation) && !r.cluster.inVariables(r.addr)
 }
 
-// borrowed returns the Cluster whose claim holds the endpoint that this Cluster carries; nil if there is none.
+// borrowed returns the rival whose claim holds the endpoint that this Cluster carries; nil if there is none.
 func (r *sight) borrowed() *Rival {
 	host := r.host()
 	if !host.IsValid() || r.mine && (r.addr == host || r.claim.Address != "" && r.address == nil) {
@@ -271,8 +273,8 @@ func (r *sight) borrowed() *Rival {
 	})
 }
 
-// unusable returns who keeps the address from being used that a new claim may get again; nil if nobody does, or if the
-// pool does not offer it any more.
+// unusable returns the rival that uses the address which a new claim may get again; nil if there is none, or if the
+// pool no longer offers the address.
 func (r *sight) unusable() *Rival {
 	addr, ok := r.Unusable[r.slot]
 	if !ok || !r.choice.Pool.mayOffer(addr) || !r.choice.Pool.Ranged {
@@ -283,15 +285,15 @@ func (r *sight) unusable() *Rival {
 	})
 }
 
-// offered reports whether a pool that serves the role may hand an address out.
+// offered reports whether a pool that serves the role may hand out an address.
 func (r *sight) offered(addr netip.Addr) bool {
 	return slices.ContainsFunc(r.choice.Candidates, func(p *Pool) bool { return p.mayOffer(addr) })
 }
 
-// mayOffer reports whether a pool may hand an address out, as far as its ranges are known.
+// mayOffer reports whether a pool may hand out an address, as far as its ranges are known.
 func (p *Pool) mayOffer(addr netip.Addr) bool { return !p.Ranged || Contain(p.Offers, addr) }
 
-// misnamed returns the IPAddress that the claim names although it was made for another claim; nil if that is not so.
+// misnamed returns the IPAddress that the claim names although it was made for another claim; nil if there is none.
 func (r *sight) misnamed() *Address {
 	named := r.addressNamed(r.claim.Namespace, r.claim.Address)
 	if named == nil || named.Claim == r.claim.Name {
@@ -300,14 +302,15 @@ func (r *sight) misnamed() *Address {
 	return named
 }
 
-// first reports whether the address of the claim was never written for the role, and is not what the Cluster carries.
+// first reports whether the claim's address was never written for the role and the Cluster does not carry it.
 func (r *sight) first() bool {
 	carried := slices.Contains(Addrs(r.role, r.cluster.VIPs[r.role]), r.addr) || r.cluster.inVariables(r.addr)
 	return !r.wrote(r.claim, r.slot) && r.host() != r.addr && !carried
 }
 
-// unserved reports whether the claim's address may not be written because the claim's pool is not for the Cluster: who
-// may make claims may name any pool in them. What the Cluster carries already it keeps, whatever becomes of the pool.
+// unserved reports whether the claim's address must not be written because the claim's pool is not for the Cluster:
+// anyone who may create claims may name any pool in them. The Cluster keeps what it already carries, whatever becomes
+// of the pool.
 func (r *sight) unserved() bool {
 	if !r.first() {
 		return false
@@ -320,21 +323,22 @@ func (r *sight) unserved() bool {
 	return !ok && verdict != VerdictDeleting
 }
 
-// endpointDiffers reports whether another host than the claim's address is in use.
+// endpointDiffers reports whether the endpoint in use has a host other than the claim's address.
 func (r *sight) endpointDiffers() bool {
 	return r.role == names.RoleControlPlane && r.cluster.Endpoint.Host != "" && r.host() != r.addr
 }
 
-// contest returns who keeps the address from being the role's VIP, or nil. What was written from this very claim stays:
-// then it is the other one who yields. A Cluster that carries an address keeps it from those that do not carry it yet.
-// Of two IPAddresses with one address the earlier one counts, and one whose claim owns it before one that nobody owns.
-// Everyone who sees the later one sees both, so two operators cannot disagree.
+// contest returns the rival that keeps the address from being the role's VIP, or nil. An address that was written from
+// this very claim stays; then the rival yields. A Cluster that carries an address keeps it from those that do not
+// carry it yet. Of two IPAddresses with one address, one that its claim owns comes before one without an owner, and
+// otherwise the earlier one wins. Everyone who sees the later one sees both, so two operators cannot disagree.
 func (r *sight) contest() *Rival {
 	if r.wrote(r.claim, r.slot) {
 		return nil
 	}
 	if r.role != names.RoleControlPlane && SameAddr(r.cluster.Endpoint.Host, r.address.Value) {
-		// The endpoint's claim was lost, and its address came back for another role while the endpoint still uses it.
+		// The endpoint's claim was lost, and the address was assigned to another role while the endpoint still uses
+		// it.
 		return &Rival{Address: r.addr, Cluster: r.cluster.Key(), Field: EndpointField}
 	}
 	carried := (r.carries(r.role, r.addr) || r.cluster.inVariables(r.addr)) && !r.ofAnotherSlot()
@@ -378,7 +382,7 @@ func firstRival(rivals []Rival, match func(*Rival) bool) *Rival {
 
 func compareRivals(a, b *Rival) int {
 	return cmp.Or(
-		cmp.Compare(b.Field, a.Field), // whoever carries the address is named before whoever was assigned it
+		cmp.Compare(b.Field, a.Field), // name those that carry the address before those that it was only assigned to
 		cmp.Compare(a.Cluster.String(), b.Cluster.String()),
 		cmp.Compare(a.Claim.String(), b.Claim.String()),
 		cmp.Compare(a.Pool.Name, b.Pool.Name), cmp.Compare(a.Pool.Kind, b.Pool.Kind),

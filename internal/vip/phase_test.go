@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every phase is acted on, and stands in the table and in the diagram of the documentation, with nothing beside them.
+// Every phase has a handler and appears in the table and the diagram of the documentation, and neither has any others.
 func TestPhasesAreComplete(t *testing.T) {
 	phases, handled := phasesOf(t)
 	require.Greater(t, len(phases), 15)
@@ -39,7 +39,7 @@ func TestPhasesAreComplete(t *testing.T) {
 	assert.ElementsMatch(t, names, rows)
 }
 
-// phasesOf returns the constants of phases with their values, and those that the map of handlers has.
+// phasesOf returns the constants of phases with their values, and the constants in the map of handlers.
 func phasesOf(t *testing.T) (phases map[string]string, handled []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "phase.go", nil, 0)

@@ -6,10 +6,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// plan puts the outcomes of all roles together, so that what is known together is written together.
+// plan combines the outcomes of all roles, so that what is known together is written together.
 func (a *allocation) plan(outcomes []outcome) Plan {
 	var plan Plan
-	// The control plane's claim comes last: a provider that answers in order answers it last, and then everything is
+	// The control plane's claim comes last. A provider that answers in order then answers it last, and everything is
 	// there for the one write that matters most.
 	for _, o := range slices.Backward(outcomes) {
 		plan.Actions = append(plan.Actions, o.claim...)
@@ -29,7 +29,7 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	switch holds := slices.ContainsFunc(outcomes, func(o outcome) bool { return o.holds }); {
 	case !writable:
 	case holds && !a.cluster.HasFinalizer && a.Refused[AddFinalizer{}.Key()] != "":
-		values = nil // the records of DNS as well; see refused
+		values = nil // the DNS records too; see refused
 		plan.Warnings = append(plan.Warnings, Warning{
 			Reason: names.EventWriteRefused, Message: a.Refused[AddFinalizer{}.Key()],
 		})
@@ -42,8 +42,8 @@ func (a *allocation) plan(outcomes []outcome) Plan {
 	return plan
 }
 
-// postpone takes from the outcomes what is not to be written now. Variables come first and by themselves, those of one
-// role at a time. Annotations go with the endpoint, in one write, if that is about to come; what was there before does
+// postpone removes from the outcomes what must not be written now. Variables come first and by themselves, one role at
+// a time. New annotations wait for an endpoint that is about to come, and go with it in one write; restored ones do
 // not wait.
 func postpone(outcomes []outcome) {
 	variables := slices.IndexFunc(outcomes, func(o outcome) bool { return contains[SetVariables](o.value) })
@@ -69,22 +69,22 @@ func postpone(outcomes []outcome) {
 	}
 }
 
-// contains reports whether there is an action of a kind.
+// contains reports whether one of the actions is of a kind.
 func contains[Kind Action](actions []Action) bool {
 	return slices.ContainsFunc(actions, func(action Action) bool { _, ok := action.(Kind); return ok })
 }
 
-// carriesAny reports whether the Cluster carries a VIP already. Until it does, the finalizer can wait for the first
-// other write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference sees
-// to that.
+// carriesAny reports whether the Cluster already carries a VIP. Until it does, the finalizer can wait for the first
+// other write: a claim whose address was never written may go with its Cluster at any time, and its ownerReference
+// sees to that.
 func (a *allocation) carriesAny(outcomes []outcome) bool {
 	return slices.ContainsFunc(outcomes, func(o outcome) bool {
 		return o.holds && o.Phase != PhaseProvided && o.Phase != PhaseBorrowed && a.carried(o.Role) != ""
 	})
 }
 
-// status puts the conditions of all roles together. While one of them is withheld, the others are too, so that one
-// write says it all; but trouble that has come to stay is said at once, and what is withheld stays as it was.
+// status combines the conditions of all roles. While one of them is withheld, the others are too, so that a single
+// write covers them all. Trouble that has come to stay is reported at once; what is withheld then stays as it was.
 func (a *allocation) status(outcomes []outcome) Status {
 	var status Status
 	trouble := false

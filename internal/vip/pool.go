@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Verdict says what was made of a pool when one was chosen for a Cluster and a role.
+// Verdict says how a pool fared when one was chosen for a Cluster and a role.
 type Verdict string
 
-// The verdicts, in the order in which they are tried.
+// The verdicts, in the order in which they are checked.
 const (
 	VerdictOtherRole      Verdict = "serves other roles"
 	VerdictOtherClass     Verdict = "serves other cluster classes"
@@ -24,23 +24,24 @@ const (
 	VerdictChosen         Verdict = "is chosen"
 )
 
-// Choice is the outcome of looking for a pool.
+// Choice is the outcome of choosing a pool.
 type Choice struct {
 	// Pool is the pool to claim from; nil when none matches.
 	Pool *Pool
 
-	// Tier is why the candidates come before other pools that match; TierNone without any.
+	// Tier is why the candidates come before other matching pools; TierNone if there are none.
 	Tier Tier
 
-	// Candidates are the matching pools of the best tier, best first. They never mix tiers: a more specific pool that
-	// is full is waited for, because spilling over to a less specific one would break the isolation it is there for.
+	// Candidates are the matching pools of the best tier, best first. They never mix tiers: if the more specific pools
+	// are full, the claim waits, because spilling over to a less specific one would break the isolation they are there
+	// for.
 	Candidates []*Pool
 
 	// Exhausted says that all candidates are full; Pool is then the first of them.
 	Exhausted bool
 }
 
-// serves reports whether the pool may give addresses to a role of a Cluster, and why not.
+// serves reports whether the pool may give addresses to a role of a Cluster, and if not, why.
 func (p *Pool) serves(s *subject, role string) (Verdict, bool) {
 	c := s.Cluster
 	switch {
@@ -83,8 +84,8 @@ func (p *Pool) servesRole(s *subject, role string) bool {
 // AnyClass is the name in a pool's entry that stands for all classes.
 const AnyClass = "*"
 
-// matches reports whether the class of a Cluster is what a pool's entry names. A Cluster without a class has none that
-// could be any.
+// matches reports whether a pool's entry names the class of a Cluster. AnyClass does not match a Cluster without a
+// class.
 func (c Class) matches(entry Class) bool {
 	if entry.Name == AnyClass {
 		return c.Name != ""
@@ -92,18 +93,18 @@ func (c Class) matches(entry Class) bool {
 	return c.Name == entry.Name && (entry.Namespace == "" || entry.Namespace == c.Namespace)
 }
 
-// Among reports whether one of the classes is what a pool's entry names. An entry for all classes misses none.
+// Among reports whether a pool's entry c names one of the classes. An entry for all classes always does.
 func (c Class) Among(classes []Class) bool {
 	return c.Name == AnyClass || slices.ContainsFunc(classes, func(class Class) bool { return class.matches(c) })
 }
 
-// Choose finds the pool for a role of a Cluster: the more specific tier before the less specific one, then by
-// priority, then by name; of these the first with a free address, or the first of all when none has any.
+// Choose finds the pool for a role of a Cluster. It considers only the most specific tier that matches, ordered by
+// priority and then by name, and takes the first pool with a free address, or the very first if none has any.
 func Choose(c *Cluster, pools []Pool, role string) Choice {
 	return choose(&subject{Cluster: c}, pools, role)
 }
 
-// Chooser returns Choose for one Cluster, whose variables it reads once however often it is asked.
+// Chooser returns Choose for one Cluster, and reads the Cluster's variables only once, however often it is called.
 func Chooser(c *Cluster) func(pools []Pool, role string) Choice {
 	s := &subject{Cluster: c}
 	return func(pools []Pool, role string) Choice { return choose(s, pools, role) }
@@ -126,7 +127,7 @@ func choose(s *subject, pools []Pool, role string) Choice {
 		case 1:
 			best, choice.Candidates = at, nil
 		}
-		if serves && (!barred || pool.Namespace != "") { // what is barred keeps less specific ones out all the same
+		if serves && (!barred || pool.Namespace != "") { // a barred pool still keeps less specific ones out
 			choice.Candidates = append(choice.Candidates, pool)
 		}
 	}

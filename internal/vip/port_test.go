@@ -16,7 +16,7 @@ func TestPortOfTheEndpoint(t *testing.T) {
 	const says = "; the port is 9345, by spec.clusterNetwork.apiServerPort"
 	for name, test := range map[string]struct {
 		cluster func(*vip.Cluster)
-		// variable is what the user gave the port variable.
+		// variable is the user's value of the port variable.
 		variable string
 		want     int32
 		says     bool
@@ -68,7 +68,7 @@ func TestPortOfTheEndpoint(t *testing.T) {
 				viptest.With(held, onHold(2, 2, true), values(variables), test.cluster),
 			}
 			snapshot := viptest.Snapshot(given...)
-			if test.variable == "" { // the variable comes first, and has the port that the endpoint gets
+			if test.variable == "" { // the variable comes first, and holds the endpoint's port
 				assert.Contains(t, viptest.Brief(vip.Decide(snapshot)),
 					fmt.Sprintf("variables [{vip 10.0.0.10} {port %d}]", test.want))
 				values(map[string]string{"vip": `"10.0.0.10"`, "port": strconv.Itoa(int(test.want))})(&snapshot.Cluster)

@@ -10,11 +10,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// A pool may ask that nobody answers on an address before it is first written. The decision asks for a probe, and goes
-// on when it is told what came of it; until then the address is not written, and not when someone answered.
+// A pool may require that nobody answers on an address before it is first written. The decision asks for a probe and
+// goes on when it learns the result. Until then, and if someone answered, it does not write the address.
 
-// Probe asks whether someone answers on an address. It is no write: whoever carries the plan out has it done beside
-// its work, and gives what came of it to a later decision, as Memory.Probed.
+// Probe asks whether someone answers on an address. It writes nothing. Whoever carries out the plan starts the probe
+// in the background and passes the result to a later decision, as Memory.Probed.
 type Probe struct {
 	Role    string
 	Address netip.Addr
@@ -23,15 +23,15 @@ type Probe struct {
 	Pool  PoolRef
 }
 
-// Probed is what came of the last probe of an address.
+// Probed is the result of the last probe of an address.
 type Probed struct {
-	// Ports are those that were tried.
+	// Ports are the ports that were tried.
 	Ports []uint16
 
 	// Free says that nobody answered.
 	Free bool
 
-	// Failed is why it cannot be told whether someone would answer; empty if it can.
+	// Failed is why the probe could not tell whether someone would answer; empty if it could.
 	Failed string
 
 	// Again says that it is time for another probe.
@@ -59,7 +59,7 @@ func portsText(ports []uint16) string {
 	return "ports " + strings.Join(texts, ", ")
 }
 
-// Split returns the plan without its probes, and these.
+// Split returns the plan without its probes, and the probes.
 func (p Plan) Split() (writes Plan, probes []Probe) {
 	writes = p
 	writes.Actions = nil
@@ -74,7 +74,7 @@ func (p Plan) Split() (writes Plan, probes []Probe) {
 }
 
 // toProbe returns the ports to try before the claim's address is written; nil if the pool asks for none, or if the
-// Cluster carries the address or has carried it: then it is the Cluster that answers.
+// Cluster carries or has carried the address: then the Cluster itself would answer.
 func (r *sight) toProbe() []uint16 {
 	pool := r.poolOf(r.claim)
 	if pool == nil || len(pool.Probe) == 0 || !r.first() || r.inVariable() {
@@ -83,7 +83,7 @@ func (r *sight) toProbe() []uint16 {
 	return pool.Probe
 }
 
-// inVariable reports whether the claim's address stands in a variable of the Cluster already.
+// inVariable reports whether a variable of the Cluster already holds the claim's address.
 func (r *sight) inVariable() bool {
 	v := r.variablesOf(r)
 	return !v.missing && slices.ContainsFunc(v.values, func(value Value) bool {
@@ -91,13 +91,13 @@ func (r *sight) inVariable() bool {
 	})
 }
 
-// probed returns what came of the probe of an address on the ports, and whether there was one.
+// probed returns the result of the probe of an address on the ports, and whether there was one.
 func (r *sight) probed(addr netip.Addr, ports []uint16) (Probed, bool) {
 	probed, ok := r.Probed[addr]
 	return probed, ok && slices.Equal(probed.Ports, ports)
 }
 
-// phaseProbed tells whether the address may be written as far as probes are concerned.
+// phaseProbed finds out whether the address may be written as far as probes are concerned.
 func (r *sight) phaseProbed() Phase {
 	ports := r.toProbe()
 	if ports == nil {
@@ -112,7 +112,7 @@ func (r *sight) phaseProbed() Phase {
 	return PhaseBound
 }
 
-// doProbing: the condition waits, since a probe takes a moment only. It stays what it is until then, also after a
+// doProbing: the condition waits, since a probe takes only a moment. It stays as it is until then, even after a
 // restart.
 func (r *sight) doProbing(o *outcome) {
 	r.keepHost(o)
@@ -122,7 +122,8 @@ func (r *sight) doProbing(o *outcome) {
 		o.Address, r.claim.Pool)
 }
 
-// doInUse: the claim stays, so that nobody else is given the address, and the address is tried again from time to time.
+// doInUse: the claim stays, so that nobody else is given the address, and the address is probed again from time to
+// time.
 func (r *sight) doInUse(o *outcome) {
 	ports := r.toProbe()
 	probed, _ := r.probed(r.addr, ports)
@@ -148,7 +149,7 @@ func (r *sight) probe(o *outcome, addr netip.Addr, pool PoolRef, ports []uint16)
 }
 
 // answered returns the address that the Cluster's last claim was given while someone answered on it, and that a new
-// one may get again; the zero Addr if there is none, or if nobody answers any more.
+// claim may get again; the zero Addr if there is none, or if nobody answers any more.
 func (r *sight) answered() netip.Addr {
 	addr, ok := r.Unusable[r.slot]
 	pool := r.choice.Pool
@@ -161,7 +162,8 @@ func (r *sight) answered() netip.Addr {
 	return addr
 }
 
-// doAnswering: a claim would get again what someone answers on, until the pool stops offering it or nobody does.
+// doAnswering: a claim would again get the address that someone answers on, until the pool stops offering it or nobody
+// answers.
 func (r *sight) doAnswering(o *outcome) {
 	pool, addr := r.choice.Pool, r.answered()
 	o.Pool, o.Address = pool.Ref, addr.String()

@@ -18,7 +18,7 @@ func probing(ports ...uint16) func(*vip.Pool) {
 	return func(p *vip.Pool) { p.Probe = ports }
 }
 
-// knows has it known what came of the probe of an address on port 6443.
+// knows sets the result of the probe of an address on port 6443.
 func knows(probed vip.Probed) viptest.Option {
 	return func(s *vip.Snapshot) {
 		if probed.Ports == nil {
@@ -109,7 +109,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// A restart forgets what came of a probe. The condition stays what it is until it is known again.
+// A restart forgets the results of probes. The condition stays as it is until they are known again.
 func TestProbesAfterARestart(t *testing.T) {
 	s := viptest.Snapshot(viptest.WithPool("cp", cp, probing(6443)),
 		viptest.WithBound(cp, "cp", "10.0.0.10", created(time.Hour)), knows(vip.Probed{}))

@@ -19,7 +19,7 @@ func drawn(t *rapid.T) pick {
 	return func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
 }
 
-// lived returns a random world in which some things have happened.
+// lived returns a random world in which a number of things have happened.
 func lived(pick pick) *viptest.World {
 	w, pools := randomWorld(pick)
 	for range 10 + pick(60) {
@@ -28,10 +28,10 @@ func lived(pick pick) *viptest.World {
 	return w
 }
 
-// Whatever happens in whatever order, with plans that are carried out late, in part or not at all: no two Clusters hold
-// the same address, no Cluster has two claims for a role, no host is overwritten, host and port appear together, no
-// address goes back too soon, Clusters that are not served are left alone, and in the end everything comes to rest with
-// nothing lost, nothing leaked and nothing left to write.
+// Whatever happens in whatever order, with plans that are carried out late, in part or not at all: no two Clusters
+// hold the same address, no Cluster has two claims for a role, no host is overwritten, host and port appear together,
+// no address goes back too soon, and Clusters that are not served are left alone. In the end everything comes to rest
+// with nothing lost, nothing leaked and nothing left to write.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -62,8 +62,8 @@ func TestEverythingIsReturned(t *testing.T) {
 	})
 }
 
-// Whatever version Clusters are served at, and whenever that changes: claims name their owners at it when all is at
-// rest, and nothing is written then.
+// Whatever version Clusters are served at, and whenever that changes: at rest, claims name their owners at that
+// version, and nothing is written any more.
 func TestOwnersAreRenewed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -81,7 +81,7 @@ func TestOwnersAreRenewed(t *testing.T) {
 	})
 }
 
-// The order in which a snapshot lists things means nothing.
+// The order in which a snapshot lists things does not matter.
 func TestShuffledSnapshotGivesTheSamePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := lived(drawn(t))
@@ -101,14 +101,14 @@ func requireSameInAnyOrder(t *rapid.T, snapshot vip.Snapshot) {
 	shuffled.Rivals = rapid.Permutation(snapshot.Rivals).Draw(t, "rivals")
 	shuffled.Cluster.Conditions = rapid.Permutation(snapshot.Cluster.Conditions).Draw(t, "conditions")
 	got := vip.Decide(shuffled)
-	if !want.Status.Changed { // then the conditions may stay as they are, in their order
+	if !want.Status.Changed { // the conditions may then stay in their order
 		assert.ElementsMatch(t, want.Status.Conditions, got.Status.Conditions)
 		got.Status.Conditions = want.Status.Conditions
 	}
 	require.Equal(t, want, got)
 }
 
-// What is at rest stays so however much time goes by, unless something changes: nobody needs to decide again.
+// A plan at rest stays at rest however much time passes, unless something changes, so nobody needs to decide again.
 func TestRestIsForEver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -127,7 +127,7 @@ func TestRestIsForEver(t *testing.T) {
 	})
 }
 
-// What a snapshot holds beyond need does no harm.
+// Superfluous objects in a snapshot do no harm.
 func TestForeignThingsDoNoHarm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := lived(drawn(t))
@@ -145,7 +145,7 @@ func TestForeignThingsDoNoHarm(t *testing.T) {
 	})
 }
 
-// Choose gives the one pool that beats all others, however they are listed.
+// Choose returns the one pool that beats all others, whatever the order of the list.
 func TestChooseIsAnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -169,7 +169,7 @@ func TestChooseIsAnOrder(t *testing.T) {
 	})
 }
 
-// beats is the contract in one expression for each rule: tier, then a free address, then priority, then name.
+// beats restates the contract, with one expression per rule: tier, then a free address, then priority, then name.
 func beats(a, b *vip.Pool) bool {
 	if (a.Namespace != "") != (b.Namespace != "") {
 		return a.Namespace != ""

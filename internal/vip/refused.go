@@ -6,14 +6,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// refused leaves out what the API server has just refused to take for a role, and what rests on it, and says so in the
-// role's condition: a quota or a policy keeps one role waiting, and no other.
+// refused removes what the API server has just refused for a role, and what depends on it, and says so in the role's
+// condition. A quota or a policy thus keeps only this role waiting.
 func (a *allocation) refused(o *outcome) {
 	if len(o.claim) > 0 {
 		a.refusedClaim(o)
 	}
 	var said, unheld string
-	if !a.cluster.HasFinalizer { // without the finalizer, what is written now could not be taken back
+	if !a.cluster.HasFinalizer { // without the finalizer, we could not take back what is written now
 		unheld = a.Refused[AddFinalizer{}.Key()]
 	}
 	o.value = slices.DeleteFunc(o.value, func(action Action) bool {

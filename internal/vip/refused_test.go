@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A claim, or a variable, that the API server does not take keeps its role waiting, and no other.
+// If the API server refuses a claim or a variable, that keeps only its own role waiting.
 func TestRefused(t *testing.T) {
 	const said = "create claim: exceeded quota"
 	refusedFor := func(role string) viptest.Option {

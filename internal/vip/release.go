@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// release decides for a Cluster that is being deleted. Its addresses go back when Cluster API has taken its own
-// finalizer off: until then machines may still answer on them.
+// release decides for a Cluster that is being deleted. Its addresses go back once Cluster API has removed its own
+// finalizer: until then machines may still answer on them.
 func release(s *Snapshot) Plan {
 	a := newAllocation(s)
 	if !a.cluster.HasFinalizer {
@@ -47,7 +47,7 @@ func release(s *Snapshot) Plan {
 	return plan
 }
 
-// refusedRelease leaves out what the API server has just refused to take, and what would come after it.
+// refusedRelease removes what the API server has just refused, and all actions after it.
 func (a *allocation) refusedRelease(plan *Plan) {
 	for i, action := range plan.Actions {
 		if said, ok := a.Refused[action.Key()]; ok {
@@ -59,8 +59,8 @@ func (a *allocation) refusedRelease(plan *Plan) {
 	}
 }
 
-// released says in the conditions that the VIPs are back in their pools, for a Cluster that something else holds in
-// deletion.
+// released says in the conditions that the VIPs are back in their pools, for a Cluster whose deletion something else
+// holds up.
 func (a *allocation) released() Status {
 	var status Status
 	for _, role := range slices.SortedFunc(maps.Keys(a.cluster.VIPs), compareRoles) {
@@ -74,8 +74,8 @@ func (a *allocation) released() Status {
 	return status.withConditions(a.cluster, nil, a.Now)
 }
 
-// releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector takes its claims with it,
-// except for those that it was told to leave behind; nobody can answer on their addresses.
+// releaseUnwritten decides for a Cluster that no VIP was written to. The garbage collector deletes its claims along
+// with it, except for those that it was told to orphan; nobody can answer on their addresses.
 func (a *allocation) releaseUnwritten() Plan {
 	var plan Plan
 	for _, claim := range a.claimsWhere(func(claim *Claim) bool {
@@ -93,16 +93,16 @@ func (a *allocation) releaseUnwritten() Plan {
 	return plan
 }
 
-// claimsWhere returns the claims that something is true of, by name.
+// claimsWhere returns the claims that satisfy a predicate, sorted by name.
 func (a *allocation) claimsWhere(is func(*Claim) bool) []Claim {
 	claims := slices.DeleteFunc(slices.Clone(a.Claims), func(claim Claim) bool { return !is(&claim) })
 	slices.SortFunc(claims, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
 	return claims
 }
 
-// named reports whether a claim stands at a name that the allocator gives to claims of the Cluster. What else the
-// Cluster owns, because someone wants it to go with it, is for the garbage collector, when the Cluster is gone. The
-// role label may have been changed by hand.
+// named reports whether a claim has a name that the allocator gives to claims of the Cluster. Other claims that the
+// Cluster owns, because someone wants them to go with it, are left to the garbage collector once the Cluster is gone.
+// The role label may have been changed by hand.
 func (a *allocation) named(claim *Claim) bool {
 	roles := []string{claim.Role, names.RoleControlPlane, names.RoleIngress}
 	for role := range a.cluster.VIPs {
@@ -117,9 +117,9 @@ func (a *allocation) named(claim *Claim) bool {
 	})
 }
 
-// orphaned reports whether a claim that nobody owns goes with the Cluster all the same: one that it would adopt if it
-// lived. The garbage collector leaves such claims of a Cluster that is deleted without its dependents (kubectl delete
-// --cascade=orphan), and nobody else would ever give their addresses back.
+// orphaned reports whether a claim without an owner goes with the Cluster all the same: one that the Cluster would
+// adopt if it lived. When a Cluster is deleted without its dependents (kubectl delete --cascade=orphan), the garbage
+// collector leaves such claims behind, and nobody else would ever give their addresses back.
 func (a *allocation) orphaned(claim *Claim) bool {
 	if claim.Owner != nil || a.slotOf(claim) == "" {
 		return false
@@ -134,14 +134,14 @@ func (a *allocation) orphaned(claim *Claim) bool {
 	return pool != nil && pool.servesRole(a.subject, claim.Role)
 }
 
-// kept reports whether the pool of a claim in deletion keeps it there for its reuse grace period. The provider then
-// needs no Cluster to finish, and the Cluster need not wait for it.
+// kept reports whether the pool of a claim in deletion keeps the claim for its reuse grace period. The provider then
+// needs no Cluster to finish, so the Cluster need not wait for it.
 func (a *allocation) kept(claim *Claim) bool {
 	pool := a.poolOf(claim)
 	return pool != nil && pool.KeepsReleased
 }
 
-// carriedVIPs returns the addresses the Cluster carries, in order. An annotation may hold anything else as well.
+// carriedVIPs returns the addresses that the Cluster carries, sorted. It skips anything else in the annotations.
 func (a *allocation) carriedVIPs() []string {
 	var vips []string
 	for role, value := range a.cluster.VIPs {
@@ -153,16 +153,16 @@ func (a *allocation) carriedVIPs() []string {
 	return vips
 }
 
-// releasingMessage is the message of a condition until the VIP is back in its pool, and slowRelease is when a provider
-// that was asked for it deserves a word: later than it takes for the claims of a hundred Clusters that go at once,
-// since a word is a write.
+// releasingMessage is the message of a condition until the VIP is back in its pool. slowRelease is how long a provider
+// may take to let a claim go before the condition mentions it: longer than the claims of a hundred Clusters deleted at
+// once take, since every mention is a write.
 const (
 	releasingMessage = "the VIP returns to its pool when Cluster API has finished deleting the Cluster"
 	slowRelease      = 30 * time.Second
 )
 
-// releasing says in the conditions of all roles with a claim, or with a VIP on the Cluster whose claim went early, that
-// the VIP goes back soon.
+// releasing says in the conditions that the VIP goes back soon, for all roles with a claim, or with a VIP on the
+// Cluster whose claim went early.
 func (a *allocation) releasing(owned []Claim) Status {
 	var status Status
 	add := func(role, claim, message string) {
@@ -179,8 +179,8 @@ func (a *allocation) releasing(owned []Claim) Status {
 		message := releasingMessage
 		if a.cluster.Pause == PauseOwn && a.cluster.ControlPlane != "" && a.cluster.InUse &&
 			claim.Role == names.RoleControlPlane {
-			// The topology controller renders nothing of a Cluster in deletion, so the hold cannot be taken back
-			// through it.
+			// The topology controller renders nothing for a Cluster in deletion, so the hold cannot be removed through
+			// it.
 			message = fmt.Sprintf("%s; it was deleted while its control plane was held: "+
 				"if it stays, run kubectl -n %s annotate %s %s-",
 				releasingMessage, a.cluster.Namespace, a.cluster.ControlPlane, names.Paused)

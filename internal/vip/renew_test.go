@@ -15,7 +15,7 @@ const (
 	v1beta2 = "cluster.x-k8s.io/v1beta2"
 )
 
-// ownedAt has the claims of a snapshot name their owners at a version.
+// ownedAt makes the claims of a snapshot name their owners at a version.
 func ownedAt(version string) viptest.Option {
 	return func(s *vip.Snapshot) {
 		for i := range s.Claims {
@@ -103,7 +103,7 @@ func TestRenewal(t *testing.T) {
 	}.run(t)
 }
 
-// What the API server refuses to take is not tried again and again, and is no trouble of the role.
+// A renewal that the API server refuses is not retried over and over, and does not count as trouble of the role.
 func TestRefusedRenewal(t *testing.T) {
 	given := []viptest.Option{viptest.Served(), ownedAt(v1beta1), inUse(v1beta2)}
 	plan := vip.Decide(viptest.Snapshot(given...))

@@ -18,7 +18,7 @@ import (
 func TestRivals(t *testing.T) {
 	bound := options(viptest.WithPools(), viptest.With(held),
 		viptest.WithBound(cp, "cp", "10.0.0.10"), viptest.WithBound(ingress, "web", "10.0.0.20"))
-	born := vip.Born{At: viptest.Ago(time.Minute), Serial: 100} // that of the addresses in bound
+	born := vip.Born{At: viptest.Ago(time.Minute), Serial: 100} // the age of the addresses in bound
 	earlier, later := born, born
 	earlier.At, later.At = earlier.At.Add(-time.Second), later.At.Add(time.Second)
 	writesCP := []string{"annotate control-plane=10.0.0.10", "endpoint 10.0.0.10:6443"}
@@ -127,8 +127,8 @@ func TestRivals(t *testing.T) {
 	}.run(t)
 }
 
-// Who holds the address is named to the Cluster's own tenant only: what is in other namespaces has no name in a
-// condition. The operator's log and kubectl vip, which read RoleStatus.Rival, have it.
+// The Cluster's condition names the holder of an address only to the holder's own tenant: nothing in another namespace
+// is named there. The operator's log and kubectl vip, which read RoleStatus.Rival, do name it.
 func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	bound := options(viptest.WithPool("cp", cp), viptest.With(held), viptest.WithBound(cp, "cp", "10.0.0.10"))
 	own := func(s *vip.Snapshot) {
@@ -192,7 +192,7 @@ func TestRivalIsNamedToItsOwnTenantOnly(t *testing.T) {
 	}
 }
 
-// Of two IPAddresses exactly one is the earlier one, for whoever looks, also where the clocks of two API servers
+// Of two different IPAddresses exactly one is earlier, whoever compares them, even if the clocks of two API servers
 // differ.
 func TestBornBefore(t *testing.T) {
 	early, late := viptest.Ago(time.Hour), viptest.Now

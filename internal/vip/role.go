@@ -8,8 +8,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// doProvided: no VIP is needed, and a claim that was made before the host appeared goes back, for its address was never
-// written.
+// doProvided: the role needs no VIP. A claim that was made before the host appeared goes back, since its address was
+// never written.
 func (r *sight) doProvided(o *outcome) {
 	host := r.cluster.Endpoint.Host
 	o.holds = r.claim != nil && r.owns(r.claim)
@@ -23,7 +23,7 @@ func (r *sight) doProvided(o *outcome) {
 	}
 }
 
-// doBorrowed: the Cluster needs an endpoint of its own, and nobody but its owner can take the other's off it.
+// doBorrowed: the Cluster needs an endpoint of its own, and only its owner can remove the borrowed one.
 func (r *sight) doBorrowed(o *outcome) {
 	rival := r.borrowed()
 	r.giveBack(o, "the endpoint in use is another Cluster's")
@@ -49,7 +49,7 @@ func (r *sight) doNoPool(o *outcome) {
 	o.waiting(names.ReasonPoolNotFound, r.withholdMissingPool(o.Role), "%s", r.missingPool(o.Role))
 }
 
-// doKept: the endpoint stays in use. Nobody can be given its address, and neither can the Cluster's claim.
+// doKept: the endpoint stays in use. No pool can give its address to anyone, including the Cluster's own claim.
 func (r *sight) doKept(o *outcome) {
 	r.keepHost(o)
 	o.Address = r.cluster.Endpoint.Host
@@ -63,7 +63,7 @@ func (r *sight) doAnnounced(o *outcome) {
 		"variable %s of the Cluster gives the address of the control plane; none is allocated for it", r.announced())
 }
 
-// doUnusable: a claim would get again what someone else uses, until the pool stops offering it.
+// doUnusable: a claim would again get the address that someone else uses, until the pool stops offering it.
 func (r *sight) doUnusable(o *outcome) {
 	rival := r.unusable()
 	o.Rival, o.Pool, o.Address = rival, r.choice.Pool.Ref, rival.Address.String()
@@ -95,7 +95,7 @@ func (r *sight) doFormer(o *outcome) {
 		"claim %s belongs to a former Cluster of this name; a new one follows when it is gone", r.claim.Name)
 }
 
-// doForeign: the claim may be in use. What can be changed without harm is the name that both need.
+// doForeign: the claim may be in use. The one thing that is safe to change is the name that both need.
 func (r *sight) doForeign(o *outcome) {
 	remedy := "rename that one"
 	if r.claim.Owner.Kind == "Cluster" {
@@ -141,14 +141,14 @@ func (r *sight) doUnbound(o *outcome) {
 	}
 	if trouble := claim.Trouble; trouble != nil {
 		message = fmt.Sprintf("claim %s on %s: %s: %s", claim.Name, claim.Pool, trouble.Reason, trouble.Message)
-		if trouble.Reason == names.ReasonPoolExhausted { // Cluster API's IPAM contract has the same name for it
+		if trouble.Reason == names.ReasonPoolExhausted { // the same name as in Cluster API's IPAM contract
 			reason = names.ReasonPoolExhausted
 		}
 	}
 	o.waiting(reason, r.withholdFor(claim), "%s", message)
 }
 
-// doUnknown: the watch of IPAddresses may be late, or a restore not complete.
+// doUnknown: the watch of IPAddresses may be late, or a restore incomplete.
 func (r *sight) doUnknown(o *outcome) {
 	claim := r.claim
 	said := "which does not exist"
@@ -172,8 +172,8 @@ func (r *sight) doMisbound(o *outcome) {
 		r.address.Name, r.address.Value, claim.Name)
 }
 
-// doUnserved: the claim makes room for one that may serve the role, if there is any. A pool that is not there may be
-// one that the watch does not know yet.
+// doUnserved: the claim makes room for one that may serve the role, if a pool can provide one. A missing pool may just
+// not have reached the watch yet.
 func (r *sight) doUnserved(o *outcome) {
 	o.Address = r.addr.String()
 	if r.poolOf(r.claim) == nil {
@@ -196,8 +196,8 @@ func (r *sight) doUnserved(o *outcome) {
 		o.Address, r.claim.Pool, r.claim.Name, why, remedy)
 }
 
-// doContested: the claim stays, so that nobody else is given the address. The provider refuses to exclude it until
-// then.
+// doContested: the claim stays, so that nobody else is given the address. While it exists, the provider refuses to
+// exclude the address.
 func (r *sight) doContested(o *outcome) {
 	rival := r.contest()
 	o.Address, o.Rival = r.addr.String(), rival
@@ -212,8 +212,8 @@ func (r *sight) doContested(o *outcome) {
 		o.Address, r.claim.Pool, r.known(rival), r.knownPool(rival), exclude)
 }
 
-// known names the holder of an address as the Cluster's own tenant may know it: what is in other namespaces has no name
-// here. The operator's log and kubectl vip name it.
+// known describes the holder of an address as far as the Cluster's own tenant may know it: it names nothing in other
+// namespaces. The operator's log and kubectl vip do.
 func (r *sight) known(rival *Rival) string {
 	inside := func(key string) bool { return key == r.cluster.Namespace }
 	switch {
@@ -235,8 +235,8 @@ func (r *sight) knownPool(rival *Rival) string {
 	return "another pool"
 }
 
-// doMismatched: nothing is overwritten, since the machines know the endpoint that is there. A claim that can never hold
-// it, and whose address was never written, goes back.
+// doMismatched: it overwrites nothing, since the machines know the existing endpoint. A claim that can never hold that
+// endpoint, and whose address was never written, goes back.
 func (r *sight) doMismatched(o *outcome) {
 	host, claim := r.cluster.Endpoint.Host, r.claim
 	o.Address = r.addr.String()
@@ -263,7 +263,7 @@ func (r *sight) doMismatched(o *outcome) {
 		host, claim.Name, o.Address, host, claim.Pool)
 }
 
-// doBound: what is missing of the VIP on the Cluster is written.
+// doBound: whatever part of the VIP the Cluster lacks is written.
 func (r *sight) doBound(o *outcome) {
 	o.Address = r.addr.String()
 	o.ready(names.ReasonIPAddressAssigned, "%s from %s by claim %s%s",
@@ -276,14 +276,15 @@ func (r *sight) doBound(o *outcome) {
 	}
 }
 
-// saysAssigned reports whether the role's condition says already what it shall say.
+// saysAssigned reports whether the role's condition already says what it should.
 func (a *allocation) saysAssigned(role string) bool {
 	condition := a.cluster.condition(names.ConditionType(role))
 	return condition != nil && condition.True && condition.Reason == names.ReasonIPAddressAssigned
 }
 
-// keepHost restores the annotation of an endpoint that is on record as ours. Without it, the host would look like
-// someone else's as soon as the record goes too, and a class that reads the VIP would render templates without it.
+// keepHost restores the annotation of an endpoint that is on record as ours. Without the annotation, the host would
+// look like someone else's as soon as the record is lost too, and a class that reads the VIP would render templates
+// without it.
 func (r *sight) keepHost(o *outcome) {
 	host := r.host()
 	if host.IsValid() && r.cluster.Written[r.role] != "" && !ParseAddr(r.cluster.VIPs[r.role]).IsValid() {
@@ -291,7 +292,7 @@ func (r *sight) keepHost(o *outcome) {
 	}
 }
 
-// write adds what is missing of the role's VIP on the Cluster.
+// write adds the actions that write whatever part of the role's VIP the Cluster lacks.
 func (r *sight) write(o *outcome) {
 	a, claim, wrote := r.allocation, r.claim, r.wrote(r.claim, r.slot)
 	v := a.variablesOf(r)
@@ -311,7 +312,7 @@ func (r *sight) write(o *outcome) {
 	case v.refused != "":
 		v.warnings = append(v.warnings, Warning{Reason: names.EventWriteRefused, Message: v.refused})
 	case v.missing:
-		// What the templates render comes first, and by itself: it is applied, and everything else is patched.
+		// What the templates render comes first, and by itself: it is written by apply, and everything else by patch.
 		o.value = []Action{variables}
 	}
 	o.warnings = append(o.warnings, v.warnings...)
@@ -326,8 +327,8 @@ func (r *sight) write(o *outcome) {
 	}
 }
 
-// takenAway warns that a VIP that was written, and that templates render, was taken off the Cluster. It comes back at
-// once, and what is rendered in between may replace machines: whoever did it should know.
+// takenAway warns that a written VIP which templates render was taken off the Cluster. It is written again at once,
+// but what is rendered in between may replace machines, so whoever removed it should know.
 func (r *sight) takenAway(o *outcome, v *variables) {
 	var what []string
 	if r.cluster.VIPs[r.role] != o.Address && r.ClusterClass != nil && r.ClusterClass.ReadsVIP {
@@ -349,8 +350,8 @@ func (a *allocation) warnTakenAway(o *outcome, what, address string) {
 		what, address, a.cluster.Class)
 }
 
-// writeEndpoint adds what is missing of the endpoint. Port is the one to use if the Cluster says nothing else; 0 for
-// the default.
+// writeEndpoint adds whatever part of the endpoint is missing. Port is the one to use if the Cluster says nothing
+// else; 0 for the default.
 func (r *sight) writeEndpoint(o *outcome, port int32) {
 	current := r.cluster.Endpoint
 	if current.Host != "" && validPort(current.Port) {
@@ -371,7 +372,7 @@ func waitingFor(claim string, pool PoolRef) string {
 		"look at the IPAM provider and whether the pool is paused", claim, pool)
 }
 
-// namedPools is how many pools a message names: with hundreds it would be too long for a condition.
+// namedPools is how many pools a message names: hundreds would be too long for a condition.
 const namedPools = 10
 
 func exhausted(choice Choice) string {

@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// pick returns a number below n; a seed or a property test decides which.
+// pick returns a number below n, decided by a seed or by a property test.
 type pick func(n int) int
 
 // randomWorld returns a world with pools that may overlap and a few Clusters.
@@ -82,10 +82,10 @@ func randomWorld(pick pick) (*viptest.World, []*viptest.PoolState) {
 	return w, pools
 }
 
-// networks are values of the variable by which pools and Clusters of the world may find each other.
+// networks are the values of the variable by which pools and Clusters of the world may match.
 var networks = []string{"vlan-7", "vlan-8"}
 
-// restrict says of some pools which Clusters they are for, and has them be in one of all tiers.
+// restrict sets which Clusters some pools are for, so that pools of every tier occur.
 func restrict(pool *vip.Pool, pick pick) {
 	switch pick(8) {
 	case 0:
@@ -123,7 +123,7 @@ func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 		case 1:
 			c.Endpoint.Port = 9345
 		case 2:
-			// An address by hand is there before anything is decided, and stands in the range of some pool.
+			// An address set by hand is there before anything is decided, and lies in the range of some pool.
 			if manual && namespace == "other" && name == "a" {
 				c.Endpoint = vip.Endpoint{Host: "10.0.0.3", Port: 6443}
 			}
@@ -133,7 +133,7 @@ func addRandomCluster(w *viptest.World, pick pick, manual bool) {
 	})
 }
 
-// happen lets one thing happen.
+// happen makes one thing happen.
 func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 	clusters := append(w.Clusters(), "tenant/none")
 	k := clusters[pick(len(clusters))]
@@ -216,7 +216,7 @@ func happen(w *viptest.World, pools []*viptest.PoolState, pick pick) {
 	}
 }
 
-// atRest lets the world come to rest and reports what is wrong with it then.
+// atRest lets the world come to rest and returns everything that is wrong with it then.
 func atRest(w *viptest.World) []string {
 	for _, k := range w.Clusters() {
 		if c := w.Cluster(k); c.Paused {
@@ -231,7 +231,7 @@ func atRest(w *viptest.World) []string {
 	return w.Violations
 }
 
-// story is a world in which things happen in a fixed order.
+// story makes things happen in a world in a fixed order.
 type story func(w *viptest.World)
 
 func pools(w *viptest.World) {
@@ -324,7 +324,7 @@ func TestStories(t *testing.T) {
 			w.Stranger("10.0.0.1", false)
 			w.Again()
 			rest(t, w)
-			w.Stranger("10.0.0.1", true) // which is the Cluster itself by now
+			w.Stranger("10.0.0.1", true) // by now this is the Cluster itself
 			w.Edit(a, "removes annotation control-plane of", annotation(cp, ""))
 			w.Crash()
 			rest(t, w)
@@ -367,7 +367,7 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// golden compares what happened in a world with what happened in it when the golden file was written.
+// golden compares what happened in a world with its golden file.
 func golden(t *testing.T, name string, w *viptest.World) {
 	t.Helper()
 	var b strings.Builder

@@ -9,14 +9,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// A pool may give a Cluster several addresses for a role. Each has a slot: a claim, a phase, and what that phase asks
-// for, as the one address of any other role has. What the role as a whole gets of it is put together here: one
-// condition, and one annotation with all addresses in the order of the slots, once all of them are there.
+// A pool may give a Cluster several addresses for a role. Each has a slot, with its own claim, phase and actions, like
+// the single address of any other role. This file combines them for the role as a whole: into one condition, and into
+// one annotation with all addresses in the order of the slots, once all of them are there.
 
-// MostSlots is how many addresses a Cluster gets for roles that have several: what is on record of them has to be read.
+// MostSlots is the most addresses that a Cluster gets across roles with several, because the record of them has to be
+// read.
 const MostSlots = 128
 
-// bounded leaves of the slots of a role what a Cluster may have beside those that it has for other roles, and says so.
+// bounded cuts the slots of a role to what a Cluster may have on top of those of other roles, and warns if it cuts
+// any.
 func (a *allocation) bounded(slots []string, others int, o *[]Warning) []string {
 	most := max(MostSlots-others, 1)
 	if len(slots) <= most {
@@ -30,8 +32,8 @@ func (a *allocation) bounded(slots []string, others int, o *[]Warning) []string 
 	return slots[:most]
 }
 
-// slots returns those of the addresses of the role that are needed, or that the Cluster has claims for: what a pool
-// gives less of later is not taken away.
+// slots returns the slots of the role that are needed or that the Cluster has claims for: if a pool gives fewer
+// addresses later, none is taken away.
 func (r *sight) slots() []string {
 	if r.role == names.RoleControlPlane {
 		return []string{r.role}
@@ -56,8 +58,8 @@ func (r *sight) slots() []string {
 	return slots
 }
 
-// PerCluster returns how many addresses a Cluster gets for a role but the control plane: as many as the pool says that
-// comes first, be it full.
+// PerCluster returns how many addresses a Cluster gets for a role other than the control plane: as many as the first
+// candidate says, even if it is full.
 func (c Choice) PerCluster() int {
 	if len(c.Candidates) == 0 {
 		return 1
@@ -65,7 +67,7 @@ func (c Choice) PerCluster() int {
 	return min(max(c.Candidates[0].PerCluster, 1), names.MostAddresses)
 }
 
-// slotOf returns the slot of the claim's role that the claim's name is of, or "" if it is of none.
+// slotOf returns the slot of the claim's role that the claim's name stands for, or "" if it stands for none.
 func (a *allocation) slotOf(claim *Claim) string {
 	slot, _, ok := names.SlotOfClaim(claim.Name, a.cluster.Name, claim.Role)
 	if !ok {
@@ -74,8 +76,8 @@ func (a *allocation) slotOf(claim *Claim) string {
 	return slot
 }
 
-// together holds the claims for several addresses of a role back until there is room for all of them: some of them are
-// of no use, and keep others from theirs.
+// together holds back the claims for several addresses of a role until there is room for all of them: having only some
+// of them is useless, and keeps others from getting theirs.
 func (a *allocation) together(slots []outcome) {
 	for role := range byRole(slots) {
 		if len(role) == 1 {
@@ -95,7 +97,7 @@ func (a *allocation) together(slots []outcome) {
 		for _, pool := range candidates {
 			free, known = free+max(pool.Capacity.Free, 0), known && pool.Capacity.Known
 		}
-		// One without a claim stands back for the control plane.
+		// A slot without a claim yields to the control plane.
 		back := slices.ContainsFunc(missing, func(o *outcome) bool { return len(o.claim) == 0 })
 		if !back && (!known || free >= len(missing)) {
 			continue
@@ -109,8 +111,8 @@ func (a *allocation) together(slots []outcome) {
 	}
 }
 
-// controlPlaneFirst holds the claims of other roles back where their pool has too few addresses for the control plane
-// and them: a Cluster can be without any VIP but that one.
+// controlPlaneFirst holds back the claims of other roles if their pool has too few addresses for them and the control
+// plane: a Cluster can do without any VIP but that one.
 func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 	first := &outcomes[0]
 	waits := slices.Contains([]Phase{PhaseUnclaimed, PhaseUnbound, PhaseMisplaced}, first.Phase)
@@ -137,7 +139,7 @@ func (a *allocation) controlPlaneFirst(outcomes []outcome) {
 	}
 }
 
-// byRole returns the runs of outcomes of one role.
+// byRole yields the consecutive outcomes of each role.
 func byRole(slots []outcome) iter.Seq[[]outcome] {
 	return func(yield func([]outcome) bool) {
 		for len(slots) > 0 {
@@ -153,17 +155,17 @@ func byRole(slots []outcome) iter.Seq[[]outcome] {
 	}
 }
 
-// combine makes one outcome for each role of those of its addresses.
+// combine merges the outcomes of addresses into one outcome for each role.
 func (a *allocation) combine(slots []outcome) []outcome {
-	outcomes := slots[:0] // there are no more of them
+	outcomes := slots[:0] // there are never more roles than slots
 	for role := range byRole(slots) {
 		outcomes = append(outcomes, a.combined(role))
 	}
 	return outcomes
 }
 
-// combined puts the addresses of a role together. The one that has most to say speaks for all: a condition that is True
-// needs all of them.
+// combined merges the addresses of a role. The most urgent one speaks for all: the condition is True only if all of
+// them are ready.
 func (a *allocation) combined(slots []outcome) outcome {
 	if len(slots) == 1 {
 		return slots[0]
@@ -195,7 +197,7 @@ func (a *allocation) combined(slots []outcome) outcome {
 	return o
 }
 
-// urgency orders outcomes by how much they have to say.
+// urgency orders outcomes by how much they need attention.
 func urgency(o *outcome) int {
 	switch {
 	case o.trouble:
@@ -217,8 +219,8 @@ func all(slots []outcome) RoleStatus {
 	return status
 }
 
-// writeAll adds what is missing of the addresses of a role on the Cluster. Until all are there, only those that were
-// written before are written again.
+// writeAll adds the actions that write the addresses of a role that the Cluster lacks. Until all addresses are there,
+// it only restores those that were written before.
 func (a *allocation) writeAll(o *outcome, slots []outcome) {
 	set := SetAnnotation{Role: o.Role, Restored: true}
 	var values []string

@@ -16,10 +16,10 @@ import (
 
 const lb = "lb"
 
-// each has a pool give several addresses to each Cluster.
+// each makes a pool give n addresses to each Cluster.
 func each(n int) func(*vip.Pool) { return func(p *vip.Pool) { p.PerCluster = n } }
 
-// free leaves a pool so many free addresses.
+// free leaves n free addresses in a pool.
 func free(n int) func(*vip.Pool) {
 	return func(p *vip.Pool) { p.Capacity = vip.Capacity{Known: true, Total: 10, Used: 10 - n, Free: n} }
 }
@@ -31,7 +31,7 @@ func slotted(slot, address string, overrides ...func(*vip.Claim)) viptest.Option
 		append([]func(*vip.Claim){func(c *vip.Claim) { c.Role = role }}, overrides...)...)
 }
 
-// written says that the address of a slot was written from its claim.
+// written records that the addresses of slots were written from their claims.
 func written(slots ...string) viptest.Option {
 	return func(s *vip.Snapshot) {
 		for _, slot := range slots {
@@ -137,7 +137,7 @@ func TestSeveralAddresses(t *testing.T) {
 	}.run(t)
 }
 
-// One overlap among the addresses of a Cluster itself: of two slots with one address, one yields.
+// A Cluster's own addresses may overlap: if two slots have one address, one of them yields.
 func TestSeveralAddressesOverlap(t *testing.T) {
 	snapshot := viptest.Snapshot(viptest.WithPool(lb, lb, each(2)), slotted("lb", "10.0.0.1"),
 		slotted("lb.2", "10.0.0.1"),
@@ -145,7 +145,7 @@ func TestSeveralAddressesOverlap(t *testing.T) {
 	for i := range snapshot.Claims {
 		claim := snapshot.Claims[i]
 		born := snapshot.Addresses[i].Born
-		born.Serial = uint64(2 - i) // the one that was written from came later
+		born.Serial = uint64(2 - i) // the one written from its claim is the later one
 		snapshot.Addresses[i].Born = born
 		snapshot.Rivals = append(snapshot.Rivals, vip.Rival{
 			Address: netip.MustParseAddr("10.0.0.1"), Cluster: snapshot.Cluster.Key(), Field: names.Annotation(lb),

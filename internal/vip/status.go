@@ -9,28 +9,28 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Status is the state of a Cluster's roles and the conditions that say it.
+// Status is the state of a Cluster's roles and the conditions that report it.
 type Status struct {
-	// Roles are the roles that are served or shall be, the control plane first.
+	// Roles are the roles that are served or should be, the control plane first.
 	Roles []RoleStatus
 
-	// Slots are the states of their single addresses: as many as Roles, unless a role has several addresses.
+	// Slots are the states of the individual addresses: as many as Roles, unless a role has several addresses.
 	Slots []RoleStatus
 
-	// Conditions are all conditions of the allocator that the Cluster shall carry.
+	// Conditions are all conditions of the allocator that the Cluster should carry.
 	Conditions []Condition
 
 	// Changed says that they differ from those it carries.
 	Changed bool
 
-	// Changes are the conditions among them whose reason or truth changes.
+	// Changes are the conditions whose reason or truth changes.
 	Changes []Change
 
-	// Recheck is when to decide again, because a condition is withheld until then; zero if none is.
+	// Recheck is how long to wait before deciding again, because a condition is withheld until then; zero if none is.
 	Recheck time.Duration
 
-	// Waiting says that a role that the Cluster awaits has no VIP yet, or that a VIP waits for the DNS name of an older
-	// Cluster.
+	// Waiting says that a role that the Cluster awaits has no VIP yet, or that a VIP waits for a DNS name that an
+	// older Cluster holds.
 	Waiting bool
 }
 
@@ -38,10 +38,10 @@ type Status struct {
 type RoleStatus struct {
 	Role string
 
-	// Slot is which of the addresses of the role this is about; of all of them, that of the one that says most.
+	// Slot is which address of the role this is about; in the state of a whole role, the slot that speaks for all.
 	Slot string
 
-	// Phase is the state that the decision found the role in.
+	// Phase is the state in which the decision found the role.
 	Phase Phase
 
 	// Ready says that the role's VIP is there.
@@ -50,21 +50,21 @@ type RoleStatus struct {
 	// Reason and Message are those of the condition.
 	Reason, Message string
 
-	// Address is the VIP, as soon as it is known; of a role with several, all with commas between them once all are
+	// Address is the VIP as soon as it is known; for a role with several, all of them separated by commas once all are
 	// there.
 	Address string
 
-	// Claim and Pool are where it comes from; empty if there is no claim.
+	// Claim and Pool are where the address comes from; empty if there is no claim.
 	Claim string
 	Pool  PoolRef
 
-	// Rival is who keeps the address from being the role's VIP; nil if nobody does. Messages do not name it where it is
-	// another tenant's.
+	// Rival is the holder that keeps the address from being the role's VIP; nil if there is none. Messages do not name
+	// a rival of another tenant.
 	Rival *Rival
 }
 
-// Change is a condition that changes. Rival is who keeps the role from its address; it is for administrators, as in a
-// log.
+// Change is a condition that changes. Rival is the holder that keeps the role from its address; it is meant for
+// administrators, as in a log.
 type Change struct {
 	Condition
 	Role  string
@@ -90,10 +90,10 @@ func (o *outcome) waiting(reason string, withheld time.Duration, format string, 
 }
 
 // MaxMessage is how many bytes a condition's message may have. Cluster API refuses more than 32768 characters, and
-// whoever reads it has enough long before; what others wrote, such as a provider about its trouble, may be longer.
+// readers have enough long before that. Text from others, such as a provider's report of its trouble, may be longer.
 const MaxMessage = 4096
 
-// Cut returns a text of at most limit bytes, with dots at its end where something is missing.
+// Cut returns a text of at most limit bytes, with dots at the end if something was cut off.
 func Cut(text string, limit int) string {
 	const more = "..."
 	if len(text) <= limit {
@@ -106,8 +106,8 @@ func Cut(text string, limit int) string {
 	return text[:end] + more
 }
 
-// withConditions returns the status with the conditions of its roles, and what they change on the Cluster. A condition
-// that is withheld stays as it is on the Cluster.
+// withConditions returns the status with the conditions of its roles and the changes they make to the Cluster. A
+// withheld condition stays as it is on the Cluster.
 func (s Status) withConditions(c *Cluster, withheld map[string]bool, now time.Time) Status {
 	for _, role := range s.Roles {
 		if conditionType := names.ConditionType(role.Role); withheld[conditionType] {

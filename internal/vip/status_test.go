@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// A message says what to do next, with the names of pools and claims.
+// A message says what to do next, and names pools and claims.
 func TestMessages(t *testing.T) {
 	with := func(more ...viptest.Option) []viptest.Option {
 		return append([]viptest.Option{viptest.With(held)}, more...)
@@ -111,8 +111,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A condition's message may hold 32768 characters; more would be refused for ever.
-// Of a class that does not exist the Cluster hears, whatever pools there are; and gets its claims all the same.
+// A condition's message may hold 32768 characters; a longer one would be refused for ever. A Cluster is told that its
+// class does not exist, whatever pools there are, and gets its claims all the same.
 func TestMissingClass(t *testing.T) {
 	noClass := func(s *vip.Snapshot) { s.ClusterClass = nil }
 	for name, test := range map[string]struct {

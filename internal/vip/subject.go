@@ -12,22 +12,22 @@ import (
 // AnyCluster is the name in a pool's entry that stands for all Clusters of a namespace.
 const AnyCluster = "*"
 
-// Variable is what a pool wants a variable of the Cluster's topology to be: Path is its name, or a dotted path into
-// it, and Value a text, or a number or boolean as JSON writes it.
+// Variable is the value that a pool wants a variable of the Cluster's topology to have. Path is the variable's name,
+// or a dotted path into it; Value is a string, or a number or boolean as JSON writes it.
 type Variable struct{ Path, Value string }
 
 // String returns path=value.
 func (v Variable) String() string { return v.Path + "=" + v.Value }
 
-// subject is a Cluster that pools are looked through for. It keeps what was read of the Cluster's variables: hundreds
+// subject is the Cluster that a pool is sought for. It caches what it reads of the Cluster's variables, since hundreds
 // of pools may ask for the same ones.
 type subject struct {
 	*Cluster
 	readings map[string]reading
 }
 
-// reading is what stands at the path of a variable: nothing, a scalar, or what cannot be compared. A number that is
-// written in another way than the shortest has two texts.
+// reading is the value at the path of a variable: nothing, a scalar, or something that cannot be compared. A number
+// that is not written in its shortest form has two texts.
 type reading struct {
 	texts   [2]string
 	found   bool
@@ -35,7 +35,7 @@ type reading struct {
 	unknown bool
 }
 
-// is reports whether a scalar is what a pool asks for. Of numbers the value counts: the API server does not keep how
+// is reports whether a scalar is what a pool asks for. It compares numbers by value: the API server does not keep how
 // they were written.
 func (r reading) is(wanted string) bool {
 	if slices.Contains(r.texts[:], wanted) {
@@ -44,7 +44,7 @@ func (r reading) is(wanted string) bool {
 	return r.number && json.Valid([]byte(wanted)) && shortest(json.Number(wanted)) == r.texts[1]
 }
 
-// naming is how a pool's list of Clusters stands to a Cluster.
+// naming is how a pool's list of Clusters relates to a Cluster.
 type naming int
 
 const (
@@ -55,8 +55,8 @@ const (
 	namesNone                    // there is no list
 )
 
-// naming looks the Cluster up in the pool's list. What a pool has reserved for another namespace is nothing that this
-// one learns of.
+// naming looks up the Cluster in the pool's list. A Cluster learns nothing of what a pool reserves for other
+// namespaces.
 func (p *Pool) naming(c *Cluster) naming {
 	if len(p.Clusters) == 0 {
 		return namesNone
@@ -77,8 +77,8 @@ func (p *Pool) naming(c *Cluster) naming {
 	return best
 }
 
-// agrees reports whether the Cluster's variables have all the values that a pool asks for; unknown that it cannot be
-// told, because one of them is too large to be kept and none has another value.
+// agrees reports whether the Cluster's variables have all the values that a pool asks for. It returns unknown if it
+// cannot tell, because one of them is too large to be kept and none has another value.
 func (s *subject) agrees(wanted []Variable) (agrees, unknown bool) {
 	for i := range wanted {
 		switch read := s.read(wanted[i].Path); {
@@ -91,7 +91,7 @@ func (s *subject) agrees(wanted []Variable) (agrees, unknown bool) {
 	return !unknown, unknown
 }
 
-// read returns what stands at a dotted path.
+// read returns the value at a dotted path.
 func (s *subject) read(path string) reading {
 	read, known := s.readings[path]
 	if known {
@@ -110,7 +110,7 @@ func (s *subject) read(path string) reading {
 	return read
 }
 
-// decode reads JSON with numbers as they are written; what is none is nothing.
+// decode reads JSON and keeps numbers as they are written; it returns nil for invalid JSON.
 func decode(raw []byte) any {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -124,8 +124,8 @@ func decode(raw []byte) any {
 	return value
 }
 
-// readingOf reads the scalar at a dotted path below a value. Null, lists and objects are none, and neither is what
-// stands for a text that is longer than any pool asks for.
+// readingOf reads the scalar at a dotted path below a value. Null, lists and objects do not count, nor does the
+// placeholder for a text that is longer than any pool asks for.
 func readingOf(value any, path string) reading {
 	for path != "" {
 		object, ok := value.(map[string]any)
@@ -151,7 +151,7 @@ func readingOf(value any, path string) reading {
 // exact is the number below which a float64 holds every integer.
 const exact = 1 << 53
 
-// shortest returns a number as a person writes it: 7 for 7.0 and 7e0.
+// shortest returns a number as a person would write it: 7 for 7.0 and 7e0.
 func shortest(number json.Number) string {
 	value, err := number.Float64()
 	if err != nil || value >= exact || value <= -exact {

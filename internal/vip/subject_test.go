@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// asks has a pool ask for values of variables: path=value.
+// asks makes a pool ask for values of variables: path=value.
 func asks(variables ...string) func(*vip.Pool) {
 	return func(p *vip.Pool) {
 		for _, variable := range variables {
@@ -21,7 +21,7 @@ func asks(variables ...string) func(*vip.Pool) {
 	}
 }
 
-// has gives a Cluster a variable; an empty value is one that is too large to be kept.
+// has gives a Cluster a variable; an empty value stands for one that is too large to be kept.
 func has(name, value string) func(*vip.Cluster) {
 	return func(c *vip.Cluster) {
 		if c.Variables == nil {
@@ -118,7 +118,7 @@ func TestVariablesThatPoolsAskFor(t *testing.T) {
 	}
 }
 
-// What keeps a Cluster waiting is said with what the pool asks for, and without what the Cluster has.
+// The message of a waiting Cluster says what the pool asks for, but not what the Cluster has.
 func TestWaitingForVariables(t *testing.T) {
 	const secret = "s3cr3t"
 	secretive := has("network", `"`+secret+`"`)
@@ -145,7 +145,7 @@ func TestWaitingForVariables(t *testing.T) {
 			assert.Empty(t, viptest.Brief(waiting))
 			condition := viptest.Condition(waiting, cp)
 			assert.Equal(t, names.ReasonPoolNotFound, condition.Reason)
-			// A claim of theirs on a pool that is not for them, as of before it was corrected.
+			// The Cluster's claim on a pool that is not for it, as from before the pool was corrected.
 			unserved := vip.Decide(viptest.Snapshot(viptest.WithPool("cp", cp, test.pool), viptest.With(test.cluster),
 				viptest.WithBound(cp, "cp", "10.0.0.10")))
 			refused := viptest.Condition(unserved, cp)

@@ -20,15 +20,15 @@ var (
 	anyNamespaces = []string{viptest.Namespace, "other"}
 )
 
-// manySnapshots are taken in each run of a property: a snapshot is cheap, and most of them are far from any trouble.
+// manySnapshots is how many snapshots each run of a property takes: they are cheap, and most are far from any trouble.
 const manySnapshots = 20
 
 func one[T any](pick pick, of ...T) T { return of[pick(len(of))] }
 
 func rarely(pick pick) bool { return pick(8) == 0 }
 
-// anySnapshot returns a snapshot such as no world need ever come to: any pools, and at the names of the Cluster's
-// claims claims of any owner on any pool in any state. Pools of two namespaces may have the same name.
+// anySnapshot returns a snapshot that no world need ever reach: any pools, and under the names of the Cluster's
+// claims, claims of any owner on any pool in any state. Pools of two namespaces may have the same name.
 func anySnapshot(pick pick) vip.Snapshot {
 	s := viptest.Snapshot(viptest.With(func(c *vip.Cluster) { anyCluster(c, pick) }))
 	refs := []vip.PoolRef{viptest.GlobalRef("gone"), viptest.LocalRef("gone")}
@@ -112,7 +112,7 @@ func anyPool(pick pick, name, namespace string) vip.Pool {
 	return pool
 }
 
-// record has it on record that the VIP of a role was written from a claim.
+// record records that the VIP of a role was written from a claim.
 func record(role string, claim types.UID) func(*vip.Cluster) {
 	return func(c *vip.Cluster) {
 		if c.Written == nil {
@@ -140,8 +140,8 @@ func anyClaim(c *vip.Claim, pick pick, refs []vip.PoolRef) {
 	}
 }
 
-// Whatever there is: no claim is created, adopted or replaced onto a pool that is not for the Cluster's namespace, and
-// no claim with an address that a living Cluster needs is given up or moved.
+// Whatever the snapshot: no claim is created, adopted or replaced onto a pool that is not for the Cluster's namespace,
+// and no claim whose address a living Cluster needs is given up or moved.
 func TestNoPlanBreaksTenancyOrGivesUpWhatIsNeeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for range manySnapshots {
@@ -152,7 +152,7 @@ func TestNoPlanBreaksTenancyOrGivesUpWhatIsNeeded(t *testing.T) {
 	})
 }
 
-// Whatever there is: the order in which it is listed means nothing.
+// Whatever the snapshot: the order of its lists does not matter.
 func TestAnySnapshotInAnyOrderGivesTheSamePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for range manySnapshots {
@@ -161,8 +161,8 @@ func TestAnySnapshotInAnyOrderGivesTheSamePlan(t *testing.T) {
 	})
 }
 
-// What a Cluster holds it keeps, whatever becomes of the pools: relabelled, for other classes, roles and tenants, of
-// other rank, emptied, deleted, gone, or outdone by better ones. More addresses may come to it.
+// A Cluster keeps what it holds, whatever becomes of the pools: relabelled, moved to other classes, roles or tenants,
+// given another rank, emptied, deleted, gone, or outdone by better ones. It may get more addresses.
 func TestBoundClaimsStayWhateverBecomesOfPools(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := drawn(t)
@@ -190,7 +190,7 @@ func TestBoundClaimsStayWhateverBecomesOfPools(t *testing.T) {
 			if is := w.Cluster(k); was.Endpoint.Host != "" {
 				require.Equal(t, was.Endpoint, is.Endpoint, "%s", w.Log.String())
 			}
-			for role, value := range was.VIPs { // a pool that is for more addresses adds some
+			for role, value := range was.VIPs { // a pool that now gives more addresses adds some
 				now := vip.Addrs(role, w.Cluster(k).VIPs[role])
 				require.Subset(t, now, vip.Addrs(role, value), "%s", w.Log.String())
 			}

@@ -8,7 +8,7 @@ import (
 )
 
 // Tier is how specifically a pool is meant for a Cluster that it matches. Pools of a more specific tier come before
-// all others, and what they cannot give is waited for. The table of tiers stands in docs/pools.md.
+// all others, and Clusters wait for what these cannot give. See the table of tiers in docs/pools.md.
 type Tier int
 
 // The tiers, the least specific first.
@@ -21,7 +21,7 @@ const (
 	TierNames
 )
 
-// tiers are the names of the tiers, and why a pool is in one.
+// tiers holds the name of each tier, and why a pool is in it.
 var tiers = map[Tier]struct{ name, why string }{
 	TierAny:       {"any", "the pool serves every class"},
 	TierClass:     {"class", "the pool names the ClusterClass"},
@@ -30,7 +30,7 @@ var tiers = map[Tier]struct{ name, why string }{
 	TierNames:     {"names", "the pool names the Cluster"},
 }
 
-// String returns the name of the tier; empty for none.
+// String returns the name of the tier; empty for TierNone.
 func (t Tier) String() string { return tiers[t].name }
 
 // Why says in a sentence what puts a pool into the tier.
@@ -52,8 +52,8 @@ func (p *Pool) BestTier() Tier {
 	return p.tier(named, func(entry Class) bool { return entry.Name != AnyClass })
 }
 
-// tier is the table of tiers: named says that the pool names the Cluster, and ofClass which of its entries name its
-// class.
+// tier is the table of tiers: named says that the pool names the Cluster, and ofClass reports whether an entry of the
+// pool names the Cluster's class.
 func (p *Pool) tier(named bool, ofClass func(Class) bool) Tier {
 	switch {
 	case named:
@@ -68,8 +68,8 @@ func (p *Pool) tier(named bool, ofClass func(Class) bool) Tier {
 	return TierAny
 }
 
-// place is where a pool stands among those that match: by its tier, and within it the pools of the Cluster's namespace
-// before the global ones, which are everyone's.
+// place is where a pool ranks among those that match: by its tier, and within a tier the pools of the Cluster's
+// namespace before the global ones, which are everyone's.
 type place struct {
 	tier  Tier
 	local bool
@@ -77,7 +77,7 @@ type place struct {
 
 func (p *Pool) placeFor(c *Cluster) place { return place{p.TierFor(c), p.Namespace != ""} }
 
-// compare returns 1 if a place comes before another one, -1 if it comes after it.
+// compare returns 1 if a comes before b, -1 if it comes after b, and 0 otherwise.
 func (a place) compare(b place) int {
 	if a.local != b.local && a.tier == b.tier {
 		if a.local {
@@ -88,16 +88,16 @@ func (a place) compare(b place) int {
 	return cmp.Compare(a.tier, b.tier)
 }
 
-// keepsOut reports whether a pool that does not serve a Cluster keeps less specific ones from serving it all the same:
-// one that cannot be read, since a slip in a tenant's pool must not send its Clusters to a shared one, while a slip in
-// a shared one must not stop everyone; and one of which it is not known whether it is for the Cluster. Claims that
-// are bound never move, so neither could be put right later.
+// keepsOut reports whether a pool that does not serve a Cluster still keeps less specific ones from serving it. That
+// is so for a closed pool of a namespace: a slip in a tenant's pool must not send its Clusters to a shared one, while
+// a slip in a shared pool must not stop everyone. It is also so for a pool that may or may not be for the Cluster.
+// Bound claims never move, so neither mistake could be put right later.
 func (p *Pool) keepsOut(verdict Verdict) bool {
 	return verdict == VerdictUnknown || verdict == VerdictClosed && p.Namespace != ""
 }
 
-// barsGlobal reports whether a closed pool of the Cluster's namespace keeps all global ones out, the more specific
-// ones among them: as nobody knows whom it is for, it may be as specific as any.
+// barsGlobal reports whether a closed pool of the Cluster's namespace keeps out all global pools, even more specific
+// ones: nobody knows whom the closed pool is for, so it may be as specific as any.
 func barsGlobal(s *subject, pools []Pool, role string) bool {
 	for i := range pools {
 		if pool := &pools[i]; pool.Unread && pool.Namespace != "" {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// The pools of a test in the order of their tiers, the most specific first. Their names begin with z to a, so that the
-// names decide otherwise.
+// The pools of a test in the order of their tiers, the most specific first. Their names run from z to a, so the order
+// of names would decide otherwise.
 func everyTier() []vip.Pool {
 	local, named := viptest.Local(viptest.Namespace), clusters(viptest.Namespace+"/"+viptest.ClusterName)
 	vlan, anyClass := asks("network=vlan-7"), classes(vip.Class{Name: vip.AnyClass})
@@ -174,13 +174,13 @@ func TestWhatKeepsOthersOut(t *testing.T) {
 	}
 }
 
-// randomPools returns pools that differ in all that decides.
+// randomPools returns pools that differ in everything that decides.
 func randomPools(t *rapid.T) []vip.Pool {
 	pick := drawn(t)
 	var pools []vip.Pool
 	for i := range 1 + pick(8) {
 		pool := cpPool(string(rune('a'+i)), priority(pick(3)-1))
-		change := func(share int, changes ...func(*vip.Pool)) { // one of them, in one of as many cases
+		change := func(share int, changes ...func(*vip.Pool)) { // applies one of changes in one of share cases
 			if pick(share) == 0 {
 				changes[pick(len(changes))](&pool)
 			}
@@ -203,8 +203,8 @@ func randomPools(t *rapid.T) []vip.Pool {
 	return pools
 }
 
-// standing is the contract in its own words: how specific a pool is for the Cluster of the test, 0 if it is not for
-// it, and whether it may serve it.
+// standing restates the contract: how specific a pool is for the Cluster of the test, 0 if it is not for it, and
+// whether it may serve it.
 func standing(p *vip.Pool) (specific int, serves bool) {
 	has := func(values ...string) bool {
 		return slices.ContainsFunc(p.Variables, func(v vip.Variable) bool {
@@ -240,8 +240,8 @@ func standing(p *vip.Pool) (specific int, serves bool) {
 	return 1 + specific, !p.Closed && !has("large=x")
 }
 
-// Whatever pools there are, in whatever order: the most specific ones that serve are chosen from, full or not; no less
-// specific one is ever used while they do, or while one may that cannot be read.
+// Whatever pools there are, in whatever order: Choose picks from the most specific ones that serve, full or not. It
+// never uses a less specific one while these serve, or while an unreadable pool might.
 func TestTiersNeverSpillOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pools := randomPools(t)
@@ -280,7 +280,7 @@ func TestTiersNeverSpillOver(t *testing.T) {
 			Now: viptest.Now, Settings: vip.Settings{DefaultPort: viptest.DefaultPort}, Cluster: cluster,
 			ClusterClass: &vip.ClusterClass{}, Pools: pools,
 		})
-		for i := range pools { // room decides within a tier, never about it
+		for i := range pools { // free addresses decide within a tier, never about it
 			viptest.Full(&pools[i])
 		}
 		full := vip.Choose(&cluster, pools, names.RoleControlPlane)
@@ -289,7 +289,7 @@ func TestTiersNeverSpillOver(t *testing.T) {
 	})
 }
 
-// Whatever becomes of the pools, a Cluster that is served keeps what it has.
+// Whatever becomes of the pools, a served Cluster keeps what it has.
 func TestServedWhateverThePools(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		snapshot := viptest.Snapshot(viptest.Served())

@@ -9,32 +9,32 @@ import (
 )
 
 // A ClusterClass may bring the VIP into the templates of machines. Control plane providers build the first machine as
-// soon as the endpoint is valid and the infrastructure is there, and a machine that is built from a template without
-// the VIP never gets it. The topology controller writes the VIP into the infrastructure first, from where Cluster API
-// may copy it to the endpoint, and into the control plane only after that. So before the VIP is written anywhere, the
-// control plane object is paused through the topology (the hold); it is let go when the topology controller says that
-// it has rendered a generation that has everything (ADR 7).
+// soon as the endpoint is valid and the infrastructure is there, and a machine built from a template without the VIP
+// never gets it. The topology controller first writes the VIP into the infrastructure, from where Cluster API may copy
+// it to the endpoint, and only then into the control plane. So before the VIP is written anywhere, the allocator
+// pauses the control plane object through the topology (the hold). It releases the hold when the topology controller
+// reports that it has rendered a generation with everything in it (ADR 7).
 
 // Pause says whether the topology of a Cluster pauses the control plane object.
 type Pause int
 
-// Who pauses it.
+// The values of Pause.
 const (
 	PauseNone Pause = iota
 	// PauseOwn is the hold.
 	PauseOwn
-	// PauseForeign is someone else's: as good as the hold, and nothing to be taken away.
+	// PauseForeign is someone else's pause: as good as the hold, but not ours to remove.
 	PauseForeign
 )
 
-// waitsForTopology reports whether the endpoint has to wait, and adds what there is to do about that.
+// waitsForTopology reports whether the endpoint has to wait, and if so, adds what to do about it.
 func (r *sight) waitsForTopology(o *outcome, v *variables) bool {
 	a, c := r.allocation, r.cluster
 	if c.Endpoint.Host != "" || !a.rendersVIP(v) {
 		return false
 	}
 	if r.wrote(r.claim, r.slot) && len(o.value) == 0 && !v.missing && !v.foreign {
-		return false // the machines have it, and the endpoint was lost since
+		return false // the machines have the VIP, and the endpoint was lost since
 	}
 	if v.foreign {
 		o.value = nil
@@ -56,8 +56,8 @@ func (r *sight) waitsForTopology(o *outcome, v *variables) bool {
 	return true
 }
 
-// waitForHold leaves of what is to be written what brings the hold about. Templates that cannot be rendered without the
-// VIP get it nevertheless, and the endpoint follows when they are: nothing else would ever end that.
+// waitForHold reduces what is to be written to what brings about the hold. Templates that cannot be rendered without
+// the VIP get it nevertheless, and the endpoint follows once they are rendered: nothing else would ever end that wait.
 func (r *sight) waitForHold(o *outcome, v *variables) {
 	failed := r.cluster.Pause != PauseNone && r.cluster.Topology.Observed >= r.cluster.Generation
 	switch {
@@ -66,7 +66,7 @@ func (r *sight) waitForHold(o *outcome, v *variables) {
 	case failed && v.missing:
 		o.value = nil // except for the variables
 	case failed && contains[SetAnnotation](o.value) && r.cluster.Pause == PauseOwn:
-		o.value = append(o.value, r.hold()) // which moves the generation
+		o.value = append(o.value, r.hold()) // this moves the generation
 	default:
 		v.missing, o.value = false, nil
 	}
@@ -80,15 +80,15 @@ func (a *allocation) hold() Action {
 	return HoldControlPlane{gate}
 }
 
-// rendered reports whether the objects of the topology are as the Cluster says now. One whose topology was never
-// rendered has no control plane object, from which a machine could be built.
+// rendered reports whether the objects of the topology match the Cluster's current generation. A Cluster whose
+// topology was never rendered has no control plane object from which a machine could be built.
 func (a *allocation) rendered() bool {
 	c := a.cluster
 	return c.Topology.Observed >= c.Generation && (c.Topology.Rendered || c.ControlPlane == "")
 }
 
-// letGo takes the hold away when the templates have the VIP, or have nothing to do with it. Until then the role's
-// condition does not say that all is well.
+// letGo removes the hold when the templates have the VIP, or do not use it. Until then the role's condition does not
+// say that all is well.
 func (r *sight) letGo(o *outcome, v *variables) {
 	c := r.cluster
 	switch {
@@ -97,7 +97,8 @@ func (r *sight) letGo(o *outcome, v *variables) {
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
 	case c.Endpoint.Host == "" || v.missing:
 	case c.Pause == PauseOwn && r.rendersVIP(v) && contains[SetAnnotation](o.value):
-		// Someone took the VIP away while the control plane was held: a generation that has it again must be rendered.
+		// Someone took the VIP away while the control plane was held: a generation that contains it again must be
+		// rendered.
 		o.value = append(o.value, r.hold())
 		o.waiting(names.ReasonWaitingForTopology, r.withholdTopology(), "%s", r.waitingForRelease())
 	case c.Pause == PauseOwn && r.rendersVIP(v) && (!c.Topology.Rendered || !r.rendered()):
@@ -109,8 +110,8 @@ func (r *sight) letGo(o *outcome, v *variables) {
 	}
 }
 
-// tooEarly says that an endpoint became valid before the templates had the VIP, which the hold prevents: it was taken
-// away by someone, or an operator of an earlier version was at work.
+// tooEarly reports that an endpoint became valid before the templates had the VIP. The hold prevents that, so either
+// someone removed the hold, or an operator of an earlier version was at work.
 func (r *sight) tooEarly(o *outcome) {
 	o.conflict(names.ReasonWaitingForTopology,
 		"the endpoint %s became valid before the templates had it, "+
@@ -119,7 +120,7 @@ func (r *sight) tooEarly(o *outcome) {
 		r.cluster.Endpoint, names.TopologyGate)
 }
 
-// dropHold takes the hold away where no VIP is on its way into the templates.
+// dropHold removes the hold if no VIP is on its way into the templates.
 func (a *allocation) dropHold(o *outcome) {
 	onTheWay := []Phase{
 		PhaseBound, PhaseUnknown, PhaseAnswered, PhaseDeleting, PhaseUnclaimed, PhaseUnbound,
@@ -136,8 +137,8 @@ func (a *allocation) waitingForRelease() string {
 		"the VIP into the templates of ClusterClass %s (%s)", a.cluster.Class, a.topologySaid())
 }
 
-// keepPort has the port that the user gave without a host remembered while the VIP is awaited: Cluster API may take it
-// away at any time.
+// keepPort remembers the port that the user gave without a host while the VIP is awaited: Cluster API may remove it at
+// any time.
 func (a *allocation) keepPort(o *outcome) {
 	port, gate := a.cluster.Endpoint.Port, a.cluster.Gate
 	if o.Role != names.RoleControlPlane || !o.holds ||
@@ -154,8 +155,8 @@ func (a *allocation) rendersVIP(v *variables) bool {
 	return a.ClusterClass != nil && (a.ClusterClass.ReadsVIP || len(v.values) > 0 || v.foreign)
 }
 
-// classMissing reports whether the Cluster's class is not there. Cluster API's webhook then refuses whatever is written
-// to the Cluster, except for its status, and takes seconds for it.
+// classMissing reports whether the Cluster's class does not exist. Cluster API's webhook then refuses every write to
+// the Cluster except to its status, and takes seconds to do so.
 func (a *allocation) classMissing() bool { return a.cluster.Class.Name != "" && a.ClusterClass == nil }
 
 func (a *allocation) waitingForTopology(address string) string {

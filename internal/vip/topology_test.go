@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// reads makes the class one that brings the VIP into templates by the annotation.
+// reads makes the class bring the VIP into templates through the annotation.
 func reads(s *vip.Snapshot) { s.ClusterClass = &vip.ClusterClass{ReadsVIP: true} }
 
 // declares makes the class one with a string and an integer variable, and the pool name them.

@@ -13,29 +13,30 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// variables is what the variables of a Cluster's topology make of the VIP of a role.
+// variables compares the variables of a Cluster's topology with the VIP of a role.
 type variables struct {
-	// values are all values that the role's pool wants in them and that the class declares, save those that someone
-	// gave another value.
+	// values are all values that the role's pool wants in them and that the class declares, except for those that
+	// someone set to another value.
 	values []Value
 
 	// missing says that one of the values is not there.
 	missing bool
 
-	// refused is what the API server said lately against writing them; empty if it did not.
+	// refused is what the API server recently said in refusing to write them; empty if it did not.
 	refused string
 
-	// foreign says that someone else gave the host variable a value. What that is, is nobody's business.
+	// foreign says that someone else set the host variable to another value. That value is not recorded: it is
+	// private.
 	foreign bool
 
-	// port is the port that someone else gave the port variable; 0 if nobody did.
+	// port is the port to which someone else set the port variable; 0 if nobody did.
 	port int32
 
 	warnings []Warning
 }
 
-// variablesOf compares the variables of the Cluster with what pools want in them: the pool of its claim, and where that
-// does not serve the Cluster any more, because the Cluster was rebased to another class, the one that does.
+// variablesOf compares the variables of the Cluster with what pools want in them: the pool of its claim and, if that
+// no longer serves the Cluster because it was rebased to another class, the pool that does.
 func (a *allocation) variablesOf(r *sight) variables {
 	var v variables
 	if a.ClusterClass == nil {
@@ -48,11 +49,11 @@ func (a *allocation) variablesOf(r *sight) variables {
 	if next := r.choice.Pool; next != nil && (pool == nil || !pool.servesRole(a.subject, r.role)) {
 		a.expectAll(&v, r, next)
 	}
-	v.missing = v.missing && !v.foreign // beside another address, ours has no port
+	v.missing = v.missing && !v.foreign // next to a foreign address, our port is not written
 	return v
 }
 
-// expectAll adds what a pool wants in the variables.
+// expectAll adds the values that a pool wants in the variables.
 func (a *allocation) expectAll(v *variables, r *sight, pool *Pool) {
 	host, port := pool.variablesFor(r.role)
 	if current := a.expect(v, host, r.addr.String()); current != nil {
@@ -74,8 +75,8 @@ func (v *variables) warn(format string, args ...any) {
 	})
 }
 
-// variablesFor returns the paths of the variables that receive what the pool gives to a role. A pool of several roles
-// means those of the control plane.
+// variablesFor returns the paths of the variables that receive what the pool gives to a role. In a pool with several
+// roles they are those of the control plane.
 func (p *Pool) variablesFor(role string) (host, port string) {
 	switch {
 	case role == names.RoleControlPlane:
@@ -86,8 +87,8 @@ func (p *Pool) variablesFor(role string) (host, port string) {
 	return p.HostVariable, ""
 }
 
-// expect adds a value to those that are wanted, in the type that the class declares; nothing if the class does not
-// declare the variable. It returns the value that someone else gave to it, or nil.
+// expect adds a wanted value, in the type that the class declares; it adds none if the class does not declare the
+// variable. It returns the value that someone else gave the variable, or nil.
 func (a *allocation) expect(v *variables, path, want string) any {
 	declared, ok := a.ClusterClass.Variables[path]
 	if path == "" || !ok {
@@ -112,7 +113,7 @@ func (a *allocation) expect(v *variables, path, want string) any {
 	return nil
 }
 
-// typed returns a text as a schema's type wants it.
+// typed converts a text to the type that a schema declares.
 func typed(text, declared string) (any, error) {
 	switch declared {
 	case "string":
@@ -125,7 +126,7 @@ func typed(text, declared string) (any, error) {
 	return nil, fmt.Errorf("its type %s cannot hold %s", declared, text)
 }
 
-// Unreadable stands for a value that is too large to be looked at.
+// Unreadable stands for a value that is too large to be read.
 const Unreadable = "something large"
 
 // variable returns the value at a dotted path as encoding/json decodes it, or nil if there is none.
@@ -154,8 +155,9 @@ func (c *Cluster) variable(path string) any {
 	return value
 }
 
-// inVariables reports whether an address stands in one of the variables, as the allocator writes it there: before
-// everything else, and which one that was, the pool may not say any more. Templates may be rendered with it.
+// inVariables reports whether one of the variables contains an address in the form in which the allocator writes it.
+// The allocator writes variables before everything else, and the pool may no longer say which one it wrote. Templates
+// may be rendered with the address.
 func (c *Cluster) inVariables(addr netip.Addr) bool {
 	text := []byte(strconv.Quote(addr.String()))
 	for _, raw := range c.Variables {
@@ -166,7 +168,7 @@ func (c *Cluster) inVariables(addr netip.Addr) bool {
 	return false
 }
 
-// same reports whether a variable has the value that is wanted. Two spellings of one address are the same.
+// same reports whether a variable has the wanted value. Two spellings of one address are the same.
 func same(current, want any) bool {
 	switch want := want.(type) {
 	case string:
@@ -179,7 +181,7 @@ func same(current, want any) bool {
 	return false
 }
 
-// isPlaceholder reports whether a value stands for none: users write one into a variable that the class requires.
+// isPlaceholder reports whether a value stands for none: users put one into a variable that the class requires.
 func isPlaceholder(value any) bool {
 	switch value := value.(type) {
 	case nil:
@@ -203,8 +205,8 @@ func portOf(value any) int32 {
 
 func validPort(port int32) bool { return port > 0 && port <= math.MaxUint16 }
 
-// announced returns the path of the variable by which the user gives the control plane an address, before there is a
-// claim; "" if there is none. Then no address is needed: the class brings that one to the endpoint.
+// announced returns the path of the variable in which the user gives the control plane an address before there is a
+// claim; "" if there is none. The role then needs no address: the class copies the user's to the endpoint.
 func (r *sight) announced() string {
 	if r.role != names.RoleControlPlane || r.cluster.Endpoint.Host != "" || r.ClusterClass == nil {
 		return ""

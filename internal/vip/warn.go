@@ -15,8 +15,9 @@ import (
 // MostRoles is how many annotations of the allocator's domain, and how many conditions, are read of one Cluster.
 const MostRoles = 64
 
-// warnings returns the dangers of the addresses that the Cluster carries, an endpoint that was typed by hand and that a
-// pool may hand out, and an address that was assigned to someone else as well; and that the Cluster is too large.
+// warnings returns what is dangerous about the addresses that the Cluster carries: an endpoint that was set by hand
+// and that a pool may hand out, and an address that was also assigned to someone else. It also warns of a Cluster that
+// is too large.
 func warnings(s *Snapshot) []Warning {
 	a := newAllocation(s)
 	warnings := append(a.endpointInRange(), a.shared(names.RoleControlPlane)...)
@@ -36,16 +37,16 @@ func warnings(s *Snapshot) []Warning {
 	return warnings
 }
 
-// endpointInRange warns of an endpoint that was typed by hand: an address that a pool may hand out will meet another
-// Cluster's one day. What the allocator assigned comes from a claim, which keeps others away. It names no other
-// tenant's pool.
+// endpointInRange warns of an endpoint that was set by hand: if a pool may hand out its address, another Cluster will
+// get it one day. An address that the allocator assigned comes from a claim, which keeps others away. The warning
+// names no other tenant's pool.
 func (a *allocation) endpointInRange() []Warning {
 	c := a.cluster
 	addr := ParseAddr(c.Endpoint.Host)
 	if !addr.IsValid() || SameAddr(c.VIPs[names.RoleControlPlane], c.Endpoint.Host) {
 		return nil
 	}
-	// The annotation may have been removed: a claim that is bound to the address says the same.
+	// The annotation may have been removed, but a claim that is bound to the address says the same.
 	if a.boundTo(a.ClaimFor(names.RoleControlPlane)) == addr {
 		return nil
 	}
@@ -78,8 +79,8 @@ func (a *allocation) endpointInRange() []Warning {
 	}}
 }
 
-// shared warns of the address that the Cluster carries for a role, if an IPAddress assigns it to someone else, as when
-// a pool for machines overlaps one for VIPs. It names no other tenant.
+// shared warns if an IPAddress assigns an address that the Cluster carries for a role to someone else, as when a pool
+// for machines overlaps one for VIPs. The warning names no other tenant.
 func (a *allocation) shared(role string) []Warning {
 	var warnings []Warning
 	for _, addr := range Addrs(role, a.carried(role)) {
@@ -97,7 +98,7 @@ func (a *allocation) sharedAddr(role string, addr netip.Addr) []Warning {
 	}
 	r := a.look(role)
 	if r.borrowed() != nil {
-		return nil // the condition says so
+		return nil // the condition says so already
 	}
 	return []Warning{{
 		Reason: names.EventAddressShared,
@@ -107,7 +108,7 @@ func (a *allocation) sharedAddr(role string, addr netip.Addr) []Warning {
 	}}
 }
 
-// own reports whether a claim is the Cluster's, or becomes so.
+// own reports whether the Cluster owns a claim, or will.
 func (a *allocation) own(key types.NamespacedName) bool {
 	return slices.ContainsFunc(a.Claims, func(claim Claim) bool {
 		return claim.Name == key.Name && claim.Namespace == key.Namespace && (claim.Owner == nil || a.owns(&claim))

@@ -82,7 +82,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// A Cluster that is too large is served, and told so, with a topology or without.
+// A Cluster that is too large is served, and is told so, with or without a topology.
 func TestWarningOfTooLargeACluster(t *testing.T) {
 	for _, class := range []vip.Class{{}, viptest.Snapshot().Cluster.Class} {
 		plan := vip.Decide(viptest.Snapshot(viptest.With(func(c *vip.Cluster) { c.Cut, c.Class = true, class })))

@@ -14,9 +14,8 @@ import (
 )
 
 // Breaches returns what a plan would do that no plan may ever do, whatever the snapshot: take an address for a Cluster
-// from a pool that is not for its tenant, give up an address that a living Cluster needs, write one that was to be
-// probed first, or say that a VIP is there which is not. It says so in the words of the contract, without the code that
-// decides.
+// from a pool that is not for its tenant, give up an address that a living Cluster needs, write an address that had to
+// be probed first, or report a VIP that is not there. It restates the contract and uses none of the code that decides.
 func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	for _, action := range plan.Actions {
@@ -51,8 +50,8 @@ func Breaches(s *vip.Snapshot, plan vip.Plan) []string {
 	return append(found, premature(s, plan)...)
 }
 
-// partial returns the annotations that a plan would write with fewer addresses than the Cluster is to have, for the
-// first time: what is restored has all that was there.
+// partial returns the annotations that a plan would write for the first time with fewer addresses than the Cluster
+// should have. It skips restored ones, which have all that was there.
 func partial(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	for _, action := range plan.Actions {
@@ -75,8 +74,8 @@ func partial(s *vip.Snapshot, plan vip.Plan) []string {
 	return found
 }
 
-// premature returns the conditions that a plan would write before the Cluster has the VIP that they tell of. With
-// variables no conditions are written.
+// premature returns the conditions that a plan would write before the Cluster has the VIP that they report. A plan
+// that sets variables writes no conditions.
 func premature(s *vip.Snapshot, plan vip.Plan) []string {
 	written := s.Cluster
 	for _, action := range plan.Actions {
@@ -98,8 +97,8 @@ func premature(s *vip.Snapshot, plan vip.Plan) []string {
 	return found
 }
 
-// foreign says why a Cluster may not take an address from a pool: it is not for the Cluster, or another one is that is
-// more specific.
+// foreign says why a Cluster may not take an address from a pool: the pool is not for the Cluster, or a more specific
+// one is.
 func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 	c := &s.Cluster
 	at := slices.IndexFunc(s.Pools, func(p vip.Pool) bool {
@@ -118,14 +117,14 @@ func foreign(s *vip.Snapshot, role string, ref vip.PoolRef) string {
 	return ""
 }
 
-// known reports whether there is a pool that a claim of the Cluster's namespace may name so.
+// known reports whether ref, in a claim of the Cluster's namespace, refers to an existing pool.
 func known(s *vip.Snapshot, ref vip.PoolRef) bool {
 	return slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
 		return p.Ref == ref && (p.Namespace == "" || p.Namespace == s.Cluster.Namespace)
 	})
 }
 
-// isFor reports whether a pool is for a Cluster by all that it says but the role.
+// isFor reports whether a pool is for a Cluster by everything but the role.
 func isFor(p *vip.Pool, c *vip.Cluster) bool {
 	named := slices.ContainsFunc(p.Clusters, func(e types.NamespacedName) bool {
 		return e.Namespace == c.Namespace && (e.Name == "*" || e.Name == c.Name)
@@ -146,8 +145,8 @@ func open(p *vip.Pool, c *vip.Cluster) bool {
 	return len(p.Namespaces) == 0 || slices.Contains(p.Namespaces, c.Namespace)
 }
 
-// hasValue reports whether a variable of the Cluster, or a field of it, is a text, a number or a boolean that reads as
-// the pool says.
+// hasValue reports whether a variable of the Cluster, or a field of it, is a string, a number or a boolean with the
+// value that the pool asks for.
 func hasValue(c *vip.Cluster, want vip.Variable) bool {
 	path := strings.Split(want.Path, ".")
 	var value any
@@ -165,7 +164,7 @@ func hasValue(c *vip.Cluster, want vip.Variable) bool {
 	return false
 }
 
-// specific ranks pools that are for a Cluster, in the words of the table in docs/pools.md: a higher number comes first.
+// specific ranks pools that are for a Cluster as the table in docs/pools.md does: a higher number comes first.
 func specific(p *vip.Pool, c *vip.Cluster) int {
 	local := 0
 	if p.Namespace != "" {
@@ -184,8 +183,8 @@ func specific(p *vip.Pool, c *vip.Cluster) int {
 	return 0
 }
 
-// wrongAdoption says why a claim may not be adopted: it is someone's, or its pool is not for the Cluster's namespace
-// and its address not what the Cluster carries already, as after a restore.
+// wrongAdoption says why a claim may not be adopted: it has an owner, or its pool is not for the Cluster's namespace
+// and the Cluster does not already carry its address, as after a restore.
 func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	address := addressOf(s, claim)
 	mayHave := slices.ContainsFunc(s.Pools, func(p vip.Pool) bool {
@@ -202,9 +201,9 @@ func wrongAdoption(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	return fmt.Sprintf("%s is not for namespace %s", claim.Pool, s.Cluster.Namespace)
 }
 
-// wrongRelease says why a claim may not be deleted: it is not the Cluster's, nor nobody's and one that the Cluster
-// could adopt while it goes; machines may still use its address, which was written; or the Cluster lives and needs it.
-// A living Cluster does without one claim only: that of its control plane, when someone else has given it a host, and
+// wrongRelease says why a claim may not be deleted: it is neither the Cluster's nor an ownerless one that the Cluster
+// could adopt while it goes; its address was written and machines may still use it; or the Cluster lives and needs it.
+// A living Cluster can give up only one claim: that of its control plane, when someone else has given it a host and
 // nothing says that the claim's address was ever in use.
 func wrongRelease(s *vip.Snapshot, role string, claim *vip.Claim) string {
 	c, address := &s.Cluster, addressOf(s, claim)
@@ -240,12 +239,12 @@ func inUse(s *vip.Snapshot, role string, claim *vip.Claim) bool {
 		role == names.RoleControlPlane && vip.SameAddr(c.Endpoint.Host, address)
 }
 
-// inVariable reports whether the variable of the worlds' classes holds an address, so that templates may have it.
+// inVariable reports whether HostVariable holds an address, so that templates may have it.
 func inVariable(c *vip.Cluster, address string) bool {
 	return vip.SameAddr(strings.Trim(string(c.Variables[HostVariable]), `"`), address)
 }
 
-// addressOf returns the address that a claim is bound to, or is about to be told, or "".
+// addressOf returns the address that a claim is bound to or is about to be bound to, or "".
 func addressOf(s *vip.Snapshot, claim *vip.Claim) string {
 	for _, address := range s.Addresses {
 		owned := address.ClaimUID == "" || address.ClaimUID == claim.UID

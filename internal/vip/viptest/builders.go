@@ -1,5 +1,5 @@
-// Package viptest builds snapshots for tests of package vip, and holds a small world in which its plans are carried
-// out.
+// Package viptest builds snapshots for tests of package vip, and simulates a small world in which its plans are
+// carried out.
 package viptest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What the builders use unless a test says otherwise.
+// The values that the builders use unless a test says otherwise.
 const (
 	Namespace   = "tenant"
 	ClusterName = "prod"
@@ -30,7 +30,7 @@ const (
 // Now is the moment of every snapshot.
 var Now = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 
-// Ago returns the moment that long before Now.
+// Ago returns the moment d before Now.
 func Ago(d time.Duration) time.Time { return Now.Add(-d) }
 
 // Option changes a snapshot.
@@ -92,7 +92,7 @@ func LocalRef(name string) vip.PoolRef {
 	return vip.PoolRef{Group: IPAMGroup, Kind: LocalKind, Name: name}
 }
 
-// Claim returns a claim of the Cluster that waits for an address of the pool since a minute, changed by the overrides.
+// Claim returns a claim of the Cluster that has waited a minute for an address of the pool, changed by the overrides.
 func Claim(role, pool string, overrides ...func(*vip.Claim)) vip.Claim {
 	name := names.ClaimName(ClusterName, role)
 	c := vip.Claim{
@@ -103,7 +103,7 @@ func Claim(role, pool string, overrides ...func(*vip.Claim)) vip.Claim {
 		Owner:   &vip.Owner{Kind: "Cluster", Name: ClusterName, UID: ClusterUID},
 	}
 	apply(&c, overrides)
-	if c.UID == "" { // one that is made anew is another one
+	if c.UID == "" { // a claim made anew is a different one
 		c.UID = types.UID(fmt.Sprintf("uid-of-%s-%d", name, c.Created.Unix()))
 	}
 	return c
@@ -114,7 +114,7 @@ func With(overrides ...func(*vip.Cluster)) Option {
 	return func(s *vip.Snapshot) { apply(&s.Cluster, overrides) }
 }
 
-// At moves the moment of a snapshot.
+// At sets the moment of a snapshot.
 func At(now time.Time) Option { return func(s *vip.Snapshot) { s.Now = now } }
 
 // WithPool adds a pool; see Pool.
@@ -130,12 +130,12 @@ func WithPools(overrides ...func(*vip.Pool)) Option {
 	}
 }
 
-// WithClaim adds a claim that waits; see Claim.
+// WithClaim adds a waiting claim; see Claim.
 func WithClaim(role, pool string, overrides ...func(*vip.Claim)) Option {
 	return func(s *vip.Snapshot) { s.Claims = append(s.Claims, Claim(role, pool, overrides...)) }
 }
 
-// WithBound adds a claim and the IPAddress that answers it.
+// WithBound adds a claim and the IPAddress it is bound to.
 func WithBound(role, pool, address string, overrides ...func(*vip.Claim)) Option {
 	return func(s *vip.Snapshot) {
 		claim := Claim(role, pool, overrides...)
@@ -158,8 +158,8 @@ func WithHolder(address, cluster, field string) Option {
 	}
 }
 
-// WithAssigned adds a rival: another IPAddress with the same address, of that age, that its claim owns, changed by the
-// overrides.
+// WithAssigned adds a rival: another IPAddress with the same address, of the given age and owned by its claim, changed
+// by the overrides.
 func WithAssigned(address, claim string, born vip.Born, overrides ...func(*vip.Rival)) Option {
 	return func(s *vip.Snapshot) {
 		rival := vip.Rival{
@@ -171,15 +171,15 @@ func WithAssigned(address, claim string, born vip.Born, overrides ...func(*vip.R
 	}
 }
 
-// Carried says of a rival's IPAddress that the Cluster of its claim carries it in a field.
+// Carried makes the Cluster of a rival's claim carry the address in a field.
 func Carried(cluster, field string) func(*vip.Rival) {
 	return func(r *vip.Rival) {
 		r.Cluster, r.Field = types.NamespacedName{Namespace: "other", Name: cluster}, field
 	}
 }
 
-// Served returns the options of a Cluster that has both VIPs and whose world is at rest, except for what more options
-// change after that: 10.0.0.10 for the control plane, 10.0.0.20 for ingress.
+// Served returns an option for a Cluster that has both VIPs and whose world is at rest, except for what later options
+// change: 10.0.0.10 for the control plane, 10.0.0.20 for ingress.
 func Served() Option {
 	return func(s *vip.Snapshot) {
 		for _, option := range []Option{
@@ -195,7 +195,7 @@ func Served() Option {
 	}
 }
 
-// Recorded has it on record that the VIPs on the Cluster come from its claims.
+// Recorded records that the VIPs on the Cluster come from its claims.
 func Recorded(s *vip.Snapshot) {
 	for _, claim := range s.Claims {
 		record(&s.Cluster, claim.Role, claim.UID)
@@ -213,15 +213,15 @@ func Carry(s *vip.Snapshot) {
 	}
 }
 
-// Write carries an action out on a Cluster.
+// Write applies an action to a Cluster.
 func Write(c *vip.Cluster, action vip.Action) { vip.Effect(c, action) }
 
-// record notes the claim that the VIP of a role was written from.
+// record records the claim that the VIP of a role was written from.
 func record(c *vip.Cluster, role string, claim types.UID) {
 	vip.Effect(c, vip.RecordClaim{Role: role, Slot: role, ClaimUID: claim})
 }
 
-// Brief renders the actions of a plan for comparison: what, without the why.
+// Brief renders the actions of a plan for comparison: what they do, but not why.
 func Brief(plan vip.Plan) []string {
 	lines := []string{}
 	for _, action := range plan.Actions {

@@ -14,8 +14,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Decide makes a plan for a Cluster on what the world looks like now. It is carried out later, write by write, while
-// the world goes on: that is what a stale view is. It reports whether there is anything to write.
+// Decide makes a plan for a Cluster from what the allocator sees of the world now. The plan is carried out later,
+// write by write, while the world goes on, which simulates a stale view. It returns the plan, and whether there is
+// anything to write.
 func (w *World) Decide(k string) (vip.Plan, bool) {
 	seen, _, _ := w.seen()
 	state, ok := seen[k]
@@ -83,8 +84,8 @@ func claimOf(action vip.Action) string {
 // InFlight returns the keys of the Clusters whose plan is being carried out.
 func (w *World) InFlight() []string { return sorted(w.flights) }
 
-// Step carries out the next write of the plan for a Cluster. A write that is refused ends the plan, except for one to a
-// claim of a Cluster that lives, which ends what rests on it.
+// Step carries out the next write of the plan for a Cluster. A refused write ends the plan. The exception is a write
+// to a claim of a living Cluster, which ends only what depends on it.
 func (w *World) Step(k string) {
 	f, ok := w.flights[k]
 	if !ok {
@@ -108,7 +109,7 @@ func (w *World) Step(k string) {
 	w.checkHolders()
 }
 
-// Crash ends the process: all plans that are being carried out are forgotten.
+// Crash ends the process: it drops all plans that are being carried out.
 func (w *World) Crash() {
 	if len(w.flights) > 0 {
 		w.logf("allocator: crashes")
@@ -118,7 +119,7 @@ func (w *World) Crash() {
 	w.startLate()
 }
 
-// live returns the Cluster that a plan is for, if it is still the same.
+// live returns the Cluster that a plan is for, if it is still the same one.
 func (w *World) live(f *flight) (*clusterState, error) {
 	state, ok := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]
 	if !ok || state.UID != f.cluster.UID {
@@ -175,7 +176,7 @@ func (w *World) act(f *flight, action vip.Action) error {
 		claim, err := w.claim(&a.Claim)
 		state := w.clusters[key(f.cluster.Namespace, f.cluster.Name)]
 		if !f.cluster.Deleting && (state == nil || !reflect.DeepEqual(state.Cluster, f.cluster)) {
-			return errRefused // a claim of a Cluster that lives goes only if the Cluster is still what was decided upon
+			return errRefused // a living Cluster's claim goes only if the Cluster is unchanged since the decision
 		}
 		if err == nil {
 			w.checkRelease(claim)
@@ -186,7 +187,7 @@ func (w *World) act(f *flight, action vip.Action) error {
 	return fmt.Errorf("no way to carry out %T", action)
 }
 
-// ownerOf is what a claim says of the Cluster that a plan is for, at the version in use.
+// ownerOf returns the owner entry for the Cluster that a plan is for, at the version in use.
 func (w *World) ownerOf(f *flight) *vip.Owner {
 	return &vip.Owner{Kind: "Cluster", Name: f.cluster.Name, UID: f.cluster.UID, Version: w.version}
 }
@@ -227,7 +228,7 @@ func (w *World) writeResults(f *flight, results []vip.Action) error {
 			continue
 		}
 		if variables, ok := action.(vip.SetVariables); ok {
-			f.writes = nil // what follows from them is for the next decision
+			f.writes = nil // the next decision takes care of what follows from them
 			return w.act(f, variables)
 		}
 		Write(&state.Cluster, action)
@@ -285,7 +286,7 @@ func (w *World) Settle() bool {
 		case w.skew == 0 || retried:
 			return true
 		default:
-			// By a clock that is wrong nothing is held back, and what comes next has to wait for the retry interval.
+			// A wrong clock withholds no condition, and what comes next has to wait for the retry interval.
 			retried = true
 			w.Wait(10 * time.Second)
 		}
@@ -304,7 +305,7 @@ func (w *World) inGrace() bool {
 	return false
 }
 
-// Rest returns what a Cluster has when the world is at rest, in a line.
+// Rest returns in one line what a Cluster has when the world is at rest.
 func (w *World) Rest(k string) string {
 	c := w.Cluster(k)
 	var parts []string

@@ -10,9 +10,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// checkHolders: no two Clusters ever hold the same address. A Cluster holds what its endpoint says, and what an
-// annotation says that a claim of its own backs; what users write into annotations, or what outlives its claim, is not
-// held.
+// checkHolders checks that no two Clusters ever hold the same address. A Cluster holds what its endpoint says, and
+// what an annotation says and one of its own claims backs. Values that users write into annotations, or that outlive
+// their claim, do not count.
 func (w *World) checkHolders() {
 	holders := map[netip.Addr]string{}
 	for _, k := range sorted(w.clusters) {
@@ -41,7 +41,7 @@ func (w *World) checkHolders() {
 	}
 }
 
-// checkClaims: each claim of a Cluster is for one address of a role, and no two for the same.
+// checkClaims checks that each claim of a Cluster is for one address of a role, and no two for the same.
 func (w *World) checkClaims() {
 	seen := map[string]string{}
 	for _, k := range sorted(w.claims) {
@@ -62,8 +62,8 @@ func (w *World) checkClaims() {
 	}
 }
 
-// checkAnnotations: at rest, where a role of a Cluster is said to have its addresses, its annotation has those of all
-// its claims, in the order of their numbers, each once.
+// checkAnnotations checks, at rest, the annotation of each role that is reported to have its addresses: it must
+// contain the addresses of all the role's claims, in the order of their numbers, each once.
 func (w *World) checkAnnotations(c *vip.Cluster) {
 	for role, value := range c.VIPs {
 		i := slices.IndexFunc(c.Conditions, func(x vip.Condition) bool { return x.Type == names.ConditionType(role) })
@@ -88,7 +88,7 @@ func (w *World) checkAnnotations(c *vip.Cluster) {
 	}
 }
 
-// checkEndpoint: a write of the endpoint sets it, once, to the port that the Cluster asked for.
+// checkEndpoint checks that a write of the endpoint sets it once, to the port that the Cluster asked for.
 func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	if breach := EndpointBreach(before, state.Endpoint); breach != "" {
 		w.violation("%s: %s", state.Key(), breach)
@@ -101,7 +101,8 @@ func (w *World) checkEndpoint(state *clusterState, before vip.Endpoint) {
 	}
 }
 
-// checkRelease: an address returns to its pool only after Cluster API has finished with the Cluster that carries it.
+// checkRelease checks that an address returns to its pool only after Cluster API has finished with the Cluster that
+// carries it.
 func (w *World) checkRelease(claim *vip.Claim) {
 	cluster, address := w.owner(claim), w.address[key(claim.Namespace, claim.Address)]
 	if cluster == nil || address == nil || cluster.Deleting && !cluster.InUse {
@@ -114,11 +115,11 @@ func (w *World) checkRelease(claim *vip.Claim) {
 	}
 }
 
-// longestRecheck is more than any condition is held back at a time, whatever the clocks say.
+// longestRecheck is longer than any condition is withheld at a time, whatever the clocks say.
 const longestRecheck = 10 * time.Second
 
-// checkPlan: no plan breaches tenancy or gives up what is needed, and a Cluster that no pool serves gets
-// nothing but its PoolNotFound condition.
+// checkPlan checks that no plan breaches tenancy or gives up what is needed, and that a Cluster that no pool serves
+// gets nothing but its PoolNotFound condition.
 func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	c := &s.Cluster
 	w.Violations = append(w.Violations, Breaches(s, plan)...)
@@ -141,7 +142,7 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	}
 	for _, condition := range plan.Status.Conditions {
 		if !plan.Status.Changed {
-			break // it keeps for the moment what it has
+			break // for now it keeps what it has
 		}
 		if condition.Reason != names.ReasonPoolNotFound ||
 			condition.Type != names.ConditionType(names.RoleControlPlane) {
@@ -150,9 +151,9 @@ func (w *World) checkPlan(s *vip.Snapshot, plan vip.Plan) {
 	}
 }
 
-// CheckRest adds what is wrong with a world at rest to the violations: a claim without a Cluster, a finalizer that
-// holds nothing, a Cluster in deletion that hangs, a role that waits for a provider that has nothing to do, or a plan
-// that is not empty after all.
+// CheckRest adds to the violations what is wrong with a world at rest: a claim without a Cluster, a finalizer that
+// holds nothing, a Cluster that hangs in deletion, a role that waits for a provider with nothing to do, or a plan that
+// is not empty after all.
 func (w *World) CheckRest() {
 	for _, k := range sorted(w.claims) {
 		claim := w.claims[k]

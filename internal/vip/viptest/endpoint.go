@@ -6,9 +6,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// EndpointBreach says how a change of a Cluster's endpoint breaks the contract, or "" if it does not: an endpoint that
-// is set is never changed, and host and port come together. The simulated world and the guard over a real control plane
-// both go by it.
+// EndpointBreach says how a change of a Cluster's endpoint breaks the contract, or "" if it does not: a set endpoint
+// never changes, and host and port come together. Both the simulated world and the guard over a real control plane use
+// it.
 func EndpointBreach(before, after vip.Endpoint) string {
 	switch {
 	case before.Host != "" && after != before:

@@ -11,8 +11,8 @@ import (
 )
 
 // Provide lets the IPAM provider take one step, and reports whether there was one to take. Like the in-cluster
-// provider it has one worker, hands the lowest free address of a pool out and keeps what is used for each pool alone.
-// It leaves the claims of paused Clusters alone.
+// provider it has one worker, hands out the lowest free address of a pool, tracks used addresses for each pool
+// separately, and leaves the claims of paused Clusters alone.
 func (w *World) Provide() bool {
 	for _, k := range w.queue() {
 		claim := w.claims[k]
@@ -74,7 +74,7 @@ func (w *World) release(k string, claim *vip.Claim) bool {
 	return true
 }
 
-// assign makes an address for a claim, or ties the claim to the address that was made for it.
+// assign creates an address for a claim, or binds the claim to the address that was created for it.
 func (w *World) assign(claim *vip.Claim) bool {
 	pool := w.poolOf(claim)
 	if claim.Deleting || claim.Address != "" || pool == nil {
@@ -123,7 +123,7 @@ func (w *World) free(pool *PoolState) string {
 	return ""
 }
 
-// count brings the status of all pools up to date.
+// count updates the status of all pools.
 func (w *World) count() {
 	for _, pool := range w.pools {
 		used := len(w.used(pool))
@@ -142,13 +142,13 @@ func (w *World) Change(pool *PoolState, what string, change func(*PoolState)) {
 // Wait lets time pass.
 func (w *World) Wait(d time.Duration) { w.Now = w.Now.Add(d) }
 
-// Jump sets the allocator's clock off from the time of all others.
+// Jump sets how far the allocator's clock is ahead of everyone else's.
 func (w *World) Jump(skew time.Duration) {
 	w.skew = skew
 	w.logf("clock: the allocator's is %s ahead", skew)
 }
 
-// Assigned returns the addresses that are assigned, with the claims that hold them.
+// Assigned returns the assigned addresses with the claims that hold them.
 func (w *World) Assigned() []string {
 	var lines []string
 	for _, k := range sorted(w.address) {
@@ -157,7 +157,7 @@ func (w *World) Assigned() []string {
 	return lines
 }
 
-// Held returns the claims whose address their Cluster carries, each as it is, with its address.
+// Held returns the claims whose address their Cluster carries, each in its current state and with its address.
 func (w *World) Held() []string {
 	var lines []string
 	for _, k := range sorted(w.claims) {

@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The kinds of objects that are watched, each by a watch of its own.
+// The kinds of watched objects. Each has a watch of its own.
 const (
 	WatchClusters = iota
 	WatchClaims
@@ -17,12 +17,11 @@ const (
 	watches
 )
 
-// view is what an operator's caches have of the world: one watch for each kind, each as late as it likes. Its own
-// writes it sees at once.
+// view is what an operator's caches hold of the world: one watch for each kind, each arbitrarily late. The operator
+// sees its own writes at once.
 type view struct {
 	seen
-	// before is what was seen before the last news: an operator that starts anew may be told that by another API
-	// server.
+	// before is what was seen before the latest update: a restarting operator may get that from another API server.
 	before seen
 }
 
@@ -58,7 +57,7 @@ func (w *World) CatchUp(kind int) {
 	}
 }
 
-// startLate has an operator that starts begin with older news of one kind.
+// startLate makes a restarting operator begin with an older state of one kind.
 func (w *World) startLate() {
 	if w.view == nil {
 		return
@@ -86,7 +85,7 @@ func copyCluster(c *clusterState) *clusterState {
 	return &copied
 }
 
-// overlay shows the allocator the answer to its own write to a Cluster.
+// overlay shows the allocator the result of its own write to a Cluster.
 func (w *World) overlay(k string) {
 	if w.view == nil {
 		return
@@ -96,7 +95,7 @@ func (w *World) overlay(k string) {
 	}
 }
 
-// overlayClaim does so for a write to a claim.
+// overlayClaim does the same for a write to a claim.
 func (w *World) overlayClaim(k string) {
 	if w.view == nil {
 		return
@@ -115,7 +114,7 @@ func (w *World) seen() (map[string]*clusterState, map[string]*vip.Claim, map[str
 	return w.view.clusters, w.view.claims, w.view.address
 }
 
-// checkTruth: an address that is written is that of the claim it is said to come from.
+// checkTruth checks that a written address is that of the claim it is said to come from.
 func (w *World) checkTruth(state *clusterState, action vip.Action) {
 	var claimName, value string
 	var uid types.UID
@@ -136,7 +135,7 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 	}
 	claim, ok := w.claims[key(state.Namespace, claimName)]
 	if !ok || claim.Owner == nil || claim.Owner.UID != state.UID || claim.UID != uid {
-		return // it comes from a claim that someone has deleted since, which a late watch did not tell; that heals
+		return // its claim has been deleted since, which a late watch did not show; that heals
 	}
 	if address, ok := w.address[key(claim.Namespace, claim.Name)]; ok && !vip.SameAddr(address.Value, value) {
 		w.violation("wrong address: %s is written to Cluster %s, and its claim %s has %s",
@@ -144,13 +143,13 @@ func (w *World) checkTruth(state *clusterState, action vip.Action) {
 	}
 }
 
-// operatorState is what one of several operators has in its head.
+// operatorState is what one of several operators keeps in memory.
 type operatorState struct {
 	view    *view
 	flights map[string]*flight
 }
 
-// Operators has several of them at work, each with watches of its own.
+// Operators puts n operators to work, each with watches of its own.
 func (w *World) Operators(n int) {
 	for range n {
 		w.ops = append(w.ops, operatorState{&view{}, map[string]*flight{}})
@@ -163,5 +162,5 @@ func (w *World) Operators(n int) {
 	}
 }
 
-// As says which one acts from now on.
+// As selects the operator that acts from now on.
 func (w *World) As(i int) { w.view, w.flights = w.ops[i].view, w.ops[i].flights }

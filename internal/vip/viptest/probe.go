@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Stranger has someone answer on an address, or nobody any more.
+// Stranger makes someone answer on an address, or stops it.
 func (w *World) Stranger(address string, there bool) {
 	if w.strangers[address] = there; there {
 		w.logf("network: someone answers on %s", address)
@@ -18,7 +18,7 @@ func (w *World) Stranger(address string, there bool) {
 	w.logf("network: nobody answers on %s", address)
 }
 
-// Again has the allocator take what it knows of addresses in use for old.
+// Again makes the allocator consider its knowledge of addresses in use outdated.
 func (w *World) Again() {
 	for _, known := range w.probed {
 		for addr, probed := range known {
@@ -28,7 +28,7 @@ func (w *World) Again() {
 	}
 }
 
-// probe carries a probe out.
+// probe carries out a probe.
 func (w *World) probe(k string, a vip.Probe) {
 	if w.probed[k] == nil {
 		w.probed[k] = map[netip.Addr]vip.Probed{}
@@ -36,8 +36,8 @@ func (w *World) probe(k string, a vip.Probe) {
 	w.probed[k][a.Address] = vip.Probed{Ports: a.Ports, Free: !w.strangers[a.Address.String()]}
 }
 
-// unprobed returns the addresses that a plan would write to a Cluster for the first time although their pool asks for a
-// probe, and nobody found them free.
+// unprobed returns the addresses that a plan would write to a Cluster for the first time although their pool asks for
+// a probe and no probe found them free.
 func unprobed(s *vip.Snapshot, plan vip.Plan) []string {
 	var found []string
 	check := func(role string, addr netip.Addr) {

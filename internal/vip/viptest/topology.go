@@ -8,18 +8,18 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// HostVariable is the variable of the classes of worlds that declare one.
+// HostVariable is the variable of the worlds' classes that declare one.
 const HostVariable = "vip"
 
 // rendered is what the topology controller made of a Cluster, and what became of it.
 type rendered struct {
-	// rendering is the Cluster as the topology controller saw it when it began; half says that the infrastructure is
-	// written and the control plane not yet.
+	// rendering is the Cluster as the topology controller saw it when it began; half says that it has written the
+	// infrastructure but not yet the control plane.
 	rendering *vip.Cluster
 	half      bool
 
-	// infrastructure and controlPlane are the VIPs in them, paused says that the control plane object is paused, and
-	// built that a machine was built from it.
+	// infrastructure and controlPlane are the VIPs in these objects; paused says that the control plane object is
+	// paused, and built that a machine was built from it.
 	infrastructure, controlPlane []string
 	paused, built                bool
 }
@@ -38,7 +38,7 @@ func (w *World) rendersVIP(state *clusterState) bool {
 }
 
 // Render lets the topology controller take a step: it looks at a Cluster, writes the infrastructure, or writes the
-// control plane. It reports whether there was anything to do. One that fails leaves the control plane as it was.
+// control plane. It reports whether there was anything to do. A failing step leaves the control plane as it was.
 func (w *World) Render(k string, fails bool) bool {
 	state, ok := w.clusters[k]
 	if !ok || state.Deleting || state.Paused {
@@ -68,10 +68,10 @@ func (w *World) Render(k string, fails bool) bool {
 	return true
 }
 
-// Build lets the providers take a step, as fast as they ever are: Cluster API copies the endpoint that the
-// infrastructure brings, and the control plane provider builds its first machine as soon as the endpoint is valid. A
-// machine of a class that brings the VIP to machines is never built without the endpoint that the Cluster has. It
-// reports whether it did anything.
+// Build lets the providers take a step, as fast as they ever do: Cluster API copies the endpoint that the
+// infrastructure brings, and the control plane provider builds its first machine as soon as the endpoint is valid. If
+// the class brings the VIP to machines, no machine may be built without the Cluster's endpoint. It reports whether it
+// did anything.
 func (w *World) Build(k string) bool {
 	state, ok := w.clusters[k]
 	if !ok || state.Deleting || state.Paused {
@@ -98,7 +98,7 @@ func (w *World) Build(k string) bool {
 	return true
 }
 
-// firstAddr returns the first of some texts that is an address, or "".
+// firstAddr returns the first text that is an address, or "".
 func firstAddr(texts []string) string {
 	for _, text := range texts {
 		if vip.ParseAddr(text).IsValid() {

@@ -17,11 +17,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// errRefused is the answer of the world's API server to a write whose precondition does not hold.
+// errRefused is the world's API server's answer to a write whose precondition does not hold.
 var errRefused = errors.New("refused")
 
-// World is an API server, Cluster API, an IPAM provider and the allocator in memory, just true enough to carry plans
-// out. It does nothing by itself: a test says what happens next. What breaks an invariant ends up in Violations.
+// World simulates an API server, Cluster API, an IPAM provider and the allocator in memory, just faithfully enough to
+// carry out plans. It does nothing by itself: a test says what happens next. Broken invariants end up in Violations.
 type World struct {
 	Now        time.Time
 	Settings   vip.Settings
@@ -31,9 +31,9 @@ type World struct {
 	Violations []string
 
 	start time.Time
-	// version is the apiVersion at which Clusters are served; empty while nobody asks.
+	// version is the apiVersion at which Clusters are served; empty while no test cares.
 	version string
-	// skew is how far the allocator's clock is ahead of Now, which is the time of all others.
+	// skew is how far the allocator's clock is ahead of Now, which is everyone else's time.
 	skew     time.Duration
 	serial   uint64
 	clusters map[string]*clusterState
@@ -42,8 +42,8 @@ type World struct {
 	address  map[string]*addressState
 	order    map[types.UID]uint64
 	flights  map[string]*flight
-	// strangers are the addresses on which someone answers whom no Cluster accounts for, and probed what came of
-	// probes, by Cluster, as the allocator remembers it.
+	// strangers are the addresses on which someone answers that no Cluster accounts for. probed holds the results of
+	// probes, by Cluster, as the allocator remembers them.
 	strangers map[string]bool
 	probed    map[string]map[netip.Addr]vip.Probed
 	// view is what the allocator sees while its watches lag; nil while it sees the world as it is.
@@ -56,7 +56,7 @@ type clusterState struct {
 	rendered
 	// manual says that a user set the endpoint.
 	manual bool
-	// port is the one that the Cluster was created with; 0 if it had none.
+	// port is the port that the Cluster was created with; 0 if it had none.
 	port int32
 }
 
@@ -78,7 +78,7 @@ type flight struct {
 	cluster vip.Cluster
 	seen    int64
 	writes  []write
-	// failed are the roles whose claim could not be written to.
+	// failed are the roles whose claim could not be written.
 	failed map[string]bool
 }
 
@@ -153,7 +153,7 @@ func (w *World) Cluster(k string) *vip.Cluster {
 // Clusters returns the keys of all Clusters.
 func (w *World) Clusters() []string { return sorted(w.clusters) }
 
-// Edit is a user's change to the spec or the metadata of a Cluster.
+// Edit applies a user's change to the spec or the metadata of a Cluster.
 func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
 	state, ok := w.clusters[k]
 	if !ok {
@@ -168,7 +168,7 @@ func (w *World) Edit(k, what string, edit func(*vip.Cluster)) {
 	w.logf("user: %s Cluster %s", what, k)
 }
 
-// Serve has Cluster API serve Clusters at another version. The allocator begins anew with it, as it does then.
+// Serve makes Cluster API serve Clusters at another version. The allocator restarts, as a real one would.
 func (w *World) Serve(version string) {
 	if w.version != version {
 		w.logf("capi: serves Clusters at %s", version)
@@ -177,8 +177,8 @@ func (w *World) Serve(version string) {
 	}
 }
 
-// TakePort lets Cluster API take away the port of an endpoint without a host, as it does when the infrastructure is
-// there. Before it is remembered nobody can know it any more, so that is left out.
+// TakePort lets Cluster API remove the port of an endpoint without a host, as it does once the infrastructure exists.
+// It does nothing until the port is remembered on the Cluster: removed any earlier, the port would be lost.
 func (w *World) TakePort(k string) {
 	state, ok := w.clusters[k]
 	if !ok || state.Endpoint.Host != "" || state.Endpoint.Port == 0 || state.Gate.Port != state.Endpoint.Port {
@@ -195,7 +195,7 @@ func (w *World) Delete(k string) {
 	w.collect(k)
 }
 
-// Finish lets Cluster API take its finalizer off a Cluster in deletion.
+// Finish lets Cluster API remove its finalizer from a Cluster in deletion.
 func (w *World) Finish(k string) {
 	if c := w.Cluster(k); c != nil && c.Deleting && c.InUse && !c.Paused {
 		c.InUse = false
@@ -204,7 +204,7 @@ func (w *World) Finish(k string) {
 	}
 }
 
-// LoseClaim deletes a claim by hand. What was decided for its Cluster on the sight of it is dropped.
+// LoseClaim deletes a claim by hand. It drops the plans for its Cluster, which were decided with that claim in view.
 func (w *World) LoseClaim(k, slot string) {
 	c := w.Cluster(k)
 	if c == nil {
@@ -220,7 +220,7 @@ func (w *World) LoseClaim(k, slot string) {
 	}
 }
 
-// collect removes a Cluster in deletion that no finalizer holds, and has the garbage collector delete its claims.
+// collect removes a Cluster in deletion that no finalizer holds, and makes the garbage collector delete its claims.
 func (w *World) collect(k string) {
 	if c := w.Cluster(k); c != nil && c.Deleting && !c.InUse && !c.HasFinalizer {
 		delete(w.clusters, k)
@@ -245,7 +245,7 @@ func (w *World) markDeleted(claim *vip.Claim) {
 	}
 }
 
-// Served reports whether some pool serves a Cluster in some role, by the words of the contract.
+// Served reports whether some pool serves a Cluster in some role, according to the contract.
 func (w *World) Served(c *vip.Cluster) bool {
 	return slices.ContainsFunc(w.pools, func(p *PoolState) bool {
 		return len(p.Roles) > 0 && !p.Deleting && isFor(&p.Pool, c)
@@ -272,7 +272,7 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 		copied := pool.Pool
 		for _, address := range addresses {
 			if at := address.at.Add(w.skew); address.pool == pool.Ref && at.After(copied.LastServed) {
-				copied.LastServed = at // which the allocator measures without its wall clock
+				copied.LastServed = at // the allocator measures it without its wall clock
 			}
 		}
 		s.Pools = append(s.Pools, copied)
@@ -297,7 +297,7 @@ func (w *World) Snapshot(k string) vip.Snapshot {
 	return s
 }
 
-// rivals returns who else holds an address, as the store does.
+// rivals returns who else holds an address, like the store.
 func (w *World) rivals(c *vip.Cluster, addr netip.Addr) []vip.Rival {
 	clusters, claims, addresses := w.seen()
 	var rivals []vip.Rival
@@ -332,7 +332,7 @@ func (w *World) rivals(c *vip.Cluster, addr netip.Addr) []vip.Rival {
 	return rivals
 }
 
-// underway reports whether an annotation that no claim backs is about to be backed by one, or to be overwritten.
+// underway reports whether an annotation without a claim behind it is about to get one, or to be overwritten.
 func (w *World) underway(c *vip.Cluster, field string) bool {
 	_, claims, _ := w.seen()
 	role, _ := names.RoleOfAnnotation(field)
@@ -350,7 +350,7 @@ func (w *World) underway(c *vip.Cluster, field string) bool {
 	return false
 }
 
-// slotOf returns the slot of a role that a claim is for by its name, and whether it is for one.
+// slotOf returns the slot of a role that a claim is for by its name, and whether it is for any.
 func slotOf(c *vip.Cluster, role string, claim *vip.Claim) (string, bool) {
 	slot, _, ok := names.SlotOfClaim(claim.Name, c.Name, role)
 	return slot, ok
