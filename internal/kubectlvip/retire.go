@@ -117,8 +117,7 @@ func retireCommands(r *view.Retirement, kubectl string) []string {
 	return commands
 }
 
-// kubectlPrefix returns how to call kubectl for the cluster read here: with the same flags, but never with
-// credentials.
+// kubectlPrefix returns how to call kubectl for the cluster read here: with the same flags, never with credentials.
 func kubectlPrefix(connection *pflag.FlagSet) (string, error) {
 	words := []string{"kubectl"}
 	var failure error
