@@ -38,7 +38,7 @@ func (a *app) scopeOnly(all bool) (scope, namespace string, err error) {
 	return namespace, namespace, nil
 }
 
-// look reads what a command is about, and returns the namespace it is about; empty means all.
+// look reads the cluster for a command, and returns the namespace that the command is about; empty means all.
 func (a *app) look(ctx context.Context, all bool) (world *live.World, scope string, err error) {
 	scope, namespace, err := a.scope(all)
 	if err != nil {

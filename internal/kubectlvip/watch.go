@@ -38,8 +38,7 @@ func (a *app) watchList(ctx context.Context, world *live.World, w watched) error
 	return nil
 }
 
-// inPlace returns a function that draws the whole table over the last one, without what is below the end of the
-// screen.
+// inPlace returns a function that draws the whole table over the last one, without what is below the screen's end.
 func (a *app) inPlace(w watched) func(*view.Facts) error {
 	drawn := 0
 	return func(f *view.Facts) error {

@@ -100,7 +100,7 @@ func (r *Reader) findLease(ctx context.Context, namespace, name string) (lease *
 	if len(leases.Items) == 0 {
 		return nil, ""
 	}
-	// Several Leases belong to several installations; the one renewed last is that of the one that runs.
+	// Several Leases belong to several installations; the one renewed last belongs to the one that runs.
 	latest := slices.MaxFunc(leases.Items, func(a, b coordinationv1.Lease) int {
 		return renewed(&a).Compare(renewed(&b))
 	})

@@ -97,7 +97,7 @@ func clustersHref(state string, page int, text string) string {
 	return hrefOf(PathClusters, query)
 }
 
-// tab is a link to a page in the head of all pages.
+// tab is a link to a page in the header of all pages.
 type tab struct {
 	Href, Text string
 	Here       bool
