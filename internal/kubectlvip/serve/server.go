@@ -103,9 +103,9 @@ func Listen(ctx context.Context, address string, source Source) (*Server, error)
 	return s, nil
 }
 
-// ListenOpen binds an address that others can reach, for a pod; every request gets an answer. Access is up to the API
-// server, through whose service proxy people come, and to a NetworkPolicy. The Host is that of the API server, as the
-// browser knows it, and proves nothing.
+// ListenOpen binds an address that others can reach, for a pod; everyone who connects gets an answer. Access is up to
+// the API server, through whose service proxy people come, and to a NetworkPolicy. The Host is that of the API server,
+// as the browser knows it, and proves nothing.
 func ListenOpen(ctx context.Context, address string, source Source) (*Server, error) {
 	listener, err := bind(ctx, address)
 	if err != nil {
