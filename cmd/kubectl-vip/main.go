@@ -1,4 +1,4 @@
-// Command kubectl-vip is a plugin of kubectl that shows and explains the virtual IPs of Cluster API Clusters.
+// Command kubectl-vip is a kubectl plugin that shows and explains the virtual IPs of Cluster API Clusters.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package kubectlvip is the kubectl plugin: its commands read a cluster (live), let the same decision core run that the
-// operator uses (view, simulate), and print what it says (render). It writes nothing to the cluster.
+// Package kubectlvip is the kubectl plugin. Its commands read a cluster (live), run the same decision core as the
+// operator (view, simulate), and print the result (render). It writes nothing to the cluster.
 package kubectlvip
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
 )
 
-// ProgramName is the name of the program; kubectl finds it by that.
+// ProgramName is the name of the program, by which kubectl finds it.
 const ProgramName = "kubectl-vip"
 
 // app is what all commands share.
@@ -26,13 +26,13 @@ type app struct {
 	cluster   *genericclioptions.ConfigFlags
 	output    string
 	noHeaders bool
-	// connection are the flags of kubectl.
+	// connection holds the flags of kubectl.
 	connection *pflag.FlagSet
 }
 
 // Run runs the plugin and returns its exit code; see the constants.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	klog.SetLogger(logr.Discard()) // client-go says on stderr what the error says better
+	klog.SetLogger(logr.Discard()) // client-go logs to stderr what the error says better
 	command := NewCommand(streams) //nolint:contextcheck // completions get their context when the shell asks
 	command.SetArgs(args)
 	return exitCode(command.ExecuteContext(ctx), streams.ErrOut)
@@ -68,7 +68,7 @@ the operator would, also when the operator is not running. It never writes: what
 	return command
 }
 
-// asBadInput makes the errors of a check of arguments those of bad input.
+// asBadInput turns the errors of an argument check into bad input.
 func asBadInput(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if err := check(command, args); err != nil {
@@ -78,7 +78,7 @@ func asBadInput(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// shownFlags are the flags of kubectl that the help shows; the others work too.
+// shownFlags are the kubectl flags that the help shows; the others work too.
 var shownFlags = []string{"kubeconfig", "context", "namespace", "as", "request-timeout"}
 
 func (a *app) addFlags(command *cobra.Command) {
@@ -107,7 +107,7 @@ func (a *app) reader() (*live.Reader, error) {
 	return reader, nil
 }
 
-// namespace is the one that the flags or the kubeconfig name.
+// namespace returns the namespace that the flags or the kubeconfig name.
 func (a *app) namespace() (string, error) {
 	namespace, _, err := a.cluster.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
@@ -116,7 +116,7 @@ func (a *app) namespace() (string, error) {
 	return namespace, nil
 }
 
-// read reads the cluster, and fails where Cluster API or the IPAM provider is not installed.
+// read reads the cluster. It fails if Cluster API or the IPAM provider is not installed.
 func (a *app) read(ctx context.Context, namespace string) (*live.World, error) {
 	reader, err := a.reader()
 	if err != nil {
@@ -125,7 +125,7 @@ func (a *app) read(ctx context.Context, namespace string) (*live.World, error) {
 	return a.readBy(ctx, reader, namespace)
 }
 
-// readBy is read by a reader.
+// readBy is read with a given reader.
 func (a *app) readBy(ctx context.Context, reader *live.Reader, namespace string) (*live.World, error) {
 	world, err := reader.Read(ctx, namespace)
 	if err != nil {

@@ -22,7 +22,7 @@ func allNamespaces(command *cobra.Command, all *bool) {
 	command.Flags().BoolVarP(all, "all-namespaces", "A", false, "All namespaces instead of one.")
 }
 
-// scope is the namespace that a command is about; empty means all.
+// scope returns the namespace that a command is about; empty means all.
 func (a *app) scope(all bool) (scope, namespace string, err error) {
 	if err := a.checkOutput(); err != nil {
 		return "", "", err
@@ -30,7 +30,7 @@ func (a *app) scope(all bool) (scope, namespace string, err error) {
 	return a.scopeOnly(all)
 }
 
-// scopeOnly is scope for a command that prints in ways of its own.
+// scopeOnly is scope for a command with output formats of its own.
 func (a *app) scopeOnly(all bool) (scope, namespace string, err error) {
 	if namespace, err = a.namespace(); err != nil || all {
 		return "", namespace, err
@@ -38,7 +38,7 @@ func (a *app) scopeOnly(all bool) (scope, namespace string, err error) {
 	return namespace, namespace, nil
 }
 
-// look reads what a command is about, and says in which namespace that is; empty means all.
+// look reads the cluster for a command, and returns the namespace that the command is about; empty means all.
 func (a *app) look(ctx context.Context, all bool) (world *live.World, scope string, err error) {
 	scope, namespace, err := a.scope(all)
 	if err != nil {
@@ -302,7 +302,7 @@ func known(text string) string {
 	return text
 }
 
-// discover finds out what is served and how the operator is set up, without reading objects.
+// discover finds out what the cluster serves and how the operator is set up, without reading objects.
 func (a *app) discover(command *cobra.Command) (*live.World, error) {
 	reader, err := a.reader()
 	if err != nil {
@@ -315,10 +315,10 @@ func (a *app) discover(command *cobra.Command) (*live.World, error) {
 	return world, nil
 }
 
-// forPeople says that a person reads the output, who wants a word where a program wants an empty list.
+// forPeople reports whether a person reads the output. People want a sentence where programs want an empty list.
 func (a *app) forPeople() bool { return a.output == outputTable || a.output == outputWide }
 
-// nothing says that there is nothing to show.
+// nothing prints that there is nothing to show.
 func (a *app) nothing(what, namespace string) error {
 	where := "in any namespace; choose another --context?"
 	if namespace != "" {
@@ -328,7 +328,7 @@ func (a *app) nothing(what, namespace string) error {
 	return err
 }
 
-// note tells what could not be read.
+// note prints what could not be read.
 func (a *app) note(limits []string) {
 	for _, limit := range limits {
 		_, _ = fmt.Fprintln(a.ErrOut, "note:", limit) // the rest is worth printing anyway

@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/live"
 )
 
-// registerCompletions tells the shell what the flags can be. The flags are there, so registering does not fail.
+// registerCompletions tells the shell which values the flags take. The flags exist, so registering cannot fail.
 func (a *app) registerCompletions(command *cobra.Command) {
 	_ = command.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))

@@ -8,9 +8,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// desk is where the pages come from: a world that is kept up to date. What is read from it is kept until it changes.
+// desk supplies the pages from a world that is kept up to date. It keeps its atlas until the world changes.
 type desk struct {
-	// namespace is that of manifests that name none.
+	// namespace is used for manifests that name none.
 	namespace string
 
 	mutex sync.Mutex
@@ -20,21 +20,21 @@ type desk struct {
 	problem error
 }
 
-// show shows a world, and has what is known read anew when it is next asked for.
+// show replaces the world. The next request reads the facts anew.
 func (d *desk) show(world *live.World) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.world, d.atlas, d.problem = world, nil, nil
 }
 
-// fail shows why there is no world.
+// fail records why there is no world.
 func (d *desk) fail(problem error) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.world, d.atlas, d.problem = nil, nil, problem
 }
 
-// latest is what is shown, and where it comes from.
+// latest returns the world and the atlas made from it, or why there is no world.
 func (d *desk) latest() (*live.World, *view.Atlas, error) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()

@@ -18,10 +18,10 @@ const (
 	// ExitFound says that check found something, that plan has a Cluster that would not get its VIPs, or that retire
 	// may do nothing.
 	ExitFound = 1
-	// ExitBadInput says that flags, arguments or a manifest make no sense, or that there is no such Cluster.
+	// ExitBadInput says that flags, arguments or a manifest make no sense, or that the Cluster does not exist.
 	ExitBadInput = 2
-	// ExitNoCluster says that the cluster could not be asked: it is not known or not reachable, it refused, or Cluster
-	// API is not installed.
+	// ExitNoCluster says that the cluster could not be read: it is unknown or unreachable, it refused, or Cluster API
+	// is not installed.
 	ExitNoCluster = 3
 )
 
@@ -37,26 +37,26 @@ func (e *exitError) Unwrap() error { return e.error }
 func badInput(err error) error  { return &exitError{err, ExitBadInput} }
 func noCluster(err error) error { return &exitError{err, ExitNoCluster} }
 
-// errFound makes the exit code ExitFound; what was found is printed already.
+// errFound sets the exit code to ExitFound; the findings are already printed.
 var errFound = &exitError{errors.New("something was found"), ExitFound}
 
-// exitCode says on a line what is wrong, and returns the exit code.
+// exitCode prints the error on one line, and returns the exit code.
 func exitCode(err error, out io.Writer) int {
 	if err == nil {
 		return ExitFine
 	}
-	code := ExitBadInput // what cobra finds wrong by itself
+	code := ExitBadInput // what cobra itself rejects
 	var known *exitError
 	if errors.As(err, &known) {
 		code = known.code
 	}
 	if code != ExitFound {
-		_, _ = fmt.Fprintln(out, "error:", oneLine(plainly(err))) // nobody is left to tell that stderr is gone
+		_, _ = fmt.Fprintln(out, "error:", oneLine(plainly(err))) // if stderr is gone, there is nobody left to tell
 	}
 	return code
 }
 
-// plainly returns what an error means to a person.
+// plainly says what an error means, in words for people.
 func plainly(err error) string {
 	var request *url.Error
 	switch {

@@ -245,7 +245,7 @@ func TestIsUTF8(t *testing.T) {
 	}
 }
 
-// TestManifests: manifests are read from where kubectl reads them.
+// TestManifests: manifests come from wherever kubectl reads them.
 func TestManifests(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

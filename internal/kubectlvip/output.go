@@ -16,7 +16,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/render"
 )
 
-// How to print.
+// The output formats.
 const (
 	outputTable = "table"
 	outputWide  = "wide"
@@ -29,13 +29,13 @@ const (
 var outputs = []string{outputTable, outputWide, outputJSON, outputYAML}
 
 const (
-	// foldedAt is the width of texts where there is no terminal to ask.
+	// foldedAt is the width of text, in columns, when there is no terminal to ask.
 	foldedAt = 100
-	// widest is as wide as a line can be read.
+	// widest is the widest line that is still easy to read, in columns.
 	widest = 140
 )
 
-// checkOutput refuses a way to print that there is not.
+// checkOutput rejects unknown output formats.
 func (a *app) checkOutput() error { return a.checkOutputIn(outputs) }
 
 func (a *app) checkOutputIn(known []string) error {
@@ -45,7 +45,7 @@ func (a *app) checkOutputIn(known []string) error {
 	return nil
 }
 
-// print prints data as it stands if that was asked for, else by the function.
+// print prints data as JSON or YAML if asked to, else by calling people.
 func (a *app) print(data any, people func(io.Writer, *render.Options) error, now time.Time) error {
 	switch a.output {
 	case outputJSON:
@@ -64,7 +64,7 @@ func (a *app) print(data any, people func(io.Writer, *render.Options) error, now
 	return people(a.Out, a.options(now))
 }
 
-// options are how people read it here.
+// options returns how to print for people on this output.
 func (a *app) options(now time.Time) *render.Options {
 	o := &render.Options{Now: now, Wide: a.output == outputWide, NoHeaders: a.noHeaders, Width: foldedAt}
 	if width, _, ok := a.terminal(); ok {
@@ -76,7 +76,7 @@ func (a *app) options(now time.Time) *render.Options {
 	return o
 }
 
-// terminal returns the size of the terminal that is written to, and whether it is one.
+// terminal returns the size of the terminal written to, and whether the output is one.
 func (a *app) terminal() (width, height int, ok bool) {
 	file, isFile := a.Out.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {

@@ -76,7 +76,7 @@ func (a *app) plan(command *cobra.Command, namespace string, manifests []*capi.C
 	return err
 }
 
-// plansOf lets the Clusters of manifests come into a world, one after the other. Its store is changed by that.
+// plansOf simulates the Clusters of manifests in a world, one after the other. It changes the store of that world.
 func plansOf(world *live.World, manifests []*capi.Cluster, now time.Time) ([]view.ClusterPlan, error) {
 	plans := []view.ClusterPlan{}
 	for _, manifest := range manifests {
@@ -90,8 +90,8 @@ func plansOf(world *live.World, manifests []*capi.Cluster, now time.Time) ([]vie
 	return plans, nil
 }
 
-// readManifests returns the Clusters of files, of directories and of what addresses lead to, as kubectl reads them, in
-// the namespace that they name or in the given one.
+// readManifests returns the Clusters of files, directories and URLs, read as kubectl reads them, in the namespace
+// that they name or in the given one.
 func (a *app) readManifests(from *resource.FilenameOptions, namespace string) ([]*capi.Cluster, error) {
 	if len(from.Filenames) == 0 {
 		return nil, badInput(errors.New("which manifest? name it with -f FILE; -f - reads standard input"))
@@ -141,7 +141,7 @@ func clustersIn(in io.Reader, namespace string) ([]*capi.Cluster, error) {
 	return placed(clusters, namespace)
 }
 
-// placed puts Clusters that name no namespace into the given one. It is an error if there are none.
+// placed puts Clusters that name no namespace into the given one. It fails if there are no Clusters.
 func placed(clusters []*capi.Cluster, namespace string) ([]*capi.Cluster, error) {
 	if len(clusters) == 0 {
 		return nil, fmt.Errorf("there is no Cluster of %s in it", capi.ClusterGroup)
@@ -154,7 +154,7 @@ func placed(clusters []*capi.Cluster, namespace string) ([]*capi.Cluster, error)
 	return clusters, nil
 }
 
-// pageSize is how much of a manifest is looked at to find out whether it is JSON.
+// pageSize is how many bytes of a manifest are examined to find out whether it is JSON.
 const pageSize = 4096
 
 func decodeClusters(in io.Reader) ([]*capi.Cluster, error) {
@@ -177,7 +177,7 @@ func decodeClusters(in io.Reader) ([]*capi.Cluster, error) {
 	}
 }
 
-// rawDocument is a document as it stands, in JSON.
+// rawDocument is an unparsed document, in JSON.
 type rawDocument []byte
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -202,6 +202,6 @@ func decodeCluster(document []byte) (*capi.Cluster, error) {
 	if cluster.Name == "" {
 		return nil, errors.New("a Cluster has no metadata.name; give it one, as its claims are named after it")
 	}
-	_, err := capi.Trim(&cluster) // as what is read from a cluster
+	_, err := capi.Trim(&cluster) // as for objects read from a cluster
 	return &cluster, err
 }

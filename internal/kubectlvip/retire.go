@@ -57,13 +57,13 @@ The exit code is 1 if nothing can be done because pools serve the role still.`,
 	return command
 }
 
-// retires says how kubectl is called for a role, or why that role cannot be retired.
+// retires returns how to call kubectl for a role, or why that role cannot be retired.
 func (a *app) retires(role string) (string, error) {
 	if role == names.RoleControlPlane {
 		return "", badInput(fmt.Errorf("the role %s cannot be taken out of service: "+
 			"the machines of a Cluster use its address as long as they live; delete the Cluster", role))
 	}
-	if err := names.ValidateRole(role); err != nil { // also: what is printed goes into a shell
+	if err := names.ValidateRole(role); err != nil { // also because the printed commands go into a shell
 		return "", badInput(err)
 	}
 	return kubectlPrefix(a.connection)
@@ -92,12 +92,12 @@ func (a *app) retire(r view.Retirement, kubectl string) error {
 	return err
 }
 
-// clusters is how kubectl is told of Clusters beyond doubt; see view.ClaimResource.
+// clusters is the unambiguous name of Clusters for kubectl; see view.ClaimResource.
 const clusters = "clusters." + capi.ClusterGroup
 
-// retireCommands returns the commands in their order. The operator restores an annotation as long as it sees the claim,
-// so all claims go first. It is not waited for them: with a reuse grace period that may take long, and the annotation
-// keeps the address from others while it is there.
+// retireCommands returns the commands in order. The operator restores an annotation as long as it sees the claim, so
+// all claims are deleted first. The commands do not wait for the deletions: with a reuse grace period they may take
+// long, and an annotation keeps its address from others while it is there.
 func retireCommands(r *view.Retirement, kubectl string) []string {
 	commands := []string{}
 	for _, c := range r.Clusters {
@@ -117,7 +117,7 @@ func retireCommands(r *view.Retirement, kubectl string) []string {
 	return commands
 }
 
-// kubectlPrefix calls kubectl for the cluster that was read here: with the same flags. Credentials are not printed.
+// kubectlPrefix returns how to call kubectl for the cluster read here: with the same flags, never with credentials.
 func kubectlPrefix(connection *pflag.FlagSet) (string, error) {
 	words := []string{"kubectl"}
 	var failure error
@@ -139,10 +139,10 @@ func kubectlPrefix(connection *pflag.FlagSet) (string, error) {
 	return strings.Join(words, " "), failure
 }
 
-// plainWord is what a shell takes as it stands.
+// plainWord matches a word that needs no quoting in a shell.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`)
 
-// quoted returns a word as a shell reads it.
+// quoted returns a word quoted for a shell.
 func quoted(word string) string {
 	if plainWord.MatchString(word) {
 		return word

@@ -55,7 +55,7 @@ func TestKubectlPrefix(t *testing.T) {
 	}
 }
 
-// A shell reads the words as they were.
+// A shell reads quoted words back unchanged.
 func TestQuoted(t *testing.T) {
 	for _, word := range []string{"a", "--context=a@b", "a b", "it's", "$(id)", "`id`", `"\`, "*", "", "a;b", "#"} {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+quoted(word)).Output()

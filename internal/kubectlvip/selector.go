@@ -14,14 +14,13 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// selectorFlag adds the flag that chooses objects by their labels.
+// selectorFlag adds the flag that selects objects by their labels.
 func selectorFlag(command *cobra.Command, selector *string) {
 	command.Flags().StringVarP(selector, "selector", "l", "",
 		"Only those whose labels match, as kubectl has it: key=value,key!=value,key in (a,b),key,!key.")
 }
 
-// checkSelector says why a selector cannot be used beside arguments. What is said of a misspelled one before anything
-// is read.
+// checkSelector rejects a selector next to arguments, and a malformed one, before anything is read.
 func checkSelector(selector string, arguments []string) error {
 	if selector != "" && len(arguments) > 0 {
 		return badInput(errors.New("names and --selector exclude each other"))
@@ -32,7 +31,7 @@ func checkSelector(selector string, arguments []string) error {
 	return nil
 }
 
-// selectClusters leaves of Clusters those that a selector matches.
+// selectClusters keeps the Clusters that a selector matches.
 func selectClusters(
 	ctx context.Context, world *live.World, scope, selector string, clusters []view.Cluster,
 ) ([]view.Cluster, error) {
@@ -48,7 +47,7 @@ func selectClusters(
 	}), nil
 }
 
-// selectPools leaves of pools those that a selector matches.
+// selectPools keeps the pools that a selector matches.
 func selectPools(
 	ctx context.Context, world *live.World, scope, selector string, pools []view.Pool,
 ) ([]view.Pool, error) {

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// retry is how long the pod waits before it reads again what could not be read.
+	// retry is how long the pod waits after a failed read before it tries again.
 	retry = 5 * time.Second
-	// outdated is how often it asks whether the cluster serves something else than it did.
+	// outdated is how often the pod checks whether the cluster serves something else by now.
 	outdated = time.Minute
 )
 
-// errNotRead is shown for the moment that it takes to read a cluster.
+// errNotRead is shown while the first read is under way.
 var errNotRead = errors.New("the cluster is being read")
 
-// newServe is for the chart: nobody runs it on a machine of their own, so it is hidden, and has no address of its own.
+// newServe is for the chart. Nobody runs it on their own machine, so it is hidden and has no default address.
 func (a *app) newServe() *cobra.Command {
 	var address, operator string
 	command := &cobra.Command{
@@ -54,7 +54,7 @@ alone.`,
 	return command
 }
 
-// keepPresenting serves pages until ctx ends, also while there is nothing to show: what is missing may come later.
+// keepPresenting serves pages until ctx ends, even while there is nothing to show: what is missing may come later.
 func (a *app) keepPresenting(ctx context.Context, d *desk, server *serve.Server, operator string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -63,7 +63,7 @@ func (a *app) keepPresenting(ctx context.Context, d *desk, server *serve.Server,
 		served <- server.Serve(ctx)
 		cancel()
 	}()
-	_, _ = fmt.Fprintln(a.Out, server.URL()) // whoever reads no output comes all the same
+	_, _ = fmt.Fprintln(a.Out, server.URL()) // visitors do not need this output
 	for ctx.Err() == nil {
 		err := a.follow(ctx, d, server, operator)
 		if err == nil || ctx.Err() != nil {
@@ -84,7 +84,7 @@ func (a *app) keepPresenting(ctx context.Context, d *desk, server *serve.Server,
 	return nil
 }
 
-// follow shows the cluster until ctx ends or what the cluster serves has changed.
+// follow shows the cluster until ctx ends or the cluster serves something else.
 func (a *app) follow(ctx context.Context, d *desk, server *serve.Server, operator string) error {
 	reader, err := a.reader()
 	if err != nil {

@@ -51,10 +51,10 @@ the first line of the output. Nothing is loaded from elsewhere. Press Ctrl-C to 
 	return command
 }
 
-// redraws is how often the ages on the pages are brought up to date.
+// redraws is how often the ages on the pages are refreshed.
 const redraws = 30 * time.Second
 
-// present serves the pages until ctx ends. The address is printed once everything has been read.
+// present serves the pages until ctx ends. It prints the address once everything has been read.
 func (a *app) present(ctx context.Context, d *desk, world *live.World, server *serve.Server, open bool) error {
 	a.note(world.Facts().Limits)
 	watching, cancel := context.WithCancel(ctx)
@@ -64,7 +64,7 @@ func (a *app) present(ctx context.Context, d *desk, world *live.World, server *s
 	err := world.Watch(watching, redraws, func() error {
 		d.show(world)
 		once.Do(func() {
-			_, _ = fmt.Fprintln(a.Out, server.URL()) // whoever reads no output cannot come
+			_, _ = fmt.Fprintln(a.Out, server.URL()) // nobody can connect without this output
 			go func() {
 				serving <- server.Serve(watching)
 				cancel()

@@ -15,17 +15,17 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// refresh is how often the ages in a table are brought up to date.
+// refresh is how often the ages in a table are refreshed.
 const refresh = 10 * time.Second
 
-// watched is what a list that goes on shows: Clusters, and whether their namespaces are told.
+// watched is what a watched list shows: Clusters, and whether their namespaces are printed.
 type watched struct {
 	clusters   func(*view.Facts) ([]view.Cluster, error)
 	namespaces bool
 }
 
-// watchList shows the list and every change until ctx ends: on a terminal as a table that changes in place, elsewhere
-// as the rows that have changed, as kubectl does.
+// watchList shows the list and every change until ctx ends. A terminal gets a table that changes in place; other
+// outputs get the changed rows, as from kubectl.
 func (a *app) watchList(ctx context.Context, world *live.World, w watched) error {
 	show := a.changesOnly(w)
 	if _, _, ok := a.terminal(); ok && a.forPeople() {
@@ -38,7 +38,7 @@ func (a *app) watchList(ctx context.Context, world *live.World, w watched) error
 	return nil
 }
 
-// inPlace returns what draws the whole table over the one before. What is below the end of the screen is left out.
+// inPlace returns a function that draws the whole table over the last one, without what is below the screen's end.
 func (a *app) inPlace(w watched) func(*view.Facts) error {
 	drawn := 0
 	return func(f *view.Facts) error {
@@ -59,8 +59,8 @@ func (a *app) inPlace(w watched) func(*view.Facts) error {
 	}
 }
 
-// shortened returns a line as a terminal of a width can show it, with dots at its end where something is missing.
-// Colours take no room, and end with the line.
+// shortened cuts a line to the width of a terminal, with dots at the end if something is missing. Colours take no
+// room, and end with the line.
 func shortened(line string, width int) string {
 	const more, plain = "...", "\x1b[0m"
 	room, cut, inColor := width, 0, false
@@ -83,8 +83,8 @@ func shortened(line string, width int) string {
 	return line
 }
 
-// redraw writes lines over those drawn before. Where a line is too long all the same, since the terminal has become
-// narrower, it is cut, so that the number of lines stays known.
+// redraw writes lines over the previous ones. If a line is still too long because the terminal has become narrower,
+// the terminal cuts it, so that the number of lines stays known.
 func redraw(out io.Writer, lines []string, drawn *int) error {
 	var text strings.Builder
 	text.WriteString("\x1b[?7l")
@@ -100,8 +100,8 @@ func redraw(out io.Writer, lines []string, drawn *int) error {
 	return err
 }
 
-// changesOnly returns what prints the Clusters that have changed since the last call: all at first, and those that are
-// gone in the state that says so.
+// changesOnly returns a function that prints the Clusters that changed since its last call. The first call prints
+// all; Clusters that are gone are printed with that state.
 func (a *app) changesOnly(w watched) func(*view.Facts) error {
 	known := map[types.NamespacedName]view.Cluster{}
 	first := true
@@ -130,7 +130,7 @@ func (a *app) changesOnly(w watched) func(*view.Facts) error {
 	}
 }
 
-// stream prints one of a row of documents.
+// stream prints a Cluster as one document of several.
 func (a *app) stream(cluster *view.Cluster) error {
 	if a.output == outputYAML {
 		if _, err := io.WriteString(a.Out, "---\n"); err != nil {
@@ -140,7 +140,7 @@ func (a *app) stream(cluster *view.Cluster) error {
 	return a.print(cluster, nil, time.Time{})
 }
 
-// changes returns the Clusters that are not as known says, and brings known up to date.
+// changes returns the Clusters that differ from known, and updates known.
 func changes(known map[types.NamespacedName]view.Cluster, clusters []view.Cluster) []view.Cluster {
 	var changed []view.Cluster
 	there := map[types.NamespacedName]bool{}

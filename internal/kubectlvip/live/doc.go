@@ -1,3 +1,3 @@
-// Package live reads a cluster for kubectl vip: once, or over watches. It fills the same store that the operator
-// decides from, so pools, claims and rivals are found by the same code.
+// Package live reads a cluster for kubectl vip, once or through watches. It fills the same store that the operator
+// decides from, so the same code finds pools, claims and rivals.
 package live

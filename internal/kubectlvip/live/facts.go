@@ -14,12 +14,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// OperatorFor returns the operator that a Cluster is the business of, or the first.
+// OperatorFor returns the operator responsible for a Cluster, or the first.
 func (w *World) OperatorFor(cluster *capi.Cluster) *view.Operator {
 	return view.OperatorFor(w.operators(), cluster.Namespace, cluster.Labels[names.WatchFilter])
 }
 
-// Facts returns what was read in the terms of package view, as of now.
+// Facts returns what was read, in the terms of package view and as of now.
 func (w *World) Facts() *view.Facts {
 	now, operators := w.reader.now(), w.operators()
 	f := &view.Facts{
@@ -46,7 +46,7 @@ func (w *World) Facts() *view.Facts {
 			})
 		}
 	}
-	// A cache has no order, and what is said must not change from one time to the next.
+	// A cache has no order, and the output must be the same every time.
 	slices.SortFunc(f.Claims, func(a, b view.ClaimFacts) int {
 		return byName(keyOf(a.Namespace, a.Name), keyOf(b.Namespace, b.Name))
 	})
@@ -60,7 +60,7 @@ func (w *World) Facts() *view.Facts {
 	return f
 }
 
-// snapshots returns what the decision about each Cluster rests on, by namespace and name.
+// snapshots returns the inputs of the decision about each Cluster, sorted by namespace and name.
 func (w *World) snapshots(now time.Time) []vip.Snapshot {
 	objects := w.Store.Clusters.GetStore().List()
 	gathered := make([]*vip.Snapshot, len(objects))
@@ -85,7 +85,7 @@ func (w *World) snapshots(now time.Time) []vip.Snapshot {
 	return snapshots
 }
 
-// poolsKnown reports whether all kinds of pools that the operator may choose from were read.
+// poolsKnown reports whether all kinds of pools were read that the operator may choose from.
 func (w *World) poolsKnown() bool {
 	return !slices.ContainsFunc(w.unreadable, func(r capi.Resource) bool { return r != w.API.ClusterClasses() }) &&
 		!slices.ContainsFunc(w.operators(), func(o view.Operator) bool {
@@ -101,7 +101,7 @@ func byName(a, b types.NamespacedName) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// pools returns all pools, whether they are configured for the allocator or not.
+// pools returns all pools, whether or not they are configured for the allocator.
 func (w *World) pools() []view.PoolFacts {
 	var pools []view.PoolFacts
 	for _, kind := range w.Store.Informers.Pools {

@@ -26,8 +26,8 @@ import (
 // class is the ClusterClass of all Clusters here.
 const class = "metal"
 
-// filled returns a world of Clusters in many namespaces that have their VIPs and lack their conditions, with a pool for
-// each role, as it would have been read from an API server.
+// filled returns a world of Clusters in many namespaces that have their VIPs and lack their conditions, with a pool
+// for each role, as if read from an API server.
 func filled(t testing.TB, clusters int) *World {
 	t.Helper()
 	reader, err := NewReader(&rest.Config{Host: "https://127.0.0.1:1"})
@@ -92,7 +92,7 @@ func served(namespace, name string, vips map[string]netip.Addr) *capi.Cluster {
 	return c
 }
 
-// claimed are the claim of a role and the IPAddress that answers it.
+// claimed returns the claim of a role and the IPAddress that answers it.
 func claimed(namespace, cluster, role string, addr netip.Addr) (*capi.Claim, *capi.Address) {
 	controls := true
 	name := names.ClaimName(cluster, role)
@@ -120,7 +120,7 @@ func claimed(namespace, cluster, role string, addr netip.Addr) (*capi.Claim, *ca
 	}
 }
 
-// BenchmarkFirstPage is what a browser waits for when something has changed: 10,000 Clusters are decided about anew.
+// BenchmarkFirstPage measures what a browser waits for after a change: new decisions about 10,000 Clusters.
 func BenchmarkFirstPage(b *testing.B) {
 	w := filled(b, 10_000)
 	b.ReportAllocs()
@@ -130,7 +130,7 @@ func BenchmarkFirstPage(b *testing.B) {
 	}
 }
 
-// TestFork: what happens in a fork is not seen outside, and the other way round.
+// TestFork: changes in a fork are not seen outside, and the other way round.
 func TestFork(t *testing.T) {
 	w := filled(t, 3)
 	fork, err := w.Fork()

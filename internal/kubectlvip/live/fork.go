@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
-// Fork returns a world that begins as this one is now and goes its own way: what is written into its store is seen by
-// nobody else, and nothing changes it from outside. It asks the cluster for nothing.
+// Fork returns an independent copy of this world: neither sees what is written into the other's store. It sends no
+// request to the cluster.
 func (w *World) Fork() (*World, error) {
 	fork := *w
 	_, informers, err := fork.sources(w.reader.config)
@@ -28,7 +28,7 @@ func (w *World) Fork() (*World, error) {
 	return &fork, nil
 }
 
-// observeServed tells a store which pools were served when, as far as the addresses in it say.
+// observeServed tells a store which pools were served when, as far as its addresses show.
 func observeServed(store *state.Store) {
 	for _, object := range store.Addresses.GetStore().List() {
 		if address, ok := object.(*capi.Address); ok {

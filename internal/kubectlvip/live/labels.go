@@ -13,9 +13,8 @@ import (
 // Named names an object.
 type Named struct{ Kind, Namespace, Name string }
 
-// Matching returns the Clusters that a label selector matches, or with pools the pools: of a namespace and of those
-// outside of any, or, if it is empty, all that are read. Labels are not kept of what is read, so the API server is
-// asked.
+// Matching returns the Clusters that a label selector matches, or with pools the pools: those of a namespace and the
+// global ones or, if namespace is empty, all that are read. What was read has no labels, so this asks the API server.
 func (w *World) Matching(ctx context.Context, pools bool, namespace, selector string) (map[Named]bool, error) {
 	resources := []capi.Resource{w.API.Clusters()}
 	if pools {

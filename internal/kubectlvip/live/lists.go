@@ -21,22 +21,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
-// pageSize is how many objects are asked for at once. Pages come one after the other, so each costs a way to the server
-// and back; the largest objects, Clusters, take some ten kilobytes each, and a page has to arrive within a request's
-// timeout.
+// pageSize is how many objects one request asks for. Pages are read one after the other, so each costs a round trip.
+// The largest objects, Clusters, take some ten kilobytes each, and a page has to arrive within a request's timeout.
 const pageSize = 2000
 
-// source is how the objects of one kind are read, and the cache that they go to.
+// source says how to read the objects of one kind, and holds the cache that they go to.
 type source struct {
 	capi.Resource
 	lw        cache.ListerWatcherWithContext
 	informer  cache.SharedIndexInformer
 	transform cache.TransformFunc
-	// optional says that the kind may be forbidden: what is left is worth telling.
+	// optional says that the kind may be forbidden: the rest is still worth printing.
 	optional bool
 }
 
-// sources returns the caches of all kinds, empty, and how to fill them. A timeout of the configuration would cut
+// sources returns the empty caches of all kinds, and how to fill them. A timeout in the configuration would cut
 // watches.
 func (w *World) sources(config *rest.Config) ([]source, state.Informers, error) {
 	informers := state.Informers{ClusterVersion: w.API.Cluster.String()}
@@ -100,7 +99,7 @@ func exampleOf(resource capi.Resource) runtime.Object {
 	return &capi.Pool{}
 }
 
-// clientFor returns a client whose answers are views.
+// clientFor returns a client that decodes into the views of package capi.
 func (w *World) clientFor(config *rest.Config, resource capi.Resource) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	gv := resource.GroupVersion()
@@ -120,7 +119,7 @@ func (w *World) namespaceOf(resource capi.Resource) string {
 	return w.scope
 }
 
-// list fills a store with what is there now.
+// list fills a store with the current objects.
 func (w *World) list(ctx context.Context) (*state.Store, error) {
 	sources, informers, err := w.sources(w.reader.config)
 	if err != nil {
@@ -153,13 +152,13 @@ func (w *World) list(ctx context.Context) (*state.Store, error) {
 	return store, nil
 }
 
-// listed is what came of listing one kind.
+// listed is the result of listing one kind.
 type listed struct {
 	objects []any
 	err     error
 }
 
-// listAll lists all kinds at the same time: each answer takes a while, and none depends on another.
+// listAll lists all kinds concurrently: each answer takes a while, and none depends on another.
 func listAll(ctx context.Context, sources []source) []listed {
 	read := make([]listed, len(sources))
 	var group sync.WaitGroup
@@ -170,7 +169,7 @@ func listAll(ctx context.Context, sources []source) []listed {
 	return read
 }
 
-// unseen says what may be missed without the kind.
+// unseen says what may be missed without this kind.
 func (s *source) unseen() string {
 	if s.Kind == capi.KindClusterClass {
 		return "it is not known which Clusters wait for their templates"
@@ -178,7 +177,7 @@ func (s *source) unseen() string {
 	return "pools may match that are not seen here"
 }
 
-// list returns all objects of the kind as they go into the cache, read in pages.
+// list returns all objects of the kind, trimmed for the cache and read in pages.
 func (s *source) list(ctx context.Context) ([]any, error) {
 	objects := []any{}
 	page := func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -194,7 +193,7 @@ func (s *source) list(ctx context.Context) ([]any, error) {
 	return objects, err
 }
 
-// shortly returns what an API error says without the whole of the request.
+// shortly returns the reason of an API error, without the request.
 func shortly(err error) string {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {

@@ -19,15 +19,15 @@ import (
 )
 
 // selector finds the operator's Deployment, however it was installed: Cluster API's installers need the label too. The
-// pages in the cluster have a Deployment of their own.
+// in-cluster pages have their own Deployment.
 const selector = "cluster.x-k8s.io/provider=addon-capi-vip-allocator,app.kubernetes.io/component!=ui"
 
-// container is the operator's in its pod; the name is the one that Cluster API's installers look for.
+// container is the operator's container in its pod, under the name that Cluster API's installers look for.
 const container = "manager"
 
-// findOperators finds out how the operator is set up and whether it runs, as far as it can be seen and may be read; of
-// each of its installations, or of one that nothing is known of. The kinds are the pool kinds of other providers that
-// they are configured for.
+// findOperators returns how each installation of the operator is set up and whether it runs, as far as permissions
+// allow; without any, it returns one that nothing is known of. The kinds are the pool kinds of other providers that
+// the installations are configured for.
 func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kinds []schema.GroupVersionKind) {
 	var denied string
 	deployments, err := r.core.AppsV1().Deployments(r.operatorIn).List(ctx, metav1.ListOptions{LabelSelector: selector})
@@ -56,7 +56,7 @@ func (r *Reader) findOperators(ctx context.Context) (found []view.Operator, kind
 	return found, kinds
 }
 
-// findOperator is findOperators for one Deployment, or for none. Denied is what could not be read before.
+// findOperator is findOperators for one Deployment, or for none (nil). Denied says what could not be read before.
 func (r *Reader) findOperator(
 	ctx context.Context, d *appsv1.Deployment, denied string,
 ) (view.Operator, []schema.GroupVersionKind) {
@@ -89,7 +89,7 @@ func (r *Reader) findOperator(
 	return found, set.PoolKinds
 }
 
-// findLease returns the operator's Lease, or nil; in all namespaces if that is empty. It says why it could not look.
+// findLease returns the operator's Lease or nil, or why it could not look. An empty namespace means all.
 func (r *Reader) findLease(ctx context.Context, namespace, name string) (lease *view.Lease, says string) {
 	leases, err := r.core.CoordinationV1().Leases(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(),
@@ -100,7 +100,7 @@ func (r *Reader) findLease(ctx context.Context, namespace, name string) (lease *
 	if len(leases.Items) == 0 {
 		return nil, ""
 	}
-	// Several are of several installations; the one renewed last is the one that runs.
+	// Several Leases belong to several installations; the one renewed last belongs to the one that runs.
 	latest := slices.MaxFunc(leases.Items, func(a, b coordinationv1.Lease) int {
 		return renewed(&a).Compare(renewed(&b))
 	})
@@ -121,7 +121,7 @@ func renewed(lease *coordinationv1.Lease) time.Time {
 	return lease.Spec.RenewTime.Time
 }
 
-// versionOf returns the tag of the operator's image, else the version that its labels say.
+// versionOf returns the tag of the operator's image, else the version in its labels.
 func versionOf(d *appsv1.Deployment) string {
 	if c := managerOf(d); c != nil {
 		image, _, _ := strings.Cut(c.Image, "@")

@@ -16,7 +16,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// deploymentOf is the operator with an image, beside another container.
+// deploymentOf is the operator's Deployment with an image, and another container beside it.
 func deploymentOf(image string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{
@@ -41,7 +41,7 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// Operators that share the Clusters between them are no mistake.
+// Operators that divide the Clusters between them are no mistake.
 func TestSeveralOperators(t *testing.T) {
 	installed := func(namespace string, args ...string) *appsv1.Deployment {
 		d := deploymentOf("example.com/operator:v1")
@@ -52,7 +52,7 @@ func TestSeveralOperators(t *testing.T) {
 	for name, test := range map[string]struct {
 		deployments []runtime.Object
 		others      []string
-		// responsible is the namespace of the operator for a Cluster with the label blue in the namespace b.
+		// responsible is the namespace of the operator for a Cluster labelled blue in the namespace b.
 		responsible string
 	}{
 		"if there is none, should know nothing of it": {nil, nil, ""},
@@ -84,7 +84,7 @@ func TestSeveralOperators(t *testing.T) {
 	}
 }
 
-// The pages in the cluster are no operator, and may look into one namespace only.
+// The in-cluster pages are no operator, and may look into one namespace only.
 func TestOperatorInOneNamespace(t *testing.T) {
 	installed := func(namespace, name string) *appsv1.Deployment {
 		d := deploymentOf("example.com/operator:v1")

@@ -16,9 +16,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// optionsOf reads the operator's options as the operator does, from its arguments, its environment and its config file,
-// and reports whether all of them could be read. Where the operator would refuse a value, it does not run and nothing
-// depends on it.
+// optionsOf reads the operator's options as the operator does, from its arguments, environment and config file, and
+// reports whether it could read all of them. If the operator would refuse a value, it does not run, so the result does
+// not matter.
 func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (*options.Options, bool) {
 	c := managerOf(d)
 	if c == nil {
@@ -31,10 +31,10 @@ func (r *Reader) optionsOf(ctx context.Context, d *appsv1.Deployment) (*options.
 	return set, err == nil
 }
 
-// environmentOf knows the variables of the operator's container that its Deployment gives.
+// environmentOf returns a lookup of the variables that the Deployment sets for the operator's container.
 func environmentOf(d *appsv1.Deployment, c *corev1.Container) options.LookupEnv {
 	return func(key string) (string, bool) {
-		// Of several of one name, the last counts.
+		// If a name occurs more than once, the last one counts.
 		for _, variable := range slices.Backward(c.Env) {
 			if variable.Name != key {
 				continue
@@ -49,10 +49,10 @@ func environmentOf(d *appsv1.Deployment, c *corev1.Container) options.LookupEnv 
 	}
 }
 
-// reference is how a container's arguments refer to its environment; the doubled sign stands for the sign itself.
+// reference matches a container argument's references to its environment; $$ stands for a literal $.
 var reference = regexp.MustCompile(`\$\$|\$\([^()]+\)`)
 
-// argumentsOf returns the arguments that the operator is started with. A command gives the first of them.
+// argumentsOf returns the operator's arguments, those in the container's command first.
 func argumentsOf(c *corev1.Container, lookupEnv options.LookupEnv) []string {
 	args := slices.Concat(c.Command[min(1, len(c.Command)):], c.Args)
 	for i, arg := range args {
@@ -69,7 +69,7 @@ func argumentsOf(c *corev1.Container, lookupEnv options.LookupEnv) []string {
 	return args
 }
 
-// mountedFile reads a file of the operator's container from the ConfigMap that is mounted there.
+// mountedFile reads a file of the operator's container from the ConfigMap mounted there.
 func (r *Reader) mountedFile(
 	ctx context.Context, d *appsv1.Deployment, c *corev1.Container, file string,
 ) ([]byte, error) {
@@ -84,7 +84,7 @@ func (r *Reader) mountedFile(
 	return nil, fmt.Errorf("no ConfigMap is mounted at %s: %w", file, fs.ErrNotExist)
 }
 
-// nameIn returns what a file of a container is called in the volume that is mounted, or "" if it is not of that volume.
+// nameIn returns the name of a container's file within a mounted volume, or "" if it is not in that volume.
 func nameIn(mount *corev1.VolumeMount, file string) string {
 	switch at := path.Clean(mount.MountPath); {
 	case mount.SubPath != "" && at == file:
@@ -95,7 +95,7 @@ func nameIn(mount *corev1.VolumeMount, file string) string {
 	return ""
 }
 
-// readConfigMap reads a file of a volume that a ConfigMap gives.
+// readConfigMap reads a file of a ConfigMap volume.
 func (r *Reader) readConfigMap(
 	ctx context.Context, namespace string, volume *corev1.ConfigMapVolumeSource, name string,
 ) ([]byte, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// configured is a Deployment of the operator with the config file mounted in dir, as the chart does it, and its
+// configured is a Deployment of the operator with its config file mounted in dir, as the chart does it, and the
 // ConfigMap.
 func configured(dir, file string, args ...string) (*appsv1.Deployment, *corev1.ConfigMap) {
 	d := deploymentOf("example.com/operator:v1")
@@ -39,7 +39,7 @@ func configured(dir, file string, args ...string) (*appsv1.Deployment, *corev1.C
 	}
 }
 
-// public are the fields of options that others read.
+// public returns the exported fields of options.
 func public(o *options.Options) map[string]any {
 	fields := map[string]any{}
 	value := reflect.ValueOf(o).Elem()
@@ -51,7 +51,7 @@ func public(o *options.Options) map[string]any {
 	return fields
 }
 
-// TestOptionsAsTheOperator has plugin and operator read the same arguments and the same file.
+// TestOptionsAsTheOperator: plugin and operator read the same options from the same arguments and file.
 func TestOptionsAsTheOperator(t *testing.T) {
 	for name, test := range map[string]struct {
 		args    []string
@@ -109,7 +109,7 @@ func TestOptionsAsTheOperator(t *testing.T) {
 	}
 }
 
-// TestOptionsOfDeployment is about where a Deployment says what the operator is given.
+// TestOptionsOfDeployment: the plugin finds the operator's options wherever a Deployment sets them.
 func TestOptionsOfDeployment(t *testing.T) {
 	const file = "defaultPort: \"7443\"\nbaseDomain: example.com\n"
 	volume := func(d *appsv1.Deployment) *corev1.ConfigMapVolumeSource {
@@ -185,7 +185,7 @@ func TestOptionsOfDeployment(t *testing.T) {
 	}
 }
 
-// TestSettingsOfOperator: what the options say is what the plugin's decisions rest on.
+// TestSettingsOfOperator: the plugin's decisions rest on the operator's options.
 func TestSettingsOfOperator(t *testing.T) {
 	d, configMap := configured("/etc/vip", "defaultPort: \"7443\"\nbaseDomain: example.com\n", "--watch-filter=blue",
 		"--namespace=team")

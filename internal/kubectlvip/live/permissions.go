@@ -15,11 +15,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// reviews is how many questions are asked at the same time.
+// reviews is how many access reviews run concurrently.
 const reviews = 8
 
-// Permissions asks the API server whether the operator's service account may do what it has to: each rule of the chart,
-// in the namespaces that the operator looks at.
+// Permissions asks the API server whether the operator's service account has the permissions it needs: each rule of
+// the chart, in the namespaces that the operator looks at.
 func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 	operator := &w.Operators[0]
 	if operator.ServiceAccount == "" {
@@ -55,7 +55,7 @@ func (w *World) Permissions(ctx context.Context) (*view.Permissions, error) {
 	return permissions, nil
 }
 
-// requests returns what the rules allow, one by one.
+// requests returns each permission of the rules as one request.
 func requests(rules []rbacv1.PolicyRule, namespace string) []*authorizationv1.ResourceAttributes {
 	var all []*authorizationv1.ResourceAttributes
 	for _, rule := range rules {

@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// beat is how often the API server is asked whether it is there, while a world is watched.
+	// beat is how often the API server is pinged while a world is watched.
 	beat = 5 * time.Second
 	// silence is how long an answer may take.
 	silence = 5 * time.Second
 )
 
-// pulse knows since when an API server does not answer. Watches do not tell: a cache that cannot be filled keeps what
+// pulse knows since when an API server has not answered. Watches do not tell: a cache that cannot be filled keeps what
 // it has.
 type pulse struct{ lost atomic.Pointer[time.Time] }
 
-// since is when the API server was last heard of; zero if it answers, or was never asked.
+// since returns when the API server last answered; zero if it answers, or was never asked.
 func (p *pulse) since() time.Time {
 	if p == nil {
 		return time.Time{}
@@ -28,7 +28,7 @@ func (p *pulse) since() time.Time {
 	return time.Time{}
 }
 
-// run asks with every tick until ctx ends, and calls changed when answers cease or come again.
+// run asks at every tick until ctx ends, and calls changed when answers stop or resume.
 func (p *pulse) run(ctx context.Context, ticks <-chan time.Time, ask func(context.Context) error, changed func()) {
 	heard := time.Now()
 	for {
@@ -57,7 +57,7 @@ func (p *pulse) run(ctx context.Context, ticks <-chan time.Time, ask func(contex
 	}
 }
 
-// ask makes a small request that whoever is logged in may make.
+// ask makes a small request that every authenticated user may make.
 func (r *Reader) ask(ctx context.Context) error {
 	return r.core.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Error()
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestPulse: it is told once when answers cease, from the last answer on, and once when they come again.
+// TestPulse: changed is called once when answers stop, counted from the last answer, and once when they resume.
 func TestPulse(t *testing.T) {
 	var p pulse
 	ticks, asked := make(chan time.Time), make(chan error)

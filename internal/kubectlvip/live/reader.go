@@ -26,10 +26,10 @@ import (
 )
 
 const (
-	// requestTimeout bounds each request unless the user says otherwise: an API server that swallows packets must not
+	// requestTimeout bounds each request unless the user says otherwise: an API server that drops packets must not
 	// leave a person without an answer.
 	requestTimeout = 30 * time.Second
-	// A person's questions come in bursts; the server's own priority and fairness does the rest.
+	// A person's requests come in bursts; the server's own priority and fairness does the rest.
 	qps, burst = 100, 200
 )
 
@@ -40,7 +40,7 @@ type Reader struct {
 	core     kubernetes.Interface
 	metadata metadata.Interface
 	now      func() time.Time
-	// operatorIn is the namespace in which the operator is looked for; empty means all.
+	// operatorIn is the namespace in which to look for the operator; empty means all.
 	operatorIn string
 }
 
@@ -51,7 +51,7 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	return newReader(config)
 }
 
-// LookForOperatorIn has the reader look for the operator in one namespace only, for whoever may not look into others.
+// LookForOperatorIn restricts the search for the operator to one namespace, for those who may not read others.
 func (r *Reader) LookForOperatorIn(namespace string) { r.operatorIn = namespace }
 
 func newReader(config *rest.Config) (*Reader, error) {
@@ -76,25 +76,25 @@ func newReader(config *rest.Config) (*Reader, error) {
 type World struct {
 	API   capi.API
 	Store *state.Store
-	// Operators are the operator's installations when the world was read, at least one.
+	// Operators are the operator's installations at the time of reading, at least one.
 	Operators []view.Operator
-	// latest are they while the world is watched.
+	// latest are the installations while the world is watched.
 	latest *atomic.Pointer[[]view.Operator]
 
 	reader   *Reader
 	platform view.Platform
 	limits   []string
-	// scope is the namespace that the lists are restricted to; empty means all.
+	// scope is the namespace that lists are restricted to; empty means all.
 	scope string
 	// unreadable are the kinds that could not be read.
 	unreadable []capi.Resource
-	// pulse says whether the API server is there while the world is watched.
+	// pulse knows whether the API server answers while the world is watched.
 	pulse *pulse
 }
 
-// Read reads the cluster once. Everything is read in all namespaces, because conflicts reach across them; where that is
-// forbidden, the given namespace alone is read and the world says so. An API with missing kinds gives a world without
-// objects, whose facts name what is missing.
+// Read reads the cluster once, in all namespaces, because conflicts reach across them. If that is forbidden, it reads
+// only the given namespace, and the world says so. If kinds are missing from the API, the world has no objects, and
+// its facts name the missing kinds.
 func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 	w, err := r.Discover(ctx)
 	if err != nil || len(w.platform.Missing) > 0 {
@@ -115,7 +115,7 @@ func (r *Reader) Read(ctx context.Context, namespace string) (*World, error) {
 	return w, nil
 }
 
-// Discover finds out what is served and how the operator is set up; the world has no objects.
+// Discover finds out what the cluster serves and how the operator is set up; the world has no objects.
 func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *Reader) Discover(ctx context.Context) (*World, error) {
 	return w, nil
 }
 
-// unserved says which pool kinds of the operator's configuration are not served.
+// unserved returns a line for each pool kind of the operator's configuration that the cluster does not serve.
 func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	var limits []string
 	for _, kind := range kinds {
@@ -157,7 +157,7 @@ func unserved(kinds []schema.GroupVersionKind, api capi.API) []string {
 	return limits
 }
 
-// operators are the operator's installations, as of the last time that someone looked.
+// operators returns the operator's installations as last read.
 func (w *World) operators() []view.Operator {
 	if w.latest != nil {
 		if latest := w.latest.Load(); latest != nil {
@@ -167,7 +167,7 @@ func (w *World) operators() []view.Operator {
 	return w.Operators
 }
 
-// Missing are the kinds that are not served; without them there is nothing to say about Clusters.
+// Missing returns the kinds that are not served; without them nothing can be said about Clusters.
 func (w *World) Missing() []string { return w.platform.Missing }
 
 // Namespaces returns the names of all namespaces.
@@ -175,7 +175,7 @@ func (r *Reader) Namespaces(ctx context.Context) ([]string, error) {
 	return namesOf(ctx, r.metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}))
 }
 
-// served finds out at which versions the kinds are served, except for pools of other providers.
+// served returns the versions of the kinds that the cluster serves, except for pools of other providers.
 func (r *Reader) served() (capi.API, error) {
 	client, err := discoveryclient.NewDiscoveryClientForConfigAndClient(r.config, r.http)
 	if err != nil {
@@ -185,7 +185,7 @@ func (r *Reader) served() (capi.API, error) {
 	return api, err
 }
 
-// ClusterNames returns the names of the Clusters of a namespace, in whatever version is served.
+// ClusterNames returns the names of the Clusters of a namespace, whatever version is served.
 func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, error) {
 	api, err := r.served()
 	if err != nil {
@@ -194,7 +194,7 @@ func (r *Reader) ClusterNames(ctx context.Context, namespace string) ([]string, 
 	return namesOf(ctx, r.metadata.Resource(api.Cluster.WithResource(api.Clusters().Plural)).Namespace(namespace))
 }
 
-// PoolNames returns the names of the provider's pools: of the global ones, and of those in the namespace.
+// PoolNames returns the names of the provider's pools: the global ones and those in the namespace.
 func (r *Reader) PoolNames(ctx context.Context, namespace string) ([]string, error) {
 	api, err := r.served()
 	if err != nil {

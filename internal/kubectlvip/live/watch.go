@@ -14,14 +14,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
-// together is how long changes are gathered before they are told: a new Cluster changes many objects at once.
+// together is how long changes are gathered before they are reported: a new Cluster changes many objects at once.
 const together = 100 * time.Millisecond
 
-// Watch keeps the world up to date and calls changed once it is, then after every change and at least every period,
-// until ctx ends or changed returns an error. Changes that come together are told together.
+// Watch keeps the world up to date until ctx ends or changed returns an error. It calls changed once the world is
+// filled, then after every change and at least once per period. It reports changes that come together as one.
 func (w *World) Watch(ctx context.Context, period time.Duration, changed func() error) error {
 	config := rest.CopyConfig(w.reader.config)
-	config.Timeout = 0 // that of single requests would cut every watch
+	config.Timeout = 0 // a request timeout would cut every watch
 	watcher, err := newReader(config)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 	if err != nil {
 		return err
 	}
-	// What is forbidden never fills; the first read has said so.
+	// The cache of a forbidden kind never fills; the first read has reported it.
 	sources = slices.DeleteFunc(sources, func(s source) bool { return slices.Contains(w.unreadable, s.Resource) })
 	store, err := state.NewStore(informers)
 	if err != nil {
@@ -58,7 +58,7 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if w.pulse.since().IsZero() { // else what was found before is more than nothing
+			if w.pulse.since().IsZero() { // else keep what was found before
 				operators, _ := w.reader.findOperators(ctx)
 				w.latest.Store(&operators)
 			}
@@ -68,8 +68,8 @@ func (w *World) Watch(ctx context.Context, period time.Duration, changed func() 
 	}
 }
 
-// AwaitOutdated asks every period, until ctx ends, what the cluster serves, and reports whether that is not what the
-// world was read with any more: other versions, other kinds, or other kinds of pools that the operator is set up for.
+// AwaitOutdated asks once per period, until ctx ends, what the cluster serves. It reports whether that differs from
+// when the world was read: other versions, other kinds, or other kinds of pools that the operator is set up for.
 func (w *World) AwaitOutdated(ctx context.Context, period time.Duration) bool {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
@@ -87,7 +87,7 @@ func (w *World) AwaitOutdated(ctx context.Context, period time.Duration) bool {
 
 var errNotFilled = errors.New("interrupted before everything was read")
 
-// start runs the caches, waits until they are filled, and returns what rings when one changes.
+// start runs the caches, waits until they are filled, and returns a channel that receives when one changes.
 func start(ctx context.Context, sources []source, store *state.Store) (chan struct{}, error) {
 	bell := make(chan struct{}, 1)
 	var synced []cache.InformerSynced
@@ -115,7 +115,7 @@ func start(ctx context.Context, sources []source, store *state.Store) (chan stru
 	return bell, nil
 }
 
-// ring says that something has changed.
+// ring signals that something has changed.
 func ring(bell chan<- struct{}) {
 	select {
 	case bell <- struct{}{}:
@@ -123,7 +123,7 @@ func ring(bell chan<- struct{}) {
 	}
 }
 
-// gather waits for more changes for a moment, so that they are told together.
+// gather waits a moment for more changes, so that they are reported together.
 func gather(ctx context.Context, bell <-chan struct{}) {
 	quiet := time.NewTimer(together)
 	defer quiet.Stop()

@@ -33,7 +33,7 @@ func Check(out io.Writer, r *view.Report, o *Options) error {
 	return p.err
 }
 
-// Verdict says in a line what the checks found.
+// Verdict summarises the findings in one line.
 func Verdict(r *view.Report) string {
 	errors, warnings, skipped := r.Count(view.SeverityError), r.Count(view.SeverityWarning),
 		r.Count(view.SeveritySkipped)
@@ -65,7 +65,7 @@ func severityStyle(s view.Severity) style {
 	return dim
 }
 
-// platform prints which versions were met.
+// platform prints the versions found.
 func platform(p *printer, r *view.Report) {
 	p.line("")
 	p.line("plugin      %s", r.Platform.Plugin)

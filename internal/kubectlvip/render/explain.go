@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// shownPools is how many pools a role shows unless all are asked for (-o wide): those that matter come first.
+// shownPools is how many pools a role shows without -o wide; those that matter come first.
 const shownPools = 8
 
 // Explain prints an explanation.
@@ -55,7 +55,7 @@ func Explain(out io.Writer, e *view.Explanation, o *Options) error {
 	return p.err
 }
 
-// operatorLine says in a line what is known of the operator.
+// operatorLine says in one line what is known of the operator.
 func operatorLine(operator *view.Operator) string {
 	text := strings.ToLower(operator.State[:1]) + operator.State[1:]
 	switch operator.State {
@@ -178,7 +178,7 @@ func explainPools(p *printer, pools []view.PoolVerdict) {
 	}
 }
 
-// briefly names a pool as the list of pools does: the kinds of the in-cluster provider go without saying.
+// briefly names a pool as the list of pools does, without the kinds of the in-cluster provider.
 func briefly(pool string) string {
 	return strings.Replace(strings.TrimPrefix(pool, "GlobalInClusterIPPool/"), "/InClusterIPPool/", "/", 1)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// running is an operator that works, stopped one that does not.
+// running is an operator that runs; stopped is one that does not.
 func running() view.Operator {
 	return view.Operator{
 		State:     view.OperatorRunning,
@@ -40,7 +40,7 @@ func of(options ...viptest.Option) *view.Facts {
 	return f
 }
 
-// more changes facts.
+// more applies changes to facts.
 func more(f *view.Facts, changes ...func(*view.Facts)) *view.Facts {
 	for _, change := range changes {
 		change(f)
@@ -55,7 +55,7 @@ func carried(options ...viptest.Option) *view.Facts {
 
 func cluster(change func(*vip.Cluster)) viptest.Option { return viptest.With(change) }
 
-// explained are Clusters in every state, by what is the matter with them.
+// explained returns Clusters in every state, keyed by what is wrong with them.
 func explained() map[string]*view.Facts {
 	notRunning := func(f *view.Facts) { f.Operator = stopped() }
 	return map[string]*view.Facts{
@@ -214,14 +214,14 @@ func explained() map[string]*view.Facts {
 	}
 }
 
-// named gives the Cluster of facts another name, with its claims.
+// named renames the Cluster of a snapshot, with its claims.
 func named(namespace, name string, s vip.Snapshot) vip.Snapshot {
 	s.Cluster.Namespace, s.Cluster.Name, s.Cluster.UID = namespace, name, "uid-of-"+s.Cluster.UID
 	s.Cluster.Class.Namespace = namespace
 	return s
 }
 
-// fleet are Clusters of two namespaces and their pools.
+// fleet returns Clusters of two namespaces and their pools.
 func fleet() *view.Facts {
 	served := viptest.Snapshot(viptest.Served(), viptest.WithPool("bmc", "storage"),
 		viptest.WithBound("storage", "bmc", "10.0.0.30"))
@@ -282,7 +282,7 @@ func fleet() *view.Facts {
 	return f
 }
 
-// fine is a cluster in which nothing is wrong.
+// fine is a cluster with nothing wrong.
 func fine() *view.Facts {
 	f := of(viptest.Served())
 	f.Classes, f.ClassesKnown = []vip.Class{{Namespace: viptest.Namespace, Name: viptest.ClassName}}, true
@@ -317,7 +317,7 @@ func offers(from, to string) func(*vip.Pool) {
 	}
 }
 
-// troubled is a cluster in which everything is wrong that check can find.
+// troubled is a cluster with everything wrong that check can find.
 func troubled() *view.Facts {
 	f := fine()
 	f.Operator = stopped()
@@ -379,7 +379,7 @@ func troubled() *view.Facts {
 	return f
 }
 
-// planned are Clusters that would be served, would wait, and are there.
+// planned returns a Cluster that would be served, one that would wait, and one that exists.
 func planned() []view.ClusterPlan {
 	operator := running()
 	first := viptest.Snapshot(viptest.WithPools())
@@ -400,7 +400,7 @@ func planned() []view.ClusterPlan {
 	}
 }
 
-// slot adds a bound claim for a further address of ingress.
+// slot adds a bound claim for another ingress address.
 func slot(slot, address string) viptest.Option {
 	return viptest.WithBound(slot, "web", address, func(c *vip.Claim) { c.Role = names.RoleIngress })
 }

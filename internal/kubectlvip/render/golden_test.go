@@ -25,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares what is printed with a file.
+// golden compares the output with a golden file.
 func golden(t *testing.T, name string, printed func(io.Writer) error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -81,7 +81,7 @@ func TestExplain(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// TestEveryReason finds each reason of package names in a golden file, so that none is left unexplained.
+// TestEveryReason looks for each reason of package names in a golden file, so that none stays unexplained.
 func TestEveryReason(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "explain-*.golden"))
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestEveryReason(t *testing.T) {
 	}
 }
 
-// reasonsOf returns the reasons of conditions in package names.
+// reasonsOf returns the condition reasons declared in package names.
 func reasonsOf(t *testing.T) []string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), "../../names/names.go", nil, parser.SkipObjectResolution)

@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// List prints Clusters as a table; namespaces only if they are of several.
+// List prints Clusters as a table, with a column for the namespace if namespaces is set.
 func List(out io.Writer, clusters []view.Cluster, namespaces bool, o *Options) error {
 	p := &printer{out: out, o: o}
 	for _, line := range ListLines(clusters, namespaces, o) {
@@ -83,17 +83,17 @@ func clusterRow(c *view.Cluster, roles []string, o *Options) []cell {
 	return row
 }
 
-// roleCell is the address of a role, or why there is none.
+// roleCell returns the address of a role, or why it has none.
 func roleCell(role *view.Role, state string) cell {
 	first, others, several := strings.Cut(role.Address, ",")
-	if several { // all of them are in explain
+	if several { // explain shows all of them
 		short := *role
 		short.Address = fmt.Sprintf("%s +%d", first, 1+strings.Count(others, ","))
 		return roleCell(&short, state)
 	}
 	switch {
 	case state == view.StateOperatorNotRunning && !role.Ready && role.Reason == names.ReasonWaitingForIPAddress:
-		return cell{"<" + state + ">", stateStyle(state)} // that is what is waited for first
+		return cell{"<" + state + ">", stateStyle(state)} // the first thing it waits for
 	case role.Ready, role.Reason == "" && role.Address != "":
 		return orDash(role.Address)
 	case role.Reason == names.ReasonPoolNotFound && role.Role != names.RoleControlPlane && role.Claim == "" &&
@@ -105,7 +105,7 @@ func roleCell(role *view.Role, state string) cell {
 	return cell{"<" + role.Reason + ">", stateStyle(role.Reason)}
 }
 
-// RoleText is what a list says of a role of a Cluster in a state: its address, or why there is none.
+// RoleText returns what a list says of a role of a Cluster in a state: its address, or why it has none.
 func RoleText(role *view.Role, state string) string { return roleCell(role, state).text }
 
 // shortPool is the name of a pool without its kind.
@@ -118,12 +118,12 @@ func add(list []string, entry string) []string {
 	return append(list, entry)
 }
 
-// Tone is how much a state or reason asks for attention: "good", "bad", "wait" or, if it is nobody's business, "".
+// Tone says how much attention a state or reason needs: "good", "bad", "wait", or "" if nobody has to act.
 func Tone(state string) string {
 	return map[style]string{green: "good", red: "bad", yellow: "wait", dim: ""}[stateStyle(state)]
 }
 
-// stateStyle is the colour of a state or reason.
+// stateStyle returns the colour of a state or reason.
 func stateStyle(state string) style {
 	switch state {
 	case view.StateReady, names.ReasonIPAddressAssigned, names.ReasonEndpointProvided:

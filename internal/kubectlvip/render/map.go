@@ -8,7 +8,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// mapSign is how an address is drawn in a terminal: a letter, so that it does not take colours to read a map.
+// mapSign returns the sign of an address on a terminal: a letter, so that a map can be read without colours.
 func mapSign(state string) cell {
 	switch state {
 	case view.AddressFree:
@@ -33,10 +33,10 @@ func mapSign(state string) cell {
 	return cell{" ", plain} // not of the pool
 }
 
-// inMapRow is how many addresses stand in a line of a map.
+// inMapRow is how many addresses a line of a map shows.
 const inMapRow = 32
 
-// Maps draws pools address by address, or block by block where there are many.
+// Maps draws pools address by address, or block by block if they are large.
 func Maps(out io.Writer, maps []view.PoolMap, o *Options) error {
 	p := &printer{out: out, o: o}
 	for i := range maps {

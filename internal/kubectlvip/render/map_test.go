@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// maps are a pool with an address in each state, one that is summed up, and one that nothing is known of.
+// maps returns a pool with an address in each state, one that is summed up, and one whose addresses are unknown.
 func maps() []view.PoolMap {
 	small := view.PoolMap{Pool: view.Pool{Kind: "InClusterIPPool", Namespace: "team", Name: "cp"}}
 	for i, state := range view.AddressStates() {

@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// Pools prints pools as a table, and below it, if they are known, who uses which address.
+// Pools prints pools as a table and, if known, who uses which address.
 func Pools(out io.Writer, pools []view.Pool, o *Options) error {
 	p := &printer{out: out, o: o}
 	t := &table{header: []string{"POOL", "CLASSES", "ROLES", "TOTAL", "USED", "FREE", "USE"}}
@@ -50,7 +50,7 @@ func poolRow(pool *view.Pool, o *Options) []cell {
 	return append(row, orDash(pool.Tier), text(strconv.Itoa(pool.Priority)), text(pool.Kind), namespaces, notes(pool))
 }
 
-// notes are what is unusual about a pool.
+// notes returns what is unusual about a pool.
 func notes(pool *view.Pool) cell {
 	var list []string
 	if pool.Paused {
@@ -77,7 +77,7 @@ func notes(pool *view.Pool) cell {
 	return cell{strings.Join(list, "; "), look}
 }
 
-// clients says which Clusters a pool is restricted to. With one address for one Cluster it is a reservation.
+// clients says which Clusters a pool is restricted to. A pool of one address for one Cluster is a reservation.
 func clients(pool *view.Pool) []string {
 	var list []string
 	only := "only for "
@@ -97,7 +97,7 @@ func clients(pool *view.Pool) []string {
 	return list
 }
 
-// named joins a list that may be long.
+// named joins a list and shortens a long one.
 func named(list []string) string {
 	if len(list) > shownClients {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:shownClients], ", "), len(list)-shownClients)
@@ -106,16 +106,15 @@ func named(list []string) string {
 }
 
 const (
-	// shownClients is how many Clusters or variables of a pool are named.
+	// shownClients is how many Clusters or variables of a pool are listed.
 	shownClients = 3
 
 	barWidth = 10
-	// A pool is worth a look from here on, in parts of its addresses.
+	// nearlyFull is the used fraction from which a pool is worth a look.
 	nearlyFull = 0.8
 )
 
-// bar draws how much of a pool is used, as in [####......] 40%. Whatever is used shows, and only a full pool looks
-// full.
+// bar draws how much of a pool is used, as in [####......] 40%. Any use shows, and only a full pool looks full.
 func bar(c *view.Capacity, o *Options) cell {
 	if c.Total <= 0 {
 		return cell{"no addresses", red}

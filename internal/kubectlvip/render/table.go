@@ -1,4 +1,4 @@
-// Package render prints views for people. It takes data and a writer, and never a client.
+// Package render prints views for people. It takes data and a writer, never a client.
 package render
 
 import (
@@ -13,15 +13,15 @@ import (
 
 // Options say how to print.
 type Options struct {
-	// Now is the moment that ages count from.
+	// Now is the time that ages count from.
 	Now time.Time
 	// Wide adds columns.
 	Wide bool
 	// NoHeaders leaves out the line above a table.
 	NoHeaders bool
-	// Color uses the colours of a terminal, Unicode more than ASCII.
+	// Color uses terminal colours, Unicode characters beyond ASCII.
 	Color, Unicode bool
-	// Width is where long texts are folded, in columns; 0 means nowhere.
+	// Width is where long text is folded, in columns; 0 means nowhere.
 	Width int
 }
 
@@ -53,7 +53,7 @@ type cell struct {
 
 func text(s string) cell { return cell{text: s} }
 
-// orDash returns the text, or a dash where there is none.
+// orDash returns the text, or a dash if it is empty.
 func orDash(s string) cell {
 	if s == "" {
 		return cell{"-", dim}
@@ -67,10 +67,10 @@ type table struct {
 	rows   [][]cell
 }
 
-// gap is between columns, as in kubectl.
+// gap is the space between columns, as in kubectl.
 const gap = 3
 
-// lines returns the table as lines. Colours count for nothing in the width of a column.
+// lines returns the table as lines. Colours do not count towards the width of a column.
 func (t *table) lines(o *Options) []string {
 	rows := t.rows
 	if !o.NoHeaders {
@@ -119,7 +119,7 @@ func (p *printer) table(t *table, indent string) {
 	}
 }
 
-// fold prints a text after a label, folded at the width and indented under its beginning.
+// fold prints text after a label, folded at the width and indented under its beginning.
 func (p *printer) fold(label, body string) {
 	for i, line := range wrap(body, p.o.Width-utf8.RuneCountInString(label)) {
 		if i > 0 {
@@ -129,10 +129,10 @@ func (p *printer) fold(label, body string) {
 	}
 }
 
-// narrowest is the least width that text is folded to: less would be a tower of words.
+// narrowest is the smallest width that text is folded to; anything narrower would be a tower of words.
 const narrowest = 30
 
-// wrap folds a text between words; a word that is longer than a line stays whole, so that it can be copied.
+// wrap folds text between words. A word longer than a line stays whole, so that it can be copied.
 func wrap(body string, width int) []string {
 	if width < narrowest {
 		return []string{body}
@@ -153,7 +153,7 @@ func wrap(body string, width int) []string {
 	return append(lines, line)
 }
 
-// age is the time since a moment; "-" where the moment is not known.
+// age returns the time since a moment; "-" if the moment is unknown.
 func (o *Options) age(since time.Time) string {
 	if since.IsZero() {
 		return "-"

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// apart is how far apart changes are told at least: a browser that draws the page anew needs a moment.
+	// apart is the least time between reported changes: a browser needs a moment to redraw the page.
 	apart = time.Second
-	// heartbeat keeps a connection that has nothing to tell, and finds out whether someone is there.
+	// heartbeat keeps an idle connection open, and finds out whether someone is there.
 	heartbeat = 15 * time.Second
 )
 
-// changes tells of changes whoever waits for them.
+// changes notifies everyone who waits for changes.
 type changes struct {
 	mutex sync.Mutex
 	next  chan struct{}
@@ -22,7 +22,7 @@ type changes struct {
 
 func newChanges() *changes { return &changes{next: make(chan struct{})} }
 
-// tell wakes all who wait.
+// tell wakes everyone who waits.
 func (c *changes) tell() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -30,14 +30,14 @@ func (c *changes) tell() {
 	c.next = make(chan struct{})
 }
 
-// wait returns what is closed with the next change.
+// wait returns a channel that the next change closes.
 func (c *changes) wait() <-chan struct{} {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.next
 }
 
-// events tells a browser of changes, as server-sent events, until it goes.
+// events sends changes to a browser, as server-sent events, until the browser leaves.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.streams <- struct{}{}:
@@ -55,7 +55,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		_, err := io.WriteString(w, text)
 		return err == nil && connection.Flush() == nil
 	}
-	if connection.SetReadDeadline(time.Time{}) != nil { // that of requests would end this one
+	if connection.SetReadDeadline(time.Time{}) != nil { // the deadline of requests would end this one
 		return
 	}
 	changed := s.changes.wait()
@@ -76,7 +76,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// rest waits a moment, and reports whether the request is still there.
+// rest waits a moment, and reports whether the request is still open.
 func rest(r *http.Request) bool {
 	pause := time.NewTimer(apart)
 	defer pause.Stop()

@@ -1,5 +1,5 @@
-// Package serve shows the pages of package web in the browser of whoever runs kubectl vip: on loopback only, to nobody
-// who does not know the token in the address.
+// Package serve shows the pages of package web in the browser of the person who runs kubectl vip: on loopback only,
+// and only to those who know the token in the address.
 package serve
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// tokenParameter is what the token is called in the address.
+// tokenParameter is the name of the token's query parameter.
 const tokenParameter = "token"
 
-// policy allows what the pages are made of and nothing from elsewhere.
+// policy allows only what the pages themselves consist of.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'"
 
-// shield has browsers keep to what the pages are made of, and lets through what reads.
+// shield restricts browsers to what the pages consist of, and rejects requests that do not only read.
 func shield(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -41,10 +41,10 @@ func shield(next http.Handler) http.Handler {
 	})
 }
 
-// guard lets through what comes from the browser that was given the address with the token, and from pages of ours.
+// guard admits requests from the browser that was given the address with the token, and from our own pages.
 type guard struct {
 	token string
-	// cookie is the name of the cookie, one for each port: browsers send the cookies of a host to all of its ports.
+	// cookie is the name of the cookie, one per port: browsers send the cookies of a host to all its ports.
 	cookie string
 	next   http.Handler
 }
@@ -53,14 +53,14 @@ func newGuard(port uint16, next http.Handler) *guard {
 	return &guard{token: rand.Text(), cookie: fmt.Sprintf("kubectl-vip-%d", port), next: next}
 }
 
-// value is what the cookie holds: whoever reads it does not know the token.
+// value returns the value of the cookie, which does not reveal the token.
 func (g *guard) value() string { return fmt.Sprintf("%x", sha256.Sum256([]byte("cookie "+g.token))) }
 
 // ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !isLoopbackName(r.Host):
-		// A name that someone else's DNS points here, so that their page may read ours.
+		// Someone else's DNS may point a name here so that their page can read ours.
 		refuse(w, r, http.StatusMisdirectedRequest, "Not this host", "Use the address that kubectl vip ui printed.")
 	case r.URL.Path == web.PathPools && same(r.URL.Query().Get(tokenParameter), g.token):
 		g.admit(w, r)
@@ -72,8 +72,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit gives the cookie. The browser is led on by the page and not by a redirect, which would count as coming from the
-// site whose link was followed, and the cookie, being strict, would not come along.
+// admit sets the cookie. The page leads the browser on: a redirect would count as coming from the site whose link was
+// followed, and the browser would not send the cookie, which is strict.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // not Secure: there is no TLS on loopback
 	http.SetCookie(w, &http.Cookie{
@@ -88,7 +88,7 @@ func (g *guard) knows(r *http.Request) bool {
 	return err == nil && same(cookie.Value, g.value())
 }
 
-// reads reports whether a request reads. A manifest to plan is posted, and changes nothing.
+// reads reports whether a request only reads. A manifest to plan is posted, but changes nothing.
 func reads(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -108,7 +108,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, title, says stri
 	_ = web.Problem(w, r.URL.Path, title, says) // a client that has gone needs no answer
 }
 
-// isLoopbackName reports whether a host, with or without a port, is a name of this machine that no DNS can give away.
+// isLoopbackName reports whether a host, with or without a port, is a name of this machine that no DNS can redirect.
 func isLoopbackName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

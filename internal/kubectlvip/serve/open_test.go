@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// TestOpen: in a pod the door is elsewhere, and all else stands as on loopback.
+// TestOpen: in a pod access is controlled elsewhere, and everything else works as on loopback.
 func TestOpen(t *testing.T) {
 	source := &still{}
 	s := serving(t, ListenOpen, source)
@@ -62,7 +62,7 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// TestNothingToShow: while there is nothing to show, the pages say why and look again, and probes are answered.
+// TestNothingToShow: while there is nothing to show, the pages say why and reload, and probes are answered.
 func TestNothingToShow(t *testing.T) {
 	s := serving(t, ListenOpen, &still{problem: errors.New("the cluster is being read")})
 	for _, path := range []string{"/", "/clusters", "/plan"} {
@@ -75,7 +75,7 @@ func TestNothingToShow(t *testing.T) {
 	assert.Equal(t, http.StatusOK, probe.StatusCode)
 }
 
-// TestBounds: those who wait for changes leave room for those who ask, and for probes.
+// TestBounds: requests that wait for changes leave room for other requests, and for probes.
 func TestBounds(t *testing.T) {
 	source := &still{problem: errors.New("the cluster is being read")}
 	s := serving(t, ListenOpen, source)

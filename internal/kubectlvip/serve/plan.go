@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// plan answers what the Clusters of a manifest would get. It is the one request that is no GET, because manifests are
-// too large for an address, and it changes nothing.
+// plan answers what the Clusters of a manifest would get. It is the only request that is not a GET, because manifests
+// are too large for an address. It changes nothing.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxManifest)
 	manifest, err := manifestOf(r)
@@ -41,7 +41,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	})(w, r)
 }
 
-// manifestOf returns the file that was sent, else the text.
+// manifestOf returns the uploaded file, else the text.
 func manifestOf(r *http.Request) ([]byte, error) {
 	if err := r.ParseMultipartForm(maxManifest); err != nil {
 		return nil, fmt.Errorf("read the form: %w", err)

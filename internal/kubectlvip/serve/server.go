@@ -19,7 +19,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// The bounds of the server.
+// The limits of the server.
 const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 15 * time.Second
@@ -27,21 +27,21 @@ const (
 	idleTimeout    = 2 * time.Minute
 	drain          = time.Second
 	maxHeaderBytes = 16 << 10
-	// maxOwn is how many connections there may be on loopback: one person looks, with a handful of windows. maxOpen is
-	// the same where many may look. Half of them may wait for changes, so that the others always find an answer.
+	// maxOwn limits the connections on loopback: one person looks, with a handful of windows. maxOpen is the limit
+	// where many may look. Half of them may wait for changes, so that other requests always find an answer.
 	maxOwn, maxOpen = 64, 256
-	// maxPlans is how many plans are made at a time: each needs a copy of what was read.
+	// maxPlans limits concurrent plans: each needs a copy of what was read.
 	maxPlans = 2
-	// maxManifest is how large a manifest may be.
+	// maxManifest limits the size of a manifest, in bytes.
 	maxManifest = 1 << 20
 )
 
 const contentType = "text/html; charset=utf-8"
 
-// again is in how many seconds a browser looks again where there was nothing to show.
+// again is after how many seconds a browser reloads when there was nothing to show.
 const again = "10"
 
-// Source is where the pages come from. Its methods are safe for concurrent use.
+// Source supplies the pages. Its methods are safe for concurrent use.
 type Source interface {
 	// Atlas returns what is known now, or why nothing is.
 	Atlas() (*view.Atlas, error)
@@ -49,7 +49,7 @@ type Source interface {
 	Plan(manifest []byte) ([]view.ClusterPlan, error)
 }
 
-// ErrNotLoopback says that the address could be reached from other machines.
+// ErrNotLoopback says that other machines could reach the address.
 var ErrNotLoopback = errors.New("the address is not on loopback, so others could reach it")
 
 // Server serves pages.
@@ -58,9 +58,9 @@ type Server struct {
 	changes  *changes
 	listener net.Listener
 	handler  http.Handler
-	// token is what whoever comes must know; empty where others say who may come.
+	// token is what visitors must know; empty where others control access.
 	token string
-	// streams and plans bound what takes long.
+	// streams and plans limit what takes long.
 	streams, plans chan struct{}
 }
 
@@ -79,8 +79,8 @@ func bind(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// Listen binds the address, host:port with a loopback host; port 0 is any that is free. Only whoever knows the token of
-// the URL gets an answer.
+// Listen binds the address, host:port with a loopback host; port 0 means any free port. Only visitors who know the
+// token in the URL get an answer.
 func Listen(ctx context.Context, address string, source Source) (*Server, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -94,7 +94,7 @@ func Listen(ctx context.Context, address string, source Source) (*Server, error)
 		return nil, err
 	}
 	bound, err := netip.ParseAddrPort(listener.Addr().String())
-	if err != nil || !bound.Addr().IsLoopback() { // whatever localhost means here
+	if err != nil || !bound.Addr().IsLoopback() { // whatever localhost resolves to here
 		return nil, errors.Join(fmt.Errorf("address %q: %w", address, ErrNotLoopback), listener.Close())
 	}
 	s := newServer(listener, maxOwn, source)
@@ -103,9 +103,9 @@ func Listen(ctx context.Context, address string, source Source) (*Server, error)
 	return s, nil
 }
 
-// ListenOpen binds an address that others reach, for a pod: everyone who comes gets an answer. Who may come is for the
-// API server to say, through whose proxy of services people come, and for a NetworkPolicy. The Host is that of the API
-// server, as the browser knows it, and says nothing.
+// ListenOpen binds an address that others can reach, for a pod; everyone who connects gets an answer. Access is up to
+// the API server, through whose service proxy people come, and to a NetworkPolicy. The Host is that of the API server,
+// as the browser knows it, and proves nothing.
 func ListenOpen(ctx context.Context, address string, source Source) (*Server, error) {
 	listener, err := bind(ctx, address)
 	if err != nil {
@@ -164,14 +164,14 @@ func (s *Server) routes() http.Handler {
 		return true, web.Pools(w, a)
 	}))
 	mux.HandleFunc("GET "+web.PathPool, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
-		from, _ := netip.ParseAddr(q.Get("from")) // what is no address shows the whole pool
+		from, _ := netip.ParseAddr(q.Get("from")) // anything but an address shows the whole pool
 		to, _ := netip.ParseAddr(q.Get("to"))
 		return web.Pool(w, a, web.PoolQuery{
 			Kind: q.Get("kind"), Namespace: q.Get("namespace"), Name: q.Get("name"), From: from, To: to,
 		})
 	}))
 	mux.HandleFunc("GET "+web.PathClusters, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
-		number, _ := strconv.Atoi(q.Get("page")) // what is no number is the first page
+		number, _ := strconv.Atoi(q.Get("page")) // anything but a number shows the first page
 		return true, web.Clusters(w, a, web.ClusterQuery{Text: q.Get("q"), State: q.Get("state"), Page: number})
 	}))
 	mux.HandleFunc("GET "+web.PathCluster, s.page(func(w *bytes.Buffer, a *view.Atlas, q url.Values) (bool, error) {
@@ -191,7 +191,7 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// page answers with what a function renders; it reports false if there is no such thing.
+// page answers with what render writes; render reports false if there is no such thing.
 func (s *Server) page(render func(*bytes.Buffer, *view.Atlas, url.Values) (bool, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		atlas, err := s.source.Atlas()
@@ -213,5 +213,5 @@ func (s *Server) page(render func(*bytes.Buffer, *view.Atlas, url.Values) (bool,
 	}
 }
 
-// Close gives the address back; for a server that never served.
+// Close releases the address of a server that never served.
 func (s *Server) Close() error { return s.listener.Close() }

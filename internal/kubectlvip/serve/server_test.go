@@ -22,7 +22,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// still is a source of which nothing changes.
+// still is a source that never changes.
 type still struct {
 	manifest []byte
 	problem  error
@@ -52,7 +52,7 @@ func started(t *testing.T) (*Server, *still) {
 	return serving(t, Listen, source), source
 }
 
-// serving serves a source, bound as given, until the test ends.
+// serving serves a source through the given listen function until the test ends.
 func serving(t *testing.T, listen func(context.Context, string, Source) (*Server, error), source Source) *Server {
 	t.Helper()
 	s, err := listen(t.Context(), "127.0.0.1:0", source)
@@ -84,7 +84,7 @@ func request(t *testing.T, method, address string, body io.Reader) *http.Request
 	return r
 }
 
-// answer is a response whose body was read.
+// answer is a response with its body read.
 type answer struct {
 	*http.Response
 	text string
@@ -129,7 +129,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestGuard: whoever does not come from the address that was printed learns nothing.
+// TestGuard: requests that do not come from the printed address learn nothing.
 func TestGuard(t *testing.T) {
 	s, _ := started(t)
 	client := browser(t, s)
@@ -231,7 +231,7 @@ func TestListen(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// form is the request that the form for plans makes.
+// form returns the request that the form for plans sends.
 func form(t *testing.T, address string, fields, files map[string]string) *http.Request {
 	t.Helper()
 	var body bytes.Buffer
@@ -272,7 +272,7 @@ func TestPlan(t *testing.T) {
 		"larger than 1024 KiB")
 }
 
-// TestEvents: a browser is told of changes, and the server stops while it listens.
+// TestEvents: a browser learns of changes, and the server can stop while a browser listens.
 func TestEvents(t *testing.T) {
 	s, _ := started(t)
 	client := browser(t, s)

@@ -1,6 +1,6 @@
-// Package simulate lets the decision run for a Cluster that does not exist yet, on a store that was read once: the
-// claims of its plan are answered as the in-cluster IPAM provider would, and the decision is taken again. Nothing is
-// written anywhere but in the store in memory.
+// Package simulate runs the decision for a Cluster that does not exist yet, on a store that was read once. It answers
+// the claims of the plan as the in-cluster IPAM provider would, and decides again. It writes only to the store in
+// memory.
 package simulate
 
 import (
@@ -22,20 +22,20 @@ import (
 
 // Outcome is what would happen.
 type Outcome struct {
-	// Exists says that a Cluster of this name is there already; the outcome is what the manifest would change.
+	// Exists says that a Cluster of this name exists already; the outcome is then what the manifest would change.
 	Exists bool
-	// Snapshot is the world as it would be when the claims are answered.
+	// Snapshot is the world once the claims are answered.
 	Snapshot vip.Snapshot
-	// Actions are all that would be done, in order, and Plan is the last decision.
+	// Actions are all actions, in order, and Plan is the last decision.
 	Actions []vip.Action
 	Plan    vip.Plan
 }
 
-// rounds bounds how often the templates are rendered: once for what is known, and once more for what follows from it.
+// rounds limits how often the templates are rendered: once for what is known, and once more for what follows from it.
 const rounds = 4
 
-// Run takes a Cluster, as its manifest has it, into the store and returns what the operator would do for it. Clusters
-// that are run later see the addresses of this one as taken.
+// Run adds the Cluster of a manifest to the store, and returns what the operator would do for it. Later runs see the
+// addresses of this Cluster as taken.
 func Run(store *state.Store, manifest *capi.Cluster, settings vip.Settings, now time.Time) (Outcome, error) {
 	cluster, exists := merged(store, manifest, now)
 	if err := store.Clusters.GetStore().Update(cluster); err != nil {
@@ -76,7 +76,7 @@ func Run(store *state.Store, manifest *capi.Cluster, settings vip.Settings, now 
 	return outcome, nil
 }
 
-// probe takes the addresses that are to be probed for free, and reports whether there are any.
+// probe assumes that the addresses to be probed are free, and reports whether there are any.
 func (o *Outcome) probe() bool {
 	_, probes := o.Plan.Split()
 	o.Snapshot.Probed = map[netip.Addr]vip.Probed{}
@@ -86,7 +86,7 @@ func (o *Outcome) probe() bool {
 	return len(probes) > 0
 }
 
-// merged returns the Cluster as it would be when the manifest is applied.
+// merged returns the Cluster as it would be with the manifest applied, and whether it exists already.
 func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cluster, bool) {
 	live := store.CachedCluster(manifest.Namespace + "/" + manifest.Name)
 	if live == nil {
@@ -98,7 +98,7 @@ func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cl
 	}
 	cluster := live.DeepCopy()
 	cluster.Spec.Topology, cluster.Spec.Paused = manifest.Spec.Topology, manifest.Spec.Paused
-	for _, variable := range live.Spec.Topology.Variables { // what others have set stays, as with a server-side apply
+	for _, variable := range live.Spec.Topology.Variables { // others' variables stay, as with a server-side apply
 		same := func(v capi.Variable) bool { return v.Name == variable.Name }
 		if !slices.ContainsFunc(manifest.Spec.Topology.Variables, same) {
 			cluster.Spec.Topology.Variables = append(slices.Clip(cluster.Spec.Topology.Variables), variable)
@@ -113,8 +113,8 @@ func merged(store *state.Store, manifest *capi.Cluster, now time.Time) (*capi.Cl
 	return cluster, true
 }
 
-// answer puts a claim into the store, and the IPAddress that the in-cluster provider would give it: the lowest free
-// one. Of pools whose addresses are not known the claim stays without.
+// answer adds a claim to the store, and the IPAddress that the in-cluster provider would give it: the lowest free one.
+// Claims on pools whose addresses are unknown get none.
 func answer(store *state.Store, cluster *capi.Cluster, create vip.CreateClaim, now time.Time) error {
 	pool, informer := findPool(store, create.Pool, cluster.Namespace)
 	ref := capi.PoolReference{APIGroup: create.Pool.Group, Kind: create.Pool.Kind, Name: create.Pool.Name}

@@ -83,7 +83,7 @@ func address(pool, value string) *capi.Address {
 	}
 }
 
-// reasonOf is the reason and the address of the control plane in an outcome.
+// reasonOf returns the reason and the address of the control plane in an outcome.
 func reasonOf(outcome simulate.Outcome) string {
 	for _, role := range outcome.Plan.Status.Roles {
 		if role.Role == names.RoleControlPlane {

@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// waitsForTemplates reports whether the endpoint is held back until the topology controller has rendered what the plan
-// is about to write.
+// waitsForTemplates reports whether the endpoint waits until the topology controller has rendered what the plan is
+// about to write.
 func (o *Outcome) waitsForTemplates() bool {
 	if slices.ContainsFunc(o.Plan.Actions, func(a vip.Action) bool { _, ok := a.(vip.SetVariables); return ok }) {
 		return true
@@ -18,7 +18,7 @@ func (o *Outcome) waitsForTemplates() bool {
 	})
 }
 
-// carryOut writes actions to a Cluster, and lets the topology controller render what they say.
+// carryOut applies actions to a Cluster, and acts as if the topology controller had rendered them.
 func carryOut(c *vip.Cluster, actions []vip.Action) {
 	for _, action := range actions {
 		vip.Effect(c, action)

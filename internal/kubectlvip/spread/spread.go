@@ -1,4 +1,4 @@
-// Package spread uses all cores for many small things of one kind.
+// Package spread uses all cores for many small tasks of one kind.
 package spread
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// portion is how many things one goroutine takes at a time, so that they do not wait for each other.
+// portion is how many tasks a goroutine takes at a time, so that goroutines do not wait for each other.
 const portion = 16
 
 // Each calls do for 0 to n-1, several at a time, and returns when all are done.

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// Age writes a time span as kubectl does; one that is not positive, as from clocks that differ, is "0s".
+// Age formats a time span as kubectl does. A span that is not positive, as from clocks that differ, is "0s".
 func Age(d time.Duration) string {
 	if d < 0 {
 		d = 0

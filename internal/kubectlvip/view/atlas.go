@@ -11,12 +11,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Atlas are facts with what maps of pools are drawn from, looked up once for all of them.
+// Atlas holds facts, and the indexes that maps of pools are drawn from, built once for all maps.
 type Atlas struct {
 	facts   *Facts
 	holders map[netip.Addr]*holders
 	claims  map[types.NamespacedName]*ClaimFacts
-	// given are the addresses of each pool, and waiting its claims that have none.
+	// given are the addresses of each pool, and waiting its claims without one.
 	given   map[poolKey][]PoolAddress
 	waiting map[poolKey][]*ClaimFacts
 
@@ -30,7 +30,7 @@ type poolKey struct {
 	namespace string
 }
 
-// NewAtlas looks through the facts.
+// NewAtlas indexes the facts.
 func NewAtlas(f *Facts) *Atlas {
 	a := &Atlas{
 		facts: f, holders: f.holders(), claims: f.claims(), given: map[poolKey][]PoolAddress{},
@@ -71,7 +71,7 @@ func NewAtlas(f *Facts) *Atlas {
 	return a
 }
 
-// Facts are those that the atlas was made of.
+// Facts returns the facts that the atlas was made from.
 func (a *Atlas) Facts() *Facts { return a.facts }
 
 // addressesOf returns who uses which address of a pool, in order.
@@ -83,7 +83,7 @@ func (a *Atlas) waitingFor(pool *vip.Pool) []*ClaimFacts {
 	return a.waiting[poolKey{pool.Ref, pool.Namespace}]
 }
 
-// pool finds a pool by what names it in a view.
+// pool finds a pool by its kind, namespace and name in a view.
 func (a *Atlas) pool(kind, namespace, name string) *PoolFacts {
 	for i := range a.facts.Pools {
 		if p := &a.facts.Pools[i]; p.Ref.Kind == kind && p.Namespace == namespace && p.Ref.Name == name {
@@ -93,7 +93,7 @@ func (a *Atlas) pool(kind, namespace, name string) *PoolFacts {
 	return nil
 }
 
-// Clusters are all Clusters, as List has them; they are decided about when first asked for.
+// Clusters returns all Clusters, as List does. It decides about them on the first call.
 func (a *Atlas) Clusters() []Cluster {
 	a.once.Do(func() { a.clusters = List(a.facts, "") })
 	return a.clusters

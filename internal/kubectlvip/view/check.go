@@ -20,7 +20,7 @@ const (
 	SeverityError Severity = "error"
 	// SeverityWarning is what does no harm yet.
 	SeverityWarning Severity = "warning"
-	// SeveritySkipped is a check that could not be made.
+	// SeveritySkipped is a check that could not run.
 	SeveritySkipped Severity = "skipped"
 )
 
@@ -64,7 +64,7 @@ type Permission struct {
 	Allowed bool
 }
 
-// Permissions are those of the operator; Skipped says why they could not be asked for, and is empty if they could.
+// Permissions are those of the operator. Skipped says why they could not be checked; empty if they could.
 type Permissions struct {
 	Permissions []Permission
 	Skipped     string
@@ -73,7 +73,7 @@ type Permissions struct {
 // check is one check.
 type check struct {
 	name string
-	// about says in a few words what is looked at, for the documentation.
+	// about says briefly what the check looks at, for the documentation.
 	about string
 	run   func(f *Facts, p *Permissions) []Finding
 }
@@ -105,7 +105,7 @@ func checks() []check {
 	}
 }
 
-// CheckNames returns the names of all checks and what each looks at, in the order in which they are made.
+// CheckNames returns the name of each check and what it looks at, in the order in which they run.
 func CheckNames() [][2]string {
 	var result [][2]string
 	for _, c := range checks() {
@@ -114,7 +114,7 @@ func CheckNames() [][2]string {
 	return result
 }
 
-// Check makes all checks. Where the APIs are missing only those are made that need none.
+// Check runs all checks. If APIs are missing, it runs only those that need none.
 func Check(f *Facts, permissions *Permissions) Report {
 	report := Report{Platform: f.Platform, Operator: f.Operator, Findings: []Finding{}, Passed: []string{}}
 	for i, c := range checks() {
@@ -278,10 +278,10 @@ func checkClusters(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// soon is how long a Cluster may wait before it is worth a word.
+// soon is how long a Cluster may wait before check reports it.
 const soon = 2 * time.Minute
 
-// waitsSince returns since when a role has no VIP: since its condition says so, else since there is the Cluster.
+// waitsSince returns since when a role has no VIP: since its condition says so, else since the Cluster's creation.
 func waitsSince(c *vip.Cluster, role string) time.Time {
 	for _, condition := range c.Conditions {
 		if condition.Type == names.ConditionType(role) && !condition.True {

@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// assigned is an IPAddress of a claim for a Cluster.
+// assigned adds an IPAddress of a claim for a Cluster.
 func assigned(f *view.Facts, value, claim, cluster string) {
 	f.Claims = append(f.Claims, view.ClaimFacts{
 		Cluster: cluster, Claim: vip.Claim{Namespace: viptest.Namespace, Name: claim},
@@ -87,7 +87,7 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// TestSameReport runs the checks over shuffled facts: the order of what is read must not matter.
+// TestSameReport runs the checks on shuffled facts: the order in which objects were read must not matter.
 func TestSameReport(t *testing.T) {
 	f := &view.Facts{Now: viptest.Now}
 	for _, host := range []string{"10.0.0.9", "10.0.0.10", "10.0.0.2"} {
@@ -207,7 +207,7 @@ func TestListOfReleased(t *testing.T) {
 	assert.NotEmpty(t, view.List(&f, "")[0].Roles, "its machines may still answer")
 }
 
-// TestCheckOfWaiting: who waits for long is worth a word, who came just now is not.
+// TestCheckOfWaiting: check reports a long wait, but not one that has just begun.
 func TestCheckOfWaiting(t *testing.T) {
 	for name, test := range map[string]struct {
 		since time.Duration

@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// holders are who has an address.
+// holders are those who have an address.
 type holders struct {
 	// objects are the IPAddresses that assign it and the Clusters that carry it.
 	objects []string
@@ -29,11 +29,11 @@ func (h *holders) cluster(key types.NamespacedName) {
 	}
 }
 
-// shared reports whether more than one has the address. A Cluster that carries what its own IPAddress assigns is one;
-// so is an address that someone reserved by a claim for no Cluster and then typed into one.
+// shared reports whether more than one has the address. A Cluster that carries the address of its own IPAddress counts
+// once; so does an address that someone reserved by a claim for no Cluster and then typed into one.
 func (h *holders) shared() bool { return h.addresses > 1 || len(h.clusters) > 1 }
 
-// checkDuplicates finds addresses that are assigned twice or that more than one Cluster has.
+// checkDuplicates finds addresses that are assigned twice or held by more than one Cluster.
 func checkDuplicates(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for addr, h := range f.holders() {
@@ -93,7 +93,7 @@ func carried(c *vip.Cluster) []netip.Addr {
 	return addrs
 }
 
-// checkOrphans finds claims of the allocator that keep an address for nobody.
+// checkOrphans finds claims of the allocator that hold an address for nobody.
 func checkOrphans(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	clusters := f.clusters()
@@ -148,13 +148,13 @@ func checkOrphanedAddresses(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// ownerExists reports whether the very Cluster that owns a claim is there.
+// ownerExists reports whether the Cluster that owns a claim exists, with the same UID.
 func ownerExists(clusters map[types.NamespacedName]*vip.Cluster, claim *ClaimFacts) bool {
 	owner := clusters[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Owner.Name}]
 	return owner != nil && owner.UID == claim.Owner.UID
 }
 
-// names are who has the address, each once.
+// names lists those who have the address, each once.
 func (h *holders) names() string {
 	objects := slices.Clone(h.objects)
 	slices.Sort(objects)

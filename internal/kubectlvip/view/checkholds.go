@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// checkHolds finds control planes that the allocator paused and that nobody lets go: those of Clusters that were
-// deleted meanwhile, which the topology controller does not render any more, and those of an operator that is gone.
+// checkHolds finds control planes that the allocator paused and that nobody will resume: those of Clusters deleted
+// meanwhile, which the topology controller no longer renders, and those of an operator that is gone.
 func checkHolds(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for i := range f.Snapshots {

@@ -44,7 +44,7 @@ func checkPoolConfig(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// poolsBeside are the pools that serve where a pool does.
+// poolsBeside returns the pools that can serve where a pool does.
 func (f *Facts) poolsBeside(pool *PoolFacts) []vip.Pool {
 	var pools []vip.Pool
 	for i := range f.Pools {
@@ -107,7 +107,7 @@ func checkPoolCapacity(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// checkClaimPools finds bound claims whose pool goes or is gone. Their Clusters keep what they have.
+// checkClaimPools finds bound claims whose pool is gone or being deleted. Their Clusters keep what they have.
 func checkClaimPools(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	for i := range f.Claims {
@@ -134,7 +134,7 @@ func checkClaimPools(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// inCluster is the group of the pools that can always be read.
+// inCluster is the API group of the pools that can always be read.
 const inCluster = "ipam.cluster.x-k8s.io"
 
 // poolOf returns the pool that a claim is on, or nil.
@@ -147,7 +147,7 @@ func (f *Facts) poolOf(claim *ClaimFacts) *PoolFacts {
 	return nil
 }
 
-// checkPoolOverlap finds pools with common addresses; those that the allocator has nothing to do with are left alone.
+// checkPoolOverlap finds pools with common addresses, except for pools that have nothing to do with the allocator.
 func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	f.overlapping(func(a, b *PoolFacts, common []vip.Range) {
@@ -161,7 +161,7 @@ func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	return found
 }
 
-// overlap returns what two lists of ranges have in common.
+// overlap returns the ranges that two lists of ranges have in common.
 func overlap(a, b []vip.Range) []vip.Range {
 	var common []vip.Range
 	for _, x := range a {

@@ -10,14 +10,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The states of a Cluster beside the reasons of the allocator's conditions, which are states too: that of the first
-// role that has no VIP and should.
+// The states of a Cluster. The reasons of the allocator's conditions are states too: that of the first role that lacks
+// a VIP and should have one.
 const (
-	// StateReady says that all VIPs are there.
+	// StateReady says that the Cluster has all its VIPs.
 	StateReady = "Ready"
-	// StatePending says that the decision is taken and the operator has yet to write it.
+	// StatePending says that the decision is made and the operator has yet to write it.
 	StatePending = "Pending"
-	// StateOperatorNotRunning says that the operator would do something for the Cluster, and does not run.
+	// StateOperatorNotRunning says that the operator has something to do for the Cluster, but does not run.
 	StateOperatorNotRunning = "OperatorNotRunning"
 	// StatePaused says that nobody may touch the Cluster.
 	StatePaused = "Paused"
@@ -29,7 +29,7 @@ const (
 	StateNoTopology = "NoTopology"
 	// StateDeleting says that the Cluster is being deleted.
 	StateDeleting = "Deleting"
-	// StateGone is said of a Cluster that was there when a watch began.
+	// StateGone is the state of a Cluster that existed when a watch began.
 	StateGone = "Gone"
 )
 
@@ -64,11 +64,11 @@ type Role struct {
 	// Holder is who keeps the address from being the VIP, in whatever namespace that is.
 	Holder string `json:"holder,omitempty"`
 
-	// slot is the address of the role that all this speaks of.
+	// slot is the address of the role that these fields describe.
 	slot string
 }
 
-// List returns the Clusters of a namespace, or all if it is empty.
+// List returns the Clusters of a namespace; all if it is empty.
 func List(f *Facts, namespace string) []Cluster {
 	var snapshots []*vip.Snapshot
 	for i := range f.Snapshots {
@@ -98,7 +98,7 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 		row.Endpoint = c.Endpoint.String()
 	}
 	if released(s) {
-		return row // what it carries may be another's by now
+		return row // another Cluster may have its addresses by now
 	}
 	row.Roles = append(row.Roles, rolesOf(judged.plan)...)
 	for _, role := range carriedRoles(c) {
@@ -109,7 +109,7 @@ func ClusterOf(s *vip.Snapshot, operator *Operator) Cluster {
 	return row
 }
 
-// released reports whether a Cluster has given its VIPs back, although it is still there: Cluster API has finished with
+// released reports whether a Cluster has given its VIPs back although it still exists: Cluster API has finished with
 // it, and its claims are gone.
 func released(s *vip.Snapshot) bool {
 	c := &s.Cluster
@@ -136,7 +136,7 @@ func rolesOf(plan vip.Plan) []Role {
 	return roles
 }
 
-// carriedRoles are the VIPs that a Cluster carries although nothing is decided about them.
+// carriedRoles returns the VIPs that a Cluster carries although nothing is decided about them.
 func carriedRoles(c *vip.Cluster) []Role {
 	var roles []Role
 	if host := c.Endpoint.Host; host != "" {
@@ -152,16 +152,16 @@ func carriedRoles(c *vip.Cluster) []Role {
 	return append(roles, others...)
 }
 
-// judgement is the decision about a Cluster and what it makes of it.
+// judgement is the decision about a Cluster and the state that follows from it.
 type judgement struct {
 	state string
-	// plan is what is decided; for a Cluster that is held up, what would be.
+	// plan is the decision; for a Cluster that is held up, what it would be.
 	plan vip.Plan
-	// heldUp says that the plan is not carried out as long as the state lasts.
+	// heldUp says that the plan is not carried out while the state lasts.
 	heldUp bool
 }
 
-// judge decides about a Cluster. Where the allocator must not touch it, the plan is the one for when it may again.
+// judge decides about a Cluster. While the allocator must not touch it, the plan is for when it may again.
 func judge(s *vip.Snapshot, operator *Operator) judgement {
 	c := &s.Cluster
 	elsewhere := operator.WatchesNamespace != "" && operator.WatchesNamespace != c.Namespace
@@ -192,7 +192,7 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 			return judgement{state: role.Reason, plan: plan}
 		}
 	}
-	// A message alone may differ because the operator is of another release than this program.
+	// Messages alone may differ if the operator is of another release than this program.
 	switch {
 	case len(plan.Actions) == 0 && len(plan.Status.Changes) == 0:
 	case stopped:
@@ -203,12 +203,12 @@ func judge(s *vip.Snapshot, operator *Operator) judgement {
 	return judgement{state: StateReady, plan: plan}
 }
 
-// waits reports whether a role has no VIP for a reason that passes when everyone does their work.
+// waits reports whether a role lacks a VIP for a reason that passes once everyone does their part.
 func waits(reason string) bool {
 	return reason == names.ReasonWaitingForIPAddress || reason == names.ReasonWaitingForTopology
 }
 
-// idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane's.
+// idle reports whether nothing waits for a role: no pool offers it, and it is not the control plane.
 func idle(role *Role) bool {
 	return role.Role != names.RoleControlPlane && role.Reason == names.ReasonPoolNotFound && role.Address == "" &&
 		role.Claim == ""

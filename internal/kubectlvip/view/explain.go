@@ -94,7 +94,7 @@ type PoolVerdict struct {
 	// Tier is that of a pool that matches, and why says what puts it there. Less says that others are more specific.
 	Tier string `json:"tier,omitempty"`
 	why  string
-	// near says what of the pool is nearly right; empty if it matches, or nothing is.
+	// near says what about the pool is nearly right; empty if it matches, or if nothing is.
 	near string
 	Less bool `json:"lessSpecific,omitempty"`
 	// Claimed says that the claim of the role is on it, whatever would be chosen now.
@@ -105,7 +105,7 @@ type PoolVerdict struct {
 	Problems []string  `json:"problems,omitempty"`
 }
 
-// Explain explains a Cluster; it reports false if there is none of that name.
+// Explain explains a Cluster; it reports false if the Cluster does not exist.
 func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	s, ok := f.snapshot(namespace, name)
 	if !ok {
@@ -132,7 +132,7 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 		explained.Idle = idle(&role)
 		explained.Advice = adviceFor(&s, &explained, operator)
 		if role.Reason == names.ReasonWaitingForIPAddress && explained.ClaimState == nil {
-			explained.Message = "" // it speaks of the claim that is about to be made
+			explained.Message = "" // it is about the claim that is yet to be made
 		}
 		e.Roles = append(e.Roles, explained)
 	}
@@ -142,7 +142,7 @@ func Explain(f *Facts, namespace, name string) (Explanation, bool) {
 	return e, true
 }
 
-// warn takes the warnings over that no role speaks of.
+// warn adds the warnings that no role mentions.
 func (e *Explanation) warn(warnings []vip.Warning) {
 	for _, warning := range warnings {
 		says := func(r RoleExplanation) bool { return strings.Contains(r.Message, warning.Message) }
@@ -152,7 +152,7 @@ func (e *Explanation) warn(warnings []vip.Warning) {
 	}
 }
 
-// next says what the operator does next. Finalizer says that it has its finalizer on the Cluster.
+// next says what the operator does next. Finalizer says whether the operator has its finalizer on the Cluster.
 func (e *Explanation) next(judged judgement, finalizer bool) {
 	for _, action := range judged.plan.Actions {
 		e.Next = append(e.Next, action.String())
@@ -184,7 +184,7 @@ func (e *Explanation) next(judged judgement, finalizer bool) {
 	}
 }
 
-// poolsInSight are the pools that a Cluster of the namespace could be served by: those of other namespaces cannot.
+// poolsInSight returns the pools that could serve a Cluster of the namespace; those of other namespaces cannot.
 func (f *Facts) poolsInSight(namespace string) []PoolFacts {
 	var pools []PoolFacts
 	for _, pool := range f.Pools {
@@ -195,10 +195,10 @@ func (f *Facts) poolsInSight(namespace string) []PoolFacts {
 	return pools
 }
 
-// verdictInstead is said of the pool that is chosen now, where the role has its address from elsewhere.
+// verdictInstead is the verdict on the pool chosen now, if the role has its address from elsewhere.
 const verdictInstead = "would be chosen now"
 
-// claimed marks the pool that the claim is on, and takes back that another one is chosen: a claim that is bound never
+// claimed marks the pool that the claim is on, and corrects the verdict if another is chosen: a bound claim never
 // moves.
 func (r *RoleExplanation) claimed() {
 	for i := range r.Pools {
@@ -212,7 +212,7 @@ func (r *RoleExplanation) claimed() {
 	}
 }
 
-// tier says which tier the chosen pool is in and why, unless the role has its address from elsewhere.
+// tier returns the chosen pool's tier and why it is in it, unless the role has its address from elsewhere.
 func (r *RoleExplanation) tier() string {
 	for i := range r.Pools {
 		if pool := &r.Pools[i]; pool.Chosen && pool.Verdict != verdictInstead {
@@ -222,7 +222,7 @@ func (r *RoleExplanation) tier() string {
 	return ""
 }
 
-// The verdicts on pools that package vip has no word for, because it never looks at them.
+// The verdicts on pools that package vip has no words for, because it never looks at them.
 const (
 	verdictNoClass = "names no ClusterClass"
 	verdictNoRole  = "names no role"
@@ -230,7 +230,7 @@ const (
 	verdictNeither = "is not labelled for the allocator"
 )
 
-// verdicts returns what is made of each pool for a role: the chosen one first, then those that match, then the rest,
+// verdicts returns the verdict on each pool for a role: first the chosen pool, then those that match, then the rest,
 // each in the order in which the decision ranks them.
 func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 	result := make([]PoolVerdict, len(facts))
@@ -278,7 +278,7 @@ func verdicts(c *vip.Cluster, facts []PoolFacts, role string) []PoolVerdict {
 	return result
 }
 
-// poolsOf are the pools as the decision knows them.
+// poolsOf returns the pools as the decision knows them.
 func poolsOf(facts []PoolFacts) []vip.Pool {
 	pools := make([]vip.Pool, len(facts))
 	for i := range facts {
@@ -293,7 +293,7 @@ func serving(verdict vip.Verdict) bool {
 	return slices.Contains(serving, verdict)
 }
 
-// claimStates returns the claims of a role with several addresses, in order; nil of any other.
+// claimStates returns the claims of a role with several addresses, in order; nil for other roles.
 func claimStates(s *vip.Snapshot, role string) []ClaimState {
 	var claims []ClaimState
 	for number := range names.MostAddresses {

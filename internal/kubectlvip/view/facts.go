@@ -1,6 +1,6 @@
-// Package view turns what was read from a cluster into what kubectl vip says of it. It is pure: facts go in, plain data
-// comes out, which is printed as JSON and YAML as it stands and by package render for people. What is decided about a
-// Cluster it takes from package vip and never decides itself.
+// Package view turns what was read from a cluster into what kubectl vip says about it. It is pure: facts go in and
+// plain data comes out. JSON and YAML print that data as is, and package render prints it for people. Decisions about
+// a Cluster come from package vip, never from here.
 package view
 
 import (
@@ -17,58 +17,58 @@ import (
 type Facts struct {
 	// Now is the moment.
 	Now time.Time
-	// LostSince is when the API server was last heard of, if it does not answer any more: the facts are of then.
+	// LostSince is when the API server last answered, if it no longer does: the facts are of that time.
 	LostSince time.Time
 
-	// Snapshots are what the decision about each Cluster rests on, by namespace and name.
+	// Snapshots are the inputs of the decision about each Cluster, sorted by namespace and name.
 	Snapshots []vip.Snapshot
 
-	// Pools are all pools that could be read, whether they are configured for the allocator or not; all that there are,
-	// and that a Cluster which was read could be served by, if PoolsKnown.
+	// Pools are all pools that could be read, whether or not they are configured for the allocator. If PoolsKnown,
+	// they include every pool that could serve a Cluster which was read.
 	Pools      []PoolFacts
 	PoolsKnown bool
 
-	// Claims and Addresses are all that could be read, also those that others made.
+	// Claims and Addresses are all that could be read, including those that others made.
 	Claims    []ClaimFacts
 	Addresses []AddressFacts
 
-	// Classes are the ClusterClasses that exist; they mean something only if ClassesKnown.
+	// Classes are the ClusterClasses that exist; meaningful only if ClassesKnown.
 	Classes      []vip.Class
 	ClassesKnown bool
 
-	// Operator is what could be found out about the operator, Also about further ones, which look at other Clusters.
+	// Operator is what could be found out about the operator, Also about others, which look at other Clusters.
 	Operator Operator
 	Also     []Operator
 
-	// Platform says which versions were met.
+	// Platform says which versions were found.
 	Platform Platform
 
-	// Limits say what could not be read, each in a sentence; what is said from the facts may be wrong for that.
+	// Limits say what could not be read, each in a sentence; conclusions from the facts may be wrong because of it.
 	Limits []string
 }
 
-// operators are all operators, the first one first.
+// operators returns all operators, Operator first.
 func (f *Facts) operators() []Operator { return append([]Operator{f.Operator}, f.Also...) }
 
-// operatorOf returns the operator that a Cluster is the business of, or the first.
+// operatorOf returns the operator responsible for a Cluster, or the first.
 func (f *Facts) operatorOf(c *vip.Cluster) *Operator {
 	return OperatorFor(f.operators(), c.Namespace, c.WatchFilter)
 }
 
-// PoolFacts are a pool and what the decision does not need to know of it. Its Offers are always filled where known.
+// PoolFacts are a pool and what the decision does not need to know about it. Its Offers are always filled if known.
 type PoolFacts struct {
 	vip.Pool
 
 	// Paused says that the provider leaves the pool alone.
 	Paused bool
 
-	// Space is all that the pool names, Excluded and Reserved are the parts of it that it gives to nobody, and Gateway
-	// is the subnet's; all in order, and empty for the pools of other providers.
+	// Space is every address that the pool names, Excluded and Reserved are the parts that it gives to nobody, and
+	// Gateway is the subnet's. All are in order, and empty for pools of other providers.
 	Space, Excluded, Reserved []vip.Range
 	Gateway                   netip.Addr
 }
 
-// ClaimFacts are a claim and the name of the Cluster it is for; empty if it names none.
+// ClaimFacts are a claim and the name of the Cluster that it is for; empty if it names none.
 type ClaimFacts struct {
 	vip.Claim
 	Cluster string
@@ -93,7 +93,7 @@ type Platform struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// snapshot returns the snapshot of a Cluster, or false.
+// snapshot returns the snapshot of a Cluster; it reports false if there is none.
 func (f *Facts) snapshot(namespace, name string) (vip.Snapshot, bool) {
 	i := slices.IndexFunc(f.Snapshots, func(s vip.Snapshot) bool {
 		return s.Cluster.Namespace == namespace && s.Cluster.Name == name
@@ -122,12 +122,12 @@ func (f *Facts) claims() map[types.NamespacedName]*ClaimFacts {
 	return claims
 }
 
-// claimKey names the claim that the address is for.
+// claimKey returns the key of the claim that the address is for.
 func (a *AddressFacts) claimKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Claim}
 }
 
-// poolName names a pool for people: Kind/name, with the namespace before it where it has one.
+// poolName names a pool for people: Kind/name, after the namespace if it has one.
 func poolName(p *vip.Pool) string {
 	if p.Namespace == "" {
 		return p.Ref.String()

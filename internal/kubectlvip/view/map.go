@@ -12,11 +12,11 @@ import (
 
 // The states of an address on the map of a pool.
 const (
-	// AddressFree says that the pool can give it away.
+	// AddressFree says that the pool can give the address away.
 	AddressFree = "free"
 	// AddressHeld says that it is given away.
 	AddressHeld = "held"
-	// AddressAwaited says that it is free, and that the provider would give it to a claim that waits.
+	// AddressAwaited says that it is free, and that the provider would give it to a waiting claim.
 	AddressAwaited = "awaited"
 	// AddressReleasing says that it is on its way back to the pool.
 	AddressReleasing = "releasing"
@@ -26,13 +26,13 @@ const (
 	AddressGateway = "gateway"
 	// AddressReserved says that the provider keeps it, as the network's own.
 	AddressReserved = "reserved"
-	// AddressOutOfRange says that the pool gave it away and does not name it any more.
+	// AddressOutOfRange says that the pool gave it away but no longer names it.
 	AddressOutOfRange = "out-of-range"
 	// AddressConflict says that more than one has it, or that it is in use and the pool would give it away.
 	AddressConflict = "conflict"
 )
 
-// AddressStates returns the states of an address, in the order in which they are told.
+// AddressStates returns the states of an address, in the order in which they are listed.
 func AddressStates() []string {
 	return []string{
 		AddressHeld, AddressAwaited, AddressReleasing, AddressConflict, AddressOutOfRange, AddressFree, AddressGateway,
@@ -40,7 +40,7 @@ func AddressStates() []string {
 	}
 }
 
-// mostCells is how many addresses a map shows one by one; more are summed up by block.
+// mostCells is how many addresses a map shows one by one; more are summed up in blocks.
 const mostCells = 1024
 
 // PoolMap is a pool address by address, or block by block where there are many.
@@ -90,16 +90,16 @@ type Waiting struct {
 	Since     time.Time `json:"since"`
 }
 
-// sheet is a map while it is drawn.
+// sheet is a map being drawn.
 type sheet struct {
 	atlas *Atlas
 	pool  *PoolFacts
-	// space is what is shown, and all is false if that is a part of the pool.
+	// space is what is shown; all is false if that is only part of the pool.
 	space []vip.Range
 	all   bool
 	// marks are the addresses that are neither free nor kept by the pool.
 	marks map[netip.Addr]MapCell
-	// order are the addresses of the marks in order, while blocks are made.
+	// order lists the marked addresses in order, while blocks are made.
 	order []netip.Addr
 }
 
@@ -150,7 +150,7 @@ func MapsOf(a *Atlas, pools []Pool) []PoolMap {
 	return drawn
 }
 
-// mark finds what is to be told of single addresses.
+// mark finds the single addresses that there is something to say about.
 func (s *sheet) mark() {
 	s.marks = map[netip.Addr]MapCell{}
 	users := s.atlas.addressesOf(&s.pool.Pool)
@@ -162,7 +162,7 @@ func (s *sheet) mark() {
 			s.marks[addr] = s.heldCell(addr, user, inSpace)
 		}
 	}
-	// Others have it, by hand or from another pool, and this pool does not know.
+	// Others hold it, by hand or from another pool, and this pool does not know.
 	for addr, h := range s.atlas.holders {
 		if !used[addr] && len(h.objects) > 0 && vip.Contain(s.space, addr) && vip.Contain(s.pool.Offers, addr) {
 			cell := MapCell{
@@ -178,7 +178,7 @@ func (s *sheet) mark() {
 	s.await(used)
 }
 
-// heldCell is the cell of an address that the pool gave away.
+// heldCell returns the cell of an address that the pool gave away.
 func (s *sheet) heldCell(addr netip.Addr, user PoolAddress, inSpace bool) MapCell {
 	cell := MapCell{
 		Address: addr.String(), State: AddressHeld, Namespace: user.Namespace, Cluster: user.Cluster, Role: user.Role,
@@ -195,8 +195,7 @@ func (s *sheet) heldCell(addr netip.Addr, user PoolAddress, inSpace bool) MapCel
 	return cell
 }
 
-// await marks the addresses that the claims in waiting would get: the provider gives the lowest ones that are free to
-// it.
+// await marks the addresses that waiting claims would get: the provider gives the lowest that it considers free.
 func (s *sheet) await(used map[netip.Addr]bool) {
 	waiting := s.atlas.waitingFor(&s.pool.Pool)
 	for _, offer := range s.pool.Offers {
@@ -220,7 +219,7 @@ func (s *sheet) await(used map[netip.Addr]bool) {
 	}
 }
 
-// cells returns all addresses one by one, those that are out of range last.
+// cells returns all addresses one by one, those out of range last.
 func (s *sheet) cells() []MapCell {
 	var cells []MapCell
 	for _, r := range s.space {

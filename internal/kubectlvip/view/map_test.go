@@ -20,7 +20,7 @@ func span(from, to string) vip.Range {
 	return vip.Range{From: netip.MustParseAddr(from), To: netip.MustParseAddr(to)}
 }
 
-// drawn are the facts of one global pool, "cp", with an address of each kind.
+// drawn returns the facts of one global pool, "cp", with an address in each state.
 func drawn() *view.Facts {
 	pool := view.PoolFacts{
 		Pool:  viptest.Pool("cp", names.RoleControlPlane),
@@ -44,7 +44,7 @@ func drawn() *view.Facts {
 	return f
 }
 
-// give has an address of the pool "cp" given to a Cluster, an hour ago.
+// give gives an address of the pool "cp" to a Cluster, an hour ago.
 func give(f *view.Facts, value, claim, cluster string) {
 	f.Claims = append(f.Claims, view.ClaimFacts{Cluster: cluster, Claim: vip.Claim{
 		Namespace: viptest.Namespace, Name: claim, Role: names.RoleControlPlane, Pool: viptest.GlobalRef("cp"),
@@ -111,12 +111,12 @@ func TestMap(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// TestMapCounts: whatever a pool is like, its addresses are counted once each.
+// TestMapCounts: the counts include each address of a pool exactly once.
 func TestMapCounts(t *testing.T) {
 	f := drawn()
 	f.Pools[0].Gateway = netip.MustParseAddr("10.0.0.8") // excluded as well
 	f.Pools[0].Offers[0].From = netip.MustParseAddr("10.0.0.1")
-	carrier(f, "by-hand-2", "10.0.0.9") // excluded, so nobody is in its way
+	carrier(f, "by-hand-2", "10.0.0.9") // excluded, so it is no conflict
 	m := mapOf(t, f)
 	counted := map[string]int{}
 	for _, cell := range m.Cells {
@@ -181,7 +181,7 @@ func TestMapOfLargePool(t *testing.T) {
 	}
 }
 
-// TestMapOfFullPool: however many addresses are given away, a map stays small, and what is in a block can be opened.
+// TestMapOfFullPool: a map stays small however many addresses are given away, and a block's contents can be opened.
 func TestMapOfFullPool(t *testing.T) {
 	const given = 40_000
 	f := &view.Facts{Now: viptest.Now, Pools: []view.PoolFacts{

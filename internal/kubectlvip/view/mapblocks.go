@@ -12,9 +12,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The states of a block of addresses; AddressFree and AddressExcluded too, where all of it is so.
+// The states of a block of addresses; also AddressFree and AddressExcluded, if they hold for all of it.
 const (
-	// BlockPart says that a part of the block is given away, BlockFull that nothing of it is free.
+	// BlockPart says that part of the block is given away, BlockFull that none of it is free.
 	BlockPart = "part"
 	BlockFull = "full"
 )
@@ -35,13 +35,13 @@ type MapBlock struct {
 }
 
 const (
-	// smallestBlock is how many bits of an address the smallest block leaves open.
+	// smallestBlock is how many address bits the smallest block leaves open.
 	smallestBlock = 8
-	// mostBlocks bounds the blocks with something in them; when there are more, blocks are made larger.
+	// mostBlocks limits the blocks with something in them; if there are more, blocks become larger.
 	mostBlocks = 256
 )
 
-// blocks sums the space up: blocks of one size where something is, and one for each run of addresses between them.
+// blocks sums up the space: blocks of one size where something is, and one for each run of addresses between them.
 func (s *sheet) blocks() []MapBlock {
 	var blocks []MapBlock
 	marked := s.markedBlocks()
@@ -113,7 +113,7 @@ func (s *sheet) block(r vip.Range) MapBlock {
 	percent, _ := new(big.Rat).SetFrac(new(big.Int).Mul(used, big.NewInt(100)), size).Float64()
 	block.Used = int(percent)
 	if block.Used == 0 && used.Sign() > 0 {
-		block.Used = 1 // whatever is used shows
+		block.Used = 1 // any use shows
 	}
 	switch {
 	case conflict:
@@ -155,7 +155,7 @@ func (s *sheet) tally() map[string]*big.Int {
 	return tally
 }
 
-// unmarked is how many addresses of the ranges have no mark.
+// unmarked returns how many addresses of the ranges have no mark.
 func (s *sheet) unmarked(ranges []vip.Range) *big.Int {
 	size := sizeOf(ranges)
 	for addr := range s.marks {
@@ -166,7 +166,7 @@ func (s *sheet) unmarked(ranges []vip.Range) *big.Int {
 	return size
 }
 
-// counts are the states that there are addresses in.
+// counts returns the states that addresses are in, with their numbers.
 func (s *sheet) counts() []StateCount {
 	counts := []StateCount{}
 	tally := s.tally()
@@ -178,7 +178,7 @@ func (s *sheet) counts() []StateCount {
 	return counts
 }
 
-// sizeOf is how many addresses there are in ranges.
+// sizeOf returns how many addresses the ranges have.
 func sizeOf(ranges []vip.Range) *big.Int {
 	sum := new(big.Int)
 	for _, r := range ranges {
@@ -188,10 +188,10 @@ func sizeOf(ranges []vip.Range) *big.Int {
 	return sum
 }
 
-// exactly is up to where a number is written out.
+// exactly is the number from which counts are rounded.
 const exactly = 1_000_000_000
 
-// countText writes how many there are; numbers that nobody reads are rounded.
+// countText formats a count; numbers that nobody reads are rounded.
 func countText(n *big.Int) string {
 	if n.CmpAbs(big.NewInt(exactly)) < 0 {
 		return n.String()

@@ -5,14 +5,14 @@ import (
 	"net/netip"
 )
 
-// MapRow is a line of a map. Label is its first address; cells without a state are places that the pool has no address
-// for.
+// MapRow is a line of a map. Label is its first address. Cells without a state are places where the pool has no
+// address.
 type MapRow struct {
 	Label string
 	Cells []MapCell
 }
 
-// Rows puts cells into lines of a length, which is a power of two up to 256. Each line begins at a multiple of it.
+// Rows arranges cells in lines of the given length, a power of two up to 256. Each line begins at a multiple of it.
 func Rows(cells []MapCell, length int) []MapRow {
 	var rows []MapRow
 	var last netip.Prefix

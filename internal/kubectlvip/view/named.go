@@ -20,10 +20,10 @@ func (e *NotThereError) Error() string {
 	return text
 }
 
-// NamedClusters returns the Clusters that the arguments name, each once and in the order in which they are named; all
-// of the namespace, or of all namespaces if that is empty, if there are no arguments. A name is that of a Cluster of
-// the namespace, or namespace/name as a list prints it; cluster/name and cluster.cluster.x-k8s.io/name, as kubectl
-// prints it, are a name too.
+// NamedClusters returns the Clusters that the arguments name, each once and in the order named. Without arguments it
+// returns all of the namespace, or of all namespaces if that is empty. An argument is the name of a Cluster of the
+// namespace, or namespace/name as a list prints it; cluster/name and cluster.cluster.x-k8s.io/name, as kubectl prints
+// it, are names too.
 func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, error) {
 	all := a.Clusters()
 	if len(arguments) == 0 {
@@ -45,7 +45,7 @@ func NamedClusters(a *Atlas, namespace string, arguments []string) ([]Cluster, e
 	return named, nil
 }
 
-// Among returns those Clusters whose names are among the wanted.
+// Among returns the Clusters of all that are also in wanted.
 func Among(all, wanted []Cluster) []Cluster {
 	return slices.DeleteFunc(slices.Clone(all), func(c Cluster) bool {
 		return !slices.ContainsFunc(wanted, func(w Cluster) bool {
@@ -64,7 +64,7 @@ func inNamespace(all []Cluster, namespace string) []Cluster {
 	return clusters
 }
 
-// clustersNamed finds what one argument names. Without a namespace there may be several of the name.
+// clustersNamed finds the Clusters that one argument names. Without a namespace there may be several.
 func clustersNamed(all []Cluster, namespace, argument string) ([]Cluster, error) {
 	find := func(namespace, name string) (found []Cluster) {
 		for _, c := range inNamespace(all, namespace) {
@@ -91,8 +91,8 @@ func clustersNamed(all []Cluster, namespace, argument string) ([]Cluster, error)
 	return nil, notThere(all, namespace, name)
 }
 
-// notThere says what may have been meant: a Cluster of the namespace that is nearly called so, else one of this very
-// name in another.
+// notThere says what may have been meant: a Cluster of the namespace with a similar name, else one of the same name in
+// another namespace.
 func notThere(all []Cluster, namespace, name string) error {
 	e := &NotThereError{What: "Cluster", Name: name, Where: "in any namespace"}
 	var near, elsewhere []string
@@ -115,8 +115,8 @@ func notThere(all []Cluster, namespace, name string) error {
 	return e
 }
 
-// NamedPools returns those of the pools that the arguments name, in the order of the pools; all if there are no
-// arguments. A pool is named by its name, with its kind, its namespace or both before it: as it is printed anywhere.
+// NamedPools returns the pools that the arguments name, in the order of pools; all if there are no arguments. An
+// argument is a pool's name, optionally after its kind, its namespace or both, as printed anywhere.
 func NamedPools(pools []Pool, arguments []string) ([]Pool, error) {
 	if len(arguments) == 0 {
 		return pools, nil

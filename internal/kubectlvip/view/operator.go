@@ -39,20 +39,20 @@ type Operator struct {
 	SettingsKnown bool         `json:"-"`
 }
 
-// LooksAt reports whether a Cluster of that namespace and with that watch-filter label is the operator's business.
+// LooksAt reports whether the operator is responsible for a Cluster with that namespace and watch-filter label.
 func (o *Operator) LooksAt(namespace, watchFilter string) bool {
 	return (o.WatchesNamespace == "" || o.WatchesNamespace == namespace) &&
 		(o.Settings.WatchFilter == "" || o.Settings.WatchFilter == watchFilter)
 }
 
-// Meets reports whether a Cluster may be the business of both operators.
+// Meets reports whether both operators may be responsible for the same Cluster.
 func (o *Operator) Meets(other *Operator) bool {
 	apart := func(a, b string) bool { return a != "" && b != "" && a != b }
 	return !apart(o.WatchesNamespace, other.WatchesNamespace) &&
 		!apart(o.Settings.WatchFilter, other.Settings.WatchFilter)
 }
 
-// OperatorFor returns the one of several operators that a Cluster is the business of, or the first.
+// OperatorFor returns the operator responsible for a Cluster, or the first.
 func OperatorFor(operators []Operator, namespace, watchFilter string) *Operator {
 	for i := range operators {
 		if operators[i].LooksAt(namespace, watchFilter) {
@@ -62,7 +62,7 @@ func OperatorFor(operators []Operator, namespace, watchFilter string) *Operator 
 	return &operators[0]
 }
 
-// Deployment is what the facts say about a Deployment of the operator.
+// Deployment is what was read about a Deployment of the operator.
 type Deployment struct {
 	Namespace, Name string
 	Wanted, Ready   int32
@@ -70,18 +70,18 @@ type Deployment struct {
 	Elects bool
 }
 
-// Lease is what the facts say about the Lease of the operator.
+// Lease is what was read about the Lease of the operator.
 type Lease struct {
 	Namespace, Name, Holder string
 	Renewed                 time.Time
 	Duration                time.Duration
 }
 
-// leaseSlack is what the clocks of this machine and of the operator's may differ by.
+// leaseSlack is how much the clocks of this machine and of the operator's may differ.
 const leaseSlack = 30 * time.Second
 
-// Judge says whether the operator runs, from its Deployment and its Lease; each is nil where it was not found. Denied
-// says what could not be read; empty if everything could.
+// Judge says whether the operator runs, from its Deployment and its Lease; each is nil if not found. Denied says what
+// could not be read; empty if everything could.
 func Judge(deployment *Deployment, lease *Lease, denied string, now time.Time) (state, says string) {
 	held := lease != nil && lease.Holder != "" && now.Before(lease.Renewed.Add(lease.Duration+leaseSlack))
 	switch {

@@ -16,8 +16,8 @@ type Overlap struct {
 	Taken []PoolAddress `json:"taken"`
 }
 
-// Overlaps returns the pools that have addresses in common; those that the allocator has nothing to do with are left
-// out.
+// Overlaps returns the pools that have addresses in common, except for pools that have nothing to do with the
+// allocator.
 func Overlaps(a *Atlas) []Overlap {
 	overlaps := []Overlap{}
 	a.facts.overlapping(func(first, second *PoolFacts, common []vip.Range) {
@@ -40,8 +40,7 @@ func Overlaps(a *Atlas) []Overlap {
 	return overlaps
 }
 
-// overlapping tells of each two pools that have addresses in common, of which the allocator has to do with one at
-// least.
+// overlapping calls tell for each two pools with common addresses, at least one of which concerns the allocator.
 func (f *Facts) overlapping(tell func(a, b *PoolFacts, common []vip.Range)) {
 	for i := range f.Pools {
 		for j := i + 1; j < len(f.Pools); j++ {

@@ -17,10 +17,10 @@ type ClusterPlan struct {
 	Actions []string `json:"actions"`
 }
 
-// PlanOf returns the view of what a simulation had as outcome: the world at its end, and all that would be done.
+// PlanOf returns the view of a simulation's outcome: the world at its end, and all actions.
 func PlanOf(s vip.Snapshot, exists bool, actions []vip.Action, operator *Operator) ClusterPlan {
 	running := *operator
-	running.State = OperatorRunning // what would be is told as if it did
+	running.State = OperatorRunning // a plan assumes that it runs
 	p := ClusterPlan{Cluster: ClusterOf(&s, &running), Exists: exists, Actions: []string{}, Served: true}
 	for _, action := range actions {
 		p.Actions = append(p.Actions, action.String())

@@ -44,7 +44,7 @@ type Pool struct {
 	Addresses []PoolAddress `json:"addresses,omitempty"`
 }
 
-// Title is the name of the pool as it is printed: with its namespace before it, if it has one.
+// Title is the name of the pool as printed: after its namespace, if it has one.
 func (p Pool) Title() string {
 	if p.Namespace == "" {
 		return p.Name
@@ -81,13 +81,13 @@ func capacityOf(c vip.Capacity) *Capacity {
 	return &Capacity{Total: c.Total, Used: c.Used, Free: c.Free, OutOfRange: c.OutOfRange}
 }
 
-// Pools returns the pools of a namespace (all if it is empty) and the global ones, with who uses which address if
-// asked.
+// Pools returns the pools of a namespace (all if it is empty) and the global ones. If addresses is set, it adds who
+// uses which address.
 func Pools(f *Facts, namespace string, addresses bool) []Pool {
 	return PoolsOf(NewAtlas(f), namespace, addresses)
 }
 
-// PoolsOf is Pools of facts that have been looked through.
+// PoolsOf is Pools for facts that are already indexed.
 func PoolsOf(a *Atlas, namespace string, addresses bool) []Pool {
 	pools := []Pool{}
 	f := a.facts
@@ -143,7 +143,7 @@ func (f *Facts) userOf(address *AddressFacts, claims map[types.NamespacedName]*C
 	return user
 }
 
-// sortUsers puts addresses into their order.
+// sortUsers sorts addresses.
 func sortUsers(users []PoolAddress) {
 	slices.SortFunc(users, func(a, b PoolAddress) int {
 		return cmp.Or(vip.ParseAddr(a.Address).Compare(vip.ParseAddr(b.Address)), cmp.Compare(a.Namespace, b.Namespace),

@@ -7,8 +7,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Probed returns what the operator has found out about addresses of a Cluster's claims, as far as the Cluster's
-// conditions say so: it alone remembers that, and this program probes nothing.
+// Probed returns what the operator has found out about the addresses of a Cluster's claims, as far as the Cluster's
+// conditions say so. Only the operator remembers that, and this program probes nothing.
 func Probed(s *vip.Snapshot) map[netip.Addr]vip.Probed {
 	probed := map[netip.Addr]vip.Probed{}
 	for _, condition := range s.Cluster.Conditions {

@@ -35,8 +35,8 @@ type Kept struct {
 	Why       string `json:"why"`
 }
 
-// Retire finds what Clusters have of a role that no pool serves them in: in one namespace or all, of one class (name or
-// namespace/name) or all. A pool that is closed by a slip serves still, since it is about to be corrected.
+// Retire finds what Clusters have of a role that no pool serves them in: in one namespace or all, of one class (name
+// or namespace/name) or all. A pool closed by a mistake still serves, since it is about to be corrected.
 func Retire(f *Facts, namespace, class, role string) Retirement {
 	r := Retirement{Role: role, Clusters: []Retired{}, Kept: []Kept{}}
 	for i := range f.Snapshots {
@@ -94,7 +94,7 @@ func (f *Facts) keeps(s *vip.Snapshot, role string) string {
 	return ""
 }
 
-// foreign reports whether a claim is owned by something else than this very Cluster.
+// foreign reports whether a claim is owned by something other than this very Cluster.
 func foreign(s *vip.Snapshot, claim *vip.Claim) bool {
 	return claim.Owner != nil && claim.Owner.UID != s.Cluster.UID
 }

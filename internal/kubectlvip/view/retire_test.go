@@ -30,7 +30,7 @@ func TestRetire(t *testing.T) {
 		namespace string
 		class     string
 		want      []view.Retired
-		// kept are words of why the Cluster keeps what it has; empty if it does not.
+		// kept is part of the reason why the Cluster keeps what it has; empty if it does not.
 		kept string
 	}{
 		"if no pool serves the role any more, should take claim and annotation": {

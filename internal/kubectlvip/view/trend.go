@@ -10,7 +10,7 @@ const (
 	day = 24 * time.Hour
 	// trendDays is how far back a trend looks.
 	trendDays = 30
-	// farthest is how far ahead anyone plans; a date beyond it says nothing.
+	// farthest is how far ahead anyone plans; a later date says nothing.
 	farthest = 5 * 365 * day
 )
 
@@ -28,7 +28,7 @@ type Trend struct {
 	Says string `json:"says"`
 }
 
-// trend reads the trend of a pool.
+// trend computes the trend of a pool.
 func (a *Atlas) trend(pool *PoolFacts) Trend {
 	now := a.facts.Now
 	t := Trend{Held: make([]int, trendDays)}

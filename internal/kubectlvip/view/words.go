@@ -16,14 +16,14 @@ type Advice struct {
 	Do    []string `json:"do,omitempty"`
 }
 
-// ClaimResource is how kubectl is told of claims, beyond doubt.
+// ClaimResource is the unambiguous name of claims for kubectl.
 const ClaimResource = "ipaddressclaims.ipam.cluster.x-k8s.io"
 
-// protected tells of the admission policy that the chart can install.
+// protected is the hint about the admission policy that the chart can install.
 const protected = "Where the chart's admission policy protects claims, put the annotation " + names.AllowDeletion +
 	" on it first."
 
-// advice is what is said for each reason, whatever the Cluster.
+// advice is the advice for each reason, whatever the Cluster.
 var advice = map[string]Advice{
 	names.ReasonIPAddressAssigned: {Means: "The VIP is allocated to this Cluster and to no other."},
 	names.ReasonEndpointProvided: {
@@ -84,7 +84,7 @@ var advice = map[string]Advice{
 	},
 }
 
-// adviceFor returns the advice for a role, with what is known of this Cluster and of the operator.
+// adviceFor returns the advice for a role, with what is known about this Cluster and the operator.
 func adviceFor(s *vip.Snapshot, role *RoleExplanation, operator *Operator) Advice {
 	if role.Reason == "" {
 		return Advice{Means: "Nothing is decided about it; this is what the Cluster carries."}
@@ -130,7 +130,7 @@ func written(c *vip.Cluster, role *Role) bool {
 	return c.VIPs[role.Role] == role.Address || vip.SameAddr(c.VIPs[role.Role], role.Address)
 }
 
-// waiting says what is waited for.
+// waiting says what the role waits for.
 func waiting(role *RoleExplanation, a Advice, operator *Operator) Advice {
 	switch claim := role.ClaimState; {
 	case claim == nil && operator.State == OperatorNotRunning:
@@ -152,7 +152,7 @@ func waiting(role *RoleExplanation, a Advice, operator *Operator) Advice {
 	return a
 }
 
-// pausedPools names the pool of the claim if the provider leaves it alone.
+// pausedPools names the pool of the claim if the provider ignores it.
 func pausedPools(role *RoleExplanation) []string {
 	for _, pool := range role.Pools {
 		if pool.Paused && pool.Claimed {
@@ -163,7 +163,7 @@ func pausedPools(role *RoleExplanation) []string {
 	return nil
 }
 
-// nearMisses bounds how many pools that almost match are named.
+// nearMisses limits how many pools that almost match are named.
 const nearMisses = 3
 
 // poolNotFound says which pools almost match.
@@ -198,8 +198,8 @@ func missed(class vip.Class, role *RoleExplanation) []PoolVerdict {
 	return missed[:min(len(missed), nearMisses)]
 }
 
-// misspelled says what in the class or the role of a pool is nearly the Cluster's, where that alone keeps the pool from
-// serving it; else it returns "".
+// misspelled says what in a pool's class or role is nearly the Cluster's, if that alone keeps the pool from serving
+// it; else it returns "".
 func misspelled(pool *vip.Pool, c *vip.Cluster, role string) string {
 	twin := slices.IndexFunc(pool.Roles, func(other string) bool { return names.AreTwins(role, other) })
 	ofClass := slices.ContainsFunc(pool.Classes, func(entry vip.Class) bool {
@@ -225,8 +225,8 @@ func noClass(s *vip.Snapshot) string {
 	return fmt.Sprintf("ClusterClass %s does not exist.", s.Cluster.Class)
 }
 
-// cause returns the one thing that keeps a Cluster from its VIPs, if that is something else than what the message of
-// the role says: the operator, the class, or a pool that is nearly right; "" if there is no such thing.
+// cause returns the one thing that keeps a Cluster from its VIPs, if the message of the role does not say it: the
+// operator, the class, or a pool that is nearly right; "" if there is no such thing.
 func (e *Explanation) cause(f *Facts, s *vip.Snapshot) string {
 	if e.State == StateOperatorNotRunning {
 		return "The operator is not running: " + e.Operator.Says + "."
@@ -249,8 +249,8 @@ func (e *Explanation) cause(f *Facts, s *vip.Snapshot) string {
 	return nearMiss(near[0], s.Cluster.Class, e.Roles[i].Role.Role)
 }
 
-// distance ranks the pools that miss by one thing: those of the class come before those that name none, and pools that
-// are labelled for other classes come last, for they are strangers.
+// distance ranks the pools that miss by one thing. Pools of the class come before those that name none. Pools labelled
+// for other classes come last, since they are strangers.
 func distance(pool PoolVerdict) int {
 	if pool.near != "" {
 		return 0
@@ -266,10 +266,10 @@ func distance(pool PoolVerdict) int {
 	case string(vip.VerdictOtherClass):
 		return 4
 	}
-	return 2 // what cannot be understood may be meant for the class
+	return 2 // labels that cannot be understood may be meant for the class
 }
 
-// distanceNear is the distance of pools that are for the Cluster's class and role, except for one thing.
+// distanceNear is the distance of pools that match the Cluster's class and role but miss by one thing.
 const distanceNear = 1
 
 // nearMiss says what keeps a pool from serving if it is one thing only; else it returns "".
@@ -357,7 +357,7 @@ func startIt(operator *Operator) []string {
 	return []string{"Start the operator (" + operator.Says + ")."}
 }
 
-// Explains reports whether there are words for the reason of a condition.
+// Explains reports whether the reason of a condition has advice.
 func Explains(reason string) bool {
 	_, ok := advice[reason]
 	return ok

@@ -7,19 +7,19 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// nearlyFull is from which use on a pool is worth a look, in percent.
+// nearlyFull is the used percentage from which a pool is worth a look.
 const nearlyFull = 80
 
-// use is how full a pool is.
+// use says how full a pool is.
 type use struct {
-	// Percent is rounded so that whatever is used shows and only a full pool is at 100.
+	// Percent is rounded so that any use shows and only a full pool is at 100.
 	Percent int
 	// Tone is "good", "wait" or "bad".
 	Tone string
 	Text string
 }
 
-// usage says how full a pool is; nil where it is not known.
+// usage returns how full a pool is; nil if unknown.
 func usage(c *view.Capacity) *use {
 	switch {
 	case c == nil:
@@ -48,7 +48,7 @@ const (
 	sparkHeight = 20
 )
 
-// spark is the line of a trend, as the points of a polyline; empty where there is nothing to draw.
+// spark returns the line of a trend, as the points of a polyline; empty if there is nothing to draw.
 func spark(t view.Trend) string {
 	most := 0
 	for _, n := range t.Held {

@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// The paths of the pages. All are at one depth, and links between them are relative: so the pages work below whatever
-// path a proxy puts before them.
+// The paths of the pages. All are at one depth, with relative links between them, so the pages work below any path
+// that a proxy puts before them.
 const (
 	PathPools    = "/"
 	PathPool     = "/pool"
@@ -23,14 +23,14 @@ const (
 	PathPlan     = "/plan"
 	PathStatic   = "/static/"
 	PathEvents   = "/events"
-	// PathHealth is for probes, and tells nothing else.
+	// PathHealth is for probes, and reveals nothing else.
 	PathHealth = "/healthz"
 )
 
 // HrefPools leads to the first page from every other.
 const HrefPools = "." + PathPools
 
-// hrefOf leads from one page to another, and to what is asked of it.
+// hrefOf returns the link to a page, with a query.
 func hrefOf(path string, query url.Values) string {
 	if len(query) == 0 {
 		return "." + path
@@ -38,15 +38,15 @@ func hrefOf(path string, query url.Values) string {
 	return "." + path + "?" + query.Encode()
 }
 
-// toRoot leads from a path, of a page or of none, to where the pages are.
+// toRoot returns the link from a path, of a page or not, to where the pages are.
 func toRoot(path string) string {
 	return "./" + strings.Repeat("../", max(strings.Count(path, "/")-1, 0))
 }
 
-// mostListed is how many addresses of a pool are listed; to see more, one opens a block of the map.
+// mostListed limits the listed addresses of a pool; opening a block of the map shows more.
 const mostListed = 1100
 
-// servedLinks lead from page to page.
+// servedLinks returns the links from page to page.
 func servedLinks() template.FuncMap {
 	return template.FuncMap{
 		"poolHref": func(p view.Pool) string {
@@ -64,13 +64,13 @@ func servedLinks() template.FuncMap {
 			})
 		},
 		"clustersHref": clustersHref,
-		// A page that is drawn anew again and again stays small.
+		// A page that is redrawn again and again stays small.
 		"listed":       func(m view.PoolMap) []view.MapCell { return m.Taken[:min(len(m.Taken), mostListed)] },
 		"overlapsHref": func() string { return hrefOf(PathOverlaps, nil) },
 	}
 }
 
-// reportLinks lead to other places of the one page.
+// reportLinks returns the links within the single page of a report.
 func reportLinks() template.FuncMap {
 	return template.FuncMap{
 		"poolHref":     func(p view.Pool) string { return "#" + poolID(p) },
@@ -82,7 +82,7 @@ func reportLinks() template.FuncMap {
 	}
 }
 
-// clustersHref leads to a page of Clusters; without a state or text to all.
+// clustersHref returns the link to a page of Clusters; without a state or text, of all Clusters.
 func clustersHref(state string, page int, text string) string {
 	query := url.Values{}
 	if state != "" {
@@ -97,7 +97,7 @@ func clustersHref(state string, page int, text string) string {
 	return hrefOf(PathClusters, query)
 }
 
-// tab is a link to a page in the head of all pages.
+// tab is a link to a page in the header of all pages.
 type tab struct {
 	Href, Text string
 	Here       bool
@@ -146,7 +146,7 @@ func poolID(p view.Pool) string {
 
 func clusterID(namespace, name string) string { return "cluster-" + namespace + "-" + name }
 
-// roleText is what a Cluster has in a role, by the role's name.
+// roleText returns what a Cluster has in a role, by the role's name.
 func roleText(c view.Cluster, role string) string {
 	for i := range c.Roles {
 		if c.Roles[i].Role == role {
@@ -156,7 +156,7 @@ func roleText(c view.Cluster, role string) string {
 	return "-"
 }
 
-// sign is what stands in the cell of an address, so that nobody has to tell colours apart.
+// sign returns what the cell of an address shows, so that nobody has to tell colours apart.
 func sign(state string) string {
 	return map[string]string{
 		view.AddressAwaited: "…", view.AddressReleasing: "↩", view.AddressConflict: "!", view.AddressOutOfRange: "?",
@@ -164,7 +164,7 @@ func sign(state string) string {
 	}[state]
 }
 
-// rowLength is how many addresses stand in a row of a map.
+// rowLength is how many addresses a row of a map shows.
 const rowLength = 16
 
 func isTaken(cell view.MapCell) bool {
@@ -173,7 +173,7 @@ func isTaken(cell view.MapCell) bool {
 	)
 }
 
-// cellTitle says in a line what there is to say of an address.
+// cellTitle describes an address in one line.
 func cellTitle(now time.Time, cell view.MapCell) string {
 	text := cell.Address + ": " + cell.State
 	if cell.Cluster != "" {

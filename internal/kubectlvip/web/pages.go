@@ -30,7 +30,7 @@ type overview struct {
 	Overlaps int
 }
 
-// overviewOf is about the Clusters and pools of a namespace, and the global pools; about all if it is empty.
+// overviewOf summarises the Clusters and pools of a namespace, and the global pools; all if the namespace is empty.
 func overviewOf(a *view.Atlas, namespace string) overview {
 	clusters := clustersOf(a, namespace)
 	o := overview{Clusters: len(clusters), States: statesOf(clusters), Overlaps: len(view.Overlaps(a))}
@@ -68,7 +68,7 @@ func statesOf(clusters []view.Cluster) []stateCount {
 	return counts
 }
 
-// Pools is the first page: all pools, how full they are, and how the Clusters fare.
+// Pools writes the first page: all pools, how full they are, and the states of the Clusters.
 func Pools(out io.Writer, a *view.Atlas) error {
 	return pageOf(a.Facts(), pagePools, "Pools", overviewOf(a, "")).render(out, served)
 }
@@ -79,7 +79,7 @@ type PoolQuery struct {
 	From, To              netip.Addr
 }
 
-// Pool is the page of a pool, with its map. It reports false if there is no such pool, and then writes nothing.
+// Pool writes the page of a pool, with its map. If there is no such pool, it reports false and writes nothing.
 func Pool(out io.Writer, a *view.Atlas, q PoolQuery) (bool, error) {
 	m, ok := view.Map(a, q.Kind, q.Namespace, q.Name, q.From, q.To)
 	if !ok {
@@ -88,7 +88,7 @@ func Pool(out io.Writer, a *view.Atlas, q PoolQuery) (bool, error) {
 	return true, pageOf(a.Facts(), pagePool, "Pool "+m.Pool.Title(), m).render(out, served)
 }
 
-// pageLength is how many Clusters are on a page.
+// pageLength is how many Clusters a page lists.
 const pageLength = 200
 
 // ClusterQuery says which Clusters are listed.
@@ -105,12 +105,12 @@ type clusterList struct {
 	States   []stateCount
 	Roles    []string
 	Clusters []view.Cluster
-	// Found are all that the query is true of, Pages how many pages they make; Previous and Next are 0 where there is
+	// Found counts the Clusters that match the query, Pages the pages they fill; Previous and Next are 0 if there is
 	// none.
 	Found, Pages, Previous, Next int
 }
 
-// Clusters is the page that lists Clusters with what they have in each role.
+// Clusters writes the page that lists Clusters with what they have in each role.
 func Clusters(out io.Writer, a *view.Atlas, q ClusterQuery) error {
 	all := a.Clusters()
 	list := clusterList{Query: q, States: statesOf(all), Roles: render.RolesOf(all)}
@@ -147,7 +147,7 @@ type explained struct {
 	Pools []view.Pool
 }
 
-// textWidth is where the texts of commands are folded.
+// textWidth is where the output of commands is folded, in columns.
 const textWidth = 100
 
 func explainOf(a *view.Atlas, namespace, name string) (explained, bool) {
@@ -157,7 +157,7 @@ func explainOf(a *view.Atlas, namespace, name string) (explained, bool) {
 		return explained{}, false
 	}
 	var text strings.Builder
-	_ = render.Explain(&text, &e, &render.Options{Now: f.Now, Width: textWidth}) // a Builder takes everything
+	_ = render.Explain(&text, &e, &render.Options{Now: f.Now, Width: textWidth}) // a Builder never fails
 	x := explained{Cluster: e.Cluster, Text: text.String()}
 	for _, pool := range view.PoolsOf(a, namespace, false) {
 		label := pool.Kind + "/" + pool.Name
@@ -168,7 +168,7 @@ func explainOf(a *view.Atlas, namespace, name string) (explained, bool) {
 	return x, true
 }
 
-// Cluster is the page that explains a Cluster. It reports false if there is none of that name, and then writes nothing.
+// Cluster writes the page that explains a Cluster. If there is no such Cluster, it reports false and writes nothing.
 func Cluster(out io.Writer, a *view.Atlas, namespace, name string) (bool, error) {
 	x, ok := explainOf(a, namespace, name)
 	if !ok {
@@ -177,14 +177,14 @@ func Cluster(out io.Writer, a *view.Atlas, namespace, name string) (bool, error)
 	return true, pageOf(a.Facts(), pageCluster, "Cluster "+namespace+"/"+name, x).render(out, served)
 }
 
-// Overlaps is the page of pools that have addresses in common.
+// Overlaps writes the page of pools that have addresses in common.
 func Overlaps(out io.Writer, a *view.Atlas) error {
 	return pageOf(a.Facts(), pageOverlaps, "Overlaps", view.Overlaps(a)).render(out, served)
 }
 
-// Planned is what was asked on the page of plans, and the answer.
+// Planned is the question asked on the page of plans, and the answer.
 type Planned struct {
-	// Manifest is what was given; Problem says why there are no plans.
+	// Manifest is the input; Problem says why there are no plans.
 	Manifest, Problem string
 	Plans             []view.ClusterPlan
 }
@@ -192,17 +192,17 @@ type Planned struct {
 // plan is the body of the page of plans.
 type plan struct {
 	Planned
-	// Text is what the command plan prints; empty where nothing was asked.
+	// Text is the output of the command plan; empty if nothing was asked.
 	Text string
 }
 
-// Plan is the page that says what the Clusters of a manifest would get.
+// Plan writes the page that says what the Clusters of a manifest would get.
 func Plan(out io.Writer, a *view.Atlas, planned Planned) error {
 	f := a.Facts()
 	body := plan{Planned: planned}
 	if len(planned.Plans) > 0 {
 		var text strings.Builder
-		// A Builder takes everything.
+		// A Builder never fails.
 		_ = render.Plan(&text, planned.Plans, &render.Options{Now: f.Now, Width: textWidth})
 		body.Text = text.String()
 	}

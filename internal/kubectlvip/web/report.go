@@ -7,7 +7,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/view"
 )
 
-// mostExplained bounds how many Clusters are explained in a report.
+// mostExplained limits how many Clusters a report explains.
 const mostExplained = 200
 
 // report is the body of the report.
@@ -15,15 +15,15 @@ type report struct {
 	Overview overview
 	Maps     []view.PoolMap
 	Clusters clusterList
-	// Explained are Clusters that have no VIP in some role, and Unexplained is how many more there are.
+	// Explained are Clusters without a VIP in some role, and Unexplained is how many more there are.
 	Explained   []explained
 	Unexplained int
 	Overlaps    []view.Overlap
 	Findings    []view.Finding
 }
 
-// Report writes all that the pages show into one page that needs no other file and has no scripts; with the findings of
-// the checks. Clusters and pools of one namespace, and the global pools; of all if it is empty.
+// Report writes everything that the pages show, and the findings of the checks, into one page without scripts or other
+// files. It covers the Clusters and pools of one namespace, and the global pools; all if namespace is empty.
 func Report(out io.Writer, a *view.Atlas, namespace string, findings []view.Finding) error {
 	f := a.Facts()
 	body := report{Overview: overviewOf(a, namespace), Maps: view.Maps(a, namespace), Findings: findings}
@@ -49,7 +49,7 @@ func Report(out io.Writer, a *view.Atlas, namespace string, findings []view.Find
 	return pageOf(f, pageReport, title, body).render(out, reported)
 }
 
-// clustersOf are the Clusters of a namespace; all if it is empty.
+// clustersOf returns the Clusters of a namespace; all if it is empty.
 func clustersOf(a *view.Atlas, namespace string) []view.Cluster {
 	var clusters []view.Cluster
 	for _, c := range a.Clusters() {

@@ -1,6 +1,5 @@
 // Package web renders what kubectl vip knows as pages for a browser. It is pure: views go in and HTML comes out. The
-// pages need nothing from elsewhere: styles, script and icon are embedded, and the pages of a report are one file
-// without scripts.
+// pages load nothing from elsewhere: styles, script and icon are embedded, and a report is one file without scripts.
 package web
 
 import (
@@ -41,21 +40,21 @@ const (
 	pageError    = "error"
 )
 
-// page is what every page has.
+// page is what all pages have in common.
 type page struct {
-	// Name is that of the template, and Title what the browser shows.
+	// Name is the name of the template, and Title what the browser shows.
 	Name, Title string
 	Now         time.Time
-	// LostSince is when what is shown was so, if the API server does not answer any more.
+	// LostSince is when the content was current, if the API server no longer answers.
 	LostSince time.Time
 	Operator  view.Operator
 	Platform  view.Platform
 	Limits    []string
-	// Live says that the page is drawn anew when something changes.
+	// Live says that the page redraws itself when something changes.
 	Live bool
-	// Root leads to where the pages are, from a page that need not be there; only on the page of errors.
+	// Root is the link to where the pages are, from a page that need not exist; only on the error page.
 	Root string
-	// Body is what the page is about.
+	// Body is the content of the page.
 	Body any
 }
 
@@ -82,7 +81,7 @@ func (p *page) render(out io.Writer, set *template.Template) error {
 	return nil
 }
 
-// Problem is the page that says why there is no other at a path.
+// Problem writes the page that says why there is no other at a path.
 func Problem(out io.Writer, path, title, says string) error {
 	return (&page{Name: pageError, Title: title, Root: toRoot(path), Body: says}).render(out, served)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// hostile is a name that would be markup if it were not escaped.
+// hostile is a name that would be markup if not escaped.
 const hostile = `<script>alert("x")</script>`
 
 // atlas is a small cluster: a Cluster that is served, one that waits, two pools that overlap, and a hostile name.
@@ -54,7 +54,7 @@ func cpPool() web.PoolQuery {
 	return web.PoolQuery{Kind: ref.Kind, Name: ref.Name}
 }
 
-// pages are all pages, by name.
+// pages returns all pages, by name.
 func pages(a *view.Atlas) map[string]func(io.Writer) error {
 	found := func(render func(io.Writer) (bool, error)) func(io.Writer) error {
 		return func(out io.Writer) error {
@@ -95,7 +95,7 @@ func rendered(t *testing.T, page func(io.Writer) error) string {
 	return out.String()
 }
 
-// TestPages: each page is sound, and keeps to the policy that it is served with.
+// TestPages: each page is well formed, and follows the policy that it is served with.
 func TestPages(t *testing.T) {
 	for name, page := range pages(atlas()) {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestProblem: a page of errors leads to the pages from wherever it is shown.
+// TestProblem: an error page links to the pages from any path.
 func TestProblem(t *testing.T) {
 	for path, root := range map[string]string{
 		"": "./", "/": "./", "/pools": "./", "/cluster/": "./../", "/a/b/c": "./../../",
