@@ -38,7 +38,8 @@ func Addrs(role, value string) []netip.Addr {
 		return nil
 	}
 	var addrs []netip.Addr
-	for _, text := range strings.SplitN(value, ",", names.MostAddresses+1) {
+	texts := strings.SplitN(value, ",", names.MostAddresses+1)
+	for _, text := range texts[:min(len(texts), names.MostAddresses)] {
 		if addr := ParseAddr(text); addr.IsValid() {
 			addrs = append(addrs, addr)
 		}

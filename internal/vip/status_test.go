@@ -111,8 +111,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A condition's message may hold 32768 characters; a longer one would be refused for ever. A Cluster is told that its
-// class does not exist, whatever pools there are, and gets its claims all the same.
+// A Cluster is told that its class does not exist, whatever pools there are, and gets its claims all the same.
 func TestMissingClass(t *testing.T) {
 	noClass := func(s *vip.Snapshot) { s.ClusterClass = nil }
 	for name, test := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 // reads makes the class bring the VIP into templates through the annotation.
 func reads(s *vip.Snapshot) { s.ClusterClass = &vip.ClusterClass{ReadsVIP: true} }
 
-// declares makes the class one with a string and an integer variable, and the pool name them.
+// declares gives the class variables of each type that a pool can name, and one that it cannot.
 func declares(s *vip.Snapshot) {
 	s.ClusterClass = &vip.ClusterClass{
 		Variables: map[string]string{"vip": "string", "port": "integer", "net": "object", "net.vip": "string"},

@@ -14,7 +14,8 @@ import (
 type Named struct{ Kind, Namespace, Name string }
 
 // Matching returns the Clusters that a label selector matches, or with pools the pools: those of a namespace and the
-// global ones or, if namespace is empty, all that are read. What was read has no labels, so this asks the API server.
+// global ones or, if namespace is empty, all that are read. Most labels are not kept when objects
+// are read, so this asks the API server.
 func (w *World) Matching(ctx context.Context, pools bool, namespace, selector string) (map[Named]bool, error) {
 	resources := []capi.Resource{w.API.Clusters()}
 	if pools {

@@ -214,7 +214,7 @@ func explained() map[string]*view.Facts {
 	}
 }
 
-// named renames the Cluster of a snapshot, with its claims.
+// named renames the Cluster of a snapshot.
 func named(namespace, name string, s vip.Snapshot) vip.Snapshot {
 	s.Cluster.Namespace, s.Cluster.Name, s.Cluster.UID = namespace, name, "uid-of-"+s.Cluster.UID
 	s.Cluster.Class.Namespace = namespace

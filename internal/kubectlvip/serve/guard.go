@@ -1,5 +1,5 @@
-// Package serve shows the pages of package web in the browser of the person who runs kubectl vip: on loopback only,
-// and only to those who know the token in the address.
+// Package serve serves the pages of package web: to the person who runs kubectl vip, on loopback and only to those who
+// know the token in the address; or from a pod, to everyone whom the API server's proxy of services lets through.
 package serve
 
 import (

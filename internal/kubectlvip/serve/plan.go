@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/kubectlvip/web"
 )
 
-// plan answers what the Clusters of a manifest would get. It is the only request that is not a GET, because manifests
+// plan answers what the Clusters of a manifest would get. It is the only request that is a POST, because manifests
 // are too large for an address. It changes nothing.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxManifest)

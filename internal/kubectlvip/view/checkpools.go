@@ -147,7 +147,7 @@ func (f *Facts) poolOf(claim *ClaimFacts) *PoolFacts {
 	return nil
 }
 
-// checkPoolOverlap finds pools with common addresses, except for pools that have nothing to do with the allocator.
+// checkPoolOverlap finds pools with common addresses, except for pairs of which neither is labelled for the allocator.
 func checkPoolOverlap(f *Facts, _ *Permissions) []Finding {
 	var found []Finding
 	f.overlapping(func(a, b *PoolFacts, common []vip.Range) {

@@ -29,7 +29,7 @@ const (
 	StateNoTopology = "NoTopology"
 	// StateDeleting says that the Cluster is being deleted.
 	StateDeleting = "Deleting"
-	// StateGone is the state of a Cluster that existed when a watch began.
+	// StateGone is the state of a Cluster that a watch has shown and that no longer exists.
 	StateGone = "Gone"
 )
 

@@ -16,7 +16,7 @@ type Overlap struct {
 	Taken []PoolAddress `json:"taken"`
 }
 
-// Overlaps returns the pools that have addresses in common, except for pools that have nothing to do with the
+// Overlaps returns the pools that have addresses in common, except for pairs of which neither is labelled for the
 // allocator.
 func Overlaps(a *Atlas) []Overlap {
 	overlaps := []Overlap{}

@@ -15,7 +15,8 @@ type report struct {
 	Overview overview
 	Maps     []view.PoolMap
 	Clusters clusterList
-	// Explained are Clusters without a VIP in some role, and Unexplained is how many more there are.
+	// Explained are Clusters in a state that someone may want to know the reason of, and Unexplained is how many more
+	// there are.
 	Explained   []explained
 	Unexplained int
 	Overlaps    []view.Overlap

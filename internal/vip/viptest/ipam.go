@@ -102,7 +102,7 @@ func (w *World) assign(claim *vip.Claim) bool {
 	return true
 }
 
-// used returns how many addresses of a pool are assigned.
+// used returns the addresses of a pool that are assigned.
 func (w *World) used(pool *PoolState) map[string]bool {
 	used := map[string]bool{}
 	for _, address := range w.address {
