@@ -53,7 +53,7 @@ type runner interface {
 	status() ComponentStatus
 }
 
-// ComponentStatus is what is known about a component without asking it.
+// ComponentStatus is what the plane knows about a component without asking it.
 type ComponentStatus struct {
 	Name    Component `json:"name"`
 	Running bool      `json:"running"`

@@ -23,7 +23,7 @@ import (
 // helperVariable turns TestHelperPlane into the process that TestOrphans kills. Its value is the plane's directory.
 const helperVariable = "PLANE_TEST_HELPER_DIR"
 
-// TestWithoutCAPI starts a plane before Cluster API is installed, beside one of another test.
+// TestWithoutCAPI starts a plane before Cluster API is installed, next to one of another test.
 func TestWithoutCAPI(t *testing.T) {
 	h := start(t, plane.Options{Without: []plane.Component{plane.CAPI}, NoAudit: true})
 	require.Nil(t, h.Audit())

@@ -66,7 +66,7 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	if o.AssetsDir == "" && o.Kubernetes == KubernetesCurrent { // nobody says of which version they are
+	if o.AssetsDir == "" && o.Kubernetes == KubernetesCurrent { // their version is unknown
 		o.AssetsDir = os.Getenv(assetsVariable)
 	}
 	for _, name := range slices.Concat(o.Without, o.Stopped) {

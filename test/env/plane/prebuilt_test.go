@@ -61,7 +61,7 @@ func TestReleasedKubernetes(t *testing.T) {
 	}
 }
 
-// envtestArchive packs programs as envtest's archives have them.
+// envtestArchive packs programs as envtest's archives do.
 func envtestArchive(t *testing.T, programs ...string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
