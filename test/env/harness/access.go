@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// Namespace is the operator's own, with its Lease and its accounts.
+	// Namespace is the operator's own, which holds its Lease and its accounts.
 	Namespace = "capi-vip-allocator-system"
-	// User is the operator's name in the audit log, unless OperatorOptions say otherwise: that of its service account.
+	// User is the operator's name in the audit log unless OperatorOptions say otherwise: that of its service account.
 	User = accounts + "capi-vip-allocator"
-	// accounts begins the names of all service accounts of the namespace.
+	// accounts is the prefix of the names of all service accounts in the namespace.
 	accounts = "system:serviceaccount:" + Namespace + ":"
 )
 
-// Grant creates the operator's namespace, and gives the accounts in it the roles that the chart gives its own with a
-// base domain: just these, from the same file. Granting again is fine.
+// Grant creates the operator's namespace and gives the accounts in it the roles that the chart grants with a base
+// domain: exactly these, from the same file. Calling it again is fine.
 func Grant(ctx context.Context, p *plane.Plane) error {
 	manifests, err := roles()
 	if err != nil {
@@ -37,11 +37,11 @@ func Grant(ctx context.Context, p *plane.Plane) error {
 	return nil
 }
 
-// ProtectionName is that of the admission policy and of its binding that Protect creates.
+// ProtectionName is the name of the admission policy that Protect creates, and of its binding.
 const ProtectionName = "capi-vip-allocator-protection"
 
-// Protect creates the admission policy of the chart, for the operator with the given user name, and binds it to all
-// namespaces. It takes the API server a moment to heed it.
+// Protect creates the chart's admission policy for the operator with the given user name, and binds it to all
+// namespaces. The API server takes a moment to enforce it.
 func Protect(ctx context.Context, p *plane.Plane, user string) error {
 	var spec map[string]any
 	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(charts.Protection, "OPERATOR", user)), &spec); err != nil {
@@ -58,11 +58,11 @@ func Protect(ctx context.Context, p *plane.Plane, user string) error {
 	return nil
 }
 
-// KeepName is the name of the policy that Keep makes.
+// KeepName is the name of the policy that Keep creates.
 const KeepName = "keep-vips"
 
-// Keep creates the chart's policy that keeps the VIPs of Clusters, in one of its modes, for an operator that runs as a
-// user, and for the variables of these names. It does not wait until the API server heeds it.
+// Keep creates the chart's policy that keeps the VIPs of Clusters, in one of its modes, for an operator that runs as
+// the given user, and for the named variables. It does not wait until the API server enforces it.
 func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...string) error {
 	list, err := json.Marshal(variables)
 	if err != nil {
@@ -89,8 +89,8 @@ func Keep(ctx context.Context, p *plane.Plane, mode, user string, variables ...s
 	return nil
 }
 
-// Policy is the manifest of an admission policy of a kind, with its spec as YAML, and of the binding to everything.
-// More continues the flow map of the binding's spec.
+// Policy returns the manifest of an admission policy of the given kind, with its spec as YAML, and of a binding to
+// everything. More continues the flow map of the binding's spec.
 func Policy(kind, name, spec, more string) string {
 	return fmt.Sprintf(`
 apiVersion: admissionregistration.k8s.io/v1
@@ -110,7 +110,7 @@ func indented(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
 }
 
-// kubeconfig writes one with a token of a user's service account, which is created where there is none.
+// kubeconfig writes a kubeconfig with a token of a user's service account, and creates the account if it is missing.
 func kubeconfig(ctx context.Context, p *plane.Plane, user string) (string, error) {
 	account := strings.TrimPrefix(user, accounts)
 	manifest := fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: %s}}",
@@ -121,7 +121,7 @@ func kubeconfig(ctx context.Context, p *plane.Plane, user string) (string, error
 	return p.ServiceAccountKubeconfig(ctx, Namespace, account)
 }
 
-// roles are the manifests of Grant.
+// roles returns the manifests that Grant applies.
 func roles() (string, error) {
 	var rules map[string][]rbacv1.PolicyRule
 	if err := yaml.UnmarshalStrict(charts.Rules, &rules); err != nil {

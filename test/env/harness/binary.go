@@ -12,14 +12,14 @@ import (
 	"sync"
 )
 
-// builds remembers what this process has built: with the race detector and without.
+// builds remembers what this process has built, with and without the race detector.
 var builds struct {
 	sync.Mutex
 	done map[bool]string
 }
 
-// BuildOperator builds the operator of this repository and returns the path of the program. It builds once in a
-// process; Go's own cache makes the first build quick where nothing has changed.
+// BuildOperator builds the operator of this repository and returns the path of the program. It builds once per
+// process; Go's own cache makes the first build quick if nothing has changed.
 func BuildOperator(ctx context.Context, race bool) (string, error) {
 	builds.Lock()
 	defer builds.Unlock()
@@ -34,7 +34,7 @@ func BuildOperator(ctx context.Context, race bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the cache directory: %w", err)
 	}
-	// A name of its own: other processes may build from other sources at the same time.
+	// A directory of its own: other processes may build from other sources at the same time.
 	dir := filepath.Join(cache, "capi-vip-allocator", "operator", fmt.Sprintf("%x", os.Getpid()))
 	path := filepath.Join(dir, "capi-vip-allocator")
 	if race {
@@ -58,8 +58,8 @@ func buildOperator(ctx context.Context, root, path string, race bool) error {
 	return command(ctx, root, append(os.Environ(), cgo), "go", append(args, "./cmd/capi-vip-allocator")...)
 }
 
-// BuildOperatorOf builds the operator of another commit of this repository, with the modules that the commit names,
-// below a directory that is there already, and returns the path of the program.
+// BuildOperatorOf builds the operator from another commit of this repository, with that commit's modules, below an
+// existing directory, and returns the path of the program.
 func BuildOperatorOf(ctx context.Context, commit, dir string) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func BuildOperatorOf(ctx context.Context, commit, dir string) (string, error) {
 	return path, buildOperator(ctx, sources, path, false)
 }
 
-// command runs a program, and says what it printed if it fails.
+// command runs a program. If it fails, the error contains what it printed.
 func command(ctx context.Context, dir string, env []string, name string, args ...string) error {
 	run := exec.CommandContext(ctx, name, args...)
 	run.Dir, run.Env = dir, env
@@ -101,7 +101,7 @@ func CleanBuilds() error {
 	return errors.Join(failures...)
 }
 
-// moduleRoot is the directory of the module that the working directory is in.
+// moduleRoot returns the directory of the module that contains the working directory.
 func moduleRoot(ctx context.Context) (string, error) {
 	output, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
 		"github.com/gorizond/capi-vip-allocator").Output()

@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// ExtensionConfigs is the client of ExtensionConfigs.
+// ExtensionConfigs returns the client for ExtensionConfigs.
 func (w *World) ExtensionConfigs() dynamic.ResourceInterface {
 	version := "v1beta2"
 	if w.Version == oldVersion {
@@ -32,7 +32,7 @@ func (w *World) ExtensionConfigs() dynamic.ResourceInterface {
 var Deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
 // GrantExtension gives the accounts of the operator's namespace the roles that the chart adds for the runtime
-// extension. Granting again is fine.
+// extension. Calling it again is fine.
 func GrantExtension(ctx context.Context, p *plane.Plane) error {
 	var rules map[string][]rbacv1.PolicyRule
 	text := strings.ReplaceAll(string(charts.Rules), "OWNER", names.ExtensionObjects)
@@ -78,14 +78,14 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serv
 	return nil
 }
 
-// ExtensionArgs are the arguments with which an operator serves runtime hooks on a free port of this machine, and the
-// URL of the hooks.
+// ExtensionArgs returns the arguments with which an operator serves runtime hooks on a free port of this machine, and
+// the URL of the hooks.
 func ExtensionArgs(ctx context.Context) (args []string, url string, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", fmt.Errorf("find a free port: %w", err)
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String()) // it is one
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // it is a valid address
 	if err := listener.Close(); err != nil {
 		return nil, "", fmt.Errorf("find a free port: %w", err)
 	}

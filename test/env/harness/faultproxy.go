@@ -15,21 +15,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Faults are what a FaultProxy does to requests, each with a probability from 0 to 1. A watch is only refused or
-// delayed.
+// Faults are the faults that a FaultProxy injects into requests, each with a probability from 0 to 1. Watches are
+// only refused or delayed.
 type Faults struct {
 	// Refuse closes the connection before the API server has seen the request.
 	Refuse float64
 	// Drop closes the connection after the API server has carried the request out.
 	Drop float64
-	// Double sends a write a second time, before or after its answer has been given.
+	// Double sends a write a second time, before or after its answer.
 	Double float64
 	// Delay holds a request back, for up to Longest.
 	Delay   float64
 	Longest time.Duration
 }
 
-// The names under which a FaultProxy counts what it did.
+// The names under which a FaultProxy counts its faults.
 const (
 	FaultRefused = "refused"
 	FaultDropped = "dropped"
@@ -37,9 +37,8 @@ const (
 	FaultDelayed = "delayed"
 )
 
-// FaultProxy stands between an operator and the API server, and breaks what the operator may rely on no more than a
-// network keeps: that a request arrives, that it arrives once and soon, that its answer arrives, that a watch lives or
-// ends.
+// FaultProxy stands between an operator and the API server and breaks what no network guarantees: that a request
+// arrives, that it arrives once and soon, that its answer arrives, that a watch lives or ends.
 type FaultProxy struct {
 	*httpProxy
 
@@ -49,13 +48,13 @@ type FaultProxy struct {
 	cut     bool
 	counts  map[string]int
 	streams map[*stream]struct{}
-	// late is closed to let the watches of lateKind tell what they hold back; nil while none does.
+	// late is closed to release what the watches of lateKind hold back; nil while they hold back nothing.
 	late     chan struct{}
 	lateKind string
 }
 
-// NewFaultProxy returns a proxy for the identity of an operator that passes everything on until it is told otherwise.
-// The seed fixes its dice. Close it when the operator is dead.
+// NewFaultProxy returns a proxy for an operator's identity that passes everything on until told otherwise. The seed
+// fixes its random choices. Close it after the operator has ended.
 func NewFaultProxy(ctx context.Context, p *plane.Plane, user string, seed uint64) (*FaultProxy, error) {
 	f := &FaultProxy{random: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}, streams: map[*stream]struct{}{}}
 	var err error
@@ -70,7 +69,7 @@ func (f *FaultProxy) Inject(faults Faults) {
 	f.faults = faults
 }
 
-// Cut ends all connections and lets none through, or lets them through again.
+// Cut ends all connections and lets no new ones through, or lets them through again.
 func (f *FaultProxy) Cut(cut bool) {
 	f.mu.Lock()
 	f.cut = cut
@@ -80,15 +79,15 @@ func (f *FaultProxy) Cut(cut bool) {
 	}
 }
 
-// CutWatches ends all watches that are open and returns how many there were.
+// CutWatches ends all open watches and returns how many there were.
 func (f *FaultProxy) CutWatches() int { return f.each(func(s *stream) { s.end() }) }
 
-// StallWatches lets nothing more through on the watches that are open, without ending them: the operator sees silence.
-// It returns how many there were.
+// StallWatches lets nothing more through on the open watches, without ending them: the operator sees silence. It
+// returns how many there were.
 func (f *FaultProxy) StallWatches() int { return f.each(func(s *stream) { s.stall() }) }
 
-// Lag holds back what the watches of one kind, named by its plural, have to tell, and nothing else, until CatchUp: that
-// is what the lagging watch cache of one of several API servers looks like from outside. Nothing is lost and nothing is
+// Lag holds back the events of the watches of one kind, named by its plural, until CatchUp. Everything else passes.
+// From outside this looks like the lagging watch cache of one of several API servers: nothing is lost and nothing is
 // closed.
 func (f *FaultProxy) Lag(kind string) {
 	f.CatchUp()
@@ -97,7 +96,7 @@ func (f *FaultProxy) Lag(kind string) {
 	f.late, f.lateKind = make(chan struct{}), kind
 }
 
-// CatchUp has the watches tell all that was held back.
+// CatchUp releases everything that the watches hold back.
 func (f *FaultProxy) CatchUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,7 +106,7 @@ func (f *FaultProxy) CatchUp() {
 	}
 }
 
-// heldBack returns what a watch of a path has to wait for, or nil.
+// heldBack returns the channel that a watch of a path must wait for, or nil.
 func (f *FaultProxy) heldBack(path string) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -193,7 +192,7 @@ func (f *FaultProxy) decide(write bool) fate {
 	return result
 }
 
-// pause waits; it is false if ctx ended meanwhile.
+// pause waits. It returns false if ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
 		return true
@@ -208,8 +207,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// carryOut has the API server carry a request out, whether or not the operator still waits for it, and tells nobody of
-// the answer.
+// carryOut has the API server carry out a request, whether or not the operator still waits for it, and discards the
+// answer.
 func (f *FaultProxy) carryOut(r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), waitDelay)
 	defer cancel()
@@ -229,7 +228,7 @@ func (f *FaultProxy) carryOut(r *http.Request, body []byte) {
 	_ = response.Body.Close()
 }
 
-// watch passes a watch on, so that it can be ended or stalled.
+// watch passes on a watch so that it can be ended or stalled.
 func (f *FaultProxy) watch(rw http.ResponseWriter, r *http.Request) {
 	fate := f.decide(false)
 	if !pause(r.Context(), fate.delay) || fate.refused || fate.dropped {
@@ -266,13 +265,13 @@ type stream struct {
 	ended   <-chan struct{}
 	once    sync.Once
 	stalled chan struct{}
-	// late returns what has to be waited for, nil if nothing.
+	// late returns the channel to wait for, or nil.
 	late func() <-chan struct{}
 }
 
 func (s *stream) stall() { s.once.Do(func() { close(s.stalled) }) }
 
-// Write implements io.Writer. A stalled stream takes nothing until it ends, and a late one waits.
+// Write implements io.Writer. On a stalled stream it blocks until the stream ends; on a late one it waits first.
 func (s *stream) Write(p []byte) (int, error) {
 	if late := s.late(); late != nil {
 		select {

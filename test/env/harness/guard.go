@@ -16,11 +16,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip/viptest"
 )
 
-// Unguarded is the annotation of a Cluster that breaks an invariant on purpose, by the hand of its user.
+// Unguarded is the annotation of a Cluster whose user breaks an invariant on purpose.
 const Unguarded = "harness.gorizond.io/unguarded"
 
-// Guard watches over the invariants of all Clusters at every moment: no two carry one address, a host that is set stays
-// what it is, host and port come together, and a Cluster has at most one claim for an address of a role.
+// Guard checks the invariants of all Clusters at every moment: no two carry the same address, a host stays as it is
+// once it is set, host and port come together, and a Cluster has at most one claim per address of a role.
 type Guard struct {
 	mu       sync.Mutex
 	holders  map[string]holder
@@ -33,14 +33,14 @@ type Guard struct {
 	seen     int
 }
 
-// holder is the Cluster that carries an address, and its resourceVersion when it was first seen to.
+// holder is the Cluster that carries an address, and its resourceVersion when the guard first saw it do so.
 type holder struct {
 	uid   types.UID
 	since string
 }
 
-// use is the resourceVersion of a Cluster as it was last seen in use, and for each role that it ever had a VIP for, the
-// first that had it.
+// use is the resourceVersion at which a Cluster was last seen in use and, for each role that it ever had a VIP for,
+// the first one that had it.
 type use struct {
 	version string
 	since   map[string]string
@@ -61,7 +61,7 @@ type claimKey struct {
 	slot  string
 }
 
-// slotOf returns which of the addresses of its role a claim is for; of a claim of another name its role.
+// slotOf returns which of its role's addresses a claim is for, or the role if the claim's name does not say.
 func slotOf(claim *Claim) string {
 	if slot, _, ok := names.SlotOfClaim(claim.GetName(), claim.ClusterName(), claim.Role()); ok {
 		return slot
@@ -69,18 +69,18 @@ func slotOf(claim *Claim) string {
 	return claim.Role()
 }
 
-// suspicion is two Clusters with one address. It is a breach, unless the next that is heard of the first shows that it
-// had given the address up before the other took it: a list tells of a change, and a queue by object may too, in
-// another order than that of the changes.
+// suspicion is two Clusters that carry one address. It is a breach unless the next event about the first Cluster
+// shows that it had given up the address before the other took it: a list, or a queue per object, may report changes
+// in another order than they happened.
 type suspicion struct {
 	address string
 	holder  types.UID
-	// version is the resourceVersion of the other one.
+	// version is the resourceVersion of the other Cluster.
 	version string
 	breach  string
 }
 
-// NewGuard begins to watch.
+// NewGuard returns a guard that starts to watch.
 func NewGuard(w *World) (*Guard, error) {
 	g := newGuard()
 	if err := w.OnClaim(g.claimed); err != nil {
@@ -96,8 +96,8 @@ func newGuard() *Guard {
 	}
 }
 
-// EarlyReleases returns the claims whose deletion was requested while their Cluster had the VIP and Cluster API had not
-// finished with it. Who asked for that the guard does not know: users and the garbage collector may.
+// EarlyReleases returns the claims whose deletion was requested while their Cluster had the VIP and Cluster API had
+// not finished with it. The guard does not know who requested it: users and the garbage collector may.
 func (g *Guard) EarlyReleases() []EarlyRelease {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,7 +111,7 @@ func (g *Guard) EarlyReleases() []EarlyRelease {
 	return early
 }
 
-// Breaches returns what was broken so far.
+// Breaches returns the breaches so far.
 func (g *Guard) Breaches() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -167,20 +167,20 @@ func (g *Guard) changed(before, after *Cluster) {
 	g.inUse[after.GetUID()] = seen
 	for _, address := range after.Carried() {
 		if _, err := netip.ParseAddr(address); err != nil {
-			continue // a host name is nobody's property
+			continue // a host name belongs to nobody
 		}
 		g.hold(address, holder{after.GetUID(), cmp.Or(had[address], after.GetResourceVersion())})
 	}
 }
 
-// hold notes who carries an address, and a suspicion against the first if there are two.
+// hold records which Cluster carries an address, and a suspicion against the first if there are two.
 func (g *Guard) hold(address string, later holder) {
 	earlier, taken := g.holders[address]
 	if !taken || earlier.uid == later.uid {
 		g.holders[address] = later
 		return
 	}
-	if older(later.since, earlier.since) { // old news
+	if older(later.since, earlier.since) { // events out of order
 		earlier, later = later, earlier
 	}
 	g.holders[address] = later
@@ -200,7 +200,7 @@ func older(a, b string) bool {
 	return err == nil && order < 0
 }
 
-// resolve decides on the suspicions about a Cluster as soon as more is heard of it.
+// resolve decides the suspicions about a Cluster as soon as the next event about it arrives.
 func (g *Guard) resolve(before, after *Cluster) {
 	g.suspects = slices.DeleteFunc(g.suspects, func(s suspicion) bool {
 		if s.holder != before.GetUID() {
@@ -208,11 +208,11 @@ func (g *Guard) resolve(before, after *Cluster) {
 		}
 		last := after
 		if after == nil {
-			last = before // as it was when it went, or when a watch last told of it
+			last = before // its state when it was deleted, or when a watch last reported it
 		}
 		earlier, same := older(last.GetResourceVersion(), s.version), after != nil && after.GetUID() == s.holder
 		if earlier && same && !after.Released() && slices.Contains(after.Carried(), s.address) {
-			return false // it says nothing yet
+			return false // this proves nothing yet
 		}
 		innocent := earlier || after != nil && !same
 		if !innocent {

@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// seen is a Cluster as a watch tells of it. Its UID is its name, unless that is given.
+// seen returns a Cluster as a watch reports it. Its UID is its name unless a change sets another.
 func seen(name, version, host string, change ...func(*Cluster)) *Cluster {
 	c := &Cluster{&unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}}
 	c.SetNamespace("tenant")

@@ -18,21 +18,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// httpProxy stands between an operator and the API server and sees the operator's requests: they come over a plain
-// connection to the handler that it serves, which has pass carry them on.
+// httpProxy stands between an operator and the API server and sees the operator's requests. They arrive over plain
+// HTTP at its handler, which calls pass to forward them.
 type httpProxy struct {
 	// Kubeconfig leads through the proxy.
 	Kubeconfig string
 
 	target *url.URL
-	// token is the operator's: clients do not send it over a plain connection.
+	// token is the operator's, because clients do not send theirs over plain HTTP.
 	token  string
 	proxy  *httputil.ReverseProxy
 	server *http.Server
 }
 
-// newHTTPProxy begins to serve the requests of an operator's identity with a handler. Suffix tells its kubeconfig from
-// those of other proxies for the same identity.
+// newHTTPProxy starts to serve the requests of an operator's identity with a handler. Suffix distinguishes its
+// kubeconfig from those of other proxies for the same identity.
 func newHTTPProxy(ctx context.Context, p *plane.Plane, user, suffix string, handler http.Handler) (*httpProxy, error) {
 	path, config, listener, err := between(ctx, p, user)
 	if err != nil {
@@ -50,8 +50,8 @@ func newHTTPProxy(ctx context.Context, p *plane.Plane, user, suffix string, hand
 		roots.AppendCertsFromPEM(cluster.CertificateAuthorityData)
 		h.proxy = httputil.NewSingleHostReverseProxy(h.target)
 		h.proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
-		h.proxy.FlushInterval = -1                    // watches
-		h.proxy.ErrorLog = log.New(io.Discard, "", 0) // what breaks is meant to
+		h.proxy.FlushInterval = -1                    // for watches
+		h.proxy.ErrorLog = log.New(io.Discard, "", 0) // failures are intended
 		h.proxy.ErrorHandler = func(rw http.ResponseWriter, _ *http.Request, _ error) {
 			rw.WriteHeader(http.StatusBadGateway)
 		}
@@ -67,13 +67,13 @@ func newHTTPProxy(ctx context.Context, p *plane.Plane, user, suffix string, hand
 	return h, nil
 }
 
-// pass carries a request on to the API server and its answer back.
+// pass forwards a request to the API server, and returns its answer.
 func (h *httpProxy) pass(rw http.ResponseWriter, r *http.Request) {
 	r.Header.Set("Authorization", "Bearer "+h.token)
 	h.proxy.ServeHTTP(rw, r)
 }
 
-// isWrite says whether a request writes anything but events and leases.
+// isWrite reports whether a request writes anything except for events and leases.
 func isWrite(r *http.Request) bool {
 	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") &&
 		!strings.Contains(r.URL.Path, "/leases")

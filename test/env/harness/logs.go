@@ -14,13 +14,13 @@ type Line struct {
 	Time    time.Time
 	Level   string
 	Message string
-	// Fields are all fields of the line, those above too.
+	// Fields are all fields of the line, including those above.
 	Fields map[string]any
 	// Raw is the line as it was printed.
 	Raw string
 }
 
-// logs takes what a process prints, line by line.
+// logs collects what a process prints, line by line.
 type logs struct {
 	mu      sync.Mutex
 	copy    io.Writer
@@ -48,7 +48,7 @@ func (l *logs) Write(p []byte) (int, error) {
 	}
 }
 
-// parseLine reads a line of JSON; one that is none is a message without fields.
+// parseLine parses a line of JSON. Any other line becomes a message without fields.
 func parseLine(raw string) Line {
 	line := Line{Message: raw, Raw: raw}
 	if json.Unmarshal([]byte(raw), &line.Fields) != nil {
@@ -70,7 +70,7 @@ func (o *Operator) Logs() []Line {
 	return o.log.lines[:len(o.log.lines):len(o.log.lines)]
 }
 
-// Logged returns the lines with a message.
+// Logged returns the lines with the given message.
 func (o *Operator) Logged(message string) []Line {
 	var found []Line
 	for _, line := range o.Logs() {

@@ -47,7 +47,7 @@ func (m Metrics) Value(name string, labels Labels) float64 {
 	return sum
 }
 
-// Sum sums what the series of a histogram have observed.
+// Sum adds up the observations of the series of a histogram that have the labels.
 func (m Metrics) Sum(name string, labels Labels) float64 {
 	var sum float64
 	for _, metric := range m.series(name, labels) {
@@ -56,7 +56,7 @@ func (m Metrics) Sum(name string, labels Labels) float64 {
 	return sum
 }
 
-// Has says whether there is a series with the labels.
+// Has reports whether there is a series with the labels.
 func (m Metrics) Has(name string, labels Labels) bool { return len(m.series(name, labels)) > 0 }
 
 func (m Metrics) series(name string, labels Labels) []*dto.Metric {
@@ -75,14 +75,16 @@ func (m Metrics) series(name string, labels Labels) []*dto.Metric {
 	return found
 }
 
-// Profile returns a profile of an operator that was started with --profiler-address; query is such as heap?gc=1.
+// Profile returns a profile of an operator that was started with --profiler-address. An example of a query is
+// heap?gc=1.
 func (o *Operator) Profile(ctx context.Context, query string) ([]byte, error) {
 	return o.get(ctx, "profiler", "/debug/pprof/"+query)
 }
 
-// Heap collects the operator's garbage and returns how many bytes live on. The operator needs --profiler-address.
+// Heap collects the operator's garbage and returns how many bytes remain in use. The operator needs
+// --profiler-address.
 func (o *Operator) Heap(ctx context.Context) (int64, error) {
-	// The profile is made in two steps: what a collection frees is gone after the one that follows it.
+	// The profile takes two collections: what one frees disappears only after the next.
 	if _, err := o.Profile(ctx, "heap?gc=1"); err != nil {
 		return 0, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // Object is something that can be created on a plane.
 type Object interface {
-	// Manifests returns the objects at the given version of Cluster API's kinds, in the order of their creation.
+	// Manifests returns the objects in creation order, at the given version of Cluster API's kinds.
 	Manifests(version string) []*unstructured.Unstructured
 }
 
@@ -34,17 +34,17 @@ const (
 	fakeVersion      = "v1alpha1"
 )
 
-// NewPool is an InClusterIPPool, or without a Namespace a GlobalInClusterIPPool.
+// NewPool is an InClusterIPPool, or a GlobalInClusterIPPool if it has no Namespace.
 type NewPool struct {
 	Namespace, Name string
-	// Class and Role become the labels of the allocator; one that is empty is left out. Several roles or classes,
-	// separated by commas, go into the annotation.
+	// Class and Role become the allocator's labels; an empty one is left out. Several roles or classes, separated by
+	// commas, go into the annotation.
 	Class, Role string
-	// Addresses as the provider takes them: addresses, ranges, CIDRs.
+	// Addresses as the provider accepts them: addresses, ranges, CIDRs.
 	Addresses []string
-	// Excluded are addresses that the provider does not give away.
+	// Excluded are addresses that the provider does not allocate.
 	Excluded []string
-	// Prefix is 24 if it is zero.
+	// Prefix defaults to 24.
 	Prefix              int64
 	Labels, Annotations map[string]string
 	// Spec is merged into the spec.
@@ -88,12 +88,12 @@ type NewClass struct {
 	Namespace, Name string
 	// Variables and Patches go into the spec as they are.
 	Variables, Patches []any
-	// Machines has the control planes of the class build a first machine, as fast as can be.
+	// Machines makes the control planes of the class build a first machine, as fast as possible.
 	Machines bool
 }
 
-// FromAnnotation is a patch that writes the VIP of the Cluster's annotation into its infrastructure and its control
-// plane, as soon as the annotation is there.
+// FromAnnotation returns a patch that writes the VIP from the Cluster's annotation into its infrastructure and its
+// control plane, as soon as the annotation exists.
 func FromAnnotation(role string) map[string]any {
 	key := names.Annotation(role)
 	const annotations = ".builtin.cluster.metadata.annotations"
@@ -103,14 +103,15 @@ func FromAnnotation(role string) map[string]any {
 	return patch
 }
 
-// FromVariable is a patch that writes the VIP of a variable into infrastructure and control plane, if it has a value.
+// FromVariable returns a patch that writes the VIP from a variable into infrastructure and control plane, if it has a
+// value.
 func FromVariable(path string) map[string]any {
 	patch := VIPPatch("{{ ." + path + " }}")
 	patch["enabledIf"] = "{{ if ." + path + " }}true{{ end }}"
 	return patch
 }
 
-// VIPPatch is a patch that writes what a template gives into infrastructure and control plane.
+// VIPPatch returns a patch that writes the result of a template into infrastructure and control plane.
 func VIPPatch(template string) map[string]any {
 	definition := func(group, kind, match string) map[string]any {
 		return map[string]any{
@@ -128,7 +129,7 @@ func VIPPatch(template string) map[string]any {
 	}}
 }
 
-// WithEndpoint has a patch write the endpoint into the infrastructure too, as the classes of vSphere do.
+// WithEndpoint makes a patch write the endpoint into the infrastructure too, as the vSphere classes do.
 func WithEndpoint(patch map[string]any, template string) map[string]any {
 	patch["definitions"] = append(patch["definitions"].([]any), map[string]any{
 		"selector": map[string]any{
@@ -143,7 +144,7 @@ func WithEndpoint(patch map[string]any, template string) map[string]any {
 	return patch
 }
 
-// setNested sets a value deep in an object that the harness has made itself, so that it cannot fail.
+// setNested sets a value deep in an object that the harness itself has made, so it cannot fail.
 func setNested(object *unstructured.Unstructured, value map[string]any, path ...string) {
 	if err := unstructured.SetNestedMap(object.Object, value, path...); err != nil {
 		panic(err)
@@ -186,16 +187,16 @@ func (c NewClass) Manifests(version string) []*unstructured.Unstructured {
 // NewCluster is a Cluster.
 type NewCluster struct {
 	Namespace, Name string
-	// Class is the name of the ClusterClass; a Cluster without one has no topology, but names an infrastructure.
+	// Class is the name of the ClusterClass. A Cluster without one has no topology, but names an infrastructure.
 	Class string
-	// ClassNamespace is where the class is, if not beside the Cluster.
+	// ClassNamespace is the namespace of the class, if it is not the Cluster's.
 	ClassNamespace string
-	// Host and Port become the endpoint as far as they are set.
+	// Host and Port, where set, become the endpoint.
 	Host string
 	Port int64
 	// APIServerPort becomes spec.clusterNetwork.apiServerPort if it is set.
 	APIServerPort int64
-	// Variables become those of the topology.
+	// Variables become the variables of the topology.
 	Variables map[string]any
 	// Paused becomes spec.paused.
 	Paused              bool
@@ -224,7 +225,7 @@ func (c NewCluster) Manifests(version string) []*unstructured.Unstructured {
 		endpoint["port"] = c.Port
 	}
 	if len(endpoint) > 0 {
-		if version == oldVersion { // both are required there, empty is allowed
+		if version == oldVersion { // both are required there, but may be empty
 			endpoint = map[string]any{"host": c.Host, "port": c.Port}
 		}
 		spec["controlPlaneEndpoint"] = endpoint
@@ -265,12 +266,12 @@ func (c NewCluster) topology(version string) map[string]any {
 	return topology
 }
 
-// NewClaim is an IPAddressClaim as someone else than the allocator may make it. It has the provider's finalizer from
-// the beginning. Without one the API server deletes it at once even if the provider puts its finalizer on in the same
-// moment and then makes an IPAddress, which nobody takes back (ADR 10).
+// NewClaim is an IPAddressClaim as someone other than the allocator may create it. It has the provider's finalizer
+// from the beginning. Without one the API server deletes it at once, even if the provider adds its finalizer at the
+// same moment and then creates an IPAddress, which nobody cleans up (ADR 10).
 type NewClaim struct {
 	Namespace, Name string
-	// Pool is the name of a pool; of a namespaced one if Namespaced.
+	// Pool is the name of a pool, which is a namespaced one if Namespaced.
 	Pool       string
 	Namespaced bool
 	// Owner is the ownerReference, if any.

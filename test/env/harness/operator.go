@@ -20,26 +20,26 @@ import (
 type OperatorOptions struct {
 	// Binary is the program; empty builds it.
 	Binary string
-	// User is the operator's service account; empty is that of User.
+	// User is the operator's service account; empty is that of the constant User.
 	User string
-	// Kubeconfig is what the operator uses instead of one for User.
+	// Kubeconfig replaces the one that is made for User.
 	Kubeconfig string
-	// Args are further arguments; they come last and so win.
+	// Args are further arguments; they come last, so they win.
 	Args []string
-	// Env are further variables of the environment, as name=value.
+	// Env are further environment variables, as name=value.
 	Env []string
-	// Log gets a copy of what the operator prints; nil for none.
+	// Log receives a copy of what the operator prints; nil for none.
 	Log io.Writer
 }
 
-// waitDelay is how long the output of a process that has ended may take to arrive.
+// waitDelay is how long the output of an ended process may take to arrive.
 const waitDelay = 5 * time.Second
 
 // Exit is how an operator ended.
 type Exit struct {
 	// Code is the exit code, or -1 if a signal ended the process.
 	Code int
-	// Took is the time from the request to end until the end.
+	// Took is the time from the request to stop until the process ended.
 	Took time.Duration
 }
 
@@ -53,7 +53,7 @@ type Operator struct {
 	exited  chan struct{}
 }
 
-// StartOperator starts an operator against a plane, after Grant. It does not wait until the operator is ready.
+// StartOperator starts an operator against a plane. Call Grant first. It does not wait until the operator is ready.
 func StartOperator(ctx context.Context, p *plane.Plane, options OperatorOptions) (*Operator, error) {
 	if options.User == "" {
 		options.User = User
@@ -91,11 +91,11 @@ func start(user, binary string, args, env []string, log io.Writer) (*Operator, e
 	o.command.Stdout, o.command.Stderr = o.log, o.log
 	o.command.SysProcAttr = childAttr()
 	o.command.Env = append(os.Environ(), env...)
-	// What holds the pipe of its output open must not keep us waiting for a process that has ended.
+	// Do not wait for whoever holds the output pipe open after the process has ended.
 	o.command.WaitDelay = waitDelay
 	started := make(chan error)
 	go func() {
-		// The death signal comes when the thread that started the process ends, so that thread stays with it.
+		// The death signal comes when the thread that started the process ends, so keep that thread.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := o.command.Start()
@@ -111,8 +111,8 @@ func start(user, binary string, args, env []string, log io.Writer) (*Operator, e
 	return o, nil
 }
 
-// Run runs the operator program with exactly these arguments until it ends, and returns its exit code and all that it
-// printed. It is for what the program does before it serves.
+// Run runs the operator program with exactly these arguments until it ends, and returns its exit code and everything
+// it printed. It is for what the program does before it serves.
 func Run(ctx context.Context, args ...string) (int, string, error) {
 	binary, err := BuildOperator(ctx, false)
 	if err != nil {
@@ -159,7 +159,7 @@ func (o *Operator) end(ctx context.Context, signal syscall.Signal) (Exit, error)
 	select {
 	case <-o.exited:
 	case <-ctx.Done():
-		_ = o.command.Process.Kill() // it has ended by itself otherwise
+		_ = o.command.Process.Kill() // fails only if it has ended by itself
 		<-o.exited
 		return Exit{}, fmt.Errorf("the operator did not end: %w\n%s", ctx.Err(), o.LogTail(20))
 	}
@@ -195,7 +195,7 @@ func (o *Operator) WaitLog(ctx context.Context, message string) error {
 	})
 }
 
-// eventually waits for something of a process that lives.
+// eventually waits until check succeeds. It gives up when the process has ended.
 func (o *Operator) eventually(ctx context.Context, check func(context.Context) error) error {
 	err := plane.Eventually(ctx, func(ctx context.Context) error {
 		err := check(ctx)
@@ -226,7 +226,7 @@ func (o *Operator) probe(ctx context.Context, path string) error {
 	return err
 }
 
-// get asks one of the operator's servers, at the port that it logged.
+// get sends a request to one of the operator's servers, at the port that the operator logged.
 func (o *Operator) get(ctx context.Context, server, path string) ([]byte, error) {
 	address := o.Address(server)
 	if address == "" {
@@ -248,7 +248,7 @@ func (o *Operator) get(ctx context.Context, server, path string) ([]byte, error)
 	return body, err
 }
 
-// Address is where one of the servers of the operator listens, or "" if it has not said so yet.
+// Address returns where one of the operator's servers listens, or "" if the operator has not logged it yet.
 func (o *Operator) Address(server string) string {
 	for _, line := range o.Logged("serving") {
 		if line.Fields["server"] == server {

@@ -25,20 +25,21 @@ import (
 )
 
 const (
-	// PagesPort is the port of the Service that Publish makes, as the chart has it.
+	// PagesPort is the port of the Service that Publish creates, as in the chart.
 	PagesPort = 80
-	// pagesNamespace is that of the accounts of GrantPages: all that are in the operator's have what the operator has.
+	// pagesNamespace holds the accounts of GrantPages: in the operator's namespace they would have the operator's
+	// rights.
 	pagesNamespace = "capi-vip-pages"
 )
 
-// PagesUser is the name of an account of GrantPages in the audit log.
+// PagesUser returns the name of an account of GrantPages in the audit log.
 func PagesUser(account string) string {
 	return plane.ServiceAccountIdentity(pagesNamespace, account).User
 }
 
-// GrantPages creates a service account with the roles that the chart gives the pages in the cluster: just these, from
-// the same file. They may see all namespaces, or only the one that is given. Config is the name of the operator's
-// ConfigMap. It returns a kubeconfig of the account and its rules.
+// GrantPages creates a service account with exactly the roles that the chart gives the pages in the cluster, from the
+// same file. They allow all namespaces, or only the given one. Config is the name of the operator's ConfigMap. It
+// returns a kubeconfig of the account and its rules.
 func GrantPages(
 	ctx context.Context, p *plane.Plane, account, namespace, config string,
 ) (string, []rbacv1.PolicyRule, error) {
@@ -69,7 +70,7 @@ func GrantPages(
 	return file, append(everywhere, rules["own"]...), err
 }
 
-// bound is the manifest of a role and its binding to an account of the pages.
+// bound returns the manifest of a role and its binding to an account of the pages.
 func bound(kind, account, namespace string, rules []rbacv1.PolicyRule) string {
 	text, err := yaml.Marshal(rules)
 	if err != nil {
@@ -95,8 +96,9 @@ subjects: [{kind: ServiceAccount, name: %[4]s, namespace: %[5]s}]
 `, kind, meta, text, account, pagesNamespace)
 }
 
-// ServePages serves the pages as the pod does, with the rights of a kubeconfig, on an address that the API server can
-// have as an endpoint. It returns that and what ends it as the kubelet does, with the exit code.
+// ServePages serves the pages as the pod does, with the rights of a kubeconfig, on an address that the API server
+// accepts as an endpoint. It returns the address, and a function that stops the pages as the kubelet does and returns
+// the exit code.
 func ServePages(kubeconfig, namespace string, log io.Writer) (address *url.URL, stop func() int, err error) {
 	host, err := ownAddress()
 	if err != nil {
@@ -110,7 +112,7 @@ func ServePages(kubeconfig, namespace string, log io.Writer) (address *url.URL, 
 
 var errNoAddress = errors.New("this machine has no address but those of loopback, which no Service can have")
 
-// ownAddress is one of this machine that is not on loopback.
+// ownAddress returns an address of this machine that is not on loopback.
 func ownAddress() (string, error) {
 	found, err := net.InterfaceAddrs()
 	if err != nil {
@@ -124,8 +126,8 @@ func ownAddress() (string, error) {
 	return "", errNoAddress
 }
 
-// Publish makes a Service of the operator's namespace whose pod has an address, and returns the Service's path in the
-// API server, which leads to addresses of pods only.
+// Publish creates a Service in the operator's namespace whose pod has the given address, and returns the Service's
+// path in the API server, which leads only to pod addresses.
 func Publish(ctx context.Context, p *plane.Plane, name string, address *url.URL) (string, error) {
 	manifest := fmt.Sprintf(`
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: %[1]s, namespace: %[2]s}}
@@ -174,8 +176,8 @@ ports: [{name: http, port: %[5]s}]
 	return fmt.Sprintf("/api/v1/namespaces/%s/services/http:%s:%d/proxy/", Namespace, name, PagesPort), nil
 }
 
-// printed runs a command of the plugin that prints an address and serves there. It returns the address, and what ends
-// it as a signal does and returns its exit code. What it says on stderr goes to log.
+// printed runs a command of the plugin that prints an address and serves there. It returns the address, and a
+// function that ends the command as a signal does and returns its exit code. Its stderr goes to log.
 func printed(args []string, log io.Writer) (address *url.URL, stop func() int, err error) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())

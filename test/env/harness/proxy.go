@@ -25,13 +25,13 @@ type Proxy struct {
 	open     sync.WaitGroup
 
 	mu sync.Mutex
-	// thaw is closed to let go of frozen connections, as at the end.
+	// thaw is closed to release frozen connections, as Close does.
 	thaw   chan struct{}
 	frozen *freeze
 	conns  map[net.Conn]struct{}
 }
 
-// freeze is shared by all connections that are open until the next one.
+// freeze is shared by all connections opened before the next Freeze.
 type freeze struct {
 	once sync.Once
 	on   chan struct{}
@@ -65,8 +65,8 @@ func NewProxy(ctx context.Context, p *plane.Plane, user string) (*Proxy, error) 
 	return proxy, nil
 }
 
-// between returns what a proxy for the identity of an operator begins with: the path of its kubeconfig and what that
-// says, and where the proxy listens.
+// between returns what a proxy for an operator's identity starts with: the path and content of its kubeconfig, and
+// the proxy's listener.
 func between(ctx context.Context, p *plane.Plane, user string) (string, *clientcmdapi.Config, net.Listener, error) {
 	path, err := kubeconfig(ctx, p, user)
 	if err != nil {
@@ -83,8 +83,8 @@ func between(ctx context.Context, p *plane.Plane, user string) (string, *clientc
 	return path, config, listener, nil
 }
 
-// Freeze lets nothing more through on the connections that are open, without closing them: their ends see silence.
-// Connections that are opened later are passed on. It returns how many connections it froze.
+// Freeze lets nothing more through on the open connections, without closing them: both ends see silence. Later
+// connections are passed on. It returns how many connections it froze.
 func (p *Proxy) Freeze() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +140,7 @@ func (p *Proxy) pass(from, to net.Conn, frozen *freeze) {
 	_ = to.Close()
 }
 
-// freezing is a reader that returns nothing any more, not even an end, once it is frozen.
+// freezing is a reader that returns nothing once it is frozen, not even EOF.
 type freezing struct {
 	from   net.Conn
 	proxy  *Proxy

@@ -12,14 +12,14 @@ import (
 type Usage struct {
 	// RSS is the memory it has now, PeakRSS the most it ever had, in bytes.
 	RSS, PeakRSS int64
-	// CPU is the time it has computed.
+	// CPU is the CPU time it has used.
 	CPU time.Duration
 }
 
 // clockTick is the unit of times in /proc on Linux, whatever the kernel's own.
 const clockTick = 10 * time.Millisecond
 
-// Usage reads what the operator has used so far. It works on Linux and while the process lives.
+// Usage reads what the operator has used so far. It works on Linux, while the process lives.
 func (o *Operator) Usage() (Usage, error) { return ReadUsage(o.PID()) }
 
 // ReadUsage reads what a process has used so far.

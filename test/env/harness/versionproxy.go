@@ -10,16 +10,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// VersionProxy stands between an operator and the API server and hides a version of Cluster API's groups: what the
-// operator makes is then what it makes where Cluster API is too old for that version.
+// VersionProxy stands between an operator and the API server and hides a version of Cluster API's groups: the
+// operator then creates what it would create with a Cluster API too old for that version.
 type VersionProxy struct {
 	*httpProxy
 	reveals atomic.Bool
 	hidden  string
 }
 
-// NewVersionProxy returns a proxy for the identity of an operator that hides a version until Reveal. Close it when the
-// operator is dead.
+// NewVersionProxy returns a proxy for an operator's identity that hides a version until Reveal. Close it after the
+// operator has ended.
 func NewVersionProxy(ctx context.Context, p *plane.Plane, user, hidden string) (*VersionProxy, error) {
 	v := &VersionProxy{hidden: hidden}
 	var err error
@@ -27,7 +27,7 @@ func NewVersionProxy(ctx context.Context, p *plane.Plane, user, hidden string) (
 	return v, err
 }
 
-// Reveal hides the version no more.
+// Reveal stops hiding the version.
 func (v *VersionProxy) Reveal() { v.reveals.Store(true) }
 
 // Close ends the proxy.

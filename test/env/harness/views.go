@@ -31,12 +31,12 @@ func (c *Cluster) Endpoint() Endpoint {
 // VIP returns the annotation with the VIP of a role.
 func (c *Cluster) VIP(role string) string { return c.GetAnnotations()[names.Annotation(role)] }
 
-// HasFinalizer says whether the allocator's finalizer is on.
+// HasFinalizer reports whether the Cluster has the allocator's finalizer.
 func (c *Cluster) HasFinalizer() bool {
 	return slices.Contains(c.GetFinalizers(), names.ReleaseFinalizer)
 }
 
-// InUse says whether Cluster API's finalizer is on.
+// InUse reports whether the Cluster has Cluster API's finalizer.
 func (c *Cluster) InUse() bool { return slices.Contains(c.GetFinalizers(), names.ClusterFinalizer) }
 
 // Conditions returns the metav1 conditions, wherever the version keeps them: status.conditions with v1beta2,
@@ -69,7 +69,7 @@ func (c *Cluster) Condition(role string) *metav1.Condition {
 	return nil
 }
 
-// Carried returns the addresses that the Cluster carries, as endpoint or in an annotation, each once.
+// Carried returns the addresses that the Cluster carries as endpoint or in an annotation, each once.
 func (c *Cluster) Carried() []string {
 	var carried []string
 	add := func(address string) {
@@ -88,7 +88,7 @@ func (c *Cluster) Carried() []string {
 	return carried
 }
 
-// Released says that Cluster API has finished with the Cluster: it uses its addresses no more.
+// Released reports whether Cluster API has finished with the Cluster, which then no longer uses its addresses.
 func (c *Cluster) Released() bool { return c.GetDeletionTimestamp() != nil && !c.InUse() }
 
 // Claim is an IPAddressClaim.
@@ -100,7 +100,7 @@ func (c *Claim) Address() string {
 	return name
 }
 
-// Pool returns the name of the pool that the claim asks.
+// Pool returns the name of the pool that the claim refers to.
 func (c *Claim) Pool() string {
 	name, _, _ := unstructured.NestedString(c.Object, "spec", "poolRef", "name")
 	return name
@@ -146,5 +146,5 @@ func (a *Address) Pool() string {
 	return name
 }
 
-// Capacity is what a pool reports of itself.
+// Capacity is what a pool reports about itself.
 type Capacity struct{ Total, Used, Free, OutOfRange int }

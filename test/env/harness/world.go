@@ -25,15 +25,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// World is the objects on a plane: clients to change them, and a view of them that is kept up to date by watches, so
-// that waiting costs no requests and ends as soon as the API server tells.
+// World is the objects on a plane: clients to change them, and a view of them that watches keep up to date, so that
+// waiting costs no requests and ends as soon as the API server reports the change.
 type World struct {
 	Plane *plane.Plane
-	// Version is that of Cluster, claim and address.
+	// Version is the version of Clusters, claims and addresses.
 	Version string
-	// Core is the client of Kubernetes' own kinds.
+	// Core is the client for Kubernetes' own kinds.
 	Core kubernetes.Interface
-	// Dynamic is the client of all others.
+	// Dynamic is the client for all others.
 	Dynamic dynamic.Interface
 
 	informers map[schema.GroupVersionResource]cache.SharedIndexInformer
@@ -42,7 +42,7 @@ type World struct {
 	stopped   func()
 }
 
-// The resources, at their version where it does not depend on the stack.
+// The resources whose version does not depend on the stack.
 var (
 	poolResource = schema.GroupVersionResource{
 		Group: ipamGroup, Version: poolVersion, Resource: "inclusterippools",
@@ -56,15 +56,15 @@ const (
 	clusterGroup = "cluster.x-k8s.io"
 	ipamGroup    = "ipam.cluster.x-k8s.io"
 	poolVersion  = "v1alpha2"
-	// fallback is how often Await looks again although no watch has told anything: what it waits for may be elsewhere.
+	// fallback is how often Await checks without a watch event: what it waits for may be elsewhere.
 	fallback = 200 * time.Millisecond
 )
 
-// NewWorld begins to watch the objects on a plane with Cluster API and the IPAM provider installed. Close it.
+// NewWorld starts to watch the objects on a plane with Cluster API and the IPAM provider installed. Close it.
 func NewWorld(ctx context.Context, p *plane.Plane) (*World, error) {
 	config := p.Config()
 	config.UserAgent = "harness"
-	config.WarningHandler = rest.NoWarnings{} // of versions that are deprecated; tests ask for them on purpose
+	config.WarningHandler = rest.NoWarnings{} // about deprecated versions, which tests request on purpose
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
@@ -121,29 +121,29 @@ func (w *World) addresses() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: ipamGroup, Version: w.Version, Resource: "ipaddresses"}
 }
 
-// Clusters is the client of the Clusters of a namespace.
+// Clusters returns the client for the Clusters of a namespace.
 func (w *World) Clusters(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(w.clusters()).Namespace(namespace)
 }
 
-// Classes is the client of the ClusterClasses of a namespace.
+// Classes returns the client for the ClusterClasses of a namespace.
 func (w *World) Classes(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(schema.GroupVersionResource{
 		Group: clusterGroup, Version: w.Version, Resource: "clusterclasses",
 	}).Namespace(namespace)
 }
 
-// Claims is the client of the claims of a namespace.
+// Claims returns the client for the claims of a namespace.
 func (w *World) Claims(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(w.claims()).Namespace(namespace)
 }
 
-// Addresses is the client of the IPAddresses of a namespace.
+// Addresses returns the client for the IPAddresses of a namespace.
 func (w *World) Addresses(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(w.addresses()).Namespace(namespace)
 }
 
-// Pools is the client of the pools of a namespace, or of the global ones if the namespace is empty.
+// Pools returns the client for the pools of a namespace, or for the global ones if the namespace is empty.
 func (w *World) Pools(namespace string) dynamic.ResourceInterface {
 	if namespace == "" {
 		return w.Dynamic.Resource(globalPoolResource)
@@ -151,12 +151,12 @@ func (w *World) Pools(namespace string) dynamic.ResourceInterface {
 	return w.Dynamic.Resource(poolResource).Namespace(namespace)
 }
 
-// Create creates objects in their order.
+// Create creates objects in order.
 func (w *World) Create(ctx context.Context, objects ...Object) error {
 	return w.create(ctx, func(error) bool { return false }, objects)
 }
 
-// Ensure creates objects in their order; one that is there already is fine.
+// Ensure creates objects in order. They may exist already.
 func (w *World) Ensure(ctx context.Context, objects ...Object) error {
 	return w.create(ctx, apierrors.IsAlreadyExists, objects)
 }
@@ -173,7 +173,7 @@ func (w *World) create(ctx context.Context, tolerable func(error) bool, objects 
 	return nil
 }
 
-// target is the client for an object; all kinds here have regular plurals.
+// target returns the client for an object; all kinds here have regular plurals.
 func (w *World) target(object *unstructured.Unstructured) dynamic.ResourceInterface {
 	kind := object.GroupVersionKind()
 	plural := strings.ToLower(kind.Kind) + "s"
@@ -200,7 +200,7 @@ func Merge(
 	return err
 }
 
-// Delete deletes an object; one that is gone already is fine.
+// Delete deletes an object. It may be gone already.
 func Delete(ctx context.Context, target dynamic.ResourceInterface, name string) error {
 	err := target.Delete(ctx, name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
@@ -209,7 +209,7 @@ func Delete(ctx context.Context, target dynamic.ResourceInterface, name string) 
 	return err
 }
 
-// Cluster returns a Cluster as the watch last told it, or nil. It is shared: do not change it.
+// Cluster returns a Cluster as the watch last reported it, or nil. It is shared: do not change it.
 func (w *World) Cluster(namespace, name string) *Cluster {
 	object := w.cached(w.clusters(), namespace, name)
 	if object == nil {
@@ -263,7 +263,8 @@ func (w *World) AddressesIn(namespace string) []*Address {
 	return addresses
 }
 
-// Capacity returns what a pool reports of itself; false while it has not. A global pool has no namespace.
+// Capacity returns what a pool reports about itself, and false while it reports nothing. A global pool has no
+// namespace.
 func (w *World) Capacity(namespace, name string) (Capacity, bool) {
 	resource := poolResource
 	if namespace == "" {
@@ -283,8 +284,7 @@ func (w *World) Capacity(namespace, name string) (Capacity, bool) {
 	}, found
 }
 
-// OnCluster has a function called for every change of a Cluster, one after the other; after is nil for one that is
-// gone.
+// OnCluster calls changed for every change of a Cluster, one after the other; after is nil once the Cluster is gone.
 func (w *World) OnCluster(changed func(before, after *Cluster)) error {
 	wrap := func(object *unstructured.Unstructured) *Cluster {
 		if object == nil {
@@ -346,8 +346,8 @@ func (w *World) all(resource schema.GroupVersionResource, namespace string) []*u
 	return found
 }
 
-// Await waits until check returns nil. It calls check whenever a watch tells of a change, and now and then besides.
-// When ctx ends first it returns the last error of check.
+// Await waits until check returns nil. It calls check on every watch event, and now and then without one. If ctx ends
+// first, it returns the last error of check.
 func (w *World) Await(ctx context.Context, check func() error) error {
 	for {
 		rung := w.bell.listen()
@@ -372,7 +372,7 @@ func (w *World) Events(ctx context.Context, namespace, cluster string) ([]corev1
 	return w.eventsOn(ctx, "Cluster", namespace, cluster)
 }
 
-// GlobalPoolEvents returns the events about a GlobalInClusterIPPool; as for all objects without a namespace, they are
+// GlobalPoolEvents returns the events about a GlobalInClusterIPPool. As for all objects without a namespace, they are
 // in the namespace default.
 func (w *World) GlobalPoolEvents(ctx context.Context, pool string) ([]corev1.Event, error) {
 	return w.eventsOn(ctx, "GlobalInClusterIPPool", metav1.NamespaceDefault, pool)

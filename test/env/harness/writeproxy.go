@@ -9,11 +9,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// WriteProxy stands between an operator and the API server and knows the operator's writes. It lets one of them go no
-// further, so that a test can kill the operator in the middle of it.
+// WriteProxy stands between an operator and the API server and recognises the operator's writes. It stops one of
+// them, so that a test can kill the operator in the middle of it.
 type WriteProxy struct {
 	*httpProxy
-	// Reached is closed when the write is there.
+	// Reached is closed when that write arrives.
 	Reached chan struct{}
 
 	at    int
@@ -24,9 +24,9 @@ type WriteProxy struct {
 	writes []string
 }
 
-// NewWriteProxy returns a proxy for the identity of an operator that stops the operator's at-th write, counted from 1:
-// before the API server sees it, or after the API server has done it and before the operator learns of it. Writes of
-// events and leases do not count. Close it when the operator is dead.
+// NewWriteProxy returns a proxy for an operator's identity that stops the operator's at-th write, counted from 1:
+// before the API server sees it, or after the API server has carried it out and before the operator learns of it.
+// Writes of events and leases do not count. Close it after the operator has ended.
 func NewWriteProxy(ctx context.Context, p *plane.Plane, user string, at int, after bool) (*WriteProxy, error) {
 	w := &WriteProxy{Reached: make(chan struct{}), free: make(chan struct{}), at: at, after: after}
 	var err error
@@ -52,7 +52,7 @@ func (w *WriteProxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.pass(rw, r)
 }
 
-// errStopped ends an answer that is not to be given.
+// errStopped ends an answer that must not be sent.
 var errStopped = errors.New("the operator is to die before it learns of this")
 
 func (w *WriteProxy) answered(r *http.Response) error {

@@ -18,10 +18,10 @@ import (
 const (
 	// mastersGroup may do everything; the API server binds it before any role exists.
 	mastersGroup = "system:masters"
-	// clientQPS and clientBurst are beyond what a plane can serve: tests are not to measure their client.
+	// clientQPS and clientBurst exceed what a plane can serve: tests must not measure their own client.
 	clientQPS   = 2000
 	clientBurst = 4000
-	// tokenSeconds is the life of a service account token; long enough for any run of tests.
+	// tokenSeconds is the lifetime of a service account token, long enough for any test run.
 	tokenSeconds = 24 * 60 * 60
 )
 
@@ -29,14 +29,14 @@ const (
 type Identity struct {
 	// User is at most 64 characters long, because it becomes the common name of a certificate.
 	User string
-	// Groups of the user; system:authenticated is added by the API server.
+	// Groups of the user; the API server adds system:authenticated.
 	Groups []string
 }
 
 // Admin may do everything.
 func Admin() Identity { return Identity{User: "plane-admin", Groups: []string{mastersGroup}} }
 
-// ServiceAccountIdentity is a service account, for a client that identifies by certificate.
+// ServiceAccountIdentity returns the identity of a service account, for a client that authenticates by certificate.
 func ServiceAccountIdentity(namespace, name string) Identity {
 	return Identity{
 		User:   "system:serviceaccount:" + namespace + ":" + name,
@@ -44,10 +44,10 @@ func ServiceAccountIdentity(namespace, name string) Identity {
 	}
 }
 
-// Config is the configuration of a client that may do everything, with high rate limits. It is a copy.
+// Config returns the configuration of a client that may do everything, with high rate limits. It is a copy.
 func (p *Plane) Config() *rest.Config { return rest.CopyConfig(p.admin) }
 
-// ConfigFor is the configuration of a client that identifies by a certificate signed for the identity.
+// ConfigFor returns the configuration of a client that authenticates by a certificate signed for the identity.
 func (p *Plane) ConfigFor(identity Identity) (*rest.Config, error) {
 	pair, err := p.authority.Client(identity.User, identity.Groups...)
 	if err != nil {
@@ -67,8 +67,8 @@ func (p *Plane) Kubeconfig(identity Identity) (string, error) {
 	return p.writeKubeconfig(identity.User, config)
 }
 
-// ServiceAccountConfig is the configuration of a client that identifies by a token of the service
-// account. The service account must exist.
+// ServiceAccountConfig returns the configuration of a client that authenticates by a token of the service account,
+// which must exist.
 func (p *Plane) ServiceAccountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
 	client, err := dynamic.NewForConfig(p.admin)
 	if err != nil {
@@ -104,12 +104,12 @@ func (p *Plane) ServiceAccountKubeconfig(ctx context.Context, namespace, name st
 	return p.writeKubeconfig(tokenUser(namespace, name), config)
 }
 
-// tokenUser names the kubeconfig of a service account that identifies by a token.
+// tokenUser names the kubeconfig of a service account that authenticates by a token.
 func tokenUser(namespace, name string) string {
 	return ServiceAccountIdentity(namespace, name).User + ":token"
 }
 
-// kubeconfigPath is where the kubeconfig of a name is written.
+// kubeconfigPath returns the path of the kubeconfig of a name.
 func (p *Plane) kubeconfigPath(name string) string {
 	return p.path("kubeconfig", strings.NewReplacer(":", "_", "/", "_").Replace(name))
 }
@@ -120,7 +120,7 @@ func (p *Plane) anonymous() *rest.Config {
 		TLSClientConfig: rest.TLSClientConfig{CAData: p.authority.PEM()},
 		QPS:             clientQPS,
 		Burst:           clientBurst,
-		// As the operator's: the processors are all here.
+		// As the operator does: both ends share the processors of this machine.
 		DisableCompression: true,
 	}
 }

@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// applyManager is the field manager of everything that is applied.
+	// applyManager is the field manager of all applied objects.
 	applyManager = "plane"
-	// mappingTimeout is how long a kind may take from its CRD to discovery.
+	// mappingTimeout is how long a kind may take to appear in discovery after its CRD.
 	mappingTimeout = 15 * time.Second
 )
 
-// ApplyYAML applies all objects of the given YAML streams by server-side apply, in their order, and
-// returns them as the server holds them. Objects of namespaced kinds without a namespace go to default.
-// After a CRD it waits until its kind is served.
+// ApplyYAML applies all objects of the given YAML streams in order by server-side apply, and returns them as the
+// server holds them. Namespaced objects without a namespace go to default. After a CRD it waits until its kind is
+// served.
 func ApplyYAML(ctx context.Context, config *rest.Config, streams ...string) ([]*unstructured.Unstructured, error) {
 	applier, err := newApplier(config)
 	if err != nil {
@@ -87,7 +87,7 @@ func (a *applier) apply(ctx context.Context, object *unstructured.Unstructured) 
 	return result, nil
 }
 
-// target finds the resource of an object; a kind whose CRD is new may take a moment to be found.
+// target finds the resource of an object; a kind whose CRD is new may take a moment to appear.
 func (a *applier) target(ctx context.Context, object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	gvk := object.GroupVersionKind()
 	var mapping *meta.RESTMapping
@@ -156,7 +156,7 @@ func crdResource() schema.GroupVersionResource {
 	}
 }
 
-// createCRD is faster than apply for a CRD that is not there yet, which matters at every start.
+// createCRD is faster than apply for a new CRD, which matters at every start.
 func createCRD(ctx context.Context, client dynamic.Interface, crd *unstructured.Unstructured) error {
 	crds := client.Resource(crdResource())
 	_, err := crds.Create(ctx, crd, metav1.CreateOptions{FieldManager: applyManager})
@@ -172,8 +172,8 @@ func createCRD(ctx context.Context, client dynamic.Interface, crd *unstructured.
 	return waitServed(ctx, client.Resource(storedResource(crd)))
 }
 
-// replaceCRD puts a CRD in the place of one that is there, with the versions that it has and no others. What is stored
-// may need a program to convert it that does not run yet, so nobody waits until it can be listed.
+// replaceCRD replaces an existing CRD, so that it has exactly the versions of the new one. Stored objects may need a
+// conversion program that does not run yet, so replaceCRD does not wait until they can be listed.
 func replaceCRD(ctx context.Context, crds dynamic.ResourceInterface, crd *unstructured.Unstructured) error {
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		current, err := crds.Get(ctx, crd.GetName(), metav1.GetOptions{})
@@ -191,8 +191,8 @@ func replaceCRD(ctx context.Context, crds dynamic.ResourceInterface, crd *unstru
 	return waitEstablished(ctx, crds, crd.GetName())
 }
 
-// waitServed waits in short steps until the kind of a new CRD can be listed from the watch cache: an
-// informer that comes too early waits for a second or more before it tries again.
+// waitServed waits in short steps until the kind of a new CRD can be listed from the watch cache: an informer that
+// starts too early waits for a second or more before it retries.
 func waitServed(ctx context.Context, resource dynamic.ResourceInterface) error {
 	return Eventually(ctx, func(ctx context.Context) error {
 		_, err := resource.List(ctx, metav1.ListOptions{Limit: 1, ResourceVersion: "0"})
@@ -200,7 +200,7 @@ func waitServed(ctx context.Context, resource dynamic.ResourceInterface) error {
 	})
 }
 
-// storedResource is the resource of a CRD at the version in which its objects are stored.
+// storedResource returns the resource of a CRD at its storage version.
 func storedResource(crd *unstructured.Unstructured) schema.GroupVersionResource {
 	var resource schema.GroupVersionResource
 	resource.Group, _, _ = unstructured.NestedString(crd.Object, "spec", "group")

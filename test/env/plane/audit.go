@@ -19,14 +19,14 @@ import (
 const (
 	markerUserAgent = "plane-audit-marker"
 	markerTimeout   = 30 * time.Second
-	// auditPoll is shorter than that of other waits: the entry is written before the answer is out.
+	// auditPoll is shorter than other polls: the entry is written before the answer is sent.
 	auditPoll = 2 * time.Millisecond
 )
 
 // Audit reads the audit log of a plane. It reads each line once, however often it is asked.
 //
-// An entry is written before the API server finishes its answer. So all requests are in that some client
-// has read the answer of to its end; a request still under way at a mark may fall on either side.
+// The API server writes an entry before it finishes its answer. So the log has every request whose answer some client
+// has read to its end; a request still in flight at a mark may fall on either side.
 type Audit struct {
 	path   string
 	host   string
@@ -54,7 +54,7 @@ func newAudit(path string, admin *rest.Config) (*Audit, error) {
 	return &Audit{path: path, host: admin.Host, client: client, parser: newParser(), markers: map[string]bool{}}, nil
 }
 
-// Mark returns the point in the audit log behind all requests that are finished by now.
+// Mark returns the point in the audit log after all requests that have finished by now.
 func (a *Audit) Mark(ctx context.Context) (Mark, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -75,11 +75,11 @@ func (a *Audit) Since(ctx context.Context, mark Mark) (Entries, error) {
 	if mark < 0 || int(mark) > len(a.entries) {
 		return nil, fmt.Errorf("mark %d is not of this audit log, which has %d entries", mark, len(a.entries))
 	}
-	// The capacity ends with the slice, so that an append of the caller copies.
+	// The capacity ends with the slice, so that a caller's append copies.
 	return a.entries[mark:len(a.entries):len(a.entries)], nil
 }
 
-// barrier sends a request that can be told from all others and reads the log until it is there.
+// barrier sends a request that is distinct from all others, and reads the log until it appears.
 func (a *Audit) barrier(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, markerTimeout)
 	defer cancel()
@@ -114,7 +114,7 @@ func (a *Audit) barrier(ctx context.Context) error {
 	}
 }
 
-// read takes in all complete lines that have come since the last time.
+// read reads all complete lines that have arrived since the last call.
 func (a *Audit) read() error {
 	if a.file == nil {
 		file, err := os.Open(a.path)
@@ -143,7 +143,7 @@ func (a *Audit) read() error {
 	}
 }
 
-// add keeps an entry, unless it is one of our own markers.
+// add keeps an entry, unless it is one of our markers.
 func (a *Audit) add(entry Entry) {
 	if strings.HasPrefix(entry.UserAgent, markerUserAgent) {
 		if _, ours := a.markers[entry.URI]; ours {

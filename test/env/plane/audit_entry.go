@@ -42,7 +42,7 @@ func (e Entries) Filter(keep func(Entry) bool) Entries {
 	return kept
 }
 
-// Writes returns the requests that meant to change something, whether or not they did.
+// Writes returns the requests meant to change something, whether or not they did.
 func (e Entries) Writes() Entries {
 	return e.Filter(Entry.IsWrite)
 }
@@ -66,7 +66,7 @@ func (e Entries) CountBy(key func(Entry) string) map[string]int {
 	return counts
 }
 
-// IsWrite says whether the request meant to change something. Reviews are created but change nothing.
+// IsWrite reports whether the request was meant to change something. Reviews are created but change nothing.
 func (e Entry) IsWrite() bool {
 	if e.Group == "authentication.k8s.io" || e.Group == "authorization.k8s.io" {
 		return false

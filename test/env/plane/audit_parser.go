@@ -34,17 +34,17 @@ type auditEvent struct {
 // eventStart begins every line of the log.
 const eventStart = `{"kind":"Event"`
 
-// parser turns lines into entries. It keeps one copy of the strings that repeat, which is nearly all.
+// parser turns lines into entries. It keeps one copy of each repeated string; nearly all repeat.
 type parser struct {
 	strings map[string]string
 }
 
 func newParser() parser { return parser{strings: map[string]string{}} }
 
-// parse reads one line. It is false for lines that are not to be counted: the end of a watch, whose
-// beginning has been counted.
+// parse reads one line. It returns false for a line that does not count: the end of a watch whose beginning has been
+// counted.
 func (p parser) parse(line []byte) (Entry, bool, error) {
-	// An API server that is killed leaves half a line, to which its successor appends.
+	// A killed API server leaves half a line, to which its successor appends.
 	if start := bytes.LastIndex(line, []byte(eventStart)); start > 0 && !json.Valid(line) {
 		line = line[start:]
 	}

@@ -21,7 +21,7 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 // binaries are the programs and manifests of one stack.
 type binaries struct {
 	programs map[Component]string
-	// versions are for people: what a program was built from.
+	// versions are for people: what each program was built from.
 	versions      map[Component]string
 	capiManifests string
 	ipamManifests string
@@ -29,7 +29,7 @@ type binaries struct {
 	released map[Component]string
 }
 
-// Build builds what is missing for the given stacks, the ends when none is given, kubectl, and the providers that the
+// Build builds what is missing for the given stacks (Ends if none is given), kubectl, and the providers that the
 // options ask for, and reports progress to log. Start does the same for its own stack, without kubectl.
 func Build(ctx context.Context, options Options, stacks ...Stack) error {
 	options, err := options.complete()
@@ -65,8 +65,8 @@ func Missing(ctx context.Context, options Options) ([]string, error) {
 	return missing(ctx, builder, append(options.Kubernetes.sources(released), capi, ipam))
 }
 
-// Kubectl returns the path of kubectl, and builds it if that is needed. Of the options those count that say from where
-// and to where.
+// Kubectl returns the path of kubectl, and builds it if needed. Of the options it uses only those that say where to
+// look and where to build.
 func Kubectl(ctx context.Context, options Options) (string, error) {
 	options, err := options.complete()
 	if err != nil {
@@ -95,7 +95,7 @@ type source struct {
 	artifacts *build.Artifacts
 }
 
-// kubernetes maps the names of programs to what they run as.
+// kubernetes maps the names of programs to their components.
 func kubernetes() map[string]Component {
 	return map[string]Component{
 		build.Etcd:              Etcd,
@@ -132,8 +132,7 @@ func ensureBinaries(ctx context.Context, options Options) (*binaries, error) {
 	return result, nil
 }
 
-// buildAll builds what is missing, two groups beside each other: while one is linked, which takes one core, the other
-// is compiled.
+// buildAll builds what is missing, two groups at a time: while one links, which takes one core, the other compiles.
 func buildAll(ctx context.Context, builder *build.Builder, sources []*source) error {
 	names, err := missing(ctx, builder, sources)
 	if err != nil {
@@ -166,8 +165,8 @@ func missing(ctx context.Context, builder *build.Builder, sources []*source) ([]
 	return all, nil
 }
 
-// takePrebuilt takes the Kubernetes programs that are in the directory of assets, and returns the names of those that
-// are not.
+// takePrebuilt takes the Kubernetes programs in the assets directory, and returns the names of those that are missing
+// there.
 func (b *binaries) takePrebuilt(assets string, log io.Writer) (missing []string) {
 	components := kubernetes()
 	for _, name := range slices.Sorted(maps.Keys(components)) {

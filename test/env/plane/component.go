@@ -8,10 +8,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane/internal/proc"
 )
 
-// Component names a part of the plane that can be stopped and started by itself.
+// Component names a part of the plane that can be stopped and started on its own.
 type Component string
 
-// The components, in the order in which they are started.
+// The components, in start order.
 const (
 	Etcd              Component = "etcd"
 	APIServer         Component = "kube-apiserver"
@@ -33,8 +33,8 @@ const (
 	RKE2ControlPlane    Component = build.RKE2ControlPlane
 )
 
-// Components lists all components in the order in which they are started. Those of real providers are only in a plane
-// that was asked for them.
+// Components lists all components in start order. Those of real providers are only in a plane that was asked for
+// them.
 func Components() []Component {
 	all := []Component{Etcd, APIServer, ControllerManager, CAPI, IPAM, FakeProvider}
 	for _, part := range parts() {
@@ -43,7 +43,7 @@ func Components() []Component {
 	return all
 }
 
-// runner is a component that can be run. Its methods return once what they ask for is true.
+// runner runs a component. Each method returns once it has taken effect.
 type runner interface {
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
@@ -53,7 +53,7 @@ type runner interface {
 	status() ComponentStatus
 }
 
-// ComponentStatus is what is known about a component without asking it.
+// ComponentStatus is what the plane knows about a component without asking it.
 type ComponentStatus struct {
 	Name    Component `json:"name"`
 	Running bool      `json:"running"`
@@ -64,7 +64,7 @@ type ComponentStatus struct {
 	Log string `json:"log,omitempty"`
 }
 
-// LogTail returns the last lines of the component's log, or a remark why it cannot.
+// LogTail returns the last lines of the component's log, or a note why it cannot.
 func (s ComponentStatus) LogTail(lines int) string { return proc.Tail(s.Log, lines) }
 
 func contains(list []Component, name Component) bool { return slices.Contains(list, name) }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// StopComponent asks a component to end and waits until it has. One that takes too long is killed: the
-// API server and etcd do not end while anyone watches.
+// StopComponent asks a component to end and waits until it has. It kills one that takes too long: the API server and
+// etcd do not end while anyone watches.
 func (p *Plane) StopComponent(ctx context.Context, name Component) error {
 	return p.with(name, func(r runner) error { return r.stop(ctx) })
 }
@@ -41,7 +41,7 @@ func (p *Plane) ResumeComponent(ctx context.Context, name Component) error {
 	return p.with(name, func(r runner) error { return r.resume(ctx) })
 }
 
-// Status lists the components in the order in which they are started.
+// Status lists the components in start order.
 func (p *Plane) Status() []ComponentStatus {
 	var all []ComponentStatus
 	for _, name := range Components() {

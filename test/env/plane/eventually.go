@@ -10,8 +10,8 @@ import (
 // pollInterval is short: on a plane the usual answer is there within milliseconds.
 const pollInterval = 20 * time.Millisecond
 
-// Eventually calls check until it returns nil, and returns its last error together with the context's
-// when ctx ends first. Give ctx a deadline.
+// Eventually calls check until it returns nil. If ctx ends first, it returns the last error of check together with
+// the context's. Give ctx a deadline.
 func Eventually(ctx context.Context, check func(context.Context) error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -21,7 +21,7 @@ func Eventually(ctx context.Context, check func(context.Context) error) error {
 		if err == nil {
 			return nil
 		}
-		// An error that merely says that time is up hides the reason for the wait.
+		// An error that merely says that time is up would hide the reason for the wait.
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}

@@ -15,8 +15,8 @@ import (
 const clusterNameLabel = "cluster.x-k8s.io/cluster-name"
 
 // HoldDeletion makes the deletion of a Cluster wait until ReleaseDeletion: its infrastructure keeps a finalizer, and
-// Cluster API keeps its own on the Cluster. It waits until the Cluster owns its infrastructure: a Cluster that is
-// deleted before it knows of it would not wait.
+// Cluster API keeps its own on the Cluster. It waits until the Cluster owns its infrastructure, because a Cluster
+// deleted earlier would not wait for it.
 func (p *Plane) HoldDeletion(ctx context.Context, namespace, cluster string) error {
 	return p.setHold(ctx, namespace, cluster, true)
 }
@@ -26,7 +26,7 @@ func (p *Plane) ReleaseDeletion(ctx context.Context, namespace, cluster string) 
 	return p.setHold(ctx, namespace, cluster, false)
 }
 
-// setHold writes annotation and finalizer together, so that it also works while the provider is stopped.
+// setHold writes annotation and finalizer together, so it also works while the provider is stopped.
 func (p *Plane) setHold(ctx context.Context, namespace, cluster string, held bool) error {
 	client, err := dynamic.NewForConfig(p.admin)
 	if err != nil {

@@ -10,17 +10,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// BuildsMachine is the parameter of a FakeControlPlane by which the fake provider plays one that builds machines.
+// BuildsMachine is the parameter of a FakeControlPlane that makes the fake provider play one that builds machines.
 const BuildsMachine = "buildsMachine"
 
-// machinePoll is how often a fake control plane looks whether it may build its machine: faster than any real provider.
+// machinePoll is how often a fake control plane checks whether it may build its machine: faster than any real
+// provider.
 const machinePoll = 5 * time.Millisecond
 
 const pausedAnnotation = "cluster.x-k8s.io/paused"
 
-// buildMachine plays a control plane provider that builds its first machine as soon as it can: when the infrastructure
-// is there, the endpoint valid and nothing paused. What the machine is built from stays in status.firstMachine for
-// good, as the user data of a real one does.
+// buildMachine plays a control plane provider that builds its first machine as soon as it can: once the
+// infrastructure is ready, the endpoint is valid and nothing is paused. What the machine is built from stays in
+// status.firstMachine for good, like the user data of a real machine.
 func (f *fakeProvider) buildMachine(ctx context.Context, key fakeKey, object *unstructured.Unstructured) error {
 	parameters, _, _ := unstructured.NestedStringMap(object.Object, "spec", "parameters")
 	_, built, _ := unstructured.NestedMap(object.Object, "status", "firstMachine")
@@ -46,7 +47,7 @@ func (f *fakeProvider) buildMachine(ctx context.Context, key fakeKey, object *un
 	return ignoreGone(merge(ctx, objects, object.GetName(), patch, "status"))
 }
 
-// clusterOf returns the Cluster that owns an object, as it is now; nil if it is gone.
+// clusterOf returns the current state of the Cluster that owns an object, or nil if it is gone.
 func (f *fakeProvider) clusterOf(
 	ctx context.Context, object *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {

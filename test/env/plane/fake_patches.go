@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// HoldAnnotation on a fake object, with the value "true", holds its deletion open. It may come from
-	// the metadata of a template; HoldDeletion sets it on a Cluster's infrastructure.
+	// HoldAnnotation on a fake object, with the value "true", blocks its deletion. It may come from the metadata of a
+	// template; HoldDeletion sets it on a Cluster's infrastructure.
 	HoldAnnotation = "fake.plane.gorizond.io/hold-deletion"
-	// holdFinalizer is what holds the deletion open.
+	// holdFinalizer blocks the deletion.
 	holdFinalizer = "fake.plane.gorizond.io/hold"
 )
 
-// statusPatch reports a fake object as ready in the words of both contracts; nil when it says so already.
+// statusPatch reports a fake object as ready in the terms of both contracts; nil if its status says so already.
 func statusPatch(resource schema.GroupVersionResource, object *unstructured.Unstructured) map[string]any {
 	want := map[string]any{"ready": true, "initialization": map[string]any{"provisioned": true}}
 	if resource == ControlPlaneResource() {
@@ -59,7 +59,7 @@ func controlPlaneStatus(object *unstructured.Unstructured) map[string]any {
 	return status
 }
 
-// endpointPatch plays a provider that brings an endpoint of its own; nil for all others.
+// endpointPatch plays a provider that brings its own endpoint; nil for all others.
 func endpointPatch(object *unstructured.Unstructured) map[string]any {
 	provided, found, _ := unstructured.NestedMap(object.Object, "spec", "provideEndpoint")
 	if !found {
@@ -72,14 +72,14 @@ func endpointPatch(object *unstructured.Unstructured) map[string]any {
 	return map[string]any{"spec": map[string]any{"controlPlaneEndpoint": provided}}
 }
 
-// holdPatch brings the finalizer in line with the annotation; nil when it is.
+// holdPatch brings the finalizer in line with the annotation; nil if it is already.
 func holdPatch(object *unstructured.Unstructured) map[string]any {
 	wanted := object.GetAnnotations()[HoldAnnotation] == "true"
 	finalizers := object.GetFinalizers()
 	if wanted == slices.Contains(finalizers, holdFinalizer) {
 		return nil
 	}
-	// No finalizer may be added to an object in deletion.
+	// No finalizer may be added to an object that is being deleted.
 	if wanted && object.GetDeletionTimestamp() != nil {
 		return nil
 	}
@@ -95,7 +95,7 @@ func finalizerPatch(object *unstructured.Unstructured, held bool) map[string]any
 	}
 	return map[string]any{"metadata": map[string]any{
 		"finalizers": finalizers,
-		// A merge patch replaces the list: it must be the list that we have seen.
+		// A merge patch replaces the list, so it must still be the list that we have seen.
 		"resourceVersion": object.GetResourceVersion(),
 	}}
 }

@@ -48,8 +48,8 @@ type fakeKey struct {
 	name     types.NamespacedName
 }
 
-// fakeProvider plays the infrastructure and the control plane provider: it reports objects as ready
-// once their Cluster owns them, and holds deletions open where it is told to.
+// fakeProvider plays the infrastructure and the control plane provider: it reports objects as ready once their
+// Cluster owns them, and blocks deletions where told to.
 type fakeProvider struct {
 	client    dynamic.Interface
 	factory   dynamicinformer.DynamicSharedInformerFactory
@@ -88,7 +88,7 @@ func newFakeProvider(config *rest.Config, log func(string, ...any)) (*fakeProvid
 	return f, nil
 }
 
-// handler ignores deletions: nothing is left to play for.
+// handler ignores deletions: nothing is left to play.
 func (f *fakeProvider) handler(resource schema.GroupVersionResource) cache.ResourceEventHandler {
 	enqueue := func(object any) {
 		if o, ok := object.(*unstructured.Unstructured); ok {
@@ -103,7 +103,7 @@ func (f *fakeProvider) handler(resource schema.GroupVersionResource) cache.Resou
 	}
 }
 
-// watchFailed keeps quiet about what is meant: a test that stops the API server knows it.
+// watchFailed stays silent about intended failures: a test that stops the API server expects them.
 func (f *fakeProvider) watchFailed(context.Context, *cache.Reflector, error) {}
 
 func (f *fakeProvider) start(ctx context.Context) error {
@@ -127,7 +127,7 @@ func (f *fakeProvider) start(ctx context.Context) error {
 	return nil
 }
 
-// waitServed says what is missing; without its kinds an informer would wait for ever.
+// waitServed reports what is missing; without its kinds an informer would wait for ever.
 func (f *fakeProvider) waitServed(ctx context.Context) error {
 	for resource := range f.informers {
 		if err := waitServed(ctx, f.client.Resource(resource)); err != nil {
@@ -156,7 +156,7 @@ func (f *fakeProvider) work(ctx context.Context) {
 		case err == nil:
 			f.queue.Forget(key)
 		case ctx.Err() == nil:
-			// A conflict is everyday life: the object has changed, so look again.
+			// A conflict is normal: the object has changed, so look again.
 			if !apierrors.IsConflict(err) {
 				f.log("fake provider: %s: %v", key.name, err)
 			}
@@ -183,7 +183,7 @@ func (f *fakeProvider) reconcile(ctx context.Context, key fakeKey) error {
 		return nil
 	}
 	if patch := endpointPatch(object); patch != nil {
-		// The update that this causes brings the object back for its status.
+		// The resulting update event requeues the object for its status.
 		return ignoreGone(merge(ctx, target, object.GetName(), patch))
 	}
 	if patch := statusPatch(key.resource, object); patch != nil {
@@ -195,7 +195,7 @@ func (f *fakeProvider) reconcile(ctx context.Context, key fakeKey) error {
 	return nil
 }
 
-// ownedByCluster is the contract's sign that Cluster API has taken the object on.
+// ownedByCluster is the contract's sign that Cluster API has adopted the object.
 func ownedByCluster(object *unstructured.Unstructured) bool {
 	return slices.ContainsFunc(object.GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
 		return owner.Kind == "Cluster"

@@ -22,7 +22,7 @@ import (
 
 const namespace = "tests"
 
-// harness is a running plane with the means to look at it.
+// harness is a running plane and what a test needs to inspect it.
 type harness struct {
 	*plane.Plane
 	client  dynamic.Interface
@@ -94,7 +94,7 @@ func (h *harness) deleteCluster(t *testing.T, name string) {
 	require.NoError(t, h.clusters().Delete(t.Context(), name, metav1.DeleteOptions{}))
 }
 
-// address waits until the claim of the name is bound, and returns the address.
+// address waits until the named claim is bound, and returns the address.
 func (h *harness) address(t *testing.T, claim string) string {
 	t.Helper()
 	var address string
@@ -117,7 +117,7 @@ func (h *harness) address(t *testing.T, claim string) string {
 	return address
 }
 
-// provisioned waits until the topology exists and the fake providers have reported it as ready.
+// provisioned waits until the topology exists and the fake providers have reported it ready.
 func (h *harness) provisioned(t *testing.T, cluster string) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
@@ -141,7 +141,7 @@ func (h *harness) provisioned(t *testing.T, cluster string) {
 	})
 }
 
-// gone waits until the object does not exist.
+// gone waits until the object no longer exists.
 func gone(t *testing.T, target dynamic.ResourceInterface, name string) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {

@@ -19,8 +19,8 @@ import (
 //go:embed fakes.yaml
 var fakeCRDs []byte
 
-// InstallCAPI installs what Cluster API core needs before it is started: CRDs, among them those of
-// claims and addresses, webhook configurations, roles and its service account. Installing again is fine.
+// InstallCAPI installs what Cluster API core needs before it starts: CRDs, including those of claims and addresses,
+// webhook configurations, roles and its service account. Calling it again is fine.
 func (p *Plane) InstallCAPI(ctx context.Context) error {
 	return p.installAndNotice(ctx, p.installCAPI)
 }
@@ -35,8 +35,8 @@ func (p *Plane) InstallFakes(ctx context.Context) error {
 	return p.installAndNotice(ctx, p.installFakes)
 }
 
-// installAndNotice restarts the controller manager after an installation: its garbage collector looks
-// for new kinds only every 30 seconds, and would leave their objects lying for so long.
+// installAndNotice restarts the controller manager after an installation: its garbage collector looks for new kinds
+// only every 30 seconds, and would ignore their objects until then.
 func (p *Plane) installAndNotice(ctx context.Context, install func(context.Context) error) error {
 	if err := install(ctx); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (p *Plane) installAndNotice(ctx context.Context, install func(context.Conte
 	return p.RestartComponent(ctx, ControllerManager)
 }
 
-// installAll installs all that the options do not leave out, before anything that watches it starts.
+// installAll installs everything that the options do not leave out, before anything that watches it starts.
 func (p *Plane) installAll(ctx context.Context) error {
 	begin := time.Now()
 	steps := map[Component]func(context.Context) error{

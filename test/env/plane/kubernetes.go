@@ -14,13 +14,13 @@ type Kubernetes string
 const (
 	// KubernetesCurrent is what a plane runs unless it is told otherwise.
 	KubernetesCurrent Kubernetes = "v1.37"
-	// KubernetesV136 is the newest that Rancher 2.15 takes for its Turtles.
+	// KubernetesV136 is the newest that Rancher 2.15 accepts for its Turtles.
 	KubernetesV136 Kubernetes = "v1.36"
-	// KubernetesV134 is the newest that Rancher 2.13 takes.
+	// KubernetesV134 is the newest that Rancher 2.13 accepts.
 	KubernetesV134 Kubernetes = "v1.34"
 )
 
-// KubernetesVariable is the environment variable that chooses the version of Kubernetes of a test run.
+// KubernetesVariable is the environment variable that selects the version of Kubernetes for a test run.
 const KubernetesVariable = "PLANE_KUBERNETES"
 
 // KubernetesVersions lists all versions of Kubernetes.
@@ -47,7 +47,7 @@ func (k Kubernetes) Module() string {
 	return build.Kubernetes().Name + "-" + string(k)
 }
 
-// group is the group of programs that one of Kubernetes' programs is built with.
+// group returns the group that builds one of Kubernetes' programs.
 func (k Kubernetes) group(program string) build.Group {
 	if k == KubernetesCurrent || program == build.Etcd {
 		return build.Kubernetes()
@@ -55,7 +55,7 @@ func (k Kubernetes) group(program string) build.Group {
 	return build.OtherKubernetes(k.Module())
 }
 
-// sources are the groups that programs of Kubernetes are built from.
+// sources returns the groups that build programs of Kubernetes.
 func (k Kubernetes) sources(programs []string) []*source {
 	var sources []*source
 	for _, program := range programs {
@@ -76,7 +76,7 @@ type Combination struct {
 	Kubernetes Kubernetes
 }
 
-// Matrix lists the combinations that all tests are run on: the first two for every change, the others every night.
+// Matrix lists the combinations that all tests run on: the first two for every change, the others every night.
 func Matrix() []Combination {
 	return []Combination{
 		{StackCurrent, KubernetesCurrent},

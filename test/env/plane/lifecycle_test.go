@@ -20,10 +20,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// helperVariable turns TestHelperPlane into the process that TestOrphans kills; it names its directory.
+// helperVariable turns TestHelperPlane into the process that TestOrphans kills. Its value is the plane's directory.
 const helperVariable = "PLANE_TEST_HELPER_DIR"
 
-// TestWithoutCAPI starts a plane before Cluster API is installed, beside one of another test.
+// TestWithoutCAPI starts a plane before Cluster API is installed, next to one of another test.
 func TestWithoutCAPI(t *testing.T) {
 	h := start(t, plane.Options{Without: []plane.Component{plane.CAPI}, NoAudit: true})
 	require.Nil(t, h.Audit())
@@ -40,11 +40,11 @@ func TestWithoutCAPI(t *testing.T) {
 	require.Equal(t, "10.1.0.10", h.address(t, "late"))
 }
 
-// TestStop checks that nothing is left of a plane: no process, no directory.
+// TestStop checks that nothing is left of a plane: no process and no directory.
 func TestStop(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "plane")
 	h := start(t, plane.Options{Dir: dir})
-	// A process that is stopped or frozen must not hold things up.
+	// A stopped or frozen process must not delay this.
 	require.NoError(t, h.StopComponent(t.Context(), plane.CAPI))
 	require.NoError(t, h.PauseComponent(plane.IPAM))
 	pids := pids(h.Status())
@@ -110,7 +110,7 @@ func TestHelperPlane(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(dir+".new", []byte(text.String()), 0o600))
 	require.NoError(t, os.Rename(dir+".new", dir+".pids"))
-	// The bound is for the case that nobody kills the helper.
+	// The timeout is in case nobody kills the helper.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	<-ctx.Done()
@@ -126,7 +126,7 @@ func pids(all []plane.ComponentStatus) map[plane.Component]int {
 	return result
 }
 
-// alive does not count a process that has ended and waits for its parent to notice.
+// alive does not count a process that has ended and whose parent has not noticed yet.
 func alive(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false

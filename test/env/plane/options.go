@@ -21,30 +21,30 @@ type Options struct {
 	// Log receives the progress of builds and of the start; nil discards it.
 	Log io.Writer
 
-	// Providers to run beside the fake ones; none if empty. They need StackCurrent, and minutes to build at first.
+	// Providers to run beside the fake ones; none if empty. They need StackCurrent, and take minutes to build at
+	// first.
 	Providers []Provider
 
-	// Without names components which are neither installed nor started: without CAPI there are no CRDs
-	// of Cluster API until InstallCAPI. Without CAPI, IPAM is not started either: it cannot run before
-	// these CRDs exist.
+	// Without names components that are neither installed nor started: without CAPI there are no CRDs of Cluster API
+	// until InstallCAPI. Without CAPI, IPAM does not start either: it cannot run before these CRDs exist.
 	Without []Component
-	// Stopped names components which are installed (CRDs, webhooks, roles) but not started.
+	// Stopped names components that are installed (CRDs, webhooks, roles) but not started.
 	Stopped []Component
 
 	// NoAudit turns the audit log off; Audit then returns nil.
 	NoAudit bool
-	// Fsync has etcd write through to the disk; it makes everything slower and survives a power cut.
+	// Fsync makes etcd write through to the disk: its data survives a power cut, but everything is slower.
 	Fsync bool
 	// FeatureGates of Cluster API core beyond ClusterTopology, such as RuntimeSDK.
 	FeatureGates map[string]bool
 	// Controllers of kube-controller-manager beyond those that tests always need, such as
 	// deployment-controller.
 	Controllers []string
-	// Args are further arguments by component; they come last and so win.
+	// Args are further arguments by component; they come last, so they win.
 	Args map[Component][]string
 
-	// AssetsDir has prebuilt programs (etcd, kube-apiserver, kube-controller-manager) which are used
-	// instead of building; empty is the environment's KUBEBUILDER_ASSETS for KubernetesCurrent, and none for others.
+	// AssetsDir has prebuilt programs (etcd, kube-apiserver, kube-controller-manager) to use instead of building;
+	// empty is the environment's KUBEBUILDER_ASSETS for KubernetesCurrent, and none for others.
 	AssetsDir string
 	// CacheDir keeps built programs; empty is in the user's cache directory.
 	CacheDir string
@@ -66,7 +66,7 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	if o.AssetsDir == "" && o.Kubernetes == KubernetesCurrent { // nobody says of which version they are
+	if o.AssetsDir == "" && o.Kubernetes == KubernetesCurrent { // their version is unknown
 		o.AssetsDir = os.Getenv(assetsVariable)
 	}
 	for _, name := range slices.Concat(o.Without, o.Stopped) {

@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane/internal/proc"
 )
 
-// bootAttempts is how often a start is tried when a foreign program takes one of the ports in between.
+// bootAttempts is how often a start is tried if another program takes one of the ports in between.
 const bootAttempts = 3
 
 // Plane is a running control plane. Its methods may be called from several goroutines.
@@ -30,11 +30,11 @@ type Plane struct {
 	admin     *rest.Config
 	runners   map[Component]runner
 	fake      *fakeRunner
-	// addNeighbours makes the runners of Cluster API and the IPAM provider, for the programs that there are then.
+	// addNeighbours makes the runners of Cluster API and the IPAM provider, for the programs at that time.
 	addNeighbours func()
 	audit         *Audit
 
-	// logMu guards Options.Log, which several starts and the fake provider write to at once.
+	// logMu guards Options.Log, to which several starts and the fake provider write at once.
 	logMu    sync.Mutex
 	stopOnce sync.Once
 	stopErr  error
@@ -125,8 +125,8 @@ func (p *Plane) prepare() error {
 	return p.makeRunners()
 }
 
-// bringRest starts what needs the API server, and then the real providers: the roles of some are put together by the
-// controller manager.
+// bringRest starts what needs the API server, and then the real providers, because the controller manager aggregates
+// the roles of some.
 func (p *Plane) bringRest(ctx context.Context) error {
 	if err := p.bringAll(ctx, ControllerManager, CAPI, IPAM, FakeProvider); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (p *Plane) bringRest(ctx context.Context) error {
 	return p.bringAll(ctx, providers...)
 }
 
-// bringAll starts components all at once: their starts are mostly waiting.
+// bringAll starts components concurrently: their starts are mostly waiting.
 func (p *Plane) bringAll(ctx context.Context, names ...Component) error {
 	failures := make([]error, len(names))
 	var group sync.WaitGroup
@@ -167,7 +167,7 @@ func (p *Plane) bring(ctx context.Context, name Component) error {
 // Dir is the plane's directory: logs are in logs, kubeconfigs in kubeconfig.
 func (p *Plane) Dir() string { return p.dir }
 
-// DataDir is etcd's. A copy of it that is made while etcd is stopped can be put back in the same way.
+// DataDir is etcd's data directory. A copy that is made while etcd is stopped can be put back in the same way.
 func (p *Plane) DataDir() string { return p.path("etcd") }
 
 // Stack is the stack that the plane runs.

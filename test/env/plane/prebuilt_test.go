@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReleasedKubernetes: what hack/prebuilt-kubernetes.sh fetches from an index of envtest is what a plane takes. What
-// cannot be had, or is not what the index says, is left, and said.
+// TestReleasedKubernetes: a plane takes what hack/prebuilt-kubernetes.sh fetches from an index of envtest. The script
+// leaves out what it cannot get, or what differs from the index, and says so.
 func TestReleasedKubernetes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("serves programs of a real control plane")
@@ -61,7 +61,7 @@ func TestReleasedKubernetes(t *testing.T) {
 	}
 }
 
-// envtestArchive packs programs as envtest's archives have them.
+// envtestArchive packs programs as envtest's archives do.
 func envtestArchive(t *testing.T, programs ...string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -82,8 +82,8 @@ func envtestArchive(t *testing.T, programs ...string) []byte {
 	return packed.Bytes()
 }
 
-// envtestIndex serves an archive and an index with it at a version, and returns the index's URL; without a version it
-// serves nothing.
+// envtestIndex serves an archive, and an index that lists it at a version, and returns the index's URL. Without a
+// version it serves nothing.
 func envtestIndex(t *testing.T, version, sum string, archive []byte) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,11 +102,11 @@ func envtestIndex(t *testing.T, version, sum string, archive []byte) string {
 	return server.URL + "/index.yaml"
 }
 
-// fetchKubernetes runs the script and returns what it prints, and what it says beside that.
+// fetchKubernetes runs the script and returns what it prints to stdout and to stderr.
 func fetchKubernetes(t *testing.T, index string) (directory, said string) {
 	t.Helper()
 	data := t.TempDir()
-	// What is fetched is read-only, and so are its directories.
+	// The fetched files are read-only, and so are their directories.
 	t.Cleanup(func() {
 		cmd := exec.CommandContext(context.Background(), "chmod", "-R", "u+w", data)
 		assert.NoError(t, cmd.Run())

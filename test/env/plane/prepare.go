@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane/internal/proc"
 )
 
-// auditPolicy logs every request but the questions after health, once, when it is answered; a watch
-// also when it begins, since it may never end.
+// auditPolicy logs every request except for health checks once, when it is answered; a watch also when it begins,
+// since it may never end.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -25,7 +25,7 @@ rules:
 - level: Metadata
 `
 
-// Identities of the providers: service accounts, as where they are deployed.
+// Identities of the providers: service accounts, as in a deployment.
 const (
 	capiNamespace = "capi-system"
 	ipamNamespace = "capi-ipam-in-cluster-system"
@@ -36,7 +36,7 @@ const (
 
 func (p *Plane) writeFiles() error {
 	for _, dir := range []string{"etcd", "logs", "pki", "pki/webhook"} {
-		// Keys and data are nobody else's business; etcd insists on it.
+		// Keys and data are private; etcd insists on it.
 		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
 			return fmt.Errorf("create the plane's directories: %w", err)
 		}
@@ -129,7 +129,7 @@ func (p *Plane) addProcess(name Component, args []string, ready func(context.Con
 	}
 }
 
-// httpReady asks a health endpoint.
+// httpReady checks a health endpoint.
 func httpReady(client *http.Client, url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -149,12 +149,12 @@ func httpReady(client *http.Client, url string) func(context.Context) error {
 	}
 }
 
-// serves asks a controller whether it is ready, and its webhooks whether they answer.
+// serves checks that a controller is ready and that its webhooks answer.
 func (p *Plane) serves(health, webhook int) func(context.Context) error {
 	return allReady(httpReady(http.DefaultClient, "http://"+address(health)+"/readyz"), p.tlsReady(webhook))
 }
 
-// tlsReady tries a handshake: the IPAM provider says that it is ready before its webhooks answer.
+// tlsReady tries a handshake: the IPAM provider reports ready before its webhooks answer.
 func (p *Plane) tlsReady(port int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		dialer := tls.Dialer{Config: &tls.Config{RootCAs: p.authority.Pool(), MinVersion: tls.VersionTLS12}}

@@ -59,11 +59,11 @@ type part struct {
 	group     build.Group
 	// label, namespace and account are those of its release; empty for a part that does not talk to the API server.
 	label, namespace, account string
-	// flags are those beside the ones that all controllers have.
+	// flags come on top of those that all controllers have.
 	flags []string
 }
 
-// parts are the processes of all providers, in the order in which they are started.
+// parts returns the processes of all providers, in start order.
 func parts() []part {
 	const gates = "--feature-gates=ClusterTopology=true"
 	return []part{
@@ -97,7 +97,7 @@ func parts() []part {
 	}
 }
 
-// wanted are the parts of the providers that the options ask for.
+// wanted returns the parts of the providers that the options ask for.
 func (o Options) wanted() []part {
 	var wanted []part
 	for _, part := range parts() {
@@ -108,7 +108,7 @@ func (o Options) wanted() []part {
 	return wanted
 }
 
-// providers builds what is missing of the providers that the options ask for.
+// providers builds what the providers that the options ask for still need.
 func (b *binaries) providers(ctx context.Context, builder *build.Builder, options Options) error {
 	wanted := options.wanted()
 	if len(wanted) == 0 {
@@ -196,7 +196,7 @@ func (p *Plane) installPart(ctx context.Context, part part) error {
 	if err != nil {
 		return err
 	}
-	// All else may be in the namespace.
+	// The namespace comes first: everything else may be in it.
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return rank(a) - rank(b) })
 	if err := p.install(ctx, objects); err != nil {
 		return err

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// readyTimeout is how long a component may take until it is ready, also on a loaded machine.
+	// readyTimeout is how long a component may take to become ready, even on a loaded machine.
 	readyTimeout = 2 * time.Minute
-	// stopGrace is how long a component may take to end by itself.
+	// stopGrace is how long a component may take to end on its own.
 	stopGrace = 15 * time.Second
-	// shortGrace is for etcd and the API server: as long as a client holds a watch open they would not
-	// end by themselves within any useful time. Neither loses anything by being killed then.
+	// shortGrace is for etcd and the API server: while a client holds a watch open, they would not end on their own
+	// within any useful time. Neither loses anything if it is killed then.
 	shortGrace = 2 * time.Second
 )
 
@@ -26,9 +26,9 @@ type processRunner struct {
 	name     Component
 	launcher *proc.Launcher
 	spec     proc.Spec
-	// ready asks the component once whether it is.
+	// ready checks once whether the component is ready.
 	ready func(ctx context.Context) error
-	// grace is how long the component may take to end by itself.
+	// grace is how long the component may take to end on its own.
 	grace time.Duration
 
 	mu      sync.Mutex

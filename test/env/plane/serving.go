@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// Serve has the API server serve the kinds of Cluster API core at a version, or serve them at it no more, as a release
-// of Cluster API does that drops it. It returns when that is so. Kinds that are stored at the version keep it, and so
-// do objects what they say of it: ownerReferences and managedFields.
+// Serve makes the API server serve the kinds of Cluster API core at a version, or stop serving them, as a Cluster API
+// release does that drops the version. It returns once that is so. Kinds that are stored at the version keep it, and
+// objects keep what names it: ownerReferences and managedFields.
 func (p *Plane) Serve(ctx context.Context, version string, served bool) error {
 	client, err := dynamic.NewForConfig(p.admin)
 	if err != nil {
@@ -60,7 +60,7 @@ func serveKind(
 	return waitVersion(ctx, client, resource, served)
 }
 
-// setServed changes whether a CRD is served at a version beside that of its storage, and reports whether it has one.
+// setServed changes whether a CRD serves a version that is not its storage version, and reports whether it has one.
 func setServed(crd *unstructured.Unstructured, version string, served bool) bool {
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
 	for _, item := range versions {

@@ -39,7 +39,7 @@ func reservePorts(reservation *proc.Ports, parts []part) (ports, error) {
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// baseControllers are those of kube-controller-manager that every test needs.
+// baseControllers returns the controllers of kube-controller-manager that every test needs.
 func baseControllers() []string {
 	return []string{
 		"clusterrole-aggregation-controller",
@@ -54,7 +54,7 @@ func baseControllers() []string {
 // concurrency keeps Cluster API from thrashing on a small machine: its defaults are for real ones.
 const concurrency = "4"
 
-// Flags of controllers that are not to wait for their own client.
+// Flags of controllers that must not wait for their own client.
 const (
 	fastClient     = "--kube-api-qps=500"
 	burstingClient = "--kube-api-burst=1000"
@@ -90,9 +90,9 @@ func (p *Plane) apiServerArgs() []string {
 		"--service-account-signing-key-file=" + p.path("pki", "sa.key"),
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=RBAC",
-		// The address of a loopback interface is no valid endpoint of the kubernetes Service.
+		// A loopback address is no valid endpoint of the kubernetes Service.
 		"--endpoint-reconciler-type=none",
-		// A storm in a test is meant; fairness would only add waits of its own.
+		// A storm in a test is intended; fairness would only add delays.
 		"--enable-priority-and-fairness=false",
 		"--max-requests-inflight=4000",
 		"--max-mutating-requests-inflight=4000",
@@ -126,7 +126,7 @@ func (p *Plane) controllerManagerArgs(kubeconfig string) []string {
 		"--root-ca-file=" + p.path("pki", "ca.crt"),
 		"--service-account-private-key-file=" + p.path("pki", "sa.key"),
 		"--controllers=" + strings.Join(controllers, ","),
-		// Each controller is a user of its own, as kubeadm, RKE2 and k3s have it.
+		// Each controller is its own user, as in kubeadm, RKE2 and k3s.
 		"--use-service-account-credentials=true",
 		"--leader-elect=false",
 		fastClient, burstingClient,
@@ -175,7 +175,7 @@ func (p *Plane) ipamArgs(kubeconfig string) []string {
 	}
 }
 
-// featureGates is deterministic, so that a restart runs the same command line.
+// featureGates is deterministic, so that a restart uses the same command line.
 func featureGates(extra map[string]bool) string {
 	gates := map[string]bool{"ClusterTopology": true}
 	maps.Copy(gates, extra)
@@ -186,7 +186,7 @@ func featureGates(extra map[string]bool) string {
 	return strings.Join(list, ",")
 }
 
-// path is a path in the plane's directory.
+// path returns a path in the plane's directory.
 func (p *Plane) path(parts ...string) string {
 	return filepath.Join(append([]string{p.dir}, parts...)...)
 }

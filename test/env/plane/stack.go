@@ -26,14 +26,14 @@ const (
 	StackV113 Stack = "capi-v1.13"
 )
 
-// StackVariable is the environment variable that chooses the stack of a test run.
+// StackVariable is the environment variable that selects the stack of a test run.
 const StackVariable = "PLANE_STACK"
 
 // Stacks lists all stacks.
 func Stacks() []Stack { return []Stack{StackCurrent, StackOldest, StackV1Beta2, StackV113, StackV112} }
 
-// Ends lists the stacks at both ends of what is supported: those that every change is tested on. The others are built
-// only when they are asked for.
+// Ends lists the stacks at both ends of what is supported, on which every change is tested. The others are built only
+// on request.
 func Ends() []Stack { return []Stack{StackCurrent, StackOldest} }
 
 // StackFromEnv reads the stack of a test run from the environment; the default is StackCurrent.
@@ -54,7 +54,7 @@ func ParseStack(name string) (Stack, error) {
 	return "", fmt.Errorf("unknown stack %q: choose one of %s", name, strings.Join(names, ", "))
 }
 
-// ClusterVersion is the newest version at which the stack serves Clusters, claims and addresses.
+// ClusterVersion returns the newest version at which the stack serves Clusters, claims and addresses.
 func (s Stack) ClusterVersion() string {
 	if s == StackOldest {
 		return "v1beta1"
@@ -62,7 +62,7 @@ func (s Stack) ClusterVersion() string {
 	return "v1beta2"
 }
 
-// unserved is a version that Cluster API of the stack could serve and does not; empty if there is none.
+// unserved returns a version that the stack's Cluster API could serve but does not, or "" if there is none.
 func (s Stack) unserved() string {
 	if s == StackV1Beta2 {
 		return "v1beta1"
@@ -70,7 +70,7 @@ func (s Stack) unserved() string {
 	return ""
 }
 
-// sources are the nested modules that Cluster API and the IPAM provider of the stack are built from.
+// sources returns the nested modules from which Cluster API and the IPAM provider of the stack are built.
 func (s Stack) sources() (capi, ipam *source) {
 	capiName, ipamName := s.Modules()
 	mainPackage, manifests := "sigs.k8s.io/cluster-api", "config" // until 1.13

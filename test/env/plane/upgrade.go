@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// Upgrade brings Cluster API and the IPAM provider to the versions of another stack in the order of clusterctl: the
-// programs end, their webhooks and roles go, CRDs are replaced, and the new programs start. All other objects stay. It
-// must not be called beside other methods.
+// Upgrade brings Cluster API and the IPAM provider to the versions of another stack in clusterctl's order: the
+// programs end, their webhooks and roles are deleted, CRDs are replaced, and the new programs start. All other
+// objects stay. Do not call it concurrently with other methods.
 func (p *Plane) Upgrade(ctx context.Context, stack Stack) error {
 	options := p.options
 	options.Stack = stack
@@ -44,7 +44,7 @@ func (p *Plane) Upgrade(ctx context.Context, stack Stack) error {
 	return nil
 }
 
-// removeDeployed deletes what the providers brought along except for their CRDs, whose objects stay.
+// removeDeployed deletes what the providers installed, except for their CRDs, whose objects stay.
 func (p *Plane) removeDeployed(ctx context.Context) error {
 	client, err := dynamic.NewForConfig(p.admin)
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// vSphereCredentials is where provider vSphere looks for the credentials of objects without an identity, in the
-// directory that it is started in.
+// vSphereCredentials is the file in its working directory in which provider VSphere looks for the credentials of
+// objects without an identity.
 const vSphereCredentials = "vsphere-credentials.yaml"
 
-// The vCenter's template, and how one logs in: with any name and password.
+// The vCenter's template, and the login: it accepts any name and password.
 const (
 	vmTemplate      = "template"
 	vCenterUser     = "administrator"
 	vCenterPassword = "password"
 )
 
-// VCenter is what one has to know of the simulated vCenter to write a VSphereCluster and its machines.
+// VCenter is what a VSphereCluster and its machines need to know about the simulated vCenter.
 type VCenter struct {
 	// Server is its address with the port, and Thumbprint the SHA-1 of its certificate, as vSphere has it.
 	Server, Thumbprint string
@@ -43,11 +43,11 @@ type VirtualMachine struct {
 	Cloned    time.Time `json:"cloned"`
 	// Removed is when it was destroyed; zero while it is there.
 	Removed time.Time `json:"removed"`
-	// Guest is the guest information that is set on it, such as guestinfo.userdata.
+	// Guest is the guest information set on it, such as guestinfo.userdata.
 	Guest map[string]string `json:"guest"`
 }
 
-// UserData is what cloud-init of the machine gets.
+// UserData returns what the machine's cloud-init gets.
 func (m *VirtualMachine) UserData() (string, error) {
 	encoded, found := m.Guest["guestinfo.userdata"]
 	if !found {
@@ -85,7 +85,7 @@ func (p *Plane) VCenter() (VCenter, error) {
 	}, nil
 }
 
-// Machines lists the machines that were cloned in the vCenter, also those that are gone.
+// Machines lists the machines that were cloned in the vCenter, including those that are gone.
 func (p *Plane) Machines(ctx context.Context) ([]VirtualMachine, error) {
 	url := "http://" + address(p.ports.providers[Simulator].side) + "/machines"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -115,7 +115,7 @@ func (p *Plane) addVCenter() {
 	}, allReady(httpReady(http.DefaultClient, "http://"+address(ports.side)+"/healthz"), p.tlsReady(ports.main)))
 }
 
-// writeCredentials writes what provider VSphere logs in with where a VSphereCluster has no identity of its own.
+// writeCredentials writes the login that provider VSphere uses for a VSphereCluster without its own identity.
 func (p *Plane) writeCredentials() error {
 	text := fmt.Sprintf("username: %s\npassword: %s\n", vCenterUser, vCenterPassword)
 	if err := os.WriteFile(p.path(vSphereCredentials), []byte(text), 0o600); err != nil {

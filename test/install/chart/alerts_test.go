@@ -23,7 +23,7 @@ type rule struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-// groups reads the rules of the chart, by group, and has Prometheus' own tool check them.
+// groups returns the rules of the chart by group, after Prometheus' own tool has checked them.
 func groups(t *testing.T, values string) map[string][]rule {
 	t.Helper()
 	var spec struct {

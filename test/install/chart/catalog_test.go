@@ -32,7 +32,8 @@ type question struct {
 	Subquestions      []question `json:"subquestions"`
 }
 
-// TestQuestions keeps the form in line with the values: what it asks for exists, and has the default that it shows.
+// TestQuestions keeps the form in line with the values: each value that it asks for exists, with the default that it
+// shows.
 func TestQuestions(t *testing.T) {
 	loaded, err := loader.LoadDir(helm.ChartDir())
 	require.NoError(t, err)
@@ -83,7 +84,7 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// nest writes one value, given by its path, as YAML.
+// nest returns one value, given by its path, as YAML.
 func nest(variable string, value any) string {
 	keys := strings.Split(variable, ".")
 	for i := len(keys) - 1; i >= 0; i-- {
@@ -93,7 +94,7 @@ func nest(variable string, value any) string {
 	return string(text)
 }
 
-// TestCatalog checks what Rancher's Apps and Artifact Hub read of the chart.
+// TestCatalog checks what Rancher's Apps and Artifact Hub read from the chart.
 func TestCatalog(t *testing.T) {
 	loaded, err := loader.LoadDir(helm.ChartDir())
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func manager(t *testing.T, objects helm.Objects) corev1.Container {
 	return containers[0]
 }
 
-// everything switches on all that can be.
+// everything enables whatever can be enabled.
 const everything = `
 metrics:
   serviceMonitor: {enabled: true}

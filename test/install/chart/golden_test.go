@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// update writes the golden files anew: go test ./chart -update.
+// update rewrites the golden files: go test ./chart -update.
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestGolden shows in review what a change of the chart does to the manifests.
@@ -29,7 +29,7 @@ func TestGolden(t *testing.T) {
 			var out strings.Builder
 			for _, object := range render(t, values) {
 				if object.GetKind() == "ConfigMap" && strings.HasSuffix(object.GetName(), "-dashboard") {
-					continue // it is a file of its own
+					continue // it has a file of its own
 				}
 				document, err := yaml.Marshal(object.Object)
 				require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestReadme(t *testing.T) {
 	parsed := map[string]any{}
 	require.NoError(t, yaml.UnmarshalStrict(values, &parsed))
 	for _, path := range leaves("", parsed) {
-		// What has no comments of its own stands as a whole.
+		// A value without its own comments is covered by its parent.
 		found := false
 		for at := path; !found && at != ""; at = at[:max(strings.LastIndex(at, "."), 0)] {
 			found = strings.Contains(string(readme), "| `"+at+"` |")
@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// leaves are the paths of all values that are no maps, or empty ones.
+// leaves returns the paths of all values that are not maps, or are empty ones.
 func leaves(prefix string, values map[string]any) []string {
 	var paths []string
 	for key, value := range values {

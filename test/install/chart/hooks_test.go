@@ -8,8 +8,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// Who may call the hooks can be said alone: by a policy that leaves everything else as it is, and by the CAs of
-// clients.
+// TestWhoMayCallTheHooks: the callers of the hooks can be restricted alone, by a policy that leaves everything else
+// as it is, and by the CAs of clients.
 func TestWhoMayCallTheHooks(t *testing.T) {
 	objects := render(t, `
 runtimeExtension: {enabled: true, clientCAConfigMap: callers}

@@ -9,8 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestKeep is about what the values make of the policies; what they do is tried on a control plane, in
-// test/e2e/acceptance.
+// TestKeep covers what the values make of the policies; test/e2e/acceptance tests on a control plane what they do.
 func TestKeep(t *testing.T) {
 	t.Run("if nothing is set, should not be there", func(t *testing.T) {
 		objects := render(t, "")

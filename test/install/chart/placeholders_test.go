@@ -9,8 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestPlaceholders is about what the values make of the policies; what they do is tried on a control plane, in
-// test/e2e/acceptance.
+// TestPlaceholders covers what the values make of the policies; test/e2e/acceptance tests on a control plane what
+// they do.
 func TestPlaceholders(t *testing.T) {
 	const values = `
 placeholders:

@@ -9,8 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestProtection is about what the values make of the policy; what it does is tried on a control plane, in
-// test/e2e/acceptance.
+// TestProtection covers what the values make of the policy; test/e2e/acceptance tests on a control plane what it
+// does.
 func TestProtection(t *testing.T) {
 	const on = "protection: {enabled: true}\n"
 	rendered := func(t *testing.T, values string) (

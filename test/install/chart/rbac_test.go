@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// rules reads the chart's single list of permissions.
+// rules returns the chart's single list of permissions.
 func rules(t *testing.T) map[string][]rbacv1.PolicyRule {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(helm.ChartDir(), "files", "rbac.yaml"))

@@ -124,7 +124,7 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// TestFormats has what looks wrong refused in words: which value, what it is and what is accepted.
+// TestFormats checks that the chart refuses malformed values in words: which value, what it is and what is accepted.
 func TestFormats(t *testing.T) {
 	const duration = "a duration such as 10s or 1m30s"
 	tests := map[string]struct{ values, want string }{

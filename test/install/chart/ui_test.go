@@ -20,7 +20,7 @@ import (
 
 const pages = "ui: {enabled: true}\n"
 
-// pagesRules are what the chart says that the pages need.
+// pagesRules returns the permissions that the pages need according to the chart.
 func pagesRules(t *testing.T) map[string][]rbacv1.PolicyRule {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(helm.ChartDir(), "files", "ui.yaml"))

@@ -10,7 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestContradictions has values that are good by themselves and do not go together refused with a sentence.
+// TestContradictions checks that the chart refuses, with a sentence, values that are valid by themselves but
+// contradict each other.
 func TestContradictions(t *testing.T) {
 	tests := map[string]struct{ values, want string }{
 		"if there is a monitor without metrics": {

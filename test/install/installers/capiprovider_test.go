@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
-// ownFields are those that Turtles' CAPIProvider has beside the fields of the Cluster API operator's providers, and
-// what it asks of them, as of Turtles 0.26.
+// ownFields are the fields that Turtles' CAPIProvider adds to those of the Cluster API operator's providers, and its
+// rules, as of Turtles 0.26.
 const ownFields = `
 properties:
   name: {type: string}
@@ -46,9 +46,9 @@ spec:
   names: {kind: CAPIProvider, listKind: CAPIProviderList, plural: capiproviders, singular: capiprovider}
 `
 
-// TestCAPIProvider applies what make manifests writes for Turtles, and the examples, with kubectl to an API server that
-// has the kind CAPIProvider: no field is unknown, and no rule is broken. Turtles itself cannot be had as a Go module,
-// so the kind is made of the Cluster API operator's, whose spec it embeds, and of Turtles' own fields.
+// TestCAPIProvider applies what make manifests writes for Turtles, and the examples, with kubectl to an API server
+// that has the kind CAPIProvider: no field is unknown, and no rule is broken. Turtles itself is not available as a Go
+// module, so the kind consists of the Cluster API operator's, whose spec it embeds, and of Turtles' own fields.
 func TestCAPIProvider(t *testing.T) {
 	_, err := plane.ApplyYAML(t.Context(), suite.plane.Config(), turtlesKind(t))
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestCAPIProvider(t *testing.T) {
 	removeNamespace(t, turtlesNamespace)
 }
 
-// takes applies a file, twice, and deletes what is in it.
+// takes applies a file twice, and deletes what is in it.
 func takes(t *testing.T, kubectl installer, file string) {
 	t.Helper()
 	kubectl.run(t, "apply", "-f", file)
@@ -101,7 +101,7 @@ func takes(t *testing.T, kubectl installer, file string) {
 	kubectl.run(t, "delete", "-f", file)
 }
 
-// turtlesKind is the CRD of CAPIProvider.
+// turtlesKind returns the CRD of CAPIProvider.
 func turtlesKind(t *testing.T) string {
 	t.Helper()
 	objects, err := helm.Parse(

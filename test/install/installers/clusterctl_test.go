@@ -71,7 +71,7 @@ kind: Metadata
 releaseSeries: [{major: 1, minor: 14, contract: v1beta2}]
 `
 
-// repository lays out releases as clusterctl wants a local repository, and returns its configuration.
+// repository lays out releases as a local repository for clusterctl, and returns its configuration.
 func repository(t *testing.T, versions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,7 +106,7 @@ func TestClusterctl(t *testing.T) {
 		output := clusterctl.run(t, "init", "--config", repository(t, first), "--core", "cluster-api:v1.14.2",
 			"--bootstrap=-", "--control-plane=-", "--wait-providers")
 		require.Contains(t, output, "Skipping installing cert-manager as it is already installed")
-		// clusterctl makes and deletes a namespace to try cert-manager, and waits for ever for one that is being
+		// clusterctl creates and deletes a namespace to test cert-manager, and waits for ever if one is still being
 		// deleted.
 		removeNamespace(t, "cert-manager-test")
 		output = clusterctl.run(t, "init", "--config", repository(t, first), "--addon", "capi-vip-allocator",

@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// leftByDesign is what leader election leaves behind: nobody may delete a Lease that another replica may hold.
+// leftByDesign is what leader election leaves behind: nobody may delete a Lease that another replica might hold.
 const leftByDesign = "Lease/capi-vip-allocator-leader"
 
 func TestHelm(t *testing.T) {

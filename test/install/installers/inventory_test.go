@@ -16,8 +16,8 @@ import (
 
 func hostPlatform() string { return "linux/" + runtime.GOARCH }
 
-// inventory lists all objects of a namespace, and all outside of namespaces that carry the project's name or label, but
-// those that Kubernetes itself makes in every namespace.
+// inventory lists all objects of a namespace, and all cluster-scoped objects that carry the project's name or label,
+// except for those that Kubernetes itself creates in every namespace.
 func inventory(ctx context.Context, config *rest.Config, namespace string) ([]string, error) {
 	finder, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// TestKubeconform validates the manifests of several sets of values against schemas, strictly. The schemas are those
-// that the API server itself publishes, with the kinds of the Prometheus operator: none can be downloaded here, and
-// these are of the very version.
+// TestKubeconform strictly validates the manifests of several sets of values against schemas that the API server
+// itself publishes, including the kinds of the Prometheus operator: no schemas can be downloaded here, and these are
+// of the exact version.
 func TestKubeconform(t *testing.T) {
 	installMonitoringKinds(t)
 	location := filepath.Join(schemas(t), "{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json")
@@ -90,7 +90,7 @@ func installMonitoringKinds(t *testing.T) {
 	}
 }
 
-// schemas writes what the API server publishes as one file a kind, and returns the directory.
+// schemas writes what the API server publishes as one file per kind, and returns the directory.
 func schemas(t *testing.T) string {
 	t.Helper()
 	finder, err := discovery.NewDiscoveryClientForConfig(suite.plane.Config())
@@ -140,7 +140,7 @@ func schemas(t *testing.T) string {
 	return dir
 }
 
-// strict makes a schema of the API server refuse fields that it does not know, as kubectl does.
+// strict makes a schema of the API server refuse unknown fields, as kubectl does.
 func strict(value any) {
 	switch value := value.(type) {
 	case map[string]any:

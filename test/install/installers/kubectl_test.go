@@ -28,7 +28,7 @@ func deployed(t *testing.T, namespace string) *appsv1.Deployment {
 	return found
 }
 
-// annotation is what makes pods roll when the config changes.
+// annotation returns the annotation that rolls the pods when the config changes.
 func annotation(t *testing.T, namespace string) string {
 	t.Helper()
 	sum := deployed(t, namespace).Spec.Template.Annotations["checksum/config"]

@@ -1,5 +1,5 @@
-// Package installers installs a release with the real installers on a real control plane, runs what they have made of
-// it exactly as they made it, and looks at what is left when they have removed it.
+// Package installers installs a release with the real installers on a real control plane, runs the result exactly as
+// they made it, and checks what is left after they have removed it.
 package installers
 
 import (
@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	// patience is how long anything may take: long enough for a machine that is busy with other things.
+	// patience is how long anything may take, even on a busy machine.
 	patience = 2 * time.Minute
 )
 
-// suite is what all tests share; they run one after the other, each on what the one before has removed.
+// suite is shared by all tests. They run one after the other, each after the one before has removed its installation.
 var suite struct {
 	plane *plane.Plane
 	world *harness.World
@@ -71,7 +71,7 @@ func start() error {
 		return err
 	}
 	options := plane.Options{Log: os.Stderr, Args: map[plane.Component][]string{
-		// As on OpenShift: who blocks the deletion of an object must be allowed to finalize it.
+		// As on OpenShift: only someone who may finalize an object may block its deletion.
 		plane.APIServer: {"--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement"},
 	}}
 	if suite.plane, err = plane.Start(ctx, options); err != nil {
@@ -82,7 +82,7 @@ func start() error {
 	return err
 }
 
-// dist is the path of a file of a release.
+// dist returns the path of a file of a release.
 func dist(version, file string) string { return filepath.Join(suite.dist, version, file) }
 
 func read(t *testing.T, path string) string {
@@ -92,7 +92,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// installer is a program with a home of its own and the plane as its cluster.
+// installer is a program with its own home and the plane as its cluster.
 type installer struct {
 	path string
 	env  []string
@@ -117,7 +117,7 @@ func newInstallerAt(t *testing.T, path string) installer {
 	}}
 }
 
-// run runs it and returns what it prints; it must succeed.
+// run runs the program and returns what it prints; it must succeed.
 func (i installer) run(t *testing.T, args ...string) string {
 	t.Helper()
 	output, err := i.try(t.Context(), args...)
@@ -142,7 +142,7 @@ func runPod(t *testing.T, version, namespace string) *kubelet.Process {
 	require.NoError(t, err)
 	t.Logf("runs as the user of the pod in the file system of the image: %s", process.CommandLine)
 	t.Cleanup(func() {
-		_, _, _ = process.Stop() // again, for a test that has failed
+		_, _, _ = process.Stop() // a failed test has not stopped it
 		if t.Failed() {
 			log := process.Log()
 			t.Logf("its log ends with:\n%s", log[max(0, len(log)-4000):])
@@ -155,7 +155,7 @@ func runPod(t *testing.T, version, namespace string) *kubelet.Process {
 	return process
 }
 
-// endPod ends it as the kubelet does; it must have finished by itself well before it would be killed.
+// endPod stops the pod as the kubelet does. The pod must end on its own well before it would be killed.
 func endPod(t *testing.T, process *kubelet.Process) {
 	t.Helper()
 	code, took, err := process.Stop()

@@ -24,8 +24,8 @@ import (
 // job is what Prometheus calls the operator.
 const job = "capi-vip-allocator-metrics"
 
-// TestMonitoring has a real Prometheus scrape the operator with the token of an account, and asks it everything that
-// the dashboard and the alerts ask.
+// TestMonitoring has a real Prometheus scrape the operator with an account's token, and runs every query of the
+// dashboard and the alerts.
 func TestMonitoring(t *testing.T) {
 	const namespace = "capi-vip-allocator-system"
 	program, err := exec.LookPath("prometheus")
@@ -37,7 +37,7 @@ func TestMonitoring(t *testing.T) {
 	o := newTeam(t, "monitoring", 64)
 	prometheus := startPrometheus(t, program, reader(t, "scraper", false))
 
-	// Something of everything: VIPs, a heal, a release, a failure, a wait.
+	// Some of everything: VIPs, a heal, a release, a failure, a wait.
 	o.served("one")
 	o.heals("one")
 	o.served("gone")
@@ -76,7 +76,7 @@ func TestMonitoring(t *testing.T) {
 	cleanUp(t, namespace)
 }
 
-// prometheus is a Prometheus that runs.
+// prometheus is a running Prometheus.
 type prometheus struct{ url string }
 
 // startPrometheus runs a Prometheus that scrapes the operator every second, with the chart's alerts.
@@ -114,7 +114,7 @@ scrape_configs:
 	return prometheus{url: "http://" + address}
 }
 
-// answers asks until there is at least one series.
+// answers repeats a query until it returns at least one series.
 //
 //nolint:revive // t comes first in a test
 func (p prometheus) answers(t *testing.T, ctx context.Context, title, query string) {

@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// TestPages runs the pod of the pages as Helm has installed it: from the image, restricted, with the configuration that
-// a pod finds and under the chart's roles.
+// TestPages runs the pod of the pages as Helm has installed it: from the image, restricted, with a pod's
+// configuration and under the chart's roles.
 func TestPages(t *testing.T) {
 	const namespace = "capi-vip-allocator-system"
 	helm := newInstaller(t, programs.Helm)
@@ -26,7 +26,7 @@ func TestPages(t *testing.T) {
 	pod, err := kubelet.Run(t.Context(), suite.plane, image, namespace, "capi-vip-allocator-ui")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, _, _ = pod.Stop() // again, for a test that has failed
+		_, _, _ = pod.Stop() // a failed test has not stopped it
 		t.Logf("%s\n%s", pod.CommandLine, pod.Log())
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -48,7 +48,7 @@ func TestPages(t *testing.T) {
 	removeNamespace(t, namespace)
 }
 
-// page is the first page.
+// page fetches the first page.
 func page(ctx context.Context) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:8080/", http.NoBody)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// notAudited are permissions that the API server asks for within other requests: none of them is a request of its own.
+// notAudited are permissions that the API server checks within other requests; none appears as a request of its own.
 // TestOwnerReferences shows that this one is needed.
 const notAudited = "update clusters.cluster.x-k8s.io/finalizers"
 
@@ -35,7 +35,7 @@ func TestPermissions(t *testing.T) {
 	pod := runPod(t, first, namespace)
 	useEverything(t, pod)
 	endPod(t, pod)
-	// API servers before 1.34 cannot send a list as a watch: then the caches are filled by list.
+	// API servers before 1.34 cannot send a list as a watch, so a list fills the caches.
 	const env = `{"spec":{"template":{"spec":{"containers":[{"name":"manager",` +
 		`"env":[{"name":"KUBE_FEATURE_WatchListClient","value":"false"}]}]}}}}`
 	_, err = client(t).AppsV1().Deployments(namespace).Patch(t.Context(), "capi-vip-allocator-controller-manager",
@@ -65,7 +65,8 @@ func TestPermissions(t *testing.T) {
 	cleanUp(t, namespace)
 }
 
-// TestOwnerReferences shows that claims cannot be made without the one permission that the audit log does not show.
+// TestOwnerReferences shows that claims cannot be created without the one permission that the audit log does not
+// show.
 func TestOwnerReferences(t *testing.T) {
 	const namespace = "capi-vip-allocator-system"
 	_, err := plane.ApplyYAML(t.Context(), suite.plane.Config(), read(t, dist(first, "capi-vip-allocator.yaml")))
@@ -99,18 +100,18 @@ func TestOwnerReferences(t *testing.T) {
 	cleanUp(t, namespace)
 }
 
-// useEverything has the operator do all that it can do.
+// useEverything makes the operator do all that it can do.
 func useEverything(t *testing.T, pod interface{ Log() string }) {
 	t.Helper()
 	o := newTeam(t, "permissions", 65)
-	// A claim without an owner, as a restored backup has it, is adopted.
+	// A claim without an owner, as in a restored backup, is adopted.
 	require.NoError(t, o.Create(o.ctx, harness.NewClaim{
 		Namespace: o.name, Name: names.ClaimName("one", names.RoleControlPlane), Pool: o.name + "-cp",
 		ClusterName: "one",
 		Labels:      map[string]string{names.ClusterName: "one"},
 	}))
 	o.served("one")
-	// The same event twice becomes one with a count.
+	// A repeated event becomes one with a count.
 	o.heals("one")
 	require.NoError(t, plane.Eventually(o.ctx, func(ctx context.Context) error {
 		o.heals("one")
@@ -140,7 +141,7 @@ func permission(verb, group, resource, subresource string) string {
 	return verb + " " + name
 }
 
-// grants lists what is granted to the operator's account, one permission a line.
+// grants lists the permissions of the operator's account, one per line.
 func grants(t *testing.T, namespace string) map[string]bool {
 	t.Helper()
 	cluster, err := client(t).RbacV1().ClusterRoles().Get(t.Context(), namespace+"-capi-vip-allocator-manager",

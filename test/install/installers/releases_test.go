@@ -21,7 +21,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// The two releases: that of the sources, and the next one, which has other roles and lacks an object.
+// The two releases: one from the sources, and the next one, which has other roles and lacks an object.
 const (
 	first  = "v1.0.0"
 	second = "v1.1.0"
@@ -30,7 +30,7 @@ const (
 // series is what a new minor release adds to hack/release/metadata.yaml.
 const series = "  - major: 1\n    minor: 1\n    contract: v1beta1\n"
 
-// source is what makes a release: the release tool, and what manifests and chart are made from.
+// source is what makes a release: the release tool, and the sources of manifests and chart.
 type source struct{ tool, root string }
 
 // makeReleases makes both.
@@ -53,7 +53,7 @@ func makeReleases(ctx context.Context) error {
 	}
 	suite.sources = map[string]source{first: {tool, helm.Root()}, second: {next, sources}}
 	for version, made := range suite.sources {
-		// The image, which is for this machine only, is of the same sources.
+		// The image, which is for this machine only, comes from the same sources.
 		for part, from := range map[string]source{"manifests": made, "chart": made, "image": {made.tool, helm.Root()}} {
 			if err := runTool(ctx, from, version, part); err != nil {
 				return err
@@ -109,8 +109,8 @@ func withSeries() (string, error) {
 	return overlay, os.WriteFile(overlay, replaced, 0o600)
 }
 
-// nextSources copies what manifests and chart are made from and changes it as a later release may: the operator has one
-// right more, a ClusterRole has another name, and the PodDisruptionBudget is gone.
+// nextSources copies the sources of manifests and chart and changes them as a later release may: the operator has one
+// more permission, a ClusterRole has another name, and the PodDisruptionBudget is gone.
 func nextSources() (string, error) {
 	root := filepath.Join(suite.dist, "sources")
 	for _, dir := range []string{"charts/capi-vip-allocator", "examples/turtles"} {
@@ -138,7 +138,7 @@ func change(path, from, to string) error {
 	return os.WriteFile(path, bytes.Replace(content, []byte(from), []byte(to), 1), 0o600)
 }
 
-// released are the objects of a release.
+// released returns the objects of a release.
 func released(t *testing.T, version string) helm.Objects {
 	t.Helper()
 	objects, err := helm.Parse(read(t, dist(version, "capi-vip-allocator.yaml")))
@@ -146,8 +146,8 @@ func released(t *testing.T, version string) helm.Objects {
 	return objects
 }
 
-// isUpgraded checks that what is installed is the second release, with its image and its roles, and that nothing is
-// left of the first but what the installer itself keeps; no CRD among it.
+// isUpgraded checks that the second release is installed, with its image and its roles, and that nothing is left of
+// the first except for what the installer itself keeps, which includes no CRD.
 func isUpgraded(t *testing.T, namespace string, kept ...string) {
 	t.Helper()
 	want := kept
@@ -164,7 +164,7 @@ func isUpgraded(t *testing.T, namespace string, kept ...string) {
 	require.Equal(t, second, deployed(t, namespace).Labels["app.kubernetes.io/version"])
 }
 
-// rulesOf are the rules of a role of a release.
+// rulesOf returns the rules of a role of a release.
 func rulesOf(t *testing.T, object *unstructured.Unstructured) ([]rbacv1.PolicyRule, bool) {
 	t.Helper()
 	if object.GetKind() != "ClusterRole" && object.GetKind() != "Role" {

@@ -14,10 +14,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// metricsURL is where the pod serves.
+// metricsURL is where the pod serves its metrics.
 const metricsURL = "https://127.0.0.1:8443/metrics"
 
-// scrape asks for the metrics with a token; "" is none.
+// scrape requests the metrics with a token; "" is none.
 func scrape(t *testing.T, token string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, metricsURL, http.NoBody)
@@ -25,7 +25,7 @@ func scrape(t *testing.T, token string) (int, string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	// The operator's certificate is of its own making.
+	// The operator makes its own certificate.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
 	response, err := (&http.Client{Transport: transport}).Do(request)
@@ -36,7 +36,7 @@ func scrape(t *testing.T, token string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// reader makes a service account, bound to the chart's role for readers if it may read, and returns its token.
+// reader creates a service account, binds it to the chart's role for readers if allowed, and returns its token.
 func reader(t *testing.T, name string, allowed bool) string {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}
@@ -56,7 +56,7 @@ func reader(t *testing.T, name string, allowed bool) string {
 		_, err := client(t).RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{})
 		require.NoError(t, err)
 		t.Cleanup(func() {
-			// The context of a test has ended when it cleans up.
+			// The test's context has ended by the time of the cleanup.
 			require.NoError(t, client(t).RbacV1().ClusterRoleBindings().Delete(context.WithoutCancel(t.Context()), name,
 				metav1.DeleteOptions{}))
 		})
@@ -66,7 +66,7 @@ func reader(t *testing.T, name string, allowed bool) string {
 	return config.BearerToken
 }
 
-// scrapeAs reads the metrics with the chart's role for readers, and fails to without.
+// scrapeAs reads the metrics with the chart's role for readers, and fails to without it.
 func scrapeAs(t *testing.T, name string) {
 	t.Helper()
 	status, _ := scrape(t, "")

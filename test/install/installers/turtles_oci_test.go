@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
-// TestTurtlesOCI installs the example that has its release in a registry, with the Cluster API operator and a registry
-// in this process, and upgrades it by a change of the version alone.
+// TestTurtlesOCI installs the example whose release is in a registry, with the Cluster API operator and a registry in
+// this process, and upgrades it by changing only the version.
 func TestTurtlesOCI(t *testing.T) {
 	repository := registry.Start(t).Repository()
 	for version, source := range suite.sources {
@@ -57,8 +57,8 @@ func TestTurtlesOCI(t *testing.T) {
 // fetched is the ConfigMap in which the Cluster API operator keeps what it has fetched, until the provider is deleted.
 func fetched(version string) string { return "ConfigMap/addon-capi-vip-allocator-" + version }
 
-// keptByOperator lists what the Cluster API operator keeps at an upgrade until the provider is deleted: the provider,
-// what it remembers of each release, and what it deletes at no upgrade, because of its kind.
+// keptByOperator lists what the Cluster API operator keeps on an upgrade until the provider is deleted: the provider,
+// its cache of each release, and what it never deletes on an upgrade because of its kind.
 func keptByOperator() []string {
 	return []string{
 		"AddonProvider/capi-vip-allocator", "PodDisruptionBudget/capi-vip-allocator-controller-manager",
@@ -66,12 +66,11 @@ func keptByOperator() []string {
 	}
 }
 
-// deleteProvider deletes the provider, and waits until it is gone and nothing but this is left.
+// deleteProvider deletes the provider, and waits until it is gone and only the wanted objects are left.
 func deleteProvider(t *testing.T, want ...string) {
 	t.Helper()
 	require.NoError(t, providers(t).Delete(t.Context(), "capi-vip-allocator", metav1.DeleteOptions{}))
-	// What the Cluster API operator itself does not delete has the provider as its owner, and goes by the garbage
-	// collector.
+	// The provider owns what the Cluster API operator does not delete itself, so the garbage collector deletes it.
 	slices.Sort(want)
 	eventually(t, func(context.Context) error {
 		if found := left(t, turtlesNamespace); !slices.Equal(want, found) {

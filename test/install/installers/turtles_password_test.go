@@ -20,14 +20,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
-// The Secrets of the example with a registry that wants a password.
+// The Secrets of the example with a password-protected registry.
 const (
 	registrySecret = "capi-vip-allocator-registry"
 	pullSecret     = "capi-vip-allocator-pull"
 )
 
-// TestTurtlesOCIPassword installs the example whose registry wants a password, with the commands that stand in it:
-// first with a wrong password, which the provider tells of, then with the right one.
+// TestTurtlesOCIPassword installs the example with a password-protected registry, using the commands in it: first
+// with a wrong password, which the provider reports, then with the right one.
 func TestTurtlesOCIPassword(t *testing.T) {
 	locked := registry.StartLocked(t)
 	locked.Login(t, registry.User, registry.Password)
@@ -83,8 +83,8 @@ func TestTurtlesOCIPassword(t *testing.T) {
 	})
 }
 
-// runCommandsOf runs the commands of kubectl that stand in the comment of an example, with another registry and
-// password. The namespace may be there already.
+// runCommandsOf runs the kubectl commands in the comment of an example, with another registry and password. The
+// namespace may exist already.
 func runCommandsOf(t *testing.T, example, host, password string) {
 	t.Helper()
 	var script []string

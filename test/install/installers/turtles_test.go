@@ -29,7 +29,7 @@ const (
 	operatorGroup    = "operator.cluster.x-k8s.io/v1alpha2"
 )
 
-// everyFlag is a manager section that has the Cluster API operator add every flag it can.
+// everyFlag is a manager section that makes the Cluster API operator add every flag it can.
 const everyFlag = `
 cacheNamespace: turtles-one
 maxConcurrentReconciles: 3
@@ -47,7 +47,7 @@ leaderElection:
 additionalArgs: {--reconcile-period: 20s, --watch-filter: ""}
 `
 
-// injected is what it makes of that.
+// injected returns the flags that the operator makes of everyFlag.
 func injected() []string {
 	return []string{
 		"--config=/etc/capi-vip-allocator/config.yaml", "--leader-elect=true", "--health-addr=:9440",
@@ -63,7 +63,7 @@ func injected() []string {
 	}
 }
 
-// TestTurtles installs the air-gapped example of Turtles with the Cluster API operator, which is what Turtles does: it
+// TestTurtles installs the air-gapped example of Turtles with the Cluster API operator, as Turtles does: Turtles
 // turns the CAPIProvider into an AddonProvider with the same spec.
 func TestTurtles(t *testing.T) {
 	startCAPIOperator(t)
@@ -113,7 +113,7 @@ func TestTurtles(t *testing.T) {
 	})
 }
 
-// newTeamAgain is a namespace that is there already.
+// newTeamAgain returns the team of a namespace that exists already.
 func newTeamAgain(t *testing.T, name string) *team {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -173,7 +173,7 @@ func startCAPIOperator(t *testing.T) {
 	})
 }
 
-// operatorKinds is the directory of the CRDs of the Cluster API operator.
+// operatorKinds returns the directory of the Cluster API operator's CRDs.
 func operatorKinds(t *testing.T) string {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api-operator")
@@ -183,8 +183,8 @@ func operatorKinds(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases")
 }
 
-// installStandInCore has the operator install a CoreProvider of one ConfigMap, unless another test did: it installs no
-// other provider before, and Cluster API core itself runs as a process of the plane.
+// installStandInCore has the operator install a CoreProvider of one ConfigMap, unless another test did. The operator
+// installs no other provider before, and Cluster API core itself runs as a process of the plane.
 func installStandInCore(t *testing.T) {
 	t.Helper()
 	cores := resource(t, "coreproviders", coreNamespace)
@@ -210,7 +210,7 @@ func newProvider(kind, namespace, name string, spec map[string]any) *unstructure
 	}}
 }
 
-// createRelease puts a release into a ConfigMap, as the example says.
+// createRelease puts a release into a ConfigMap, as the example describes.
 func createRelease(t *testing.T, version string) {
 	t.Helper()
 	putRelease(t, turtlesNamespace, "capi-vip-allocator", version, read(t, dist(version, "capi-vip-allocator.yaml")),
@@ -229,7 +229,7 @@ func putRelease(t *testing.T, namespace, name, version, components, metadata str
 	require.NoError(t, err)
 }
 
-// exampleProvider is an example as the AddonProvider that Turtles makes of it.
+// exampleProvider returns an example as the AddonProvider that Turtles makes of it.
 func exampleProvider(t *testing.T, file string) *unstructured.Unstructured {
 	t.Helper()
 	objects, err := helm.Parse(read(t, filepath.Join(helm.Root(), "examples", "turtles", file)))
@@ -245,7 +245,7 @@ func exampleProvider(t *testing.T, file string) *unstructured.Unstructured {
 	return newProvider("AddonProvider", turtlesNamespace, "capi-vip-allocator", spec)
 }
 
-// waitInstalled waits until the provider says that a version is installed and ready.
+// waitInstalled waits until the provider reports a version as installed and ready.
 func waitInstalled(t *testing.T, version string) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
@@ -261,7 +261,7 @@ func waitInstalled(t *testing.T, version string) {
 	})
 }
 
-// conditionsOf are the conditions of a provider; it may have none yet.
+// conditionsOf returns the conditions of a provider; it may have none yet.
 func conditionsOf(provider *unstructured.Unstructured) []metav1.Condition {
 	var conditions []metav1.Condition
 	list, _, _ := unstructured.NestedSlice(provider.Object, "status", "conditions")

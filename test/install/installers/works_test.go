@@ -19,7 +19,7 @@ type team struct {
 	ctx  context.Context //nolint:containedctx // it lives as long as one test
 }
 
-// newTeam makes a namespace with a class and its pools, of addresses 10.net.0.10 and up.
+// newTeam creates a namespace with a class and its pools, which have addresses from 10.net.0.10 up.
 func newTeam(t *testing.T, name string, net int) *team {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -37,7 +37,7 @@ func (o *team) pool(kind, role string, net, from int) harness.NewPool {
 	}}
 }
 
-// served creates a Cluster and waits until it has both VIPs and says so.
+// served creates a Cluster and waits until it has both VIPs and reports them.
 func (o *team) served(name string) {
 	o.t.Helper()
 	require.NoError(o.t, o.Create(o.ctx, harness.NewCluster{Namespace: o.name, Name: name, Class: o.name}))
@@ -60,7 +60,7 @@ func (o *team) hasVIPs(name string) {
 	}))
 }
 
-// heals takes the ingress annotation away and waits until it is back.
+// heals removes the ingress annotation and waits until it is back.
 func (o *team) heals(name string) {
 	o.t.Helper()
 	patch := map[string]any{
@@ -70,7 +70,7 @@ func (o *team) heals(name string) {
 	o.hasVIPs(name)
 }
 
-// gone deletes a Cluster and waits until it has given its addresses back.
+// gone deletes a Cluster and waits until it has released its addresses.
 func (o *team) gone(name string) {
 	o.t.Helper()
 	require.NoError(o.t, harness.Delete(o.ctx, o.Clusters(o.name), name))
@@ -82,7 +82,7 @@ func (o *team) gone(name string) {
 	}))
 }
 
-// works takes a Cluster from its creation to its end.
+// works takes a Cluster from creation to deletion.
 func works(t *testing.T, name string, net int) {
 	t.Helper()
 	o := newTeam(t, name, net)

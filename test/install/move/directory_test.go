@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDirectory writes a namespace into files, and brings it back at another management cluster.
+// TestDirectory writes a namespace to files, and restores it in another management cluster.
 func TestDirectory(t *testing.T) {
 	source, target := suite.source, suite.target
 	o := newTeam(t, source, "saved", 62)
@@ -17,7 +17,7 @@ func TestDirectory(t *testing.T) {
 	_, err := o.clusterctl(source, "--to-directory="+dir)
 	require.NoError(t, err)
 	o.arrived(source, before)
-	o.delete(source, source.Cluster("saved", "read-0")) // which shows that the source goes on
+	o.delete(source, source.Cluster("saved", "read-0")) // the source still works
 
 	mark := o.mark(target)
 	_, err = o.clusterctl(source, "--from-directory="+dir, "--to-kubeconfig="+target.kubeconfig)

@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/programs"
 )
 
-// patience is how long anything may take: long enough for a machine that is busy with other things.
+// patience is how long anything may take, even on a busy machine.
 const patience = 2 * time.Minute
 
 // suite is two management clusters, each with the operator and its admission policy, and what moves between them.
@@ -72,7 +72,7 @@ func newSide(ctx context.Context, name string) (*side, error) {
 	return s, nil
 }
 
-// fill puts everything on a plane that stays for all tests.
+// fill sets up everything on a plane that stays for all tests.
 func (s *side) fill(ctx context.Context, p *plane.Plane) error {
 	if err := harness.Grant(ctx, p); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *side) fill(ctx context.Context, p *plane.Plane) error {
 	return s.run(ctx)
 }
 
-// run starts the operator, with the rights of the chart, and waits until it serves.
+// run starts the operator with the chart's rights, and waits until it serves.
 func (s *side) run(ctx context.Context) error {
 	var err error
 	if s.operator, err = harness.StartOperator(ctx, s.Plane, harness.OperatorOptions{}); err != nil {
@@ -102,7 +102,7 @@ func (s *side) run(ctx context.Context) error {
 	return s.operator.WaitServing(ctx)
 }
 
-// end stops everything, and says what was wrong all the time.
+// end stops everything, and reports every invariant that was broken.
 func (s *side) end() error {
 	if s == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMove moves a namespace there, with new Clusters coming at the source all the time, and back, with both operators
-// killed on the way.
+// TestMove moves a namespace there, while new Clusters keep appearing at the source, and back, while both operators
+// are killed on the way.
 func TestMove(t *testing.T) {
 	source, target := suite.source, suite.target
 	o := newTeam(t, source, "team", 61)
@@ -66,7 +66,7 @@ func TestMove(t *testing.T) {
 		for _, address := range source.AddressesIn("team") {
 			require.Equal(t, before.addresses[address.GetName()], address.Value())
 		}
-		// From here on the target alone gives away what is in the pools.
+		// From here on only the target allocates from the pools.
 		for _, cluster := range source.ClustersIn(staying) {
 			o.delete(source, cluster)
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// in is the team in a subtest.
+// in returns the team for a subtest.
 func (o *team) in(t *testing.T) *team {
 	t.Helper()
 	inside := *o
@@ -27,8 +27,8 @@ func (o *team) in(t *testing.T) *team {
 	return &inside
 }
 
-// fill makes Clusters of both classes, and one with a host of its own, such that none has the lowest address of its
-// pool: who allocates anew gets another.
+// fill creates Clusters of both classes, and one with its own host. None has the lowest address of its pool, so a new
+// allocation would yield another address.
 func (o *team) fill(at *side) {
 	o.t.Helper()
 	o.cluster(at, "first-read", o.reads)
@@ -56,7 +56,7 @@ func (o *team) pause(at *side, cluster string, paused any) {
 	}))
 }
 
-// move moves the namespace. The operators have nothing to do with claims and addresses meanwhile.
+// move moves the namespace, and checks that the operators leave claims and addresses alone meanwhile.
 func (o *team) move(from, to *side) {
 	o.t.Helper()
 	here, there := o.mark(from), o.mark(to)
@@ -69,8 +69,8 @@ func (o *team) move(from, to *side) {
 	o.untouched(to, there)
 }
 
-// untouched fails the test if the operator has done anything to claims in the namespace since a mark, or the provider
-// has made addresses there.
+// untouched fails the test if, since a mark, the operator has written claims in the namespace or the provider has
+// created addresses there.
 func (o *team) untouched(at *side, since plane.Mark) {
 	o.t.Helper()
 	claims := func(e plane.Entry) bool { return e.Resource == "ipaddressclaims" }
@@ -81,8 +81,8 @@ func (o *team) untouched(at *side, since plane.Mark) {
 	}), "addresses that the provider has made")
 }
 
-// killOnTheWay kills the operator at the target when the claims begin to come there, and the one at the source when
-// they begin to go, and starts others at once.
+// killOnTheWay kills the operator at the target when claims begin to arrive there, and the one at the source when
+// they begin to leave, and starts others at once.
 func (o *team) killOnTheWay(from, to *side) <-chan error {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), 2*patience)
@@ -136,7 +136,7 @@ func saysNoPool(cluster *harness.Cluster) error {
 	return nil
 }
 
-// inventory writes down at a side that the operator is installed, as clusterctl init does, and returns what undoes it.
+// inventory records at a side that the operator is installed, as clusterctl init does, and returns what undoes it.
 func (o *team) inventory(at *side) func() {
 	o.t.Helper()
 	provider := &unstructured.Unstructured{Object: map[string]any{
@@ -157,7 +157,7 @@ func (o *team) inventory(at *side) func() {
 	return func() { require.NoError(o.t, harness.Delete(o.t.Context(), providers, provider.GetName())) }
 }
 
-// clear removes the addresses that a move leaves at its source.
+// clear removes the addresses that a move leaves behind at its source.
 func (o *team) clear(at *side) {
 	o.t.Helper()
 	o.documented(at,
@@ -192,8 +192,8 @@ func (o *team) documented(at *side, commands ...string) {
 // staying is the namespace of Clusters that do not move.
 const staying = "staying"
 
-// others makes Clusters in another namespace that take from the same pools, one after the other, until it is told to
-// end; then it returns their addresses.
+// others creates Clusters in another namespace, one after the other, that take addresses from the same pools. The
+// returned function ends this and returns their addresses.
 func (o *team) others(at *side) func() []string {
 	o.t.Helper()
 	const most = 8
@@ -221,7 +221,7 @@ func (o *team) others(at *side) func() []string {
 	}
 }
 
-// other makes a Cluster, waits for its VIPs and returns them.
+// other creates a Cluster, waits for its VIPs and returns them.
 func other(ctx context.Context, at *side, class, name string) ([]string, error) {
 	if err := at.Create(ctx, harness.NewCluster{Namespace: staying, Name: name, Class: class}); err != nil {
 		return nil, err

@@ -31,12 +31,12 @@ type team struct {
 	t         *testing.T
 	namespace string
 	subnet    string
-	// reads is the class that reads the VIP of the annotation, told is that which is told by a variable, from a pool in
-	// the namespace.
+	// reads is the class that reads the VIP from the annotation. told is the class that gets it in a variable, from a
+	// pool in the namespace.
 	reads, told string
 }
 
-// newTeam makes a namespace with two classes and their pools at a side.
+// newTeam creates a namespace with two classes and their pools at a side.
 func newTeam(t *testing.T, at *side, namespace string, net int) *team {
 	t.Helper()
 	o := &team{t: t, namespace: namespace, subnet: fmt.Sprintf("10.%d.0", net), reads: namespace +
@@ -59,7 +59,7 @@ func newTeam(t *testing.T, at *side, namespace string, net int) *team {
 	return o
 }
 
-// pool is a global one with twenty addresses.
+// pool returns a global pool with twenty addresses.
 func (o *team) pool(role, classes string, first int) harness.NewPool {
 	return harness.NewPool{
 		Name: o.namespace + "-" + role, Class: classes, Role: role, Addresses: []string{o.ips(first)},
@@ -91,7 +91,7 @@ func (o *team) eventually(at *side, what string, check func() error) {
 	}
 }
 
-// provisioned waits until a Cluster has its VIPs, and everything that clusterctl wants of a Cluster that it moves.
+// provisioned waits until a Cluster has its VIPs, and everything that clusterctl requires of a Cluster that it moves.
 func (o *team) provisioned(at *side, name string) *harness.Cluster {
 	o.t.Helper()
 	var cluster *harness.Cluster
@@ -115,8 +115,8 @@ func (o *team) provisioned(at *side, name string) *harness.Cluster {
 	return cluster
 }
 
-// hasVIPs says what a Cluster lacks of its VIPs. One with a host of its own has none for the control plane, and says so
-// only as long as a pool would serve it.
+// hasVIPs says which VIPs a Cluster lacks. One with its own host has none for the control plane, and says so only as
+// long as a pool would serve it.
 func hasVIPs(cluster *harness.Cluster) error {
 	roles := []string{ingress, controlPlane}
 	if host := cluster.Endpoint().Host; host != "" && cluster.VIP(controlPlane) == "" {
@@ -133,7 +133,7 @@ func hasVIPs(cluster *harness.Cluster) error {
 	return nil
 }
 
-// holdings is what a namespace holds of VIPs: what each Cluster carries, and which address each claim has.
+// holdings are the VIPs of a namespace: what each Cluster carries, and which address each claim has.
 type holdings struct {
 	clusters  map[string]carried
 	addresses map[string]string
@@ -167,10 +167,10 @@ func (o *team) holds(at *side) holdings {
 	return h
 }
 
-// values are the addresses of all claims.
+// values returns the addresses of all claims.
 func (h holdings) values() []string { return slices.Sorted(maps.Values(h.addresses)) }
 
-// arrived waits until the namespace holds at a side just what it held before, and every Cluster says so.
+// arrived waits until the namespace holds at a side exactly what it held before, and every Cluster says so.
 func (o *team) arrived(at *side, before holdings) {
 	o.t.Helper()
 	for name := range before.clusters {
@@ -186,7 +186,7 @@ func (o *team) arrived(at *side, before holdings) {
 	require.Len(o.t, at.AddressesIn(o.namespace), len(before.addresses))
 }
 
-// used waits until a pool reports so many addresses in use; a global pool has no namespace.
+// used waits until a pool reports the wanted number of addresses in use; a global pool has no namespace.
 func (o *team) used(at *side, namespace, pool string, want int) {
 	o.t.Helper()
 	o.eventually(at, "the use of pool "+pool, func() error {
@@ -229,7 +229,7 @@ func (o *team) protected(at *side, claim string) {
 	}))
 }
 
-// clusterctl runs clusterctl move for the namespace, as an admin of the side to move from.
+// clusterctl runs clusterctl move for the namespace, as an admin of the side that it moves from.
 func (o *team) clusterctl(from *side, args ...string) (string, error) {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), 2*patience)

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// krewManifest is what krew reads of a plugin's manifest (krew.googlecontainertools.github.com/v1alpha2).
+// krewManifest is what krew reads from a plugin's manifest (krew.googlecontainertools.github.com/v1alpha2).
 type krewManifest struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -47,7 +47,7 @@ type krewPlatform struct {
 	Bin    string `json:"bin"`
 }
 
-// shortest is how long krew's guide lets a short description be.
+// shortest is the maximum length of a short description in krew's guide.
 const shortest = 50
 
 func checkKrew(t *testing.T, content []byte, read func(string) []byte) {
@@ -109,7 +109,7 @@ func unpack(t *testing.T, file string, content []byte) map[string][]byte {
 	}
 }
 
-// runPlugin runs the program of this platform: it must know its version.
+// runPlugin runs the program for this platform, which must know its version.
 func runPlugin(t *testing.T, program []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubectl-vip")

@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/registry"
 )
 
-// TestPush pushes to a registry in this process that wants a password, as the release workflow pushes to the real one.
+// TestPush pushes to a password-protected registry in this process, as the release workflow pushes to the real one.
 func TestPush(t *testing.T) {
 	locked := registry.StartLocked(t)
 	locked.Login(t, registry.User, registry.Password)
@@ -38,7 +38,7 @@ func TestPush(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(string(digest)), tagged.Digest.String())
 }
 
-// TestPushManifests pushes the manifests as an artifact, which holds them under the names that installers look for, and
+// TestPushManifests pushes the manifests as an artifact. It holds them under the names that installers look for, and
 // is the same whoever makes it.
 func TestPushManifests(t *testing.T) {
 	locked := registry.StartLocked(t)
@@ -87,7 +87,8 @@ func TestPushManifests(t *testing.T) {
 	require.Equal(t, want, files)
 }
 
-// TestPushRefused: who is not let in reads at once which registry that was and what to do, before anything is built.
+// TestPushRefused: someone without access learns at once which registry refused and what to do, before anything is
+// built.
 func TestPushRefused(t *testing.T) {
 	locked := registry.StartLocked(t)
 	remedy := "run `docker login " + locked.Host + "` as someone who may push there"

@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// TestOwnRegistry: with a registry of their own, users get manifests that name no other, in every form, and one file
-// for Turtles that is what the example for it says.
+// TestOwnRegistry: users with their own registry get manifests that name no other, in every form, and one file for
+// Turtles that matches its example.
 func TestOwnRegistry(t *testing.T) {
 	const repository = "registry.example.com/gorizond/capi-vip-allocator" // that of the example
 	dist := t.TempDir()

@@ -1,4 +1,4 @@
-// Package release makes a release twice and looks into what it consists of.
+// Package release makes a release twice and checks what it consists of.
 package release
 
 import (
@@ -30,7 +30,7 @@ const (
 	version = "v1.0.0"
 	commit  = "0123456789abcdef0123456789abcdef01234567"
 	image   = "capi-vip-allocator_" + version + "_image.tar"
-	// maxImage bounds what is pulled to each node, and maxUnpacked what it becomes there.
+	// maxImage bounds what each node pulls, and maxUnpacked its size there.
 	maxImage, maxUnpacked = 40 << 20, 110 << 20
 )
 
@@ -38,7 +38,7 @@ var errOutOfTime = errors.New(
 	"out of time: once compiled, programs are linked in seconds, so try again, or with a longer -timeout",
 )
 
-// releaseTool is where the release tool is, which is built once for all tests.
+// releaseTool is the path of the release tool, which is built once for all tests.
 var releaseTool string
 
 func TestMain(m *testing.M) {
@@ -66,9 +66,9 @@ func buildTool(path string) error {
 	return nil
 }
 
-// run runs the release tool and returns what it prints, which the test's log has as it comes: on a machine that has
-// compiled nothing for other platforms yet, that takes many minutes. Shortly before the tests are out of time it is
-// interrupted, and with it the compiler.
+// run runs the release tool and returns what it prints, which also goes to the test's log as it comes: on a machine
+// that has compiled nothing for other platforms yet, that takes many minutes. Shortly before the tests run out of
+// time, run interrupts the tool, and with it the compiler.
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	ctx := t.Context()
@@ -212,7 +212,7 @@ func checkImage(t *testing.T, archive string) {
 	runImage(t, archive)
 }
 
-// runImage runs the programs alone in their file system, as its user: they need nothing else.
+// runImage runs the programs alone in their file system, as the image's user: they need nothing else.
 func runImage(t *testing.T, archive string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

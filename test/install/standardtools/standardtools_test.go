@@ -43,7 +43,7 @@ func TestStandardTools(t *testing.T) {
 	columns(t, kubectl, served.Kubeconfig)
 }
 
-// columns evaluates the columns of k9s, which are expressions of kubectl, over the objects of a plane.
+// columns evaluates the columns of k9s, which are kubectl expressions, over the objects of a plane.
 func columns(t *testing.T, kubectl, kubeconfig string) {
 	t.Helper()
 	var config struct {
@@ -81,7 +81,7 @@ func columns(t *testing.T, kubectl, kubeconfig string) {
 	}
 }
 
-// TestNavLinks reads the example and the chart's link strictly, as the type of Rancher:
+// TestNavLinks decodes the example and the chart's link strictly, as Rancher's type:
 // pkg/apis/ui.cattle.io/v1/types.go in rancher/rancher.
 func TestNavLinks(t *testing.T) {
 	type navLink struct {

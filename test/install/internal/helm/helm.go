@@ -1,5 +1,5 @@
-// Package helm renders the chart with Helm's own library, and decodes what comes out strictly: a field that Kubernetes
-// does not know is an error.
+// Package helm renders the chart with Helm's own library, and decodes the result strictly: a field unknown to
+// Kubernetes is an error.
 package helm
 
 import (
@@ -26,13 +26,13 @@ const (
 	Namespace = "capi-vip-allocator-system"
 )
 
-// Root is the directory of the sources.
+// Root returns the directory of the sources.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "..", "..")
 }
 
-// ChartDir is the directory of the chart.
+// ChartDir returns the directory of the chart.
 func ChartDir() string { return filepath.Join(Root(), "charts", "capi-vip-allocator") }
 
 // Objects are what a chart renders to.
@@ -55,7 +55,7 @@ func RenderFor(kubernetes, values, release, namespace string) (Objects, error) {
 	return parseAll(rendered)
 }
 
-// RenderWith renders the chart for a cluster that knows further kinds, as group/version/kind.
+// RenderWith renders the chart for a cluster that has further kinds, given as group/version/kind.
 func RenderWith(kinds []string, values, release, namespace string) (Objects, error) {
 	rendered, err := files(Kubernetes, kinds, values, release, namespace)
 	if err != nil {
@@ -79,7 +79,7 @@ func parseAll(rendered map[string]string) (Objects, error) {
 	return objects, nil
 }
 
-// Notes are what Helm prints after an installation with values given as YAML.
+// Notes returns what Helm prints after an installation with values given as YAML.
 func Notes(values string) (string, error) {
 	rendered, err := files(Kubernetes, nil, values, Name, Namespace)
 	return rendered[Name+"/templates/NOTES.txt"], err
@@ -126,7 +126,7 @@ func filesOf(
 	return engine.Render(loaded, complete)
 }
 
-// Parse reads a stream of manifests. A key that stands twice is an error.
+// Parse parses a stream of manifests. A duplicate key is an error.
 func Parse(stream string) (Objects, error) {
 	var objects Objects
 	for document := range strings.SplitSeq("\n"+stream, "\n---") {

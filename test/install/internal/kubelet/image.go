@@ -14,8 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Unpack lays the image for this machine out in a directory, from an archive in the format of the OCI, and returns its
-// configuration.
+// Unpack extracts the image for this machine from an OCI archive into a directory, and returns its configuration.
 func Unpack(archive, root string) (v1.Config, error) {
 	dir, err := os.MkdirTemp("", "image-")
 	if err != nil {
@@ -54,7 +53,7 @@ func Unpack(archive, root string) (v1.Config, error) {
 	return config.Config, nil
 }
 
-// Images returns the images of all platforms from the directory of an unpacked archive.
+// Images returns the images of all platforms in the directory of an unpacked archive.
 func Images(dir string) (map[string]v1.Image, error) {
 	index, err := layout.ImageIndexFromPath(dir)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package kubelet stands in for what a node does with a Deployment: it runs the container's exact command line from the
-// real image, with the files, the environment and the user that the pod asks for, and answers for its status.
+// Package kubelet stands in for what a node does with a Deployment: it runs the container's exact command line from
+// the real image, with the files, the environment and the user that the pod asks for, and reports its status.
 package kubelet
 
 import (
@@ -26,7 +26,7 @@ const accountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 // ErrPod says that a pod asks for something that its template does not allow or that does not exist.
 var ErrPod = errors.New("the pod cannot run")
 
-// pod is a container with all that its file system and environment need.
+// pod is a container with everything that its file system and environment need.
 type pod struct {
 	root      string
 	container corev1.Container
@@ -71,7 +71,7 @@ func prepare(ctx context.Context, p *plane.Plane, image, namespace, deployment, 
 	return result, nil
 }
 
-// admit has the API server judge the pod by the strictest level, without creating it.
+// admit has the API server check the pod against the strictest level, without creating it.
 func admit(ctx context.Context, client kubernetes.Interface, deployment *appsv1.Deployment) error {
 	const strict = "pod-security-restricted"
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -162,7 +162,7 @@ func (o *pod) setEnv(p *plane.Plane, namespace string) error {
 			value = namespace
 		}
 		o.env = append(o.env, variable.Name+"="+value)
-		// No argument of the chart has the doubled sign that stands for the sign itself.
+		// No argument of the chart has a $$, which stands for a single $.
 		for i, arg := range o.container.Args {
 			o.container.Args[i] = strings.ReplaceAll(arg, "$("+variable.Name+")", value)
 		}
@@ -170,7 +170,7 @@ func (o *pod) setEnv(p *plane.Plane, namespace string) error {
 	return nil
 }
 
-// CommandLine is what is run, for messages.
+// CommandLine returns what is run, for messages.
 func (o *pod) CommandLine() string {
 	return strings.Join(append(append([]string{}, o.container.Command...), o.container.Args...), " ")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Process is a container that runs.
+// Process is a running container.
 type Process struct {
 	// CommandLine is what runs, exactly as the pod says.
 	CommandLine string
@@ -29,7 +29,7 @@ type Process struct {
 }
 
 // Run runs the container of a Deployment, chrooted into its image and as its user, after the API server has admitted
-// its pod to a namespace of the level restricted. It needs root.
+// its pod to a namespace of level restricted. It needs root.
 func Run(ctx context.Context, p *plane.Plane, image, namespace, deployment string) (*Process, error) {
 	root, err := os.MkdirTemp("", "container-")
 	if err != nil {
@@ -66,12 +66,12 @@ func Run(ctx context.Context, p *plane.Plane, image, namespace, deployment strin
 	return o, nil
 }
 
-// WaitReady asks the readiness probe until it succeeds and the operator serves.
+// WaitReady runs the readiness probe until it succeeds and the operator serves.
 func (o *Process) WaitReady(ctx context.Context) error {
 	return o.WaitFor(ctx, "caches are filled, serving Clusters")
 }
 
-// WaitFor asks the readiness probe until it succeeds and the log has the text.
+// WaitFor runs the readiness probe until it succeeds and the log has the text.
 func (o *Process) WaitFor(ctx context.Context, text string) error {
 	return plane.Eventually(ctx, func(ctx context.Context) error {
 		select {
@@ -88,7 +88,7 @@ func (o *Process) WaitFor(ctx context.Context, text string) error {
 	})
 }
 
-// probe asks the readiness probe as the kubelet does.
+// probe runs the readiness probe as the kubelet does.
 func (o *Process) probe(ctx context.Context) error {
 	get := o.pod.container.ReadinessProbe.HTTPGet
 	port := get.Port.IntValue()
@@ -113,11 +113,11 @@ func (o *Process) probe(ctx context.Context) error {
 	return nil
 }
 
-// Log is what it has printed.
+// Log returns what the process has printed.
 func (o *Process) Log() string { return o.log.String() }
 
-// Stop ends it as the kubelet does: SIGTERM, and SIGKILL when the grace period is over. It returns the exit code and
-// how long that took.
+// Stop stops the process as the kubelet does: SIGTERM, and SIGKILL when the grace period is over. It returns the exit
+// code and how long that took.
 func (o *Process) Stop() (int, time.Duration, error) {
 	begin := time.Now()
 	if err := o.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -128,13 +128,13 @@ func (o *Process) Stop() (int, time.Duration, error) {
 	select {
 	case <-o.exited:
 	case <-grace.C:
-		_ = o.command.Process.Kill() // it has ended by itself otherwise
+		_ = o.command.Process.Kill() // fails only if it has ended by itself
 		<-o.exited
 	}
 	return o.command.ProcessState.ExitCode(), time.Since(begin), remove(o.pod.root)
 }
 
-// mountProc gives a container its /proc, from which programs read their own figures.
+// mountProc gives a container its /proc, where programs read their own figures.
 func mountProc(root string) error {
 	dir := filepath.Join(root, "proc")
 	if err := os.Mkdir(dir, 0o555); err != nil {
@@ -147,7 +147,7 @@ func mountProc(root string) error {
 	return nil
 }
 
-// remove removes the file system of a container, once nothing is mounted in it any more. Removing again is fine.
+// remove removes the file system of a container once nothing is mounted in it any more. Calling it again is fine.
 func remove(root string) error {
 	err := syscall.Unmount(filepath.Join(root, "proc"), syscall.MNT_DETACH)
 	if err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.EINVAL) {
@@ -169,7 +169,7 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.buffer.Write(p)
 }
 
-// String is all that was written.
+// String returns all that was written.
 func (b *safeBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// ReportAvailable says of every Deployment that it is available, until ctx ends. There are no nodes and no controller
-// of Deployments here, and installers wait for this.
+// ReportAvailable reports every Deployment as available until ctx ends. Installers wait for this, and there are no
+// nodes and no Deployment controller here.
 func ReportAvailable(ctx context.Context, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -57,5 +57,5 @@ func report(ctx context.Context, client kubernetes.Interface, deployment *appsv1
 		},
 	}
 	deployments := client.AppsV1().Deployments(deployment.Namespace)
-	_, _ = deployments.UpdateStatus(ctx, deployment, metav1.UpdateOptions{}) // a conflict is tried again
+	_, _ = deployments.UpdateStatus(ctx, deployment, metav1.UpdateOptions{}) // a conflict is retried
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/install/internal/helm"
 )
 
-// Program is an installer, or a checker of what is installed.
+// Program is an installer, or a tool that checks what is installed.
 type Program string
 
 // The programs; each is the name of a module below test/install/programs.
@@ -26,13 +26,13 @@ const (
 // All lists the programs, smallest first.
 func All() []Program { return []Program{Kubeconform, Clusterctl, Helm, CAPIOperate} }
 
-// building lets one build run at a time: each takes all there is.
+// building allows one build at a time: each uses the whole machine.
 var building sync.Mutex
 
-// prebuiltVariable names a directory of programs that are used instead of building.
+// prebuiltVariable names a directory of programs to use instead of building.
 const prebuiltVariable = "INSTALL_PROGRAMS"
 
-// Path builds a program if that is needed, and returns where it is.
+// Path builds a program if needed, and returns its path.
 func Path(ctx context.Context, program Program) (string, error) {
 	if dir := os.Getenv(prebuiltVariable); dir != "" {
 		return filepath.Join(dir, string(program)), nil
@@ -51,7 +51,7 @@ func Path(ctx context.Context, program Program) (string, error) {
 		return "", fmt.Errorf("find the main package of %s: %w", program, err)
 	}
 	path := filepath.Join(cache, "capi-vip-allocator", "install", string(program))
-	// go build leaves a program alone that is up to date.
+	// go build leaves an up-to-date program alone.
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path,
 		string(main[:len(main)-1]))
 	build.Dir, build.Env = dir, environment()

@@ -1,4 +1,4 @@
-// Package registry is a registry of images and artifacts in the process of a test, open to everyone or with a
+// Package registry runs a registry of images and artifacts in the process of a test, open to everyone or with a
 // password.
 package registry
 
@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who may push to and pull from a registry with a password; no tool may stumble over what is in it.
+// The login of a registry with a password. No tool may stumble over its characters.
 const (
 	User     = "someone"
 	Password = "correct:horse battery$taple"
@@ -37,8 +37,8 @@ func Start(t *testing.T) Registry {
 	return serve(t, handler())
 }
 
-// StartLocked starts a registry that wants User and Password for everything, and asks for them as the distribution's
-// registry does behind htpasswd.
+// StartLocked starts a registry that requires User and Password for everything, and asks for them as the
+// distribution's registry does behind htpasswd.
 func StartLocked(t *testing.T) Registry {
 	t.Helper()
 	open := handler()
@@ -51,7 +51,7 @@ func StartLocked(t *testing.T) Registry {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Registry Realm"`)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
-		// Who asks may be gone.
+		// The client may be gone.
 		_, _ = io.WriteString(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`)
 	}))
 }
@@ -65,16 +65,16 @@ func serve(t *testing.T, handler http.Handler) Registry {
 	return Registry{Host: strings.TrimPrefix(server.URL, "http://")}
 }
 
-// Repository is the repository of the image in it.
+// Repository returns the repository of the image in the registry.
 func (r Registry) Repository() string { return r.Host + "/gorizond/capi-vip-allocator" }
 
-// Credentials are those that it takes.
+// Credentials returns the credentials that the registry accepts.
 func (r Registry) Credentials() remote.Option {
 	return remote.WithAuth(&authn.Basic{Username: User, Password: Password})
 }
 
-// Login leaves credentials as docker login does, with the code of docker, for what the test starts from here on. Those
-// of the machine are out of sight.
+// Login leaves credentials as docker login does, using docker's code, for whatever the test starts from here on. It
+// hides the machine's own.
 func (r Registry) Login(t *testing.T, user, password string) {
 	t.Helper()
 	file, err := config.Load(Logout(t))
@@ -84,12 +84,12 @@ func (r Registry) Login(t *testing.T, user, password string) {
 	}))
 }
 
-// Logout makes an empty directory the one in which docker login leaves credentials, and returns it.
+// Logout makes docker login's directory for credentials an empty one, and returns it.
 func Logout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("DOCKER_CONFIG", dir)
-	t.Setenv("REGISTRY_AUTH_FILE", "") // of podman
-	t.Setenv("XDG_RUNTIME_DIR", dir)   // where podman has it otherwise
+	t.Setenv("REGISTRY_AUTH_FILE", "") // podman's file
+	t.Setenv("XDG_RUNTIME_DIR", dir)   // podman's default place
 	return dir
 }

@@ -25,7 +25,7 @@ func (o *upOptions) runDetached(command *cobra.Command) error {
 		return err
 	}
 	out := command.OutOrStdout()
-	// Building here shows its progress, which the detached process could not.
+	// Build here to show progress, which the detached process could not.
 	if err := plane.Build(command.Context(), plane.Options{Log: out, Providers: providers}, stack); err != nil {
 		return err
 	}

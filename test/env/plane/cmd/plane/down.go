@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// downTimeout is how long a plane may take to end before down gives up.
+// downTimeout is how long down waits for a plane to end.
 const downTimeout = time.Minute
 
 func newDown() *cobra.Command {

@@ -1,4 +1,4 @@
-// Command plane builds, runs and ends a real control plane on this machine, see package plane.
+// Command plane builds, runs and stops a real control plane on this machine, see package plane.
 package main
 
 import (
@@ -69,7 +69,7 @@ func addProvidersFlag(command *cobra.Command, list *string) {
 		fmt.Sprintf("real providers beside the fake ones, separated by commas, of %v", plane.Providers()))
 }
 
-// newMatrix lists what is tested, each combination as the variables that choose it.
+// newMatrix lists the tested combinations, each as the variables that select it.
 func newMatrix() *cobra.Command {
 	return &cobra.Command{
 		Use:   "matrix",

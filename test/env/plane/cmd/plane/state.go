@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// state is what a running plane tells about itself, in a file in its directory.
+// state is what a running plane reports about itself, in a file in its directory.
 type state struct {
 	PID        int                     `json:"pid"`
 	Stack      plane.Stack             `json:"stack"`
@@ -22,7 +22,7 @@ type state struct {
 
 func stateFile(dir string) string { return filepath.Join(dir, "plane.json") }
 
-// write renames into place: a reader sees all of the state or none.
+// write renames the file into place: a reader sees all of the state or none.
 func (s state) write(dir string) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -43,7 +43,7 @@ func newUp() *cobra.Command {
 	return command
 }
 
-// prepare refuses a directory in use, and clears away what a plane that was killed has left in it.
+// prepare refuses a directory in use, and removes what a killed plane has left in it.
 func (o *upOptions) prepare() error {
 	var err error
 	if o.dir, err = filepath.Abs(o.dir); err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// heartbeat is how often a long build says that it is alive: the Kubernetes programs take minutes.
+// heartbeat is how often a long build reports that it is alive: the Kubernetes programs take minutes.
 const heartbeat = 15 * time.Second
 
 // Builder builds groups into a cache. The zero value is not usable, see New.
@@ -23,7 +23,7 @@ type Builder struct {
 	source string
 	cache  string
 	log    io.Writer
-	// logMu guards log: groups are built beside each other.
+	// logMu guards log: groups are built concurrently.
 	logMu sync.Mutex
 }
 
@@ -37,8 +37,8 @@ type Artifacts struct {
 	Manifests string
 }
 
-// New returns a builder which reads the nested modules below source and reports progress to log.
-// An empty source is searched for upwards from the working directory, an empty cache is the user's.
+// New returns a builder that reads the nested modules below source and reports progress to log. If source is empty,
+// New searches for it upwards from the working directory; if cache is empty, it is the user's.
 func New(source, cache string, log io.Writer) (*Builder, error) {
 	var err error
 	if source == "" {
@@ -63,7 +63,7 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "capi-vip-allocator", "plane"), nil
 }
 
-// Missing returns those of the named programs that Ensure would build.
+// Missing returns the named programs that Ensure would build.
 func (b *Builder) Missing(ctx context.Context, group Group, names ...string) ([]string, error) {
 	key, err := b.key(ctx, group)
 	if err != nil {
@@ -141,7 +141,7 @@ func (a *Artifacts) complete() bool {
 	return a.Manifests == "" || exists(a.Manifests)
 }
 
-// build compiles one program next to its target and renames it, so that nobody ever sees half a file.
+// build compiles one program next to its target and renames it, so that nobody sees half a file.
 func (b *Builder) build(ctx context.Context, group Group, binary Binary, key key, target string) error {
 	temp, err := os.CreateTemp(filepath.Dir(target), "."+binary.Name+"-*")
 	if err != nil {

@@ -56,8 +56,8 @@ func Kubernetes() Group {
 	}
 }
 
-// OtherKubernetes is the API server and the controller manager of another version, from the nested module name; etcd is
-// that of Kubernetes.
+// OtherKubernetes is the API server and the controller manager of another version, from the nested module name; etcd
+// comes from Kubernetes.
 func OtherKubernetes(name string) Group {
 	group := Kubernetes()
 	group.Name = name
@@ -65,8 +65,8 @@ func OtherKubernetes(name string) Group {
 	return group
 }
 
-// Kubectl is the command line. It has a module of its own, so that the programs of the plane are not built anew with
-// it.
+// Kubectl is the command line. It has its own module, so that a change of it does not rebuild the programs of the
+// plane.
 func Kubectl() Group {
 	return Group{
 		Name:           "kubectl",

@@ -68,8 +68,8 @@ func ownSources(dir string) ([]string, error) {
 	return sources, nil
 }
 
-// goVersion asks the go command, not runtime.Version: the command compiles, and it may not be the one
-// that has compiled this program.
+// goVersion asks the go command, not runtime.Version: the command compiles, and another one may have compiled this
+// program.
 func goVersion(ctx context.Context, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
 	cmd.Dir = dir

@@ -45,7 +45,7 @@ func VSphereProvider() Group {
 	}
 }
 
-// VCenterSimulator is VMware's simulator with a main package of ours, which is in the nested module.
+// VCenterSimulator is VMware's simulator with our own main package, which is in the nested module.
 func VCenterSimulator() Group {
 	return Group{
 		Name:           "vcenter",

@@ -10,9 +10,8 @@ import (
 	"slices"
 )
 
-// Released returns the file with the manifest that a program of the group is released with, and has kubectl render it
-// from the kustomization in the module if it is not in the cache yet. It is safe to call from several processes at
-// once.
+// Released returns the file with the manifest that a program of the group is released with. If it is not cached yet,
+// kubectl renders it from the kustomization in the module. It is safe to call from several processes at once.
 func (b *Builder) Released(ctx context.Context, group Group, name, kubectl string) (string, error) {
 	i := slices.IndexFunc(group.Binaries, func(binary Binary) bool { return binary.Name == name })
 	if i < 0 || group.Binaries[i].Kustomization == "" {

@@ -14,8 +14,8 @@ import (
 // sourcePath is where the nested modules are below the root of the project.
 const sourcePath = "test/env/plane/binaries"
 
-// FindSource finds the nested modules upwards from the working directory: a test runs in the directory
-// of its package, a command wherever its user is.
+// FindSource searches for the nested modules upwards from the working directory: a test runs in the directory of its
+// package, a command wherever its user is.
 func FindSource() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {

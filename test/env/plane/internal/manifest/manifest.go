@@ -17,11 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Provider says how the manifests of a provider are made its own, as its kustomization would do.
+// Provider says how to adapt manifests to a provider, as its kustomization would.
 type Provider struct {
 	// Name is the value of the provider label, such as cluster-api.
 	Name string
-	// Prefix is put before the names of everything but CRDs.
+	// Prefix precedes the names of everything except for CRDs.
 	Prefix string
 	// User runs the provider; its roles are bound to this user.
 	User string
@@ -73,8 +73,8 @@ func (p Provider) Load(dir string) ([]*unstructured.Unstructured, error) {
 	return all, nil
 }
 
-// crds reads the CRDs and applies those two of their kustomize patches that matter: which kinds convert
-// through the webhook, and the labels that clusterctl looks for.
+// crds reads the CRDs and applies the two of their kustomize patches that matter: which kinds convert through the
+// webhook, and the labels that clusterctl looks for.
 func (p Provider) crds(dir string) ([]*unstructured.Unstructured, error) {
 	patched, err := readGlob(filepath.Join(dir, "crd", "patches", "*.yaml"))
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Released reads the manifest that a provider is released with and returns what its process needs: all of it but the
-// workload itself, with webhooks at the provider's WebhookURL. Name and WebhookURL of the provider count, and its
+// Released reads the manifest that a provider is released with and returns what its process needs: everything except
+// for the workload itself, with webhooks at the provider's WebhookURL. Of the provider it uses Name, WebhookURL and
 // CABundle.
 func (p Provider) Released(path string) ([]*unstructured.Unstructured, error) {
 	all, err := ReadFile(path)
@@ -35,7 +35,8 @@ func (p Provider) Released(path string) ([]*unstructured.Unstructured, error) {
 	return needed, nil
 }
 
-// rewriteConversion leads the conversion of a CRD to the provider's process; one that does not convert stays as it is.
+// rewriteConversion points the conversion of a CRD at the provider's process; a CRD without conversion stays as it
+// is.
 func (p Provider) rewriteConversion(crd *unstructured.Unstructured) error {
 	webhook, found, err := unstructured.NestedMap(crd.Object, "spec", "conversion", "webhook")
 	if err != nil || !found {

@@ -20,7 +20,7 @@ import (
 // certificate.
 const MaxCommonName = 64
 
-// validity is generous for a plane that is left running, and yet nobody can use its keys for long.
+// validity is generous for a plane that is left running, yet nobody can use its keys for long.
 const validity = 30 * 24 * time.Hour
 
 // Authority signs certificates.
@@ -58,7 +58,7 @@ func NewAuthority() (*Authority, error) {
 	return &Authority{cert: cert, key: key, pem: encode("CERTIFICATE", der)}, nil
 }
 
-// PEM is the authority's certificate.
+// PEM returns the authority's certificate.
 func (a *Authority) PEM() []byte { return a.pem }
 
 // Server signs a certificate for the loopback interface and the given further names.
@@ -73,7 +73,7 @@ func (a *Authority) Server(names ...string) (Pair, error) {
 	return a.sign(template)
 }
 
-// Client signs a certificate that the API server takes for the user with these groups.
+// Client signs a certificate that the API server accepts for the user with these groups.
 func (a *Authority) Client(user string, groups ...string) (Pair, error) {
 	if user == "" {
 		return Pair{}, errors.New("a client certificate needs a user name")
@@ -124,7 +124,7 @@ func SigningKey() (private, public []byte, err error) {
 	return private, encode("PUBLIC KEY", der), nil
 }
 
-// Write writes certificate and key; the key is readable for the owner alone.
+// Write writes certificate and key; only the owner can read the key.
 func (p Pair) Write(certFile, keyFile string) error {
 	if err := os.WriteFile(certFile, p.Cert, 0o644); err != nil {
 		return fmt.Errorf("write a certificate: %w", err)
@@ -170,7 +170,7 @@ func encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// Pool verifies what the authority has signed.
+// Pool returns a pool that verifies what the authority has signed.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)

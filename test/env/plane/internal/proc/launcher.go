@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Launcher starts processes from one operating system thread. The kernel ties a parent-death signal to
-// the thread that forked, not to the process: a child started from a passing thread of the Go runtime
-// would be killed whenever that thread ends.
+// Launcher starts processes from one operating system thread. The kernel ties a parent-death signal to the thread
+// that forked, not to the process: it would kill a child started from a short-lived thread of the Go runtime as soon
+// as that thread ends.
 type Launcher struct {
 	requests chan request
 	once     sync.Once

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Ports are taken below the range from which Linux hands out ports for outgoing connections, so that no
-// passing connection of this machine sits on one while a component is stopped.
+// Ports come from below the range from which Linux takes ports for outgoing connections, so that no short-lived
+// connection of this machine occupies one while a component is stopped.
 const (
 	firstPort = 20000
 	lastPort  = 29999
@@ -27,7 +27,7 @@ type Ports struct {
 // Reserve reserves count free ports on the loopback interface.
 func (p *Ports) Reserve(count int) ([]int, error) {
 	dir := filepath.Join(os.TempDir(), "capi-vip-allocator-ports")
-	// Sticky and writable for all: users of one machine share the range.
+	// Sticky and writable for all: the users of a machine share the range.
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("create the directory of port reservations: %w", err)
 	}
@@ -52,7 +52,7 @@ func (p *Ports) Reserve(count int) ([]int, error) {
 	return nil, fmt.Errorf("no %d free ports between %d and %d on the loopback interface", count, firstPort, lastPort)
 }
 
-// errTaken says that another plane or another program has the port.
+// errTaken says that another plane or program has the port.
 var errTaken = errors.New("the port is taken")
 
 func reserve(dir string, port int) (*os.File, error) {
@@ -70,7 +70,7 @@ func reserve(dir string, port int) (*os.File, error) {
 	return file, nil
 }
 
-// bindable tries all interfaces: Cluster API's webhook server cannot be told to use only one.
+// bindable tries all interfaces: Cluster API's webhook server cannot be restricted to one.
 func bindable(port int) bool {
 	listener, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 	if err != nil {
@@ -79,7 +79,7 @@ func bindable(port int) bool {
 	return listener.Close() == nil
 }
 
-// Release gives all reservations back.
+// Release releases all reservations.
 func (p *Ports) Release() {
 	for _, file := range p.files {
 		_ = file.Close()

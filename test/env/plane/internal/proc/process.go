@@ -57,8 +57,7 @@ func Start(launcher *Launcher, spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// environment passes on only what a program needs: a proxy or a KUBECONFIG of the caller must not
-// lead the plane astray.
+// environment passes on only what a program needs: a proxy or a KUBECONFIG of the caller must not mislead the plane.
 func environment() []string {
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
@@ -75,7 +74,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Exited is closed once the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Running says whether the process has not ended yet.
+// Running reports whether the process is still running.
 func (p *Process) Running() bool {
 	select {
 	case <-p.exited:
@@ -85,7 +84,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// ExitError describes an end that nobody asked for, with the end of the log.
+// ExitError describes an unexpected end, with the end of the log.
 func (p *Process) ExitError() error {
 	<-p.exited
 	state := "exit status 0"
@@ -115,13 +114,12 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// Stop asks the process to end, and kills it when it has not done so within the grace period or when
-// ctx ends.
+// Stop asks the process to end, and kills it if it has not ended when the grace period is over or ctx ends.
 func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
 	if !p.Running() {
 		return nil
 	}
-	// A stopped process does not see the request to end before it continues.
+	// A stopped process sees the request to end only when it continues.
 	if err := errors.Join(p.Signal(syscall.SIGTERM), p.Signal(syscall.SIGCONT)); err != nil {
 		return err
 	}

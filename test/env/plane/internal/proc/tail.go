@@ -9,7 +9,7 @@ import (
 // tailBytes bounds how much of a log is read for its tail; API server lines can be long.
 const tailBytes = 16 << 10
 
-// Tail returns the last lines of a file, or a remark why it cannot.
+// Tail returns the last lines of a file, or a note why it cannot.
 func Tail(path string, lines int) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command build builds all programs that the tests use, and says what it does.
+// Command build builds all programs that the tests use, and reports what it does.
 package main
 
 import (
