@@ -30,7 +30,9 @@ func TestAddrs(t *testing.T) {
 		"if they are several, should keep their order": {
 			ingress, "10.0.0.2,10.0.0.1", []string{"10.0.0.2", "10.0.0.1"},
 		},
-		"if there are spaces and brackets, should read them": {ingress, " [fd00::1] , 10.0.0.1", []string{"fd00::1", "10.0.0.1"}},
+		"if there are spaces and brackets, should read them": {
+			ingress, " [fd00::1] , 10.0.0.1", []string{"fd00::1", "10.0.0.1"},
+		},
 		"if one is no address, should skip it": {
 			ingress, "10.0.0.1,vip,10.0.0.2", []string{"10.0.0.1", "10.0.0.2"},
 		},

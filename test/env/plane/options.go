@@ -94,7 +94,7 @@ func (o Options) starts(name Component) bool {
 	return !contains(o.Without, name) && !contains(o.Stopped, name)
 }
 
-// makeDir makes the plane's directory, and says whether it is ours to remove.
+// makeDir makes the plane's directory, in which there is nothing yet, and returns it.
 func (o Options) makeDir() (string, error) {
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "plane-")

@@ -50,7 +50,7 @@ func removeNamespace(t *testing.T, name string) {
 	}))
 }
 
-// outdated lists, and removes, what a release no longer has; docs/install.md gives it to users.
+// outdated are the kinds of which docs/install.md has users remove what a release no longer has.
 const outdated = "clusterrole,clusterrolebinding,role,rolebinding,serviceaccount,configmap,service,deployment," +
 	"poddisruptionbudget"
 
