@@ -47,7 +47,7 @@ func (s *scope) example(file string, named ...string) {
 
 // TestPoolExamples applies every file of examples/pools; docs/pools.md promises so.
 func TestPoolExamples(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	examples := map[string]func(t *testing.T, s *scope){
 		"per-class.yaml": func(_ *testing.T, s *scope) {
 			s.example("per-class.yaml", "cluster-class: metal")
@@ -133,7 +133,7 @@ func TestPoolExamples(t *testing.T) {
 }
 
 func TestPoolTrouble(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a hand-made endpoint lies in a pool's range, "+
 		"should warn before the pool hands it out", func(t *testing.T) {
 		s := ordinary(t)

@@ -39,7 +39,7 @@ func portOf(t *testing.T, address string) (port int, drop func()) {
 }
 
 func TestProbe(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	// probed puts a pool of one address on this machine, which has a probe on a port of it.
 	probed := func(s *scope) (pool, address string, drop func()) {
 		address = strings.Replace(s.ip(10), "10.", "127.", 1)

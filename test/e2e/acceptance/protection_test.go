@@ -25,7 +25,7 @@ const collector = "system:serviceaccount:kube-system:generic-garbage-collector"
 // TestEarlyRelease shows what happens to the claims of a Cluster that is deleted in the foreground, as Argo CD does:
 // the garbage collector deletes what it owns at once, while Cluster API still takes machines down.
 func TestEarlyRelease(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if nothing protects the claims, "+
 		"should give the address back while machines may still use it", func(t *testing.T) {
 		s := ordinary(t)

@@ -46,7 +46,7 @@ func (s *scope) awaitFree(pool string, n int) {
 }
 
 func TestSeveralAddresses(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a pool gives several, should write them in one, restore them, "+
 		"and release them together", func(t *testing.T) {
 		s := ordinary(t)

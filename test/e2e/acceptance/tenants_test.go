@@ -12,7 +12,7 @@ import (
 // TestTenants is about two tenants, red and blue, whose Clusters have one class: neither gets an address of the other,
 // whatever a tenant can do in its own namespace.
 func TestTenants(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if pools are for red, should give blue none of their addresses", func(t *testing.T) {
 		red, blue := ordinary(t), tenant(t)
 		blueCluster := func(name string) { blue.cluster(name, ofClass(red)) }

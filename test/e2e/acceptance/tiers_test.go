@@ -39,7 +39,7 @@ func (s *scope) networks() func(*harness.NewPool) {
 }
 
 func TestTiers(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if pools ask for values of variables, should serve each Cluster from its network", func(t *testing.T) {
 		s := ordinary(t)
 		class := s.networks()
