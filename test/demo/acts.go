@@ -19,7 +19,7 @@ func (d *demo) serve(ctx context.Context) error {
 	if d.out.terminal {
 		d.show()
 	}
-	// Applied beside the table, which shows them as they come.
+	// Applied in the background, so that the table shows the Clusters as they come.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -167,7 +167,7 @@ func (d *demo) release(ctx context.Context) error {
 	return nil
 }
 
-// stay leaves everything up and says how to look at it.
+// stay keeps everything running and says how to look at it.
 func (d *demo) stay(ctx context.Context) error {
 	kubeconfig, err := d.plane.Kubeconfig(plane.Admin())
 	if err != nil {

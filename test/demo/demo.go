@@ -17,9 +17,9 @@ import (
 
 const (
 	steps = 6
-	// patience is how long anything may take.
+	// patience bounds every wait.
 	patience = 2 * time.Minute
-	// namespace and the names are those of the example.
+	// namespace and the names come from the example.
 	namespace        = "demo"
 	controlPlanePool = "demo-control-plane"
 	ingressPool      = "demo-ingress"
@@ -34,7 +34,7 @@ type demo struct {
 	plane    *plane.Plane
 	world    *harness.World
 	operator *harness.Operator
-	// serving says that the operator has come up; until then its log is part of what WaitServing says.
+	// serving says that the operator is up. Until then, the error of WaitServing includes its log.
 	serving bool
 	log     io.Closer
 	tracks  *tracker
@@ -66,7 +66,7 @@ func (d *demo) run(ctx context.Context) error {
 	return nil
 }
 
-// startPlane may build for minutes the first time, and shows it.
+// startPlane starts the plane. The first time it may build for minutes, and shows that.
 func (d *demo) startPlane(ctx context.Context) (err error) {
 	if d.plane, err = plane.Start(ctx, plane.Options{Log: d.out.progress()}); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (d *demo) apply(ctx context.Context, files ...string) error {
 	return nil
 }
 
-// await waits for something that must happen in time; failure says what did not. It ends at once if the operator does.
+// await waits until check passes; failure says what did not happen in time. It returns at once if the operator ends.
 func (d *demo) await(ctx context.Context, failure string, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -173,7 +173,7 @@ func (d *demo) await(ctx context.Context, failure string, check func() error) er
 	return nil
 }
 
-// withLog adds the end of the operator's log to an error.
+// withLog appends the end of the operator's log to an error.
 func (d *demo) withLog(err error) error {
 	if !d.serving {
 		return err

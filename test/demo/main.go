@@ -1,5 +1,5 @@
 // Command demo shows the allocator at work on a real control plane: Clusters get their VIPs, lose and regain an
-// annotation, and give their addresses back. It ends with an error if anything of that does not happen.
+// annotation, and give their addresses back. It fails if any of this does not happen.
 package main
 
 import (

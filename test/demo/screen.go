@@ -12,13 +12,13 @@ import (
 
 const indent = "     "
 
-// screen prints the demo. On a terminal a table is drawn again in its place when it changes; elsewhere it is printed
-// once, and what changes is told in lines.
+// screen prints the demo. On a terminal it redraws a table in place when it changes; elsewhere it prints the table
+// once and reports changes as lines.
 type screen struct {
 	out      io.Writer
 	terminal bool
 	color    bool
-	// drawn is how many lines the table in place has.
+	// drawn is how many lines the table drawn in place has.
 	drawn int
 }
 
@@ -39,14 +39,14 @@ func (s *screen) step(number int, title string) {
 // line prints a line below a step.
 func (s *screen) line(format string, args ...any) { s.printf(indent+format+"\n", args...) }
 
-// table prints rows in columns, in place of the table before if that is still the last thing on a terminal.
+// table prints rows in columns. On a terminal it replaces the previous table if nothing was printed since.
 func (s *screen) table(rows [][]string) {
 	lines := align(rows)
 	if s.terminal && s.drawn > 0 {
 		s.raw("\x1b[%dA", s.drawn)
 	}
 	if s.terminal {
-		s.raw("\x1b[?7l") // a line that is too long is cut, so that the number of lines stays known
+		s.raw("\x1b[?7l") // cuts long lines, so that the number of lines stays known
 		defer s.raw("\x1b[?7h")
 	}
 	for _, line := range lines {
@@ -58,7 +58,7 @@ func (s *screen) table(rows [][]string) {
 	s.drawn = len(lines)
 }
 
-// progress is where others print lines of their own.
+// progress returns a writer for the output of others.
 func (s *screen) progress() io.Writer { return &indented{screen: s} }
 
 func (s *screen) printf(format string, args ...any) {
@@ -67,7 +67,7 @@ func (s *screen) printf(format string, args ...any) {
 }
 
 func (s *screen) raw(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.out, format, args...) // nobody is left to tell that the screen is gone
+	_, _ = fmt.Fprintf(s.out, format, args...) // if the screen is gone, there is nobody to tell
 }
 
 func align(rows [][]string) []string {
@@ -80,7 +80,7 @@ func align(rows [][]string) []string {
 	return strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 }
 
-// indented prints whole lines below a step. Several may write to it at once.
+// indented prints whole lines below a step. It is safe for concurrent use.
 type indented struct {
 	screen *screen
 

@@ -11,10 +11,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// track is when a watch saw what of a Cluster. Zero means not yet.
+// track says when a watch saw each change of a Cluster. Zero means not yet.
 type track struct {
 	created, served time.Time
-	// lost and restored are about the ingress annotation, finished and gone about the deletion.
+	// lost and restored concern the ingress annotation, finished and gone the deletion.
 	lost, restored, finished, gone time.Time
 }
 
@@ -32,7 +32,7 @@ func newTracker(world *harness.World) (*tracker, error) {
 	return t, nil
 }
 
-// of returns a copy of what is known of a Cluster.
+// of returns a copy of what is known about a Cluster.
 func (t *tracker) of(name string) track {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,7 +64,7 @@ func (t *tracker) changed(before, after *harness.Cluster) {
 	first(&known.finished, now, !after.InUse() && after.GetDeletionTimestamp() != nil)
 }
 
-// first notes the first time at which something holds.
+// first notes the first time at which a condition holds.
 func first(at *time.Time, now time.Time, holds bool) {
 	if holds && at.IsZero() {
 		*at = now
@@ -76,7 +76,7 @@ func header() []string {
 	return []string{"CLUSTER", "CONTROL PLANE VIP", "INGRESS VIP", "MS", "CONDITIONS"}
 }
 
-// row is the row of a Cluster.
+// row returns the row of a Cluster.
 func row(name string, cluster *harness.Cluster, known track) []string {
 	if cluster == nil {
 		return []string{name, "-", "-", "", ""}
@@ -96,7 +96,7 @@ func row(name string, cluster *harness.Cluster, known track) []string {
 	return []string{name, endpoint, ingress, elapsed, conditions(cluster)}
 }
 
-// conditions says the reasons of both conditions, control plane first; one that is not True is marked.
+// conditions returns the reasons of both conditions, control plane first, and marks one that is not True.
 func conditions(cluster *harness.Cluster) string {
 	var reasons []string
 	for _, role := range []string{names.RoleControlPlane, names.RoleIngress} {

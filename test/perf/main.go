@@ -1,4 +1,4 @@
-// Command perf measures the operator: what its Clusters wait for (bench), what it costs among ten thousand of them
+// Command perf measures the operator: how long its Clusters wait (bench), what it costs among ten thousand of them
 // (scale), and what a hundred thousand leave behind (soak). Nothing leaves the loopback interface.
 package main
 

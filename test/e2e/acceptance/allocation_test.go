@@ -14,7 +14,7 @@ import (
 )
 
 func TestAllocation(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if pools match, should write endpoint, annotations and conditions", func(t *testing.T) {
 		s := ordinary(t)
 		cp, in := s.bothPools()
@@ -33,7 +33,7 @@ func TestAllocation(t *testing.T) {
 		s.hasEvent("one", "Normal VIPAllocated")
 		s.hasEvent("one", "Normal IngressAnnotationSet")
 		for event := range s.events("one") {
-			// On a machine that is busy the provider may take longer than the time in which nothing is said.
+			// On a busy machine the provider may take longer than the operator stays quiet about a wait.
 			if event != "Warning WaitingForIPAddress" {
 				require.NotContains(t, event, "Warning", "the usual allocation is worth no warning")
 			}
@@ -75,7 +75,7 @@ func TestAllocation(t *testing.T) {
 		writes := entries.ByUser(measure.IPAMUser).Writes().Filter(func(e plane.Entry) bool {
 			return e.Namespace == s.name && e.Resource == "ipaddressclaims"
 		})
-		require.GreaterOrEqual(t, len(writes), 2) // with a late cache it answers a claim twice
+		require.GreaterOrEqual(t, len(writes), 2) // with a stale cache it answers a claim twice
 		for _, write := range writes {
 			require.Equal(t, "status", write.Subresource)
 		}
@@ -150,12 +150,12 @@ func TestAllocation(t *testing.T) {
 		require.Equal(t, 2, writes["create ipaddressclaims.ipam.cluster.x-k8s.io"])
 		more := 0
 		if _, waited := s.events("one")["Warning WaitingForIPAddress"]; waited {
-			more = 2 // the machine is busy: the wait is said, and then each role written as it is answered
+			more = 2 // on a busy machine the wait is reported, and each role is written once its claim is answered
 		}
 		require.LessOrEqual(t, writes["patch clusters.cluster.x-k8s.io/status"], 1+more, "the conditions")
-		// Finalizer, endpoint and annotations come in one write. Another one is due only where Cluster API writes the
-		// list of finalizers at the same moment and wipes ours. Ours is refused where Cluster API has just written that
-		// list, and where it has just named what the topology consists of.
+		// Finalizer, endpoint and annotations come in one write. A second is needed only if Cluster API writes the
+		// list of finalizers at the same moment and wipes ours. Our write is refused if Cluster API has just written
+		// that list, or just named what the topology consists of.
 		require.Positive(t, writes["patch clusters.cluster.x-k8s.io"])
 		require.LessOrEqual(t, writes["patch clusters.cluster.x-k8s.io"], 2+more)
 		require.LessOrEqual(t, len(all)-len(taken), 2, "refused")

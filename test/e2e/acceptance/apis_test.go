@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestBeforeClusterAPI has a plane of its own, on which Cluster API comes after the operator.
+// TestBeforeClusterAPI has a plane of its own, on which Cluster API arrives after the operator.
 func TestBeforeClusterAPI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a real control plane")
@@ -25,7 +25,7 @@ func TestBeforeClusterAPI(t *testing.T) {
 
 	const waiting = "waiting for APIs that are not served yet; install Cluster API and its in-cluster IPAM provider"
 	require.NoError(t, operator.WaitLog(ctx, waiting))
-	// It has looked again several times.
+	// asked waits until the operator has looked for Cluster API so many times.
 	asked := func(times int) {
 		require.NoError(t, plane.Eventually(ctx, func(ctx context.Context) error {
 			entries, err := p.Audit().Since(ctx, 0)

@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// owner makes an object that can own a claim, and returns the reference to it.
+// owner creates an object that can own a claim, and returns the reference to it.
 func (s *scope) owner(name string) map[string]any {
 	s.t.Helper()
 	object, err := s.Core.CoreV1().ConfigMaps(s.name).Create(s.t.Context(),
@@ -29,9 +29,9 @@ func (s *scope) serve(pool, class string) {
 		map[string]any{"metadata": map[string]any{"labels": map[string]any{names.ClusterClass: class}}}))
 }
 
-// TestBoundaries is about what the operator leaves alone, and what is not its own.
+// TestBoundaries covers what the operator leaves alone, and what is not its own.
 func TestBoundaries(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a Cluster has no topology, should never write to it", func(t *testing.T) {
 		s := ordinary(t)
 		s.bothPools()
@@ -87,7 +87,7 @@ func TestBoundaries(t *testing.T) {
 		s.sees("first", endpoint(s.ip(10), 6443))
 		s.cluster("next", func(c *harness.NewCluster) { c.Port = 9345 })
 		s.sees("next", condition(controlPlane, names.ReasonPoolExhausted))
-		// Cluster API 1.14 does it when the infrastructure is there; older versions do not always.
+		// Cluster API 1.14 resets the endpoint when the infrastructure is there; older versions do not always.
 		s.edit("next", map[string]any{"spec": map[string]any{"controlPlaneEndpoint": nil}})
 		s.sees("next", endpoint("", 0))
 		s.delete("first")
@@ -116,7 +116,7 @@ func TestBoundaries(t *testing.T) {
 		s := ordinary(t)
 		pool, _ := s.bothPools()
 		s.create(harness.NewClaim{Namespace: s.name, Name: "other", Pool: pool})
-		s.bound("other") // so that the address of the orphan is not the next one anyhow
+		s.bound("other") // so that the orphan's address is not simply the next one
 		s.create(harness.NewClaim{Namespace: s.name, Name: "vip-cp-one", Pool: pool})
 		address := s.bound("vip-cp-one")
 		uid := s.Claim(s.name, "vip-cp-one").GetUID()
@@ -149,7 +149,7 @@ func TestBoundaries(t *testing.T) {
 }
 
 func TestPoolChoice(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if the namespace has a pool, should prefer it to a global one and never spill over", func(t *testing.T) {
 		s := ordinary(t)
 		s.pool(controlPlane, 10, 19)
@@ -188,7 +188,7 @@ func TestPoolChoice(t *testing.T) {
 		})
 		s.cluster("one")
 		s.sees("one", endpoint(s.ip(30), 6443))
-		s.cluster("two") // the highest is full
+		s.cluster("two") // the pool with the highest priority is full
 		s.sees("two", endpoint(s.ip(10), 6443))
 	})
 	t.Run("if a global pool is for other namespaces, should not take from it", func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// TestClocksOfOthers: timestamps that others wrote lie years ahead or back. A Lease of a leader that is gone is taken
-// over all the same, and conditions neither stop the operator nor drive it.
+// TestClocksOfOthers: others write timestamps that are years in the past or future. The operator still takes over the
+// Lease of a leader that is gone, and conditions neither stop nor drive it.
 func TestClocksOfOthers(t *testing.T) {
 	const mostWrites = 20
 	e := onPlane(t)
@@ -58,7 +58,7 @@ func TestClocksOfOthers(t *testing.T) {
 	}
 }
 
-// dateConditions writes another time into all conditions of a Cluster.
+// dateConditions sets the time of all conditions of a Cluster.
 func (s *scope) dateConditions(name string, at time.Time) {
 	s.t.Helper()
 	conditions := s.get(name).Conditions()

@@ -11,11 +11,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// quiet is how long the operator says nothing of a wait that may well be over soon.
+// quiet is how long the operator reports nothing about a wait that may soon be over.
 const quiet = 2 * time.Second
 
 func TestConditions(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if no pool serves the class, should say so, after two seconds, and write nothing else", func(t *testing.T) {
 		s := ordinary(t)
 		s.cluster("one")
@@ -162,7 +162,7 @@ func TestConditions(t *testing.T) {
 	})
 }
 
-// notBefore checks that a request came no sooner than some time after the creation of the test's first Cluster.
+// notBefore checks that a request came at least some time after the creation of the test's first Cluster.
 func (s *scope) notBefore(after time.Duration, entry planeEntry) {
 	s.t.Helper()
 	entries, err := s.Plane.Audit().Since(s.t.Context(), 0)

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// often does something again and again, so many times a second, until the test or the returned function ends it. That
-// one returns how often it was done.
+// often calls do so many times a second, until the test ends or the returned function is called. The latter returns
+// the number of calls.
 func often(t *testing.T, aSecond int, do func(ctx context.Context, n int) error) (end func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -46,7 +46,7 @@ func often(t *testing.T, aSecond int, do func(ctx context.Context, n int) error)
 	}
 }
 
-// awaitTicks waits until something that is done often has been done so many times.
+// awaitTicks waits until a repeated action has run so many times.
 func (s *scope) awaitTicks(what string, times func() int, want int) {
 	s.t.Helper()
 	s.eventually(what, func() error {
@@ -57,8 +57,8 @@ func (s *scope) awaitTicks(what string, times func() int, want int) {
 	})
 }
 
-// TestEditedAllTheTime: a Cluster that someone edits fifty times a second is served, nothing of what either side
-// writes is lost, and others are not held up.
+// TestEditedAllTheTime: a Cluster that someone edits fifty times a second is served, neither side's writes are lost,
+// and others are not held up.
 func TestEditedAllTheTime(t *testing.T) {
 	const aSecond, mostWrites = 50, 30
 	e := onPlane(t)
@@ -74,7 +74,7 @@ func TestEditedAllTheTime(t *testing.T) {
 		switch {
 		case n == 10:
 			patch["spec"] = map[string]any{"paused": false}
-		case n%5 == 0: // moves the generation
+		case n%5 == 0: // bumps the generation
 			patch["spec"] = map[string]any{"topology": map[string]any{"controlPlane": map[string]any{"replicas": n}}}
 		case n%5 == 1:
 			return harness.Merge(ctx, s.Clusters(s.name), "busy",
@@ -116,8 +116,8 @@ func number(text string) (n int) {
 	return n
 }
 
-// TestFoughtOver: whoever removes the annotations of a Cluster twenty times a second gets them back, but not twenty
-// times a second, and others are not held up.
+// TestFoughtOver: someone removes the annotations of a Cluster twenty times a second. The operator restores them, but
+// not twenty times a second, and others are not held up.
 func TestFoughtOver(t *testing.T) {
 	const aSecond, inARow = 20, 12
 	e := onPlane(t)
@@ -151,7 +151,7 @@ func TestFoughtOver(t *testing.T) {
 	s.awaitTicks("removals", times, 10*aSecond)
 	fought := time.Since(begin)
 	n := end()
-	// A write that came too late changes nothing and is tried anew.
+	// A write that came too late changes nothing and is retried.
 	ours := s.writes(mark).Filter(func(e planeEntry) bool { return e.Name == "one" && e.Code == http.StatusOK })
 	t.Logf("%d removals and %d writes of the operator in %s", n, len(ours), fought)
 	require.LessOrEqual(t, len(ours), inARow+int(fought/(2*time.Second))+2)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestDeletion(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if Cluster API still holds the Cluster, should keep its addresses, "+
 		"and release them after that", func(t *testing.T) {
 		s := ordinary(t)
@@ -26,7 +26,7 @@ func TestDeletion(t *testing.T) {
 		s.sees("one", condition(controlPlane, names.ReasonReleasing),
 			condition(ingress, names.ReasonReleasing), held(true))
 
-		// The next one must not get what the first may still answer on.
+		// The next Cluster must not get an address on which the first may still answer.
 		s.cluster("two")
 		require.Equal(t, s.ip(11), s.served("two").Endpoint().Host)
 		require.True(t, s.get("one").InUse())
@@ -44,7 +44,7 @@ func TestDeletion(t *testing.T) {
 		for _, pool := range []string{cp, in} {
 			s.used(pool, 1)
 		}
-		// In the order of the design: Cluster API lets go, claims are deleted, our finalizer goes off.
+		// In the order of the design: Cluster API lets go, the claims are deleted, our finalizer is removed.
 		entries, err := s.Plane.Audit().Since(t.Context(), mark)
 		require.NoError(t, err)
 		var deletes, off int
@@ -111,7 +111,7 @@ func TestDeletion(t *testing.T) {
 		s.served("one")
 		s.sees("one", condition("registry", names.ReasonIPAddressAssigned))
 		s.hold("one")
-		s.serve(s.name+"-registry-30", "another") // no pool of the class says that there is such a role
+		s.serve(s.name+"-registry-30", "another") // no pool of the class tells of this role any more
 		orphan := metav1.DeletePropagationOrphan
 		require.NoError(t,
 			s.Clusters(s.name).Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &orphan}))
@@ -177,8 +177,8 @@ func TestDeletion(t *testing.T) {
 	})
 }
 
-// hold keeps the infrastructure of a Cluster, and so Cluster API's finalizer, until ReleaseDeletion. The topology
-// controller may make the infrastructure twice before it names it in the Cluster, so that is waited for.
+// hold keeps the infrastructure of a Cluster, and so Cluster API's finalizer, until ReleaseDeletion. It waits until
+// the Cluster names its infrastructure, since the topology controller may create that twice before.
 func (s *scope) hold(cluster string) {
 	s.t.Helper()
 	s.sees(cluster, func(c *harness.Cluster) error {
@@ -190,7 +190,7 @@ func (s *scope) hold(cluster string) {
 	require.NoError(s.t, s.Plane.HoldDeletion(s.t.Context(), s.name, cluster))
 }
 
-// used waits until a global pool reports so many addresses in use.
+// used waits until a global pool reports so many used addresses.
 func (s *scope) used(pool string, want int) {
 	s.t.Helper()
 	s.eventually("the use of pool "+pool, func() error {

@@ -20,7 +20,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// DNS names follow the VIPs, from the moment their kind is served to the release.
+// DNS names follow the VIPs, from the moment their kind is served until the release.
 func TestDNS(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
@@ -113,8 +113,8 @@ func TestDNS(t *testing.T) {
 	s.eventually("the records are gone", func() error { return s.hasRecords("prod") })
 }
 
-// TestDNSNamesCollide: two Clusters of one name would have the same DNS names. Nothing but the events of the older one
-// may wake the younger one: the operator looks at nothing by itself for an hour.
+// TestDNSNamesCollide: two Clusters of the same name would have the same DNS names. Only events of the older one may
+// wake the younger one: for an hour the operator looks at nothing by itself.
 func TestDNSNamesCollide(t *testing.T) {
 	e := onPlane(t)
 	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")
@@ -126,7 +126,7 @@ func TestDNSNamesCollide(t *testing.T) {
 		operator := runOperator(t, e,
 			append([]string{"--base-domain=example.com", "--retry-interval=1h", "--reconcile-period=1h"}, args...)...)
 		older.operator, younger.operator = operator, operator
-		t.Cleanup(older.end) // as long as this operator runs
+		t.Cleanup(older.end) // while this operator runs
 		t.Cleanup(younger.end)
 	}
 	run("--dns-names=control-plane=api.{cluster}.{baseDomain},ingress=*.{cluster}.{baseDomain}")
@@ -135,7 +135,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	age := func(c *harness.Cluster) string {
 		return c.GetCreationTimestamp().UTC().Format(time.RFC3339) + string(c.GetUID())
 	}
-	if age(younger.sees("twin")) < age(older.sees("twin")) { // both may be of one second
+	if age(younger.sees("twin")) < age(older.sees("twin")) { // both may be created in the same second
 		older, younger = younger, older
 	}
 	awaitRecords := func(s *scope, cluster string, want ...string) {
@@ -160,7 +160,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	younger.served("twin")
 	awaitRecords(younger, "twin", both(younger, "twin.example.com")...)
 
-	older.bothPools() // now the older one has VIPs as well
+	older.bothPools() // now the older one has VIPs too
 	older.served("twin")
 	awaitRecords(older, "twin", both(older, "twin.example.com")...)
 	awaitRecords(younger, "twin")
@@ -182,7 +182,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	younger.sees("twin", taken(older, false))
 
 	stop(t, older.operator)
-	run() // by the default, no two Clusters would have one name
+	run() // by default, no two Clusters have the same name
 	older.cluster("twin")
 	older.served("twin")
 	for _, s := range []*scope{older, younger} {
@@ -195,7 +195,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	awaitRecords(older, "www.twin")
 }
 
-// keeps waits until the operator's metric says whether DNS records are kept.
+// keeps waits until the operator's metric says whether it keeps DNS records.
 func (s *scope) keeps(want float64) {
 	s.t.Helper()
 	const name = "capi_vip_dns_records_kept"
@@ -216,7 +216,7 @@ func (s *scope) records() dynamic.ResourceInterface {
 	}).Namespace(s.name)
 }
 
-// hasRecords checks the DNS records of a Cluster: "name type target"; none means that there is no object.
+// hasRecords checks the DNS records of a Cluster, each "name type target"; without any, the object must not exist.
 func (s *scope) hasRecords(cluster string, want ...string) error {
 	list, err := s.records().List(s.t.Context(), metav1.ListOptions{
 		FieldSelector: "metadata.name=" + recordsOf(cluster),

@@ -31,7 +31,7 @@ const (
 	protectAddress = "ipam.cluster.x-k8s.io/ProtectAddress"
 )
 
-// exampleCRD is a pool kind of another provider. Of Cluster API's contract it needs nothing but to exist.
+// exampleCRD is a pool kind of another provider. Cluster API's contract requires only that it exists.
 const exampleCRD = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -55,13 +55,13 @@ spec:
               trouble: {type: object, properties: {reason: {type: string}, message: {type: string}}}
 `
 
-// exampleProvider is an IPAM provider with pool kinds of its own, which keeps Cluster API's IPAM contract: it answers
-// claims with IPAddresses, protects what it has given, takes back what is released, and says in a claim's Ready
-// condition how it fares. Pools in namespaces are those of a provider written against v1beta1 with conditions of the
-// older form, as most are; the global ones are those of a provider that writes the newer form.
+// exampleProvider is an IPAM provider with pool kinds of its own that keeps Cluster API's IPAM contract: it answers
+// claims with IPAddresses, protects what it has assigned, takes back what is released, and reports in a claim's Ready
+// condition. For namespaced pools it acts like a provider written against v1beta1 with conditions of the older form,
+// as most are; for global ones like a provider that writes the newer form.
 type exampleProvider struct {
 	*env
-	quiet    dynamic.Interface // without the warnings that v1beta1 is deprecated
+	quiet    dynamic.Interface // suppresses the warnings that v1beta1 is deprecated
 	mu       sync.Mutex
 	failures []error
 }
@@ -78,7 +78,7 @@ func startExampleProvider(t *testing.T, e *env) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// It works on whatever there is, each time that something changes, until ctx ends.
+		// Each time something changes, it works on whatever there is, until ctx ends.
 		_ = e.Await(ctx, func() error {
 			p.work(ctx)
 			return harness.ErrNotYet
@@ -106,7 +106,7 @@ func (p *exampleProvider) work(ctx context.Context) {
 	}
 }
 
-// handle takes one look at a claim.
+// handle reconciles a claim once.
 func (p *exampleProvider) handle(ctx context.Context, namespace, name string) error {
 	object, err := p.Claims(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -183,7 +183,7 @@ func (p *exampleProvider) assign(ctx context.Context, claim *harness.Claim) erro
 	return p.tell(ctx, claim, true, "Allocated", "from "+pool.GetName())
 }
 
-// pool returns the pool that a claim asks.
+// pool returns the pool that a claim refers to.
 func (p *exampleProvider) pool(ctx context.Context, claim *harness.Claim) (*unstructured.Unstructured, error) {
 	return examplePools(p.env, poolKind(claim), claim.GetNamespace()).Get(ctx, claim.Pool(), metav1.GetOptions{})
 }
@@ -193,7 +193,7 @@ func poolKind(object interface{ UnstructuredContent() map[string]any }) string {
 	return kind
 }
 
-// examplePools is the client of the pools of a kind.
+// examplePools returns the client for the pools of a kind.
 func examplePools(e *env, kind, namespace string) dynamic.ResourceInterface {
 	resource := e.Dynamic.Resource(schema.GroupVersionResource{
 		Group: exampleGroup, Version: "v1", Resource: strings.ToLower(kind) + "s",
@@ -204,7 +204,7 @@ func examplePools(e *env, kind, namespace string) dynamic.ResourceInterface {
 	return resource.Namespace(namespace)
 }
 
-// free returns the first address of a pool that no IPAddress has, or "".
+// free returns the first address of a pool that no IPAddress holds, or "".
 func (p *exampleProvider) free(ctx context.Context, pool *unstructured.Unstructured) (string, error) {
 	list, err := p.Addresses(pool.GetNamespace()).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -250,7 +250,7 @@ func (p *exampleProvider) tell(ctx context.Context, claim *harness.Claim, ready 
 	said, _, _ := unstructured.NestedSlice(current.Object, path...)
 	if len(said) == 1 {
 		if before, _ := said[0].(map[string]any); before["reason"] == reason && before["message"] == message {
-			return nil // said already
+			return nil // reported already
 		}
 	}
 	patch := map[string]any{}
@@ -260,7 +260,7 @@ func (p *exampleProvider) tell(ctx context.Context, claim *harness.Claim, ready 
 	return harness.Merge(ctx, target, claim.GetName(), patch, "status")
 }
 
-// exampleKinds has the API server serve the pool kinds.
+// exampleKinds makes the API server serve the pool kinds.
 func (s *scope) exampleKinds() {
 	s.t.Helper()
 	for kind, where := range map[string]string{examplePool: "Namespaced", globalExamplePool: "Cluster"} {
@@ -270,13 +270,13 @@ func (s *scope) exampleKinds() {
 	}
 }
 
-// removeExampleKind takes a pool kind away, with all its pools.
+// removeExampleKind removes a pool kind, with all its pools.
 func (s *scope) removeExampleKind(ctx context.Context, kind string) {
 	s.t.Helper()
 	require.NoError(s.t, harness.Delete(ctx, s.Dynamic.Resource(crdResource), strings.ToLower(kind)+"s."+exampleGroup))
 }
 
-// examplePool creates a pool of the test's class; it returns the name.
+// examplePool creates a pool of the test's class and returns its name.
 func (s *scope) examplePool(kind, role string, addresses ...string) string {
 	s.t.Helper()
 	name := strings.ToLower(kind) + "-" + s.name

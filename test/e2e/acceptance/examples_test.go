@@ -27,17 +27,17 @@ import (
 
 const classExamples = "../../../examples/clusterclass"
 
-// classExample is a directory of examples/clusterclass, which has pools, a class, and a Cluster named like the
+// classExample describes a directory of examples/clusterclass, which has pools, a class, and a Cluster named like the
 // directory.
 type classExample struct {
-	// providers are the files of testdata/providers with the kinds.
+	// providers are the files of testdata/providers that hold the kinds.
 	providers []string
-	// infra and controlPlane are the resources of a Cluster's objects; files is where the latter's files are.
+	// infra and controlPlane are the resources of a Cluster's objects; files is the path to the files in the latter.
 	infra, controlPlane schema.GroupVersionResource
 	files               []string
 	// vip is the first address of the pool.
 	vip string
-	// refusal is what the provider says of infrastructure without a host; empty if it needs none.
+	// refusal is how the provider refuses infrastructure without a host; empty if it needs none.
 	refusal string
 }
 
@@ -50,9 +50,9 @@ func controlPlaneResource(version, plural string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "controlplane.cluster.x-k8s.io", Version: version, Resource: plural}
 }
 
-// TestClassExamples applies every directory of examples/clusterclass; docs/clusterclass.md promises so.
+// TestClassExamples applies every directory of examples/clusterclass, as docs/clusterclass.md promises.
 func TestClassExamples(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	stack, err := plane.StackFromEnv()
 	require.NoError(t, err)
 	kubeadm := controlPlaneResource(stack.ClusterVersion(), "kubeadmcontrolplanes")
@@ -93,7 +93,7 @@ func TestClassExamples(t *testing.T) {
 	}
 }
 
-// tryClass applies an example, its pools last, so that all that happens without a VIP does happen.
+// tryClass applies an example, its pools last, so that everything that can happen without a VIP does happen.
 func (s *scope) tryClass(name string, example classExample) {
 	s.t.Helper()
 	for _, provider := range example.providers {
@@ -132,7 +132,7 @@ func (s *scope) tryClass(name string, example classExample) {
 }
 
 // provisions plays an infrastructure provider that is done before there is an address, and waits until Cluster API
-// knows.
+// notices.
 func (s *scope) provisions(name string, resource schema.GroupVersionResource) {
 	s.t.Helper()
 	s.eventually("the infrastructure of "+name, func() error {
@@ -154,7 +154,7 @@ func (s *scope) provisions(name string, resource schema.GroupVersionResource) {
 	})
 }
 
-// TestFleetExample renders the values of the example as Fleet does, with the annotations of a Cluster.
+// TestFleetExample renders the example's values as Fleet does, with the annotations of a Cluster.
 func TestFleetExample(t *testing.T) {
 	s := ordinary(t)
 	s.apply(filepath.Join("testdata", "providers", "fleet.yaml"))
@@ -163,7 +163,7 @@ func TestFleetExample(t *testing.T) {
 	text, _, err := unstructured.NestedString(applied[0].Object, "spec", "helm", "values", "service", "spec",
 		"loadBalancerIP")
 	require.NoError(t, err)
-	// From github.com/rancher/fleet, internal/cmd/controller/target: delimiters, functions and names.
+	// Delimiters, functions and names are those of github.com/rancher/fleet, internal/cmd/controller/target.
 	values, err := template.New("values").Delims("${", "}").Option("missingkey=error").Funcs(template.FuncMap{
 		"hasKey": func(m map[string]any, key string) bool { _, ok := m[key]; return ok },
 	}).Parse(text)
@@ -183,8 +183,8 @@ func TestFleetExample(t *testing.T) {
 	assert.Equal(t, s.ip(20), render(s.served("prod")))
 }
 
-// apply applies a file as it stands, in the test's namespace and at the versions that the stack serves, and returns
-// what the server made of it.
+// apply applies a file as it is, in the test's namespace and at the versions that the stack serves, and returns the
+// resulting objects.
 func (s *scope) apply(file string) []*unstructured.Unstructured {
 	s.t.Helper()
 	text, err := os.ReadFile(file)
@@ -222,7 +222,7 @@ func (s *scope) list(resource schema.GroupVersionResource) []unstructured.Unstru
 	return list.Items
 }
 
-// topologySays checks that the topology controller has failed, with a text in its message.
+// topologySays checks that the topology controller has failed with a message that contains a text.
 func topologySays(text string) check {
 	return func(c *harness.Cluster) error {
 		i := slices.IndexFunc(c.Conditions(), func(condition metav1.Condition) bool {
@@ -244,8 +244,8 @@ func endpointOf(object *unstructured.Unstructured) harness.Endpoint {
 	return (&harness.Cluster{Unstructured: object}).Endpoint()
 }
 
-// kubeVIP returns the environment of kube-vip from a control plane object's files; nil if its manifest is not there or
-// is no Pod.
+// kubeVIP returns the environment of kube-vip from a control plane object's files, or nil if its manifest is missing
+// or is no Pod.
 func kubeVIP(object *unstructured.Unstructured, path []string) map[string]string {
 	files, _, _ := unstructured.NestedSlice(object.Object, path...)
 	for _, entry := range files {

@@ -10,11 +10,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// mostWrites is more than the operator writes in the life of a Cluster.
+// mostWrites is more than the operator writes during the life of a Cluster.
 const mostWrites = 30
 
-// TestCrashPoints kills the operator in the middle of every write of a Cluster's life, before the API server has seen
-// it and after, and lets another go on: nothing is lost, leaked or there twice.
+// TestCrashPoints kills the operator at every write of a Cluster's life, before and after the API server has seen it,
+// and lets another one continue: nothing is lost, leaked or duplicated.
 func TestCrashPoints(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
@@ -34,10 +34,10 @@ func TestCrashPoints(t *testing.T) {
 		}
 	}
 	s.operator = runOperator(t, e)
-	t.Cleanup(s.end) // with that one
+	t.Cleanup(s.end) // while that one runs
 }
 
-// crash lives through a Cluster's life with an operator that dies at a write, and another after that. It reports
+// crash takes a Cluster through its life with an operator that dies at a write, and another after that. It reports
 // whether there was such a write.
 func (s *scope) crash(name string, ofClass func(*harness.NewCluster), at int, after bool) bool {
 	s.t.Helper()
@@ -93,7 +93,7 @@ func (s *scope) crash(name string, ofClass func(*harness.NewCluster), at int, af
 	return false
 }
 
-// orDead waits for something that may need another operator, since the first dies on the way.
+// orDead waits for something that may need another operator, since the first one dies on the way.
 func (s *scope) orDead(proxy *harness.WriteProxy, dead *bool, die func() error, what string, check func() error) {
 	s.t.Helper()
 	s.eventually(what, func() error {
@@ -108,8 +108,8 @@ func (s *scope) orDead(proxy *harness.WriteProxy, dead *bool, die func() error, 
 	})
 }
 
-// TestTwoOperators lets two work at once, as when a Lease is ignored: no address twice, no claim twice, and in the end
-// both have nothing left to write.
+// TestTwoOperators lets two work at once, as if a Lease were ignored: no address or claim exists twice, and in the
+// end neither has anything left to write.
 func TestTwoOperators(t *testing.T) {
 	const clusters = 40
 	e := onPlane(t)

@@ -31,7 +31,7 @@ func available(status metav1.ConditionStatus, because string) check {
 	}
 }
 
-// kubeconfigSecret gives Cluster API a workload cluster to connect to: the management cluster stands in for it.
+// kubeconfigSecret gives Cluster API a workload cluster to connect to: the management cluster itself.
 const kubeconfigSecret = `
 apiVersion: v1
 kind: Secret
@@ -42,7 +42,7 @@ stringData: {value: %[3]q}
 
 // TestAvailabilityGates applies the example of examples/availability-gates, with the names of the test's objects.
 func TestAvailabilityGates(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a class gates on the VIPs, should make its Clusters Available only with them", func(t *testing.T) {
 		s := ordinary(t)
 		text, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", "availability-gates", "clusterclass.yaml"))

@@ -10,12 +10,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// atOnce is how long something may take that a watch causes, on a machine that has much else to do: the usual time is
-// some milliseconds, and the next look without a watch comes after the reconcile period of 30 seconds.
+// atOnce bounds what a watch triggers, on a busy machine: it usually takes milliseconds, and without a watch the next
+// look comes after the reconcile period of 30 seconds.
 const atOnce = 10 * time.Second
 
 func TestHealing(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	for name, change := range map[string]struct {
 		role  string
 		value any

@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestEtcdRestored restores etcd to an older state while the operator runs on. All other controllers are started anew,
-// as the guide says.
+// TestEtcdRestored restores etcd to an older state while the operator keeps running. All other controllers are
+// restarted, as the guide says.
 func TestEtcdRestored(t *testing.T) {
 	const period = 15 * time.Second
 	p := startPlane(t, plane.Options{})
@@ -59,7 +59,7 @@ func TestEtcdRestored(t *testing.T) {
 			require.NoError(t, os.CopyFS(p.DataDir(), os.DirFS(backup)))
 			startAll(t, p)
 			begin := time.Now()
-			fresh, err := harness.NewWorld(t.Context(), p) // its watches know only what is
+			fresh, err := harness.NewWorld(t.Context(), p) // its watches know only what exists now
 			require.NoError(t, err)
 			e.Close()
 			e.World = fresh
@@ -68,7 +68,7 @@ func TestEtcdRestored(t *testing.T) {
 			s.eventually("the API server lets three be created", func() error {
 				return e.Create(t.Context(), harness.NewCluster{Namespace: s.name, Name: "three", Class: s.name})
 			})
-			// The cache of before has two on this address, and one as gone.
+			// The cache from before the restore has two at this address, and has seen one go.
 			require.Equal(t, s.ip(11),
 				s.sees("three", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
 			took := time.Since(begin)
@@ -86,7 +86,7 @@ func TestEtcdRestored(t *testing.T) {
 	s.end()
 }
 
-// written writes something and returns the version after it.
+// written makes some writes and returns the resulting version.
 func (s *scope) written(t *testing.T, times int) (version int) {
 	t.Helper()
 	var text string
@@ -105,7 +105,7 @@ func (s *scope) written(t *testing.T, times int) (version int) {
 	return version
 }
 
-// stopAll stops the plane. What is in this process, the fake provider, waits for the API server.
+// stopAll stops the plane. The fake provider, which runs in this process, waits for the API server.
 func stopAll(t *testing.T, p *plane.Plane) {
 	t.Helper()
 	for _, component := range slices.Backward(p.Status()) {

@@ -19,11 +19,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// hookClusters is how many Clusters TestHooksUnderLoad creates; docs/performance.md speaks of 1,000.
+// hookClusters is how many Clusters TestHooksUnderLoad creates; docs/performance.md reports on 1,000.
 const hookClusters = "ACCEPTANCE_HOOK_CLUSTERS"
 
 // TestHooksUnderLoad creates many Clusters at once whose class names the hooks. Every one gets its VIP with the first
-// write of its InfraCluster, and the answers come in time although the machine has too much to do.
+// write of its InfraCluster, and the answers come in time although the machine is overloaded.
 func TestHooksUnderLoad(t *testing.T) {
 	clusters := 60
 	if text := os.Getenv(hookClusters); text != "" {
@@ -38,7 +38,7 @@ func TestHooksUnderLoad(t *testing.T) {
 	discovered(t, e)
 	s := newScope(t, e, operator)
 	s.patience = 20 * patience
-	t.Cleanup(func() { s.ended = true }) // the plane ends with the test, and with it all that is on it
+	t.Cleanup(func() { s.ended = true }) // the plane ends with the test, and everything on it
 	s.classes(nil)
 	s.create(harness.NewPool{
 		Name: s.name, Class: s.name + hooked, Role: controlPlane,
@@ -121,8 +121,7 @@ func quantile(family *dto.MetricFamily, label, value string, q float64) (count u
 	return count, bound
 }
 
-// logRuntimeSDK logs how long the calls took as Cluster API saw them, connections and the wait for its processor
-// included.
+// logRuntimeSDK logs how long the calls took as Cluster API saw them, including connections and the wait for its CPU.
 func (s *scope) logRuntimeSDK() {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.Plane.CAPIMetricsURL(), http.NoBody)

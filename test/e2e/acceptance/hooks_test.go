@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// hooked and unhooked are the suffixes of the classes in the tests of hooks.
+	// hooked and unhooked are the suffixes of the classes in the hook tests.
 	hooked, unhooked = "-hooked", "-unhooked"
 	registered       = "the runtime extension is registered with Cluster API"
 )
@@ -57,7 +57,7 @@ func hooksOperator(t *testing.T, e *env, user string, args ...string) (*harness.
 	return operator, url
 }
 
-// deployed creates a Deployment as the installers do; nobody runs its pods.
+// deployed creates a Deployment as the installers do; its pods never run.
 func deployed(t *testing.T, e *env) {
 	t.Helper()
 	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), `
@@ -316,8 +316,8 @@ func TestRuntimeHooks(t *testing.T) {
 	})
 }
 
-// TestHooksUninstalled takes the operator away in every way, and wants Cluster API to start afterwards: it exits at its
-// start beside an ExtensionConfig that nobody answers for.
+// TestHooksUninstalled removes the operator in every way, and expects Cluster API to start afterwards: Cluster API
+// exits at its start if nobody answers for an ExtensionConfig.
 func TestHooksUninstalled(t *testing.T) {
 	e := hooksPlane(t)
 	run := func() *harness.Operator {
@@ -388,7 +388,7 @@ func TestHooksUninstalled(t *testing.T) {
 	})
 }
 
-// A Cluster API without the feature gate refuses the ExtensionConfig; all else works.
+// Cluster API without the feature gate refuses the ExtensionConfig; everything else works.
 func TestHooksWithoutRuntimeSDK(t *testing.T) {
 	e := onPlane(t)
 	require.NoError(t, harness.GrantExtension(t.Context(), e.Plane))
@@ -412,7 +412,7 @@ func TestHooksWithoutRuntimeSDK(t *testing.T) {
 	stop(t, operator)
 }
 
-// bundle is the caBundle that is registered.
+// bundle returns the registered caBundle.
 func (s *scope) bundle() []byte {
 	s.t.Helper()
 	text, _, _ := unstructured.NestedString(extensionConfig(s.t, s.env).Object, "spec", "clientConfig", "caBundle")
@@ -427,7 +427,7 @@ func (s *scope) registeredURL() string {
 	return url
 }
 
-// hook calls a hook as Cluster API does, with what is registered to verify the server; nil if that does not work out.
+// hook calls a hook as Cluster API does and verifies the server with the registered caBundle; nil if the call fails.
 func (s *scope) hook(url, path string, request any) map[string]any {
 	s.t.Helper()
 	roots := x509.NewCertPool()

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// allAnnotations is how many bytes all annotations of an object may have together, keys and values.
+	// allAnnotations is how many bytes the annotations of an object may take in total, keys and values.
 	allAnnotations = 256 << 10
 	// mostMemory is what an operator may use with objects of the largest size; the chart allows twice as much.
 	mostMemory = 256 << 20
 )
 
-// filler is a foreign annotation of so many bytes, with its key.
+// filler returns a foreign annotation of this many bytes, key included.
 func filler(bytes int) map[string]string {
 	const key = "example.com/filler"
 	return map[string]string{key: strings.Repeat("x", bytes-len(key))}
 }
 
-// blob is a class of the test with a variable that may hold anything, and the change that makes a Cluster of it.
+// blob creates a class with a variable that may hold anything, and returns what makes a Cluster of that class.
 func (s *scope) blob() func(bytes int) func(*harness.NewCluster) {
 	s.t.Helper()
 	s.create(harness.NewClass{Namespace: s.name, Name: "blob", Variables: []any{map[string]any{
@@ -53,7 +53,7 @@ func TestLargestObjects(t *testing.T) {
 
 	t.Run("if a Cluster has more than a megabyte, should serve it", func(t *testing.T) {
 		s := s.in(t)
-		s.patience *= 3 // Cluster API and its webhooks take seconds for each of its steps
+		s.patience *= 3 // Cluster API and its webhooks take seconds for each step
 		s.cluster("large", blob(900<<10), func(c *harness.NewCluster) { c.Annotations = filler(200 << 10) })
 		text, err := s.served("large").MarshalJSON()
 		require.NoError(t, err)
@@ -120,11 +120,11 @@ func TestLargestObjects(t *testing.T) {
 	require.Less(t, usage.PeakRSS, int64(mostMemory))
 }
 
-// TestManyPools: five hundred pools serve one class, some of them broken; the right one is found, and fast.
+// TestManyPools: five hundred pools serve one class, some of them broken; the operator finds the right one, and fast.
 func TestManyPools(t *testing.T) {
 	const pools, clusters = 500, 20
 	s := ordinary(t)
-	s.patience = 5 * patience // that many pools are also to be deleted, beside other tests
+	s.patience = 5 * patience // this many pools must also be deleted, beside other tests
 	for i := range pools {
 		pool := harness.NewPool{
 			Name:  fmt.Sprintf("%s-%03d-%s", s.name, i, strings.Repeat("x", 253-len(s.name)-5)),
@@ -170,7 +170,7 @@ func TestManyPools(t *testing.T) {
 	s.used(s.pools[0].name, 0)
 }
 
-// TestNamesAtTheirLimits: everything has the longest name that the API server and Cluster API take.
+// TestNamesAtTheirLimits: everything has the longest name that the API server and Cluster API accept.
 func TestNamesAtTheirLimits(t *testing.T) {
 	outer := ordinary(t)
 	longest := func(prefix string, limit int) string { return prefix + strings.Repeat("n", limit-len(prefix)) }

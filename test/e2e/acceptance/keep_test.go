@@ -24,7 +24,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestKeep is about the chart's policies that keep the VIPs of a Cluster whatever others write to it. They hold for the
+// TestKeep covers the chart's policies that keep the VIPs of a Cluster whatever others write to it. They apply to the
 // whole API server.
 func TestKeep(t *testing.T) {
 	e := onPlane(t)
@@ -147,8 +147,8 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// ofControlPlanes leaves of a patch what is about control planes. A fake infrastructure object without its only field
-// would be refused, and the topology controller would get no further.
+// ofControlPlanes keeps only the part of a patch for control planes. A fake infrastructure object without its only
+// field would be refused, which would stop the topology controller.
 func ofControlPlanes(patch map[string]any) map[string]any {
 	definitions := patch["definitions"].([]any)
 	patch["definitions"] = definitions[len(definitions)-1:]
@@ -169,7 +169,7 @@ func (s *scope) keep(t *testing.T, mode, kind string) {
 	})
 }
 
-// tryAs asks what would become of a Cluster if a user patched it, and checks that.
+// tryAs runs checks on what a Cluster would become if a user patched it.
 func (s *scope) tryAs(user plane.Identity, name string, patch map[string]any, checks ...check) error {
 	config := s.Plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: user.User, Groups: user.Groups}
@@ -218,7 +218,7 @@ func variables(namesAndValues ...any) map[string]any {
 	return map[string]any{"spec": map[string]any{"topology": map[string]any{"variables": list}}}
 }
 
-// rendered waits until the topology controller has looked at Clusters as they are now.
+// rendered waits until the topology controller has handled Clusters in their current state.
 func (s *scope) rendered(clusters ...string) {
 	s.t.Helper()
 	for _, name := range clusters {

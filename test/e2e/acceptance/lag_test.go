@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// Only the watch of IPAddresses lags. A Cluster goes, another one gets its address, and the first comes back under its
-// old name: what the cache still has of its former claim is not the new one's address.
+// Only the watch of IPAddresses lags. A Cluster is deleted, another one gets its address, and the first one returns
+// under its old name: the new one must not take the address that the cache still holds for its former claim.
 func TestAddressesThatComeLate(t *testing.T) {
 	e := onPlane(t)
 	proxy, err := harness.NewFaultProxy(t.Context(), e.Plane, harness.User, 1)
@@ -40,8 +40,8 @@ func TestAddressesThatComeLate(t *testing.T) {
 	require.Empty(t, e.guard.Breaches())
 }
 
-// The operator starts while the watch of IPAddresses tells nothing, and a served Cluster has lost its annotations: it
-// waits until it knows, and gives nothing up.
+// The operator starts while the watch of IPAddresses delivers nothing, and a served Cluster has lost its annotations:
+// the operator waits until it knows, and gives nothing up.
 func TestNothingIsGivenUpForLackOfEvidence(t *testing.T) {
 	e := onPlane(t)
 	first := runOperator(t, e)
@@ -59,7 +59,7 @@ func TestNothingIsGivenUpForLackOfEvidence(t *testing.T) {
 	}
 	lost := map[string]any{"status": map[string]any{"conditions": nil}}
 	s.eventually("the loss of the conditions", func() error {
-		// A status may not be empty: Cluster API has to have written its part.
+		// A status may not be empty, so Cluster API must have written its part first.
 		return harness.Merge(t.Context(), clusters, "prod", lost, "status")
 	})
 	s.operator = runOperator(t, e)

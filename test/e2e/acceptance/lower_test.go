@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// lower brings an object of Cluster API from v1beta2 to v1beta1, for a stack that serves nothing else: what an example
-// uses of it, no more.
+// lower converts an object of Cluster API from v1beta2 to v1beta1, for a stack that serves nothing else: only the
+// fields that an example uses.
 func lower(object *unstructured.Unstructured) {
 	switch object.GetKind() {
 	case "CustomResourceDefinition":
@@ -31,7 +31,8 @@ func lower(object *unstructured.Unstructured) {
 	object.Object, _ = lowered(object.Object).(map[string]any)
 }
 
-// lowered goes through all of an object: versions, references, and arguments of programs, which are a map at v1beta1.
+// lowered converts everything within an object: versions, references, and program arguments, which are a map at
+// v1beta1.
 func lowered(value any) any {
 	switch value := value.(type) {
 	case []any:

@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// No machine is ever built without its VIP, by the fastest of providers, where the class writes the VIP into the
-// infrastructure and the control plane: the infrastructure has it first, and Cluster API copies it to the endpoint.
+// No machine is ever built without its VIP, even by the fastest provider, if the class writes the VIP into the
+// infrastructure and the control plane: the infrastructure gets it first, and Cluster API copies it to the endpoint.
 func TestMachinesHaveTheirVIP(t *testing.T) {
 	const late, soon = 12, 10
 	e := onPlane(t)
@@ -76,7 +76,7 @@ func hasControlPlane(c *harness.Cluster) error {
 	return nil
 }
 
-// machinesHaveVIPs waits until as many Clusters of the scope have a machine, and checks what each was built from.
+// machinesHaveVIPs waits until so many Clusters of the scope have a machine, and checks what each was built from.
 func (s *scope) machinesHaveVIPs(want int) {
 	s.t.Helper()
 	s.eventually("machines are built", func() error {

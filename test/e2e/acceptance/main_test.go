@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// patience is how long anything may take: long enough for a machine that is busy with other things.
+	// patience bounds every wait, with room for a busy machine.
 	patience = time.Minute
-	// sideBySide is how many ordinary tests run at once: they wait most of the time.
+	// sideBySide is how many ordinary tests run at once: they mostly wait.
 	sideBySide = "10"
-	// raceVariable has the operator built with the race detector.
+	// raceVariable makes the suite build the operator with the race detector.
 	raceVariable = "ACCEPTANCE_RACE"
 )
 
@@ -48,7 +48,7 @@ type env struct {
 	barred   int
 }
 
-// barrier is the namespace, the class and the pool of the Clusters that tell when others have been handled.
+// barrier is the namespace, class and pool of the Clusters that show when others have been handled.
 const barrier = "barrier"
 
 // barrier creates a Cluster that costs the operator one write to its status, and returns its name.
@@ -88,7 +88,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// finish ends what is shared, and says what is wrong with all tests taken together.
+// finish ends what is shared, and returns what is wrong with all tests taken together.
 func finish() error {
 	failures := []error{stopShared()}
 	if suite.env != nil {
@@ -101,7 +101,7 @@ func finish() error {
 	return errors.Join(append(failures, harness.CleanBuilds())...)
 }
 
-// stopShared ends the operator of the ordinary tests, if it runs: with -count there are others to come.
+// stopShared stops the operator of the ordinary tests, if it runs: with -count, more tests follow.
 func stopShared() error {
 	suite.operator.Lock()
 	defer suite.operator.Unlock()
@@ -123,7 +123,7 @@ func stopShared() error {
 	return errors.Join(err, wrongInLog(operator))
 }
 
-// neverPrinted are a crash, a data race and a permission that is lacking.
+// neverPrinted matches a crash, a data race and a missing permission.
 var neverPrinted = regexp.MustCompile(`panic|DATA RACE|cannot [a-z]+ resource`)
 
 // wrongInLog finds what no operator may ever print.
@@ -147,7 +147,7 @@ func onPlane(t *testing.T) *env {
 	return suite.env
 }
 
-// startPlane starts a plane, of the stack that the environment names unless the options do. Whoever starts it stops it.
+// startPlane starts a plane, with the stack from the environment unless the options name one. The caller stops it.
 func startPlane(t *testing.T, options plane.Options) *plane.Plane {
 	t.Helper()
 	if testing.Short() {
@@ -176,8 +176,8 @@ func newEnv(t *testing.T, p *plane.Plane) *env {
 	return &env{World: world, guard: guard}
 }
 
-// sharedOperator returns the operator of the ordinary tests. They all wait until those that disturb have ended, so it
-// is never beside one of theirs.
+// sharedOperator returns the operator of the ordinary tests. They all wait until the disruptive tests have ended, so
+// it never runs beside one of theirs.
 func sharedOperator(t *testing.T, e *env) *harness.Operator {
 	t.Helper()
 	suite.operator.Lock()
@@ -234,7 +234,7 @@ func waitServing(t *testing.T, operator *harness.Operator) {
 	require.NoError(t, operator.WaitServing(ctx))
 }
 
-// stop ends an operator in good order and returns how long that took.
+// stop ends an operator gracefully and returns how long that took.
 func stop(t *testing.T, operator *harness.Operator) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

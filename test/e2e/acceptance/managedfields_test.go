@@ -18,9 +18,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestManagedFieldsAreLost: what managedFields say of the operator's writes may be lost at any time. Cluster API's CRD
-// migrator drops what was written at a version that is served no more, backup tools drop all of it. Whatever the
-// operator then writes or takes away it does once.
+// TestManagedFieldsAreLost: the managedFields of the operator's writes may be lost at any time. Cluster API's CRD
+// migrator drops what was written at a version that is no longer served; backup tools drop all of it. The operator
+// must still write or remove everything just once.
 func TestManagedFieldsAreLost(t *testing.T) {
 	e := onPlane(t)
 	operator := runOperator(t, e, "--retry-interval=1s", "--reconcile-period=1s")
@@ -133,7 +133,7 @@ func TestManagedFieldsAreLost(t *testing.T) {
 	})
 }
 
-// TestDNSRecordsOfNobody is the same for DNS records.
+// TestDNSRecordsOfNobody tests the same for DNS records.
 func TestDNSRecordsOfNobody(t *testing.T) {
 	e := onPlane(t)
 	manifest, err := os.ReadFile("testdata/dnsendpoint.yaml")
@@ -159,8 +159,8 @@ func TestDNSRecordsOfNobody(t *testing.T) {
 	s.writesNoMore(mark, 1)
 }
 
-// disown drops what an object's managedFields say of the operator, as Cluster API's CRD migrator does: with a seed
-// where nothing would be left, so that the next server-side apply does not make up an owner of all.
+// disown drops the operator's entries from an object's managedFields, as Cluster API's CRD migrator does. If no entry
+// would be left it writes a seed, so that the next server-side apply does not invent an owner of everything.
 func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 	s.t.Helper()
 	object, err := kind.Get(s.t.Context(), name, metav1.GetOptions{})
@@ -189,7 +189,7 @@ func (s *scope) disown(kind dynamic.ResourceInterface, name string) {
 	require.NoError(s.t, err)
 }
 
-// applyCondition has someone else write conditions of a Cluster that are False: types and reasons in turn.
+// applyCondition has someone else write conditions with status False to a Cluster; types and reasons alternate.
 func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 	s.t.Helper()
 	var conditions []any
@@ -214,7 +214,8 @@ func (s *scope) applyCondition(name string, typesAndReasons ...string) {
 }
 
 // writesNoMore waits until the operator has looked at the test's Clusters several times, and checks how often it has
-// written. Cluster API writes conditions at the same time, so each write may have come too late once, and was refused.
+// written. Cluster API writes conditions at the same time, so each write may have been refused once because it came
+// too late.
 func (s *scope) writesNoMore(mark plane.Mark, most int) {
 	s.t.Helper()
 	s.looks(s.operator, 10)

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// earlierIngress is the key of annotation and label in which operator v0.7 put the ingress VIP.
+	// earlierIngress is the annotation and label key under which operator v0.7 put the ingress VIP.
 	earlierIngress = names.Domain + "/ingress-vip"
-	// earlierOptOut is the annotation by which a Cluster had none.
+	// earlierOptOut is the annotation that opted a Cluster out of it.
 	earlierOptOut = names.Domain + "/ingress-enabled"
-	// earlierVariable is the one that v0.7 wrote where the class declares it.
+	// earlierVariable is the variable that v0.7 wrote where the class declares it.
 	earlierVariable = "clusterVip"
 )
 
 // TestMigration takes over a Cluster as the earlier operator v0.7 left it: its claims have an owner and the label of
-// their role, and no more.
+// their role, and nothing else.
 func TestMigration(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
@@ -71,7 +71,7 @@ func TestMigration(t *testing.T) {
 	})
 }
 
-// earlierOwner is how v0.7 named the owner of a claim.
+// earlierOwner returns the owner reference of a claim as v0.7 wrote it.
 func earlierOwner(cluster *harness.Cluster) map[string]any {
 	return map[string]any{
 		"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": "Cluster", "name": cluster.GetName(),
@@ -83,13 +83,13 @@ func earlierOwner(cluster *harness.Cluster) map[string]any {
 // earlierCluster is a Cluster as v0.7.1 left it.
 type earlierCluster struct {
 	class string
-	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made, which nobody has adopted; half
-	// has a claim and no endpoint yet.
+	// optedOut has no ingress VIP; byHook has a claim that the runtime extension made and that nobody has adopted;
+	// half has a claim and no endpoint yet.
 	optedOut, byHook, half bool
 }
 
 // TestMigrationOfClasses takes over what v0.7.1 left of two classes that share their pools by the label "true" and an
-// annotation, one of which has the variable of v0.7, as docs/migration.md describes it.
+// annotation; one of them has the variable of v0.7, as docs/migration.md describes.
 func TestMigrationOfClasses(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, nil)
@@ -134,7 +134,7 @@ func TestMigrationOfClasses(t *testing.T) {
 		require.Empty(t, s.get("opted-out").GetAnnotations()[earlierIngress])
 		writes := s.changes(mark)
 		t.Logf("%d writes for %d Clusters: %v", len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
-		// An owner at the version that is served now for each claim, the new claims, and finalizer, annotations,
+		// Each claim gets an owner at the currently served version; add the new claims, and finalizer, annotations,
 		// conditions.
 		require.LessOrEqual(t, len(writes), len(claims)+2+5*len(clusters))
 	})
@@ -155,7 +155,7 @@ func TestMigrationOfClasses(t *testing.T) {
 	s.end()
 }
 
-// leaveAsEarlier creates a Cluster, and gives it what v0.7.1 did.
+// leaveAsEarlier creates a Cluster and leaves it as v0.7.1 would.
 func (s *scope) leaveAsEarlier(name string, earlier earlierCluster) {
 	s.t.Helper()
 	s.cluster(name, func(c *harness.NewCluster) { c.Class = earlier.class })
@@ -189,7 +189,7 @@ func (s *scope) leaveAsEarlier(name string, earlier earlierCluster) {
 	s.edit(name, map[string]any{"metadata": metadata, "spec": spec})
 }
 
-// claims are the UIDs of all claims, by name.
+// claims returns the UIDs of all claims by name.
 func (s *scope) claims() map[string]types.UID {
 	found := map[string]types.UID{}
 	for _, claim := range s.ClaimsIn(s.name) {

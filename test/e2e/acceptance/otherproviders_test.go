@@ -20,12 +20,12 @@ import (
 const (
 	otherProvider = "../../../examples/other-provider"
 	flagKinds     = "--pool-kinds=ipam.example.com/v1/ExamplePool,ipam.example.com/v1/GlobalExamplePool"
-	// soon is how often an operator looks whether other kinds are served.
+	// soon is how often an operator checks whether other kinds are served.
 	soon = "--reconcile-period=1s"
 )
 
-// TestOtherProviders is about pools of a provider that keeps Cluster API's IPAM contract, with the files of
-// examples/other-provider as they stand.
+// TestOtherProviders covers pools of a provider that keeps Cluster API's IPAM contract, with the files of
+// examples/other-provider as they are.
 func TestOtherProviders(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e, "--config="+filepath.Join(otherProvider, "config.yaml"), soon))
@@ -35,7 +35,7 @@ func TestOtherProviders(t *testing.T) {
 			s.removeExampleKind(context.Background(), kind)
 		}
 	})
-	t.Cleanup(s.end) // as long as the provider works
+	t.Cleanup(s.end) // while the provider works
 	s.bothPools()
 	var pool, global string
 
@@ -146,7 +146,7 @@ func TestOtherProviders(t *testing.T) {
 		require.Nil(t, s.Address(s.name, "vip-cp-three"))
 		s.cluster("four")
 		s.sees("four", endpoint(s.ip(43), 6443))
-		for _, cluster := range []string{"early", "one", "filler", "two", "four"} { // all is settled for what follows
+		for _, cluster := range []string{"early", "one", "filler", "two", "four"} { // settle for what follows
 			s.sees(cluster, condition(controlPlane, names.ReasonIPAddressAssigned),
 				condition(ingress, names.ReasonIPAddressAssigned), condition("storage", names.ReasonIPAddressAssigned))
 		}
@@ -199,7 +199,7 @@ func TestOtherProviders(t *testing.T) {
 	t.Cleanup(s.end)
 }
 
-// grantExamplePools lets the operator see the pools, by the file of the documentation.
+// grantExamplePools lets the operator read the pools, with the file of the documentation.
 func (s *scope) grantExamplePools() {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(otherProvider, "rbac.yaml"))
@@ -214,7 +214,7 @@ func (s *scope) revokeExamplePools() {
 		metav1.DeleteOptions{}))
 }
 
-// uses waits until the operator works with just these pool kinds of other providers.
+// uses waits until the operator works with exactly these pool kinds of other providers.
 func (s *scope) uses(kinds ...string) {
 	s.t.Helper()
 	s.eventually(fmt.Sprintf("the operator uses %v", kinds), func() error {
@@ -232,7 +232,7 @@ func (s *scope) uses(kinds ...string) {
 	})
 }
 
-// says checks that the condition for a role holds a text.
+// says checks that the condition for a role contains a text.
 func says(role, text string) check {
 	return func(c *harness.Cluster) error {
 		if got := c.Condition(role); got == nil || !strings.Contains(got.Message, text) {

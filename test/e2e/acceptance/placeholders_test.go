@@ -17,8 +17,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// needsMutatingPolicies leaves a test out on a Kubernetes before 1.36, which does not serve them at v1; the chart
-// refuses to render them there.
+// needsMutatingPolicies skips a test on Kubernetes before 1.36, which does not serve them at v1; the chart refuses to
+// render them there.
 func (s *scope) needsMutatingPolicies() {
 	s.t.Helper()
 	resources, err := s.Core.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
@@ -29,7 +29,7 @@ func (s *scope) needsMutatingPolicies() {
 	}
 }
 
-// TestPlaceholders is about the chart's policies that write what a class requires and the user left out.
+// TestPlaceholders covers the chart's policies that fill in what a class requires and the user left out.
 func TestPlaceholders(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, sharedOperator(t, e))

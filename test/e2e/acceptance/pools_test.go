@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// example applies a file of examples/pools as it stands, but that each of the given texts, which name a class or a
-// namespace at their end, names the test's instead. What follows a bar in them stays.
+// example applies a file of examples/pools as it is, except that each of the given texts, which end in the name of a
+// class or namespace, names the test's instead. What follows a bar in them stays.
 func (s *scope) example(file string, named ...string) {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", "pools", file))
@@ -45,9 +45,9 @@ func (s *scope) example(file string, named ...string) {
 	}
 }
 
-// TestPoolExamples applies every file of examples/pools; docs/pools.md promises so.
+// TestPoolExamples applies every file of examples/pools, as docs/pools.md promises.
 func TestPoolExamples(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	examples := map[string]func(t *testing.T, s *scope){
 		"per-class.yaml": func(_ *testing.T, s *scope) {
 			s.example("per-class.yaml", "cluster-class: metal")
@@ -62,7 +62,7 @@ func TestPoolExamples(t *testing.T) {
 		"per-tenant.yaml": func(_ *testing.T, s *scope) {
 			s.example("per-tenant.yaml", "cluster-class: tenant", "namespace: red", "name: red",
 				"namespaces: blue, green")
-			s.cluster("one") // both pools serve its namespace here, and its own comes first
+			s.cluster("one") // here both pools serve its namespace, and its own comes first
 			s.sees("one", endpoint("10.40.1.10", 6443))
 		},
 		"overflow.yaml": func(_ *testing.T, s *scope) {
@@ -133,7 +133,7 @@ func TestPoolExamples(t *testing.T) {
 }
 
 func TestPoolTrouble(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a hand-made endpoint lies in a pool's range, "+
 		"should warn before the pool hands it out", func(t *testing.T) {
 		s := ordinary(t)
@@ -236,7 +236,7 @@ func TestPoolTrouble(t *testing.T) {
 	})
 }
 
-// saysOn waits for an event on a global pool that says that its configuration is wrong, in all of the words.
+// saysOn waits for an event on a global pool that reports a wrong configuration and contains all of the words.
 func (s *scope) saysOn(pool string, words ...string) {
 	s.t.Helper()
 	s.eventually("the event on the pool", func() error {

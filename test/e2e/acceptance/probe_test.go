@@ -16,7 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// portOf returns a port of an address on this machine that refuses connections, and what has it drop them from then on.
+// portOf returns a port of an address on this machine that refuses connections, and a function that makes it drop
+// them.
 func portOf(t *testing.T, address string) (port int, drop func()) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -27,7 +28,7 @@ func portOf(t *testing.T, address string) (port int, drop func()) {
 	require.NoError(t, err)
 	port = name.(*syscall.SockaddrInet4).Port
 	return port, func() {
-		require.NoError(t, syscall.Listen(fd, 0)) // and nobody takes connections off the queue, which is soon full
+		require.NoError(t, syscall.Listen(fd, 0)) // nobody accepts connections, so the queue is soon full
 		for {
 			conn, err := net.DialTimeout("tcp", fmt.Sprintf("%s:%d", address, port), time.Second)
 			if err != nil {
@@ -39,8 +40,8 @@ func portOf(t *testing.T, address string) (port int, drop func()) {
 }
 
 func TestProbe(t *testing.T) {
-	t.Parallel() // after those that disturb
-	// probed puts a pool of one address on this machine, which has a probe on a port of it.
+	t.Parallel() // after the disruptive tests
+	// probed creates a pool of one address on this machine, with a probe on a port of it.
 	probed := func(s *scope) (pool, address string, drop func()) {
 		address = strings.Replace(s.ip(10), "10.", "127.", 1)
 		port, drop := portOf(s.t, address)
@@ -74,7 +75,7 @@ func TestProbe(t *testing.T) {
 		s := ordinary(t)
 		loopback := func(host int) string { return strings.Replace(s.ip(host), "10.", "127.", 1) }
 		port, drop := portOf(t, loopback(11))
-		drop() // nobody answers there; on the address before it the connection is refused
+		drop() // nobody answers there; the address before it refuses the connection
 		pool := s.pool(controlPlane, 10, 11, annotated(names.Probe, strconv.Itoa(port)), func(p *harness.NewPool) {
 			p.Addresses = []string{loopback(10), loopback(11)}
 		})
@@ -93,7 +94,7 @@ func TestProbe(t *testing.T) {
 		s.cluster("one")
 		s.sees("one", endpoint(address, 6443), condition(controlPlane, names.ReasonIPAddressAssigned))
 		require.NoError(t, harness.Merge(t.Context(), s.Pools(""), s.pools[0].name, map[string]any{
-			"metadata": map[string]any{"annotations": map[string]any{names.Probe: "1"}}, // which refuses
+			"metadata": map[string]any{"annotations": map[string]any{names.Probe: "1"}}, // refuses connections
 		}))
 		s.annotate("one", names.Annotation(controlPlane), nil)
 		s.sees("one", annotation(controlPlane, address), condition(controlPlane, names.ReasonIPAddressAssigned))

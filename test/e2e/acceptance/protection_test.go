@@ -23,22 +23,22 @@ import (
 const collector = "system:serviceaccount:kube-system:generic-garbage-collector"
 
 // TestEarlyRelease shows what happens to the claims of a Cluster that is deleted in the foreground, as Argo CD does:
-// the garbage collector deletes what it owns at once, while Cluster API still takes machines down.
+// the garbage collector deletes what it owns at once, while Cluster API is still removing machines.
 func TestEarlyRelease(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if nothing protects the claims, "+
 		"should give the address back while machines may still use it", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(controlPlane, 10, 19)
 		s.cluster("one")
 		s.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned))
-		s.used(pool, 1) // the pool counts late, and that it is none again must not be what it said before
+		s.used(pool, 1) // the pool reports late: the 0 awaited below must not be the count from before
 		s.hold("one")
 		s.deleteInForeground("one")
 		s.used(pool, 0)
 		require.True(t, s.get("one").InUse())
 		require.Equal(t, s.ip(10), s.get("one").Endpoint().Host)
-		// The allocator does not write it to another Cluster all the same.
+		// Still, the allocator does not write it to another Cluster.
 		s.cluster("two")
 		s.sees("two", condition(controlPlane, names.ReasonAddressConflict), endpoint("", 0))
 		require.NoError(t, s.Plane.ReleaseDeletion(t.Context(), s.name, "one"))
@@ -47,12 +47,12 @@ func TestEarlyRelease(t *testing.T) {
 	})
 }
 
-// TestProtection is about the admission policy of the chart. It holds for the whole API server.
+// TestProtection covers the admission policy of the chart. It applies to the whole API server.
 func TestProtection(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))
 	t.Cleanup(func() { require.NoError(t, e.removePolicy(context.Background(), harness.ProtectionName)) })
-	t.Cleanup(s.end) // all that it deletes is to be let go
+	t.Cleanup(s.end) // everything that it deletes may go
 	cp, in := s.bothPools()
 	s.cluster("guinea-pig")
 	s.served("guinea-pig")
@@ -134,7 +134,7 @@ func TestProtection(t *testing.T) {
 	})
 	t.Run("if a claim is no Cluster's, should not care", func(t *testing.T) {
 		s := s.in(t)
-		// The provider has nothing to do with them, and may take none of the pool's addresses in passing.
+		// The pool does not exist: the provider ignores these claims, and they take no address of another pool.
 		nowhere := s.name + "-nowhere"
 		s.create(harness.NewClaim{Namespace: s.name, Name: "foreign", Pool: nowhere},
 			harness.NewClaim{
@@ -206,7 +206,7 @@ func TestProtection(t *testing.T) {
 	})
 }
 
-// protect creates the policy and waits until the API server heeds it for the claims of a Cluster.
+// protect creates the policy and waits until the API server enforces it for the claims of a Cluster.
 func (s *scope) protect(cluster string) {
 	s.t.Helper()
 	require.NoError(s.t, harness.Protect(s.t.Context(), s.Plane, s.operator.User))
@@ -220,7 +220,7 @@ func (s *scope) protect(cluster string) {
 	})
 }
 
-// tryDeleteAs asks what would become of a deletion of the guinea pig's claim by a user who may delete everything.
+// tryDeleteAs tries in a dry run to delete the guinea pig's claim as a user who may delete everything.
 func (s *scope) tryDeleteAs(user string, options metav1.DeleteOptions) error {
 	s.t.Helper()
 	config := s.Plane.Config()

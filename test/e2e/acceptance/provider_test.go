@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestWithoutProvider is about what happens while the IPAM provider is down.
+// TestWithoutProvider covers what happens while the IPAM provider is down.
 func TestWithoutProvider(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))
@@ -83,8 +83,8 @@ func TestWithoutProvider(t *testing.T) {
 	})
 }
 
-// TestWithoutInfrastructure is about what a Cluster has before its infrastructure is there: then Cluster API replaces
-// an endpoint that has a port and no host.
+// TestWithoutInfrastructure covers a Cluster before its infrastructure is there: then Cluster API replaces an
+// endpoint that has a port and no host.
 func TestWithoutInfrastructure(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e))

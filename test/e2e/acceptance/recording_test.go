@@ -16,10 +16,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// carrier is a kind of objects that shall have the VIP of their Cluster.
+// carrier is a kind of object that must have the VIP of its Cluster.
 type carrier struct {
 	resource schema.GroupVersionResource
-	// has tells whether an object has it.
+	// has reports whether an object has it.
 	has func(*unstructured.Unstructured) bool
 }
 
@@ -31,8 +31,8 @@ func fakeControlPlanes() carrier {
 	}}
 }
 
-// recording is what was seen of each Cluster of a scope: the resourceVersion at which its endpoint became valid, and
-// all states of the carriers.
+// recording holds what was seen of each Cluster of a scope: the resourceVersion at which its endpoint became valid,
+// and all states of the carriers.
 type recording struct {
 	mu     sync.Mutex
 	states map[schema.GroupVersionResource]map[string][]carrierState
@@ -45,7 +45,7 @@ type carrierState struct {
 	has, paused     bool
 }
 
-// record begins to note the states of carriers, and when the endpoints of Clusters are valid.
+// record starts recording the states of carriers, and when the endpoints of Clusters become valid.
 func (s *scope) record(carriers ...carrier) *recording {
 	s.t.Helper()
 	r := &recording{states: map[schema.GroupVersionResource]map[string][]carrierState{}, valid: map[string]string{}}
@@ -85,8 +85,8 @@ func (s *scope) record(carriers ...carrier) *recording {
 	return r
 }
 
-// inOrder checks that from the moment on at which the endpoint of a Cluster was valid, what shall have its VIP had it,
-// or was paused: no machine can be built from it otherwise.
+// inOrder checks that from the moment a Cluster's endpoint was valid, every carrier had the VIP or was paused.
+// Otherwise a machine could be built without it.
 func (r *recording) inOrder(t *testing.T, cluster string) {
 	t.Helper()
 	r.mu.Lock()
@@ -100,7 +100,7 @@ func (r *recording) inOrder(t *testing.T, cluster string) {
 				next, err := resourceversion.CompareResourceVersion(states[i+1].resourceVersion, r.valid[cluster])
 				require.NoError(t, err)
 				if next < 0 {
-					continue // it was another one already when the endpoint became valid
+					continue // a later state had replaced this one when the endpoint became valid
 				}
 			}
 			require.True(t, state.has ||

@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestRefusedClaims has a policy, as a quota would, refuse the claims of one role: that role waits, and nothing else.
+// TestRefusedClaims has a policy refuse the claims of one role, as a quota would: only that role waits.
 func TestRefusedClaims(t *testing.T) {
 	e := onPlane(t)
 	s := newScope(t, e, runOperator(t, e, "--retry-interval=1s"))
@@ -41,8 +41,8 @@ func TestRefusedClaims(t *testing.T) {
 	s.served("prod")
 }
 
-// TestRefusedWrites has a policy refuse one annotation, or the endpoint: that role says so, whatever it said before,
-// and the others are served.
+// TestRefusedWrites has a policy refuse one annotation, or the endpoint: that role reports it, whatever it reported
+// before, and the others are served.
 func TestRefusedWrites(t *testing.T) {
 	e := onPlane(t)
 	for name, tt := range map[string]struct {
@@ -55,7 +55,7 @@ func TestRefusedWrites(t *testing.T) {
 			annotation(ingress, ""), hasEndpoint,
 		},
 		"if the endpoint is refused, should serve the other role": {
-			// In v1beta1 there is an empty one.
+			// v1beta1 has an empty one.
 			"object.spec.?controlPlaneEndpoint.?host.orValue('') == ''", controlPlane, ingress,
 			endpoint("", 0), hasIngress,
 		},
@@ -93,8 +93,8 @@ func hasIngress(c *harness.Cluster) error {
 	return nil
 }
 
-// refuseClusters has the API server refuse updates of Clusters of the test that are not valid in the words of CEL,
-// until the function that it returns is called or the test ends.
+// refuseClusters makes the API server refuse updates that leave a Cluster of the test invalid by a CEL expression,
+// until the returned function is called or the test ends.
 func (s *scope) refuseClusters(valid string) (permit func()) {
 	s.t.Helper()
 	spec := fmt.Sprintf(`
@@ -121,8 +121,8 @@ validations: [{expression: %q, message: not here}]
 	return permit
 }
 
-// refuse has the API server refuse the claims of the test whose name begins with a prefix, until the function that it
-// returns is called or the test ends.
+// refuse makes the API server refuse claims of the test whose names have a prefix, until the returned function is
+// called or the test ends.
 func (s *scope) refuse(prefix string) (permit func()) {
 	s.t.Helper()
 	spec := fmt.Sprintf(`

@@ -13,10 +13,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// ready is what a remedy ends with.
+// ready is how every remedy ends.
 var ready = condition(controlPlane, names.ReasonIPAddressAssigned)
 
-// Each message that tells what to do is taken at its word: what it says is done, nothing else, and the trouble ends.
+// Each message that gives advice is taken at its word: following it, and nothing else, ends the trouble.
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	t.Run("delete claim C and add A to excludedAddresses: "+
@@ -199,8 +199,8 @@ func (s *scope) noClaim(name string) {
 	require.Nil(s.t, s.Claim(s.name, name))
 }
 
-// exclude adds an address to a pool's excludedAddresses as an administrator does, trying again while the provider
-// refuses it because the address is allocated.
+// exclude adds an address to a pool's excludedAddresses as an administrator does. It retries while the provider
+// refuses because the address is allocated.
 func (s *scope) exclude(pool, address string) {
 	s.t.Helper()
 	s.eventually(address+" is excluded", func() error {

@@ -109,7 +109,7 @@ func TestReplicas(t *testing.T) {
 	t.Cleanup(s.end)
 }
 
-// writesOf returns what an operator has written but its Lease, whatever the namespace.
+// writesOf returns what an operator has written except for its Lease, in any namespace.
 func (s *scope) writesOf(operator *harness.Operator, since plane.Mark) plane.Entries {
 	s.t.Helper()
 	entries, err := s.Plane.Audit().Since(s.t.Context(), since)

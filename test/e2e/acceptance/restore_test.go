@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestRestore brings Clusters back from a backup after all of them were lost, in the order of Velero: everything in the
-// order of the alphabet, claims before addresses, and Clusters last, without status, UIDs and owners.
+// TestRestore restores Clusters from a backup after all of them were lost, in the order of Velero: alphabetical,
+// claims before addresses, and Clusters last, without status, UIDs and owners.
 func TestRestore(t *testing.T) {
 	e := onPlane(t)
 	t.Run("if operator and provider run meanwhile, should adopt everything as it was", func(t *testing.T) {
@@ -74,8 +74,8 @@ func TestRestore(t *testing.T) {
 			}
 		}
 		s.restore(backup.objects)
-		// The garbage collector deletes the claims. Of the IPAddresses some stay, for their finalizer holds them until
-		// a claim of the name is there again.
+		// The garbage collector deletes the claims. Some of the IPAddresses stay: their finalizer holds them until a
+		// claim of the same name exists again.
 		s.eventually("each claim is made again", func() error {
 			for _, claim := range s.ClaimsIn(s.name) {
 				if owner := metav1.GetControllerOf(claim); owner == nil ||
@@ -125,12 +125,12 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// backup is what Velero keeps of a test's objects, in the order in which it restores them.
+// backup is what Velero keeps of a test's objects, in restore order.
 type backup struct {
 	objects []*unstructured.Unstructured
 	// owners are the ownerReferences, which Velero drops, by kind/name.
 	owners map[string][]metav1.OwnerReference
-	// clusters and addresses are what was there, by name.
+	// clusters and addresses are what existed, by name.
 	clusters  map[string]*harness.Cluster
 	addresses map[string]string
 }
@@ -147,8 +147,8 @@ func (b backup) pools() (pools, rest []*unstructured.Unstructured) {
 	return pools, rest
 }
 
-// lose makes Clusters, one with a third role and one with a host of its own, backs everything up and lets it all go.
-// None has the lowest address of its pool: who allocates anew gets another.
+// lose creates Clusters, one with a third role and one with a host of its own, backs everything up and lets it all
+// go. None has the lowest address of its pool, so that a new allocation would give another.
 func (s *scope) lose() backup {
 	s.t.Helper()
 	s.bothPools()
@@ -204,7 +204,7 @@ func (s *scope) lose() backup {
 	return b
 }
 
-// inOrder are the kinds in the order of Velero: that of their names, except for Clusters.
+// inOrder returns the kinds in the order of Velero: by name, except for Clusters.
 func (s *scope) inOrder() []dynamic.ResourceInterface {
 	return []dynamic.ResourceInterface{
 		s.Dynamic.Resource(plane.ControlPlaneResource()).Namespace(s.name),
@@ -213,7 +213,7 @@ func (s *scope) inOrder() []dynamic.ResourceInterface {
 	}
 }
 
-// reset takes away of an object what Velero does; finalizers stay.
+// reset removes from an object what Velero removes; finalizers stay.
 func reset(object *unstructured.Unstructured) *unstructured.Unstructured {
 	metadata, _ := object.Object["metadata"].(map[string]any)
 	for _, field := range []string{
@@ -234,7 +234,7 @@ func (s *scope) restore(objects []*unstructured.Unstructured) {
 	}
 }
 
-// restored waits until everything is as it was, and checks that the operator has made no claim and deleted none since.
+// restored waits until everything is as before, and checks that the operator has created and deleted no claim since.
 func (s *scope) restored(b backup, since plane.Mark) {
 	s.t.Helper()
 	for name, before := range b.clusters {

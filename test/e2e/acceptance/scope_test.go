@@ -30,17 +30,17 @@ const (
 )
 
 // scope is what belongs to one test: a namespace, a ClusterClass of the same name, and a /24 of addresses. At its end
-// all its Clusters are deleted, and nothing of them may be left: every test is one of release as well.
+// all its Clusters are deleted and nothing may be left of them, so that every test also tests release.
 type scope struct {
 	*env
 	t *testing.T
-	// name is that of the namespace and of the class, and begins the names of global pools.
+	// name names the namespace and the class, and prefixes the names of global pools.
 	name     string
 	subnet   string
 	operator *harness.Operator
 	pools    []poolKey
 	ended    bool
-	// patience is how long anything may take.
+	// patience bounds every wait.
 	patience time.Duration
 }
 
@@ -48,8 +48,8 @@ type poolKey struct{ namespace, name string }
 
 var scopes atomic.Int32
 
-// ordinary makes a scope for a test that runs beside others. The test around it must be parallel as well, so that all
-// those are over that are not.
+// ordinary makes a scope for a test that runs beside others. The enclosing test must be parallel as well, so that all
+// tests that are not are over.
 func ordinary(t *testing.T) *scope {
 	t.Helper()
 	t.Parallel()
@@ -59,7 +59,7 @@ func ordinary(t *testing.T) *scope {
 	return newScope(t, e, sharedOperator(t, e))
 }
 
-// newScope makes a scope for a test with an operator of its own, nil if it has none yet.
+// newScope makes a scope for a test with an operator of its own, nil if there is none yet.
 func newScope(t *testing.T, e *env, operator *harness.Operator) *scope {
 	t.Helper()
 	number := scopes.Add(1)
@@ -73,8 +73,8 @@ func newScope(t *testing.T, e *env, operator *harness.Operator) *scope {
 	return s
 }
 
-// end deletes all that the test has made and fails it if anything stays. A test that starts its operator after the
-// scope asks for it earlier, as long as the operator runs.
+// end deletes everything that the test has made and fails the test if anything stays. A test that starts its operator
+// after the scope registers it again, so that it runs before the operator stops.
 func (s *scope) end() {
 	if s.ended {
 		return
@@ -90,7 +90,7 @@ func (s *scope) end() {
 		s.dump()
 	}
 	if err := s.Core.CoreV1().Namespaces().Delete(ctx, s.name, metav1.DeleteOptions{}); err != nil {
-		s.t.Log(err) // a test may have deleted it itself
+		s.t.Log(err) // a test may have deleted it already
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *scope) deleteAll(ctx context.Context) error {
 	for _, cluster := range s.ClustersIn(s.name) {
 		failures = append(failures, harness.Delete(ctx, s.Clusters(s.name), cluster.GetName()))
 	}
-	for _, pool := range s.pools { // a paused pool does not take addresses back either
+	for _, pool := range s.pools { // a paused pool does not take addresses back
 		failures = append(failures, harness.Merge(ctx, s.Pools(pool.namespace), pool.name,
 			map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Paused: nil}}}))
 	}
@@ -111,7 +111,7 @@ func (s *scope) deleteAll(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// awaitEmpty waits until nothing is left of Clusters, claims and addresses, and the pools have all addresses back.
+// awaitEmpty waits until no Clusters, claims and addresses are left and all addresses are back in the pools.
 func (s *scope) awaitEmpty(ctx context.Context) error {
 	return s.Await(ctx, func() error {
 		for _, cluster := range s.ClustersIn(s.name) {
@@ -140,7 +140,7 @@ func (s *scope) deletePools(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// dump shows what explains a failure: the operator's log about this test, and the objects.
+// dump logs what explains a failure: the operator's log about this test, and the objects.
 func (s *scope) dump() {
 	var b strings.Builder
 	if s.operator != nil {
@@ -157,7 +157,7 @@ func (s *scope) dump() {
 		if metadata, ok := object["metadata"].(map[string]any); ok {
 			delete(metadata, "managedFields")
 		}
-		text, _ := yaml.Marshal(object) // what came as YAML goes as YAML
+		text, _ := yaml.Marshal(object) // what came as YAML can be written as YAML
 		fmt.Fprintf(&b, "---\n%s", text)
 	}
 	for _, cluster := range s.ClustersIn(s.name) {
@@ -187,8 +187,8 @@ func (s *scope) create(objects ...harness.Object) {
 	require.NoError(s.t, s.Create(s.t.Context(), objects...))
 }
 
-// pool creates a pool for the test's class and waits until the provider knows it. Its name begins with that of the
-// test; fields that matter may be set through change.
+// pool creates a pool for the test's class and waits until the provider knows it. Its name begins with the test's;
+// change sets the fields that matter.
 func (s *scope) pool(role string, first, last int, change ...func(*harness.NewPool)) string {
 	s.t.Helper()
 	pool := harness.NewPool{
@@ -225,7 +225,7 @@ func (s *scope) cluster(name string, change ...func(*harness.NewCluster)) {
 	s.create(cluster)
 }
 
-// get returns a Cluster as the watch last told it; it fails the test if there is none.
+// get returns a Cluster as the watch last reported it; it fails the test if there is none.
 func (s *scope) get(name string) *harness.Cluster {
 	s.t.Helper()
 	cluster := s.Cluster(s.name, name)
@@ -233,8 +233,8 @@ func (s *scope) get(name string) *harness.Cluster {
 	return cluster
 }
 
-// deleteNamespace deletes the namespace with everything in it. What follows may take longer: Kubernetes goes through
-// all kinds of ten namespaces at a time, those of other tests among them, before it comes to what is asked for here.
+// deleteNamespace deletes the namespace with everything in it. It also raises patience: Kubernetes goes through all
+// kinds of ten namespaces at a time, those of other tests included, before it gets to this one.
 func (s *scope) deleteNamespace() {
 	s.t.Helper()
 	s.patience *= 3
@@ -249,7 +249,7 @@ func (s *scope) eventually(what string, check func() error) {
 	require.NoError(s.t, s.Await(ctx, check), what)
 }
 
-// sees waits until the Cluster fulfils all checks at once.
+// sees waits until the Cluster passes all checks at once.
 func (s *scope) sees(name string, checks ...check) *harness.Cluster {
 	s.t.Helper()
 	var cluster *harness.Cluster
@@ -297,7 +297,8 @@ func (s *scope) delete(name string) {
 	require.NoError(s.t, harness.Delete(s.t.Context(), s.Clusters(s.name), name))
 }
 
-// edit applies a merge patch to a Cluster, and waits until the watch has told so: what is seen then came after it.
+// edit applies a merge patch to a Cluster and waits until the watch reports it, so that whatever is seen next came
+// after it.
 func (s *scope) edit(name string, patch map[string]any) {
 	s.t.Helper()
 	body, err := json.Marshal(patch)
@@ -343,7 +344,7 @@ func (s *scope) bound(claim string) string {
 	return value
 }
 
-// events returns the reasons of a Cluster's events, with their type: "Normal VIPAllocated".
+// events returns a Cluster's events by type and reason: "Normal VIPAllocated".
 func (s *scope) events(cluster string) map[string]corev1.Event {
 	s.t.Helper()
 	list, err := s.Events(s.t.Context(), s.name, cluster)
@@ -370,7 +371,7 @@ func (s *scope) hasEvent(cluster, event string) corev1.Event {
 	return found
 }
 
-// mark remembers where the audit log ends, to find later what the operator has asked since.
+// mark remembers where the audit log ends, to find later what the operator has requested since.
 func (s *scope) mark() plane.Mark {
 	s.t.Helper()
 	mark, err := s.Plane.Audit().Mark(s.t.Context())
@@ -386,14 +387,15 @@ func (s *scope) writes(since plane.Mark) plane.Entries {
 	return entries.ByUser(s.operator.User).Writes().Filter(func(e plane.Entry) bool { return e.Namespace == s.name })
 }
 
-// changes returns the writes except for events, which are sent on the side and may come later than what they tell of.
+// changes returns the writes except for events, which are sent asynchronously and may arrive later than what they
+// report.
 func (s *scope) changes(since plane.Mark) plane.Entries {
 	s.t.Helper()
 	return s.writes(since).Filter(func(e plane.Entry) bool { return e.Resource != "events" })
 }
 
-// handled waits until the operator has surely handled the Clusters of the test: it has served another one since, that
-// came later into a queue in order. What it did not do to the others until then it does not do.
+// handled waits until the operator has surely handled the test's Clusters: it has served another one since, which
+// entered an ordered queue after them. What it has not done to them by then it will not do.
 func (s *scope) handled() {
 	s.t.Helper()
 	name := s.barrier(s.t)

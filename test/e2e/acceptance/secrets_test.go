@@ -16,11 +16,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// secretsInLog are tokens of service accounts, whole or as bytes in hexadecimal, keys, and the headers that carry them.
+// secretsInLog matches tokens of service accounts, whole or as hexadecimal bytes, keys, and the headers that carry
+// them.
 var secretsInLog = regexp.MustCompile(`eyJ[\w-]{8,}\.|65 79 4a|PRIVATE KEY|LS0tLS1CRUdJTi|Bearer [^<]`)
 
-// TestNoSecretsInLogs: at the highest verbosity, with metrics for those who may and hooks with a certificate, the log
-// holds no token and no key, of ours or of others, and no value of a variable.
+// TestNoSecretsInLogs: at the highest verbosity, with protected metrics and hooks with a certificate, the log holds
+// no token and no key, of ours or of others, and no value of a variable.
 func TestNoSecretsInLogs(t *testing.T) {
 	const variable = "the-value-of-a-variable"
 	e := onPlane(t)
@@ -70,8 +71,8 @@ func TestNoSecretsInLogs(t *testing.T) {
 	}
 }
 
-// TestRefusalQuotesNoVariable: Cluster API's webhook quotes the value of a variable that the class does not take any
-// more, whatever is written to the Cluster. None of it reaches the log, an event or a condition.
+// TestRefusalQuotesNoVariable: if the class no longer accepts the value of a variable, Cluster API's webhook quotes
+// it on every write to the Cluster. None of it reaches the log, an event or a condition.
 func TestRefusalQuotesNoVariable(t *testing.T) {
 	const secret = "correct-horse-battery"
 	e := onPlane(t)
@@ -119,7 +120,7 @@ func TestRefusalQuotesNoVariable(t *testing.T) {
 	s.served("one")
 }
 
-// scrape asks for the operator's metrics with a token, and returns the status of the answer.
+// scrape requests the operator's metrics with a token, and returns the status of the answer.
 func scrape(t *testing.T, operator *harness.Operator, token string) int {
 	t.Helper()
 	client := &http.Client{

@@ -58,7 +58,7 @@ func TestSettled(t *testing.T) {
 		s.silent(mark)
 		stop(t, operator)
 	})
-	// The end needs an operator again.
+	// The cleanup needs an operator again.
 	s.operator = runOperator(t, e)
 	t.Cleanup(s.end)
 	require.NoError(t, s.Plane.ReleaseDeletion(t.Context(), s.name, "served-0"))
@@ -92,7 +92,7 @@ func (s *scope) settled() {
 	})
 }
 
-// looks waits until the operator has looked at Clusters so many times more.
+// looks waits until the operator has looked at Clusters so many more times.
 func (s *scope) looks(operator *harness.Operator, times int) {
 	s.t.Helper()
 	looked := func() float64 {

@@ -15,7 +15,7 @@ import (
 
 const storage = "storage"
 
-// several waits until a Cluster has the addresses of so many claims for a role, in their order, and returns them.
+// several waits until a Cluster has the addresses of n claims for a role, in their order, and returns them.
 func (s *scope) several(cluster, role string, n int) []string {
 	s.t.Helper()
 	var addresses []string
@@ -27,7 +27,7 @@ func (s *scope) several(cluster, role string, n int) []string {
 	return addresses
 }
 
-// perCluster says on a pool how many addresses a Cluster gets.
+// perCluster sets on a pool how many addresses a Cluster gets.
 func (s *scope) perCluster(pool string, n int) {
 	s.t.Helper()
 	require.NoError(s.t, harness.Merge(s.t.Context(), s.Pools(""), pool,
@@ -46,13 +46,13 @@ func (s *scope) awaitFree(pool string, n int) {
 }
 
 func TestSeveralAddresses(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if a pool gives several, should write them in one, restore them, "+
 		"and release them together", func(t *testing.T) {
 		s := ordinary(t)
 		pool := s.pool(storage, 10, 19, annotated(names.PerCluster, "4"))
 		s.cluster("one")
-		s.cluster("one-2") // which no claim of the other may be called after
+		s.cluster("one-2") // no claim of the other Cluster may get this name
 		addresses := s.several("one", storage, 4)
 		s.several("one-2", storage, 4)
 		s.awaitFree(pool, 2)

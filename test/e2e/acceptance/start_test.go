@@ -16,7 +16,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// longShutdown is more than an operator without work in hand needs to end.
+// longShutdown is more than an idle operator needs to stop.
 const longShutdown = 5 * time.Second
 
 func TestStart(t *testing.T) {
@@ -128,7 +128,7 @@ func TestFilters(t *testing.T) {
 		s.served("later")
 		require.Empty(t, s.writes(0).Filter(func(e planeEntry) bool { return e.Name == "red" || e.Name == "none" }))
 		require.Len(t, s.ClaimsIn(s.name), 4)
-		// The end of the test needs an operator that serves all.
+		// The end of the test needs an operator that serves everything.
 		require.NoError(t, operator.Kill())
 		s.operator = runOperator(t, e)
 		t.Cleanup(s.end)
@@ -145,7 +145,7 @@ func TestFilters(t *testing.T) {
 		helper.operator = s.operator
 		require.Empty(t, helper.writes(0))
 		require.Nil(t, helper.Claim(helper.name, "vip-cp-outside"))
-		// Its class may be elsewhere: what it declares counts all the same.
+		// Its class may be in another namespace: its declarations count all the same.
 		s.pool(controlPlane, 20, 29, func(p *harness.NewPool) {
 			p.Class, p.Annotations = helper.name+"/"+helper.name+"-far", readers["variable"].pool
 		})

@@ -35,14 +35,14 @@ func TestKilled(t *testing.T) {
 	s.patience = 4 * patience
 	cp, in := s.pool(controlPlane, 1, 120), s.pool(ingress, 121, 240)
 	chaos := startChaos(t, e, rand.New(rand.NewPCG(seed, 1)))
-	t.Cleanup(s.end) // with the operator that chaos leaves running, and before that ends
+	t.Cleanup(s.end) // with the operator that chaos leaves running, and before that one ends
 
 	name := func(i int) string { return fmt.Sprintf("c%03d", i) }
 	order := random.Perm(clusters)
 	begin := time.Now()
 	for n, i := range order {
 		s.cluster(name(i))
-		if n >= clusters-deleted { // those of the beginning go while those of the end come
+		if n >= clusters-deleted { // the first ones go while the last ones come
 			s.delete(name(order[n-(clusters-deleted)]))
 		}
 	}
@@ -120,7 +120,7 @@ func startChaos(t *testing.T, e *env, random *rand.Rand) *chaos {
 	return c
 }
 
-// wait waits until so many operators were killed.
+// wait waits until so many operators have been killed.
 func (c *chaos) wait(t *testing.T, kills int) {
 	t.Helper()
 	deadline := time.After(patience)
@@ -141,7 +141,7 @@ func (c *chaos) wait(t *testing.T, kills int) {
 	}
 }
 
-// end lets the current operator live, and returns it.
+// end lets the current operator live and returns it.
 func (c *chaos) end(t *testing.T) *harness.Operator {
 	t.Helper()
 	select {

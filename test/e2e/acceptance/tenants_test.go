@@ -9,10 +9,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// TestTenants is about two tenants, red and blue, whose Clusters have one class: neither gets an address of the other,
+// TestTenants covers two tenants, red and blue, whose Clusters have one class: neither gets an address of the other,
 // whatever a tenant can do in its own namespace.
 func TestTenants(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if pools are for red, should give blue none of their addresses", func(t *testing.T) {
 		red, blue := ordinary(t), tenant(t)
 		blueCluster := func(name string) { blue.cluster(name, ofClass(red)) }
@@ -28,13 +28,13 @@ func TestTenants(t *testing.T) {
 		blue.handled()
 		require.Empty(t, blue.ClaimsIn(blue.name))
 
-		// Claims of blue's own making do not become its Clusters': not one that asks red's global pool, whose address
-		// the provider gives to whoever asks, and not one that names red's local pool, which does not exist beside it.
+		// Claims that blue creates itself do not become its Clusters': neither one on red's global pool, whose
+		// provider serves anyone, nor one that names red's local pool, which does not exist in blue's namespace.
 		blue.create(
 			harness.NewClaim{Namespace: blue.name, Name: "vip-ingress-two", Pool: onlyRed},
 			harness.NewClaim{Namespace: blue.name, Name: "vip-cp-two", Pool: forRed, Namespaced: true})
 		blue.bound("vip-ingress-two")
-		// So that blue is served at all.
+		// Blue needs a pool that serves it at all.
 		blue.pool("storage", 30, 39, local(blue), func(p *harness.NewPool) { p.Class = red.name })
 		blueCluster("two")
 		blue.sees("two", condition("storage", names.ReasonIPAddressAssigned), annotation(ingress, ""), endpoint("", 0))
@@ -42,7 +42,7 @@ func TestTenants(t *testing.T) {
 		require.Empty(t, blue.Claim(blue.name, "vip-ingress-two").GetOwnerReferences(), "it is not adopted")
 		require.Empty(t, blue.Claim(blue.name, "vip-cp-two").GetOwnerReferences(), "it is not adopted")
 
-		// A pool of the same name beside blue's Clusters is another pool.
+		// A pool of the same name in blue's namespace is another pool.
 		blue.pool(controlPlane, 40, 49, local(blue), func(p *harness.NewPool) { p.Name, p.Class = forRed, red.name })
 		require.Contains(t,
 			blue.sees("one", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host, blue.ip(4))
@@ -78,7 +78,7 @@ func TestTenants(t *testing.T) {
 	})
 }
 
-// tenant makes another scope beside the one of a test.
+// tenant makes another scope for the same test.
 func tenant(t *testing.T) *scope {
 	t.Helper()
 	e := onPlane(t)

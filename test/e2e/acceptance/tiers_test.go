@@ -19,7 +19,7 @@ func annotated(key, value string) func(*harness.NewPool) {
 	}
 }
 
-// onNetwork gives a Cluster of the class with a network the values of its variables.
+// onNetwork gives a Cluster the class with a network, and values for its variables.
 func (s *scope) onNetwork(network, site string) func(*harness.NewCluster) {
 	return func(c *harness.NewCluster) {
 		c.Class = s.name + "-net"
@@ -27,7 +27,7 @@ func (s *scope) onNetwork(network, site string) func(*harness.NewCluster) {
 	}
 }
 
-// networks creates the class of onNetwork and returns what has pools serve it. Its network is vlan-0 by default.
+// networks creates the class of onNetwork and returns what makes pools serve it. Its network is vlan-0 by default.
 func (s *scope) networks() func(*harness.NewPool) {
 	s.t.Helper()
 	network := declared("network", "string")
@@ -39,7 +39,7 @@ func (s *scope) networks() func(*harness.NewPool) {
 }
 
 func TestTiers(t *testing.T) {
-	t.Parallel() // after those that disturb
+	t.Parallel() // after the disruptive tests
 	t.Run("if pools ask for values of variables, should serve each Cluster from its network", func(t *testing.T) {
 		s := ordinary(t)
 		class := s.networks()
@@ -89,7 +89,7 @@ func TestTiers(t *testing.T) {
 	t.Run("if a pool is for any class, should serve all of them where nothing more specific does", func(t *testing.T) {
 		s := ordinary(t)
 		class := s.networks()
-		// No Cluster of another test may be served by it.
+		// It must not serve another test's Clusters.
 		s.pool(controlPlane, 10, 14, func(p *harness.NewPool) { p.Class = "*" }, annotated(names.Namespaces, s.name))
 		s.cluster("one")
 		s.cluster("two", s.onNetwork("vlan-7", "berlin"))

@@ -33,7 +33,7 @@ var readers = map[string]struct {
 		pool: map[string]string{
 			names.HostVariable: "controlPlaneEndpoint.host", names.PortVariable: "controlPlaneEndpoint.port",
 		},
-		// An object variable has no value by default, and a template cannot look into nothing.
+		// An object variable has no default value, and a template cannot read a field of nothing.
 		cluster: map[string]any{"controlPlaneEndpoint": map[string]any{"host": ""}},
 	},
 }
@@ -55,8 +55,8 @@ func object(name, host, port string) map[string]any {
 	return variable
 }
 
-// reader creates a class that gets the VIP into its templates in one of the ways, and a pool for it. It returns what
-// makes Clusters of this class.
+// reader creates a class that gets the VIP into its templates in one of the ways, and a pool for it. It returns a
+// function that gives Clusters this class.
 func (s *scope) reader(way string, first, last int) func(*harness.NewCluster) {
 	s.t.Helper()
 	reader := readers[way]
@@ -88,7 +88,7 @@ func TestTopology(t *testing.T) {
 	}
 }
 
-// No control plane ever sees a valid endpoint with a template that lacks the VIP, over two hundred Clusters at once.
+// No control plane ever sees a valid endpoint with a template that lacks the VIP, with two hundred Clusters at once.
 func TestTopologyUnderLoad(t *testing.T) {
 	const clusters = 200
 	e := onPlane(t)
@@ -212,8 +212,7 @@ func TestVariables(t *testing.T) {
 	})
 }
 
-// strict creates pools of both roles for a class whose variable for the address of one of them takes none of its
-// addresses.
+// strict creates pools of both roles for a class whose variable for one role accepts none of that role's addresses.
 func (s *scope) strict(role string) func(*harness.NewCluster) {
 	s.t.Helper()
 	class := s.name + "-strict"
@@ -233,7 +232,7 @@ func (s *scope) strict(role string) func(*harness.NewCluster) {
 
 func TestTopologyThatFails(t *testing.T) {
 	s := ordinary(t)
-	broken := harness.VIPPatch("17") // a number, which the template's schema does not take
+	broken := harness.VIPPatch("17") // a number, which the template's schema rejects
 	s.create(harness.NewClass{
 		Namespace: s.name, Name: s.name + "-broken", Patches: []any{harness.FromAnnotation(ingress), broken},
 	})
@@ -249,7 +248,7 @@ func TestTopologyThatFails(t *testing.T) {
 	s.sees("prod", condition(controlPlane, names.ReasonIPAddressAssigned), endpoint(s.ip(10), 6443))
 }
 
-// Cluster API takes no change of a Cluster whose class does not exist, and takes its time to say so.
+// Cluster API accepts no change of a Cluster whose class does not exist, and is slow to refuse it.
 func TestClassThatIsMissing(t *testing.T) {
 	s := ordinary(t)
 	class := s.name + "-later"

@@ -12,14 +12,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// earlier is a commit whose operator did not record the claims of a Cluster yet, and held the endpoint back where it
-// now holds the control plane.
+// earlier is a commit whose operator did not record the claims of a Cluster yet, and held back the endpoint where it
+// now holds back the control plane.
 const earlier = "2feebcf0f68cbbd0c4eb05294a94b316a3256bbc"
 
-// TestUpgradeOfOperator upgrades the operator from an earlier commit as a Deployment does: the new one stands by until
-// the old one has ended. No VIP of a Cluster changes, no claim is made or lost, conditions are right, who waits waits
-// on, healing and release go on, and writes are few. A way back to the old one, and again to the new one, changes no
-// VIP either.
+// TestUpgradeOfOperator upgrades the operator from an earlier commit as a Deployment does: the new one stands by
+// until the old one has ended. No VIP changes, no claim is created or lost, conditions are right, waiting Clusters
+// keep waiting, healing and release go on, and writes are few. Going back to the old operator, and again to the new
+// one, changes no VIP either.
 func TestUpgradeOfOperator(t *testing.T) {
 	if os.Getenv(upgradeVariable) == "" {
 		t.Skipf("takes long; set %s", upgradeVariable)
@@ -51,8 +51,8 @@ func TestUpgradeOfOperator(t *testing.T) {
 	require.Equal(t, before, s.holdings(clusters), "VIPs and claims after the upgrade")
 	t.Logf("%d writes of the new operator for %d Clusters: %v",
 		len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
-	// The record of its claims, for each Cluster that holds a VIP; that with an endpoint of its own and that in
-	// deletion do too.
+	// Each Cluster that holds a VIP gets the record of its claims, including the one with its own endpoint and the
+	// one in deletion.
 	require.LessOrEqual(t, len(writes), len(clusters)+2)
 	s.livesOn(clusters[0], "upgraded")
 	release()
@@ -69,7 +69,7 @@ func TestUpgradeOfOperator(t *testing.T) {
 	stop(t, s.operator)
 }
 
-// rollOver has the next operator take over from the present one, waits until all is quiet, and returns what it wrote.
+// rollOver has the next operator take over from the current one, waits until all is quiet, and returns what it wrote.
 func (s *scope) rollOver(next *harness.Operator) plane.Entries {
 	s.t.Helper()
 	require.NoError(s.t, next.WaitReady(s.t.Context()), "a standby is ready")
@@ -83,8 +83,9 @@ func (s *scope) rollOver(next *harness.Operator) plane.Entries {
 	return s.changes(mark)
 }
 
-// unusual creates Clusters that are not served when the operator is upgraded: one waits for a pool, one has an endpoint
-// of its own, one is paused, one is in deletion. What it returns checks that they were left as they are, and ends that.
+// unusual creates Clusters in special states for the upgrade: one waits for a pool, one has an endpoint of its own,
+// one is paused, one is in deletion. The returned function checks that they were left as they are, and ends those
+// states.
 func (s *scope) unusual() (release func()) {
 	s.t.Helper()
 	annotated := func(c *harness.NewCluster) { c.Class = s.name + "-annotation" }

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// upgradeVariable has TestUpgradeInPlace run, which needs every stack and many minutes.
+	// upgradeVariable enables TestUpgradeInPlace, which needs every stack and many minutes.
 	upgradeVariable = "ACCEPTANCE_UPGRADE"
-	// upgraded is how many Clusters live through upgrades, half of them with each way of delivery.
+	// upgraded is how many Clusters live through upgrades, half with each way of delivery.
 	upgraded = 50
 )
 
-// TestUpgradeInPlace upgrades Cluster API and the IPAM provider below an operator that runs, with Clusters that live:
-// no VIP changes, no claim is made or lost, conditions stay, healing and release go on, and writes are few.
+// TestUpgradeInPlace upgrades Cluster API and the IPAM provider under a running operator with live Clusters: no VIP
+// changes, no claim is created or lost, conditions stay, healing and release go on, and writes are few.
 func TestUpgradeInPlace(t *testing.T) {
 	if os.Getenv(upgradeVariable) == "" {
 		t.Skipf("takes long; set %s", upgradeVariable)
@@ -73,8 +73,8 @@ func upgrade(t *testing.T, path []plane.Stack) {
 	stop(t, operator)
 }
 
-// bothDeliveries creates Clusters of two classes, one that reads the VIP from an annotation and one that has a variable
-// for it, waits until they are served, and returns their names.
+// bothDeliveries creates Clusters of two classes, one that reads the VIP from an annotation and one that has a
+// variable for it, waits until they are served, and returns their names.
 func (s *scope) bothDeliveries(count int) []string {
 	s.t.Helper()
 	annotated, variable := s.name+"-annotation", s.name+"-variable"
@@ -107,7 +107,7 @@ func (s *scope) bothDeliveries(count int) []string {
 	return clusters
 }
 
-// reconnect watches anew, at the version that the plane serves now.
+// reconnect restarts the watches at the version that the plane serves now.
 func (e *env) reconnect(t *testing.T) {
 	t.Helper()
 	e.Close()

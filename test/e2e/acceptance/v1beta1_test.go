@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestEndOfV1Beta1 goes the way that ends with Cluster API 1.16: what an operator made where there was v1beta1 alone
-// holds when there is v1beta2, and when v1beta1 is gone.
+// TestEndOfV1Beta1 follows the path that ends with Cluster API 1.16: what an operator made when there was only
+// v1beta1 holds when v1beta2 is there, and when v1beta1 is gone.
 func TestEndOfV1Beta1(t *testing.T) {
 	e := onPlane(t)
 	if e.Plane.Stack() != plane.StackV1Beta2 {
@@ -128,7 +128,7 @@ func (s *scope) ownedAt(version string, claims ...string) {
 	})
 }
 
-// managedAt checks that what the operator applied to Clusters is on record at a version.
+// managedAt checks that what the operator applied to Clusters is recorded at a version.
 func (s *scope) managedAt(version string, clusters ...string) {
 	s.t.Helper()
 	for _, name := range clusters {
@@ -139,7 +139,7 @@ func (s *scope) managedAt(version string, clusters ...string) {
 	}
 }
 
-// vips are the VIPs that a Cluster carries.
+// vips returns the VIPs that a Cluster carries.
 func (s *scope) vips(cluster *harness.Cluster) []string {
 	return []string{cluster.Endpoint().Host, cluster.VIP(controlPlane), cluster.VIP(ingress)}
 }

@@ -50,7 +50,8 @@ func TestDeadWatch(t *testing.T) {
 
 func TestAPIServerRestart(t *testing.T) {
 	e := onPlane(t)
-	// Not startOperator: a new API server denies all until it has read the roles, and the operator may well say so.
+	// Not startOperator: a new API server denies everything until it has read the roles, and the operator may well
+	// report that.
 	operator := launch(t, e.Plane, harness.OperatorOptions{})
 	t.Cleanup(func() { require.NoError(t, operator.Kill()) })
 	waitServing(t, operator)

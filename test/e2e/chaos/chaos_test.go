@@ -24,9 +24,9 @@ import (
 const (
 	controlPlane = names.RoleControlPlane
 	ingress      = names.RoleIngress
-	// calm is how long it may take until all is as it has to be. After faults that is mostly the backoff of clients.
+	// calm bounds the wait until everything is as it must be. After faults that is mostly the backoff of clients.
 	calm = 90 * time.Second
-	// attempt is how long one operation of a user may take, with all its repetitions.
+	// attempt bounds one user operation, retries included.
 	attempt = time.Minute
 )
 
@@ -35,17 +35,17 @@ type chaos struct {
 	*stage
 	model
 	t *testing.T
-	// name is that of the namespace and of the class, and begins the names of global pools.
+	// name names the namespace and the class, and prefixes the names of global pools.
 	name   string
 	subnet string
 	// flavor is how the class brings the VIP into templates.
 	flavor flavor
-	// severe says that the API server or etcd may still be killed in this case.
+	// severe says that this case may still kill the API server or etcd.
 	severe bool
 	since  plane.Mark
-	// errands are operations that wait for something that may take until all is quiet.
+	// errands are operations that wait for something that may take until the next quiet.
 	errands *errgroup.Group
-	// hosts are those that users gave to Clusters, by UID.
+	// hosts are the hosts that users gave to Clusters, by UID.
 	hosts   map[string]string
 	begin   time.Time
 	log     strings.Builder
@@ -61,7 +61,7 @@ const (
 	takesVariable flavor = "a variable"
 )
 
-// variable is the one that receives the VIP.
+// variable is the name of the variable that receives the VIP.
 const variable = "vip"
 
 func newChaos(t *testing.T, s *stage, rt *rapid.T) *chaos {
@@ -86,7 +86,7 @@ func newChaos(t *testing.T, s *stage, rt *rapid.T) *chaos {
 		c.pools = append(c.pools, &pool{
 			name: "own", namespace: name, roles: []string{controlPlane}, serves: false, first: 70, size: 3,
 		})
-	case 2: // it overlaps with the first
+	case 2: // it overlaps the first
 		c.pools = append(c.pools, &pool{
 			name: name + "-overlap", roles: []string{controlPlane, ingress}, wanted: true, serves: true,
 			first: 11, size: 4,
@@ -95,7 +95,7 @@ func newChaos(t *testing.T, s *stage, rt *rapid.T) *chaos {
 	return c
 }
 
-// run lives through the case.
+// run runs the case.
 func (c *chaos) run(rt *rapid.T) {
 	c.try(c.furnish)
 	for _, k := range c.clusters[:between(rt, 0, 4, "Clusters at the beginning")] {
@@ -126,7 +126,7 @@ func (c *chaos) run(rt *rapid.T) {
 	}
 }
 
-// furnish makes the namespace, its classes, pools and foreign Clusters.
+// furnish creates the namespace, its classes, pools and foreign Clusters.
 func (c *chaos) furnish(ctx context.Context) error {
 	var err error
 	if c.since, err = c.Plane.Audit().Mark(ctx); err != nil {
@@ -178,8 +178,8 @@ func (c *chaos) furnish(ctx context.Context) error {
 	return c.repeat(ctx, func() error { return c.Ensure(ctx, objects...) })
 }
 
-// squatting returns annotations by which a Cluster that no claim backs names every address of every pool: nobody may be
-// kept from an address by that.
+// squatting returns annotations with which a Cluster without claims names every address of every pool: they must not
+// keep anyone from an address.
 func (c *chaos) squatting() map[string]string {
 	annotations := map[string]string{harness.Unguarded: ""}
 	for i, p := range c.pools {
@@ -190,12 +190,12 @@ func (c *chaos) squatting() map[string]string {
 	return annotations
 }
 
-// logf notes an operation.
+// logf logs an operation.
 func (c *chaos) logf(format string, args ...any) {
 	fmt.Fprintf(&c.log, "%7.2fs %s\n", time.Since(c.begin).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// try does something within the time that a user has, unless the case has failed already.
+// try runs do within the time that a user has, unless the case has failed already.
 func (c *chaos) try(do func(context.Context) error) {
 	if c.failure != nil {
 		return
@@ -205,7 +205,7 @@ func (c *chaos) try(do func(context.Context) error) {
 	c.failure = do(ctx)
 }
 
-// user notes and does an operation of a user, as often as it takes while components come and go.
+// user logs and runs a user operation, and retries it while components come and go.
 func (c *chaos) user(what string, do func(ctx context.Context) error) {
 	c.logf("%s", what)
 	c.try(func(ctx context.Context) error {
@@ -216,7 +216,7 @@ func (c *chaos) user(what string, do func(ctx context.Context) error) {
 	})
 }
 
-// repeat does something again while it fails because a component is away.
+// repeat retries while do fails because a component is away.
 func (c *chaos) repeat(ctx context.Context, do func() error) error {
 	return plane.Eventually(ctx, func(context.Context) error {
 		err := do()
@@ -227,7 +227,7 @@ func (c *chaos) repeat(ctx context.Context, do func() error) error {
 	})
 }
 
-// passing says that an error is one of a component that is away for the moment.
+// passing reports whether an error comes from a component that is away for the moment.
 func passing(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||

@@ -2,11 +2,11 @@ package chaos
 
 import "pgregory.net/rapid"
 
-// bits is how many coins are tossed for a number: enough for a list of a hundred things to be drawn from evenly.
+// bits is how many coins are tossed for a number: enough to draw evenly from a list of a hundred things.
 const bits = 16
 
-// between draws a number from first to last, each as likely as the other. rapid's own numbers are mostly small, which
-// makes for small examples, and here would do the first operations of the list over and over.
+// between draws a number from first to last, all equally likely. rapid's own numbers are mostly small, which keeps
+// examples small, but here would repeat the first operations of the list over and over.
 func between(rt *rapid.T, first, last int, label string) int {
 	number := 0
 	for _, coin := range rapid.SliceOfN(rapid.Bool(), bits, bits).Draw(rt, label) {
@@ -18,7 +18,7 @@ func between(rt *rapid.T, first, last int, label string) int {
 	return first + number%(last-first+1)
 }
 
-// pick draws one of the items, each as likely as the other.
+// pick draws one of the items, all equally likely.
 func pick[T any](rt *rapid.T, items []T, label string) T {
 	return items[between(rt, 0, len(items)-1, label)]
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// faults are what goes wrong beside the users' operations. What does not pass by itself lasts until all has to be
-// quiet.
+// faults are what goes wrong beside the users' operations. What does not pass by itself lasts until the next quiet.
 func faults() []operation {
 	fault := func(name string, weight int, do func(*chaos, context.Context) error) operation {
 		return operation{name: name, weight: weight, fault: true, do: func(c *chaos, _ *rapid.T) {
@@ -29,7 +28,7 @@ func faults() []operation {
 		fault("end the leader", 2, func(c *chaos, ctx context.Context) error {
 			leader := c.fleet.leader()
 			if leader.isFrozen() {
-				return nil // it would not hear of it
+				return nil // a frozen process would not notice
 			}
 			_, err := leader.current().Stop(ctx)
 			return err
@@ -90,7 +89,7 @@ func faults() []operation {
 			name: "kill and start " + string(component), weight: 1, fault: true,
 			possible: func(c *chaos) bool { return c.severe },
 			do: func(c *chaos, _ *rapid.T) {
-				c.severe = false // once in a case
+				c.severe = false // once per case
 				c.disturb("kill and start "+string(component), func(c *chaos, ctx context.Context) error {
 					if err := c.Plane.KillComponent(component); err != nil {
 						return err
@@ -106,7 +105,7 @@ func faults() []operation {
 	})
 }
 
-// disturb notes and does a fault.
+// disturb logs and injects a fault.
 func (c *chaos) disturb(what string, do func(*chaos, context.Context) error) {
 	c.disturbed = true
 	c.logf("FAULT: %s", what)
@@ -118,14 +117,14 @@ func (c *chaos) disturb(what string, do func(*chaos, context.Context) error) {
 	})
 }
 
-// repair ends all faults, and starts what does not run.
+// repair ends all faults and starts what is down.
 func (c *chaos) repair() {
 	if c.failure != nil {
 		return
 	}
 	c.logf("repair everything")
 	c.try(func(ctx context.Context) error {
-		for _, status := range c.Plane.Status() { // in the order in which they need each other
+		for _, status := range c.Plane.Status() { // in the order in which they depend on each other
 			if status.Running {
 				continue
 			}

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// replicas of the operator compete for the Lease.
+	// replicas is how many replicas of the operator compete for the Lease.
 	replicas = 2
-	// watchFilter is the label value of the Clusters that are the operator's.
+	// watchFilter is the label value of the Clusters that the operator handles.
 	watchFilter = "chaos"
-	// restartDelay is how long a replica that has ended stays away, as a kubelet has it, only shorter.
+	// restartDelay is how long a replica that has ended stays away: a kubelet's backoff, only shorter.
 	restartDelay = 200 * time.Millisecond
-	// serving is what a replica logs when it leads and its caches are filled.
+	// serving is what a replica logs once it leads and its caches are filled.
 	serving = "caches are filled, serving Clusters"
 )
 
-// neverPrinted are a crash and a data race.
+// neverPrinted matches a crash and a data race.
 var neverPrinted = regexp.MustCompile(`panic|DATA RACE`)
 
 // fleet is the replicas of the operator.
 type fleet struct{ replicas []*replica }
 
-// replica is one of them, as a Deployment keeps it: when it ends it is started again.
+// replica is one of them, run as by a Deployment: when it ends it is restarted.
 type replica struct {
 	plane *plane.Plane
 	user  string
@@ -41,7 +41,7 @@ type replica struct {
 	mu       sync.Mutex
 	operator *harness.Operator
 	frozen   bool
-	// away keeps it from being started again until it is closed.
+	// away prevents a restart until it is closed.
 	away   chan struct{}
 	broken []error
 }
@@ -66,7 +66,7 @@ func newFleet(ctx context.Context, p *plane.Plane, seed uint64) (*fleet, error) 
 	return f, nil
 }
 
-// supervise starts the operator whenever it does not run, until the replica is closed.
+// supervise starts the operator whenever it is not running, until the replica is closed.
 func (r *replica) supervise() {
 	defer close(r.done)
 	for {
@@ -120,14 +120,14 @@ func (r *replica) note(err error) {
 	r.broken = append(r.broken, err)
 }
 
-// current returns the operator that runs or ran last, which may be nil.
+// current returns the operator that is running or ran last, which may be nil.
 func (r *replica) current() *harness.Operator {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.operator
 }
 
-// leads says whether the replica leads, as far as one sees it from outside.
+// leads reports whether the replica leads, as far as that shows from outside.
 func (r *replica) leads() bool {
 	operator := r.current()
 	if operator == nil || len(operator.Logged(serving)) == 0 {
@@ -147,7 +147,7 @@ func (r *replica) isFrozen() bool {
 	return r.frozen
 }
 
-// keepAway ends the replica and lets it not come back until comeBack.
+// keepAway kills the replica and prevents a restart until comeBack.
 func (r *replica) keepAway() error {
 	r.mu.Lock()
 	if r.away == nil {
@@ -158,7 +158,7 @@ func (r *replica) keepAway() error {
 	return operator.Kill()
 }
 
-// freeze stops the process without ending it.
+// freeze pauses the process without ending it.
 func (r *replica) freeze() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,7 +166,7 @@ func (r *replica) freeze() error {
 	return unlessEnded(r.operator.Pause())
 }
 
-// unlessEnded takes it that a process has ended.
+// unlessEnded ignores the error that a process has ended.
 func unlessEnded(err error) error {
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
@@ -192,7 +192,7 @@ func (r *replica) comeBack() error {
 	return nil
 }
 
-// leader returns the replica that leads, or if none does one of them that is not frozen, if there is one.
+// leader returns the leading replica. If none leads, it returns one that is not frozen, if possible.
 func (f *fleet) leader() *replica {
 	chosen := f.replicas[0]
 	for _, r := range f.replicas {
@@ -227,7 +227,7 @@ func (f *fleet) healthy(ctx context.Context) error {
 	})
 }
 
-// handled returns how often the leader has handled a Cluster, and which operator that is.
+// handled returns how often the leader has handled a Cluster, and which operator leads.
 func (f *fleet) handled(ctx context.Context) (*harness.Operator, float64, error) {
 	leader := f.leader()
 	if !leader.leads() {
@@ -241,7 +241,7 @@ func (f *fleet) handled(ctx context.Context) (*harness.Operator, float64, error)
 	return operator, metrics.Value("lasso_controller_total_handler_execution", nil), nil
 }
 
-// broken returns what no operator may ever do.
+// broken returns what the operators did that none may ever do.
 func (f *fleet) broken() error {
 	var all []error
 	for _, r := range f.replicas {

@@ -16,22 +16,22 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// The variables of the environment that say what to run, each to be left out.
+// These environment variables say what to run; each is optional.
 const (
-	// seedVariable is the seed of the first case; each case after it has the next. Without it the clock chooses.
+	// seedVariable is the seed of the first case; each further case has the next. If it is unset, the clock chooses.
 	seedVariable = "CHAOS_SEED"
 	// countVariable is how many cases to run.
 	countVariable = "CHAOS_COUNT"
-	// minutesVariable is how long to begin new cases. Without it and without a count it is the short form.
+	// minutesVariable is how long to start new cases. Without it and without a count, the short form runs.
 	minutesVariable = "CHAOS_MINUTES"
 )
 
 const (
-	// short is how long the short form begins new cases.
+	// short is how long the short form starts new cases.
 	short = 2 * time.Minute
 	// steps is how many operations a case has on average.
 	steps = 30
-	// tolerable is how many failed cases a long run has before it ends.
+	// tolerable is how many failed cases end a long run.
 	tolerable = 5
 )
 
@@ -44,8 +44,8 @@ type bounds struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// One case for each check. A case is not made smaller: it would have to be run again many times, and what the
-	// components do meanwhile would be something else each time.
+	// Each check runs one case. rapid must not shrink it: that would run it many times, and the components would
+	// behave differently each time.
 	for name, value := range map[string]string{
 		"rapid.checks": "1", "rapid.steps": strconv.Itoa(steps), "rapid.nofailfile": "true", "rapid.shrinktime": "0s",
 	} {
@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestChaos runs one case after the other, each in a namespace, a class and pools of its own.
+// TestChaos runs one case after another, each with its own namespace, class and pools.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a real control plane")
@@ -88,7 +88,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// testCase runs a case and reports how it ended. When it has failed rapid wants it to fail again and again; it does so
+// testCase runs a case and reports how it ended. After a failure rapid wants it to fail again and again; it does so
 // at once.
 func testCase(t *testing.T, s *stage, seed uint64) {
 	t.Helper()
@@ -128,7 +128,7 @@ func fromEnvironment(t *testing.T) bounds {
 	return b
 }
 
-// more says whether to begin one more case.
+// more reports whether to start another case.
 func (b bounds) more(ran int, after time.Duration) bool {
 	return (b.count == 0 || ran < b.count) && (b.until == 0 || after < b.until)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// model is what was done so far, as far as it decides what can be done next and what has to be true. Nothing in it
-// depends on what the components made of it, so that a seed always gives the same operations.
+// model is what has been done so far, as far as it decides what can be done next and what must be true. It does not
+// depend on what the components made of it, so that a seed always gives the same operations.
 type model struct {
 	clusters []*cluster
 	pools    []*pool
-	// down are the components that do not run.
+	// down are the components that are not running.
 	down map[plane.Component]bool
-	// disturbed says that something is not as it should be, operations of users aside.
+	// disturbed says that something is out of order, apart from user operations.
 	disturbed bool
 }
 
@@ -32,26 +32,26 @@ const (
 type cluster struct {
 	name  string
 	state state
-	// foreign says why the Cluster is none of the operator's business; it is always alive and never touched.
+	// foreign says why the operator must ignore the Cluster; it is always alive and never touched.
 	foreign foreign
-	// squats are the annotations by which a foreign Cluster says that it has VIPs.
+	// squats are the annotations with which a foreign Cluster claims to have VIPs.
 	squats map[string]string
-	// fresh is a Cluster since the last quiet, which may not have its VIPs yet.
+	// fresh says that the Cluster was created since the last quiet and may not have its VIPs yet.
 	fresh bool
 	// coming says that the Cluster is created as soon as its predecessor is gone.
 	coming bool
 	paused bool
-	// held says that its infrastructure does not let it go.
+	// held says that its infrastructure blocks its deletion.
 	held bool
-	// lost are the roles whose claim was taken away, by hand or by a deletion in foreground.
+	// lost are the roles whose claim was deleted, by hand or by a foreground deletion.
 	lost map[string]bool
 	// tampered says that its control plane's annotation was changed by hand.
 	tampered bool
 	// byHand is the host that a user wants it to have, if it has none.
 	byHand string
-	// follows says that it came the moment that another of its name was gone.
+	// follows says that it was created the moment another of its name was gone.
 	follows bool
-	// orphaned says that a claim that nobody owned stood at the name of the control plane's.
+	// orphaned says that an ownerless claim had the name of its control plane's claim.
 	orphaned bool
 }
 
@@ -69,11 +69,11 @@ type pool struct {
 	name, namespace string
 	roles           []string
 	// wanted says that its labels shall name the class of the case, and serves that they do: the provider refuses all
-	// changes of a pool that some of its addresses in use are not of.
+	// changes of a pool while some used addresses are outside it.
 	wanted, serves bool
 	// first and size are its addresses.
 	first, size int
-	// guests are claims of others that take addresses away.
+	// guests are claims of others that take addresses of it.
 	guests []string
 	paused bool
 }
@@ -97,7 +97,7 @@ func newModel(namespace string) model {
 	return m
 }
 
-// choose returns the names whose Clusters are such.
+// choose returns the names whose Clusters match.
 func (m *model) choose(such func(*cluster) bool) []*cluster {
 	var chosen []*cluster
 	for _, c := range m.clusters {
@@ -108,7 +108,7 @@ func (m *model) choose(such func(*cluster) bool) []*cluster {
 	return chosen
 }
 
-// editable says that the Cluster lives, and that it is certain which one that is.
+// editable reports whether the Cluster lives, and it is certain which one that is.
 func editable(c *cluster) bool { return c.state == alive && !c.coming }
 
 func (c *cluster) forget() {
@@ -122,7 +122,7 @@ func (c *cluster) create() {
 	c.state, c.fresh, c.orphaned = alive, true, orphaned
 }
 
-// quiet takes in that all is as it has to be.
+// quiet records that everything is as it must be.
 func (m *model) quiet() {
 	m.disturbed = false
 	for _, c := range m.clusters {
@@ -133,11 +133,10 @@ func (m *model) quiet() {
 	}
 }
 
-// stays says that a Cluster whose deletion was requested does not go.
+// stays reports whether a Cluster whose deletion was requested does not go.
 func (c *cluster) stays() bool { return c.paused || c.held }
 
-// serving returns the pools from which a role gets its addresses: those of the namespace if there are any, else the
-// global ones.
+// serving returns the pools that serve a role: those of the namespace if there are any, else the global ones.
 func (m *model) serving(role string) []*pool {
 	var global, own []*pool
 	for _, p := range m.pools {

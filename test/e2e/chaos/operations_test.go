@@ -23,7 +23,7 @@ type operation struct {
 	name   string
 	weight int
 	fault  bool
-	// possible says whether the model allows for it; nil if it always does.
+	// possible reports whether the model allows it; nil if it always does.
 	possible func(*chaos) bool
 	do       func(*chaos, *rapid.T)
 }
@@ -36,7 +36,7 @@ func operations() []operation {
 	)
 }
 
-// on makes an operation on one of the Clusters that are such. Cluster API's webhooks have to run for it.
+// on makes an operation on one of the matching Clusters. Cluster API's webhooks must be running for it.
 func on(name string, weight int, such func(*cluster) bool, do func(*chaos, *rapid.T, *cluster)) operation {
 	return operation{
 		name: name, weight: weight,
@@ -80,7 +80,7 @@ func clusterOperations() []operation {
 	}
 }
 
-// loseStatus takes the allocator's conditions from a Cluster, as a restore without status or kubectl edit does.
+// loseStatus removes the allocator's conditions from a Cluster, as a restore without status or kubectl edit does.
 func (c *chaos) loseStatus(_ *rapid.T, k *cluster) {
 	c.user("take the conditions of Cluster "+k.name+" away", func(ctx context.Context) error {
 		conditions := map[string]any{"conditions": nil}
@@ -116,7 +116,7 @@ func (c *chaos) create(rt *rapid.T, k *cluster) {
 	})
 }
 
-// bring creates a Cluster as soon as there is none of its name.
+// bring creates a Cluster as soon as no other has its name.
 func (c *chaos) bring(ctx context.Context, object harness.NewCluster) error {
 	err := c.Create(ctx, object)
 	if !apierrors.IsAlreadyExists(err) {
@@ -126,10 +126,10 @@ func (c *chaos) bring(ctx context.Context, object harness.NewCluster) error {
 	if err == nil && existing.GetDeletionTimestamp() == nil {
 		return nil // an answer was lost
 	}
-	return apierrors.NewServerTimeout(schema.GroupResource{Resource: "clusters"}, "create", 1) // once more
+	return apierrors.NewServerTimeout(schema.GroupResource{Resource: "clusters"}, "create", 1) // try again
 }
 
-// restore does as a backup does: first the claim, which nobody owns, then the Cluster.
+// restore acts like a backup tool: first the claim, which nobody owns, then the Cluster.
 func (c *chaos) restore(rt *rapid.T, k *cluster) {
 	var global []*pool
 	for _, p := range c.pools {
@@ -174,7 +174,7 @@ func (c *chaos) remove(ctx context.Context, name string, propagation metav1.Dele
 	return err
 }
 
-// recreate deletes a Cluster, and creates it the moment it is gone.
+// recreate deletes a Cluster and creates it again the moment it is gone.
 func (c *chaos) recreate(_ *rapid.T, k *cluster) {
 	c.user(fmt.Sprintf("delete Cluster %s, to create it anew", k.name), func(ctx context.Context) error {
 		return c.remove(ctx, k.name, metav1.DeletePropagationBackground)
@@ -182,7 +182,7 @@ func (c *chaos) recreate(_ *rapid.T, k *cluster) {
 	c.succeed(k)
 }
 
-// tear does what impatient administrators do: it takes all finalizers away from a Cluster in deletion.
+// tear acts like an impatient administrator: it removes all finalizers from a Cluster in deletion.
 func (c *chaos) tear(_ *rapid.T, k *cluster) {
 	c.user(fmt.Sprintf(
 		"delete Cluster %s and take all its finalizers away, to create it anew", k.name,
@@ -195,7 +195,7 @@ func (c *chaos) tear(_ *rapid.T, k *cluster) {
 	c.succeed(k)
 }
 
-// succeed has a Cluster follow to one that goes.
+// succeed creates a successor of a Cluster that goes.
 func (c *chaos) succeed(k *cluster) {
 	k.create()
 	k.coming, k.follows = true, true
@@ -299,7 +299,7 @@ func (c *chaos) unfinalize(_ *rapid.T, k *cluster) {
 	})
 }
 
-// setHost gives a Cluster a host if it has none. What it has a user does not change: nobody could tell that from a
+// setHost gives a Cluster a host if it has none. Users never change an existing host: nobody could tell that from a
 // breach.
 func (c *chaos) setHost(_ *rapid.T, k *cluster) {
 	host := k.name + "-by-hand.example.com"
@@ -334,7 +334,7 @@ func (c *chaos) letItRun(rt *rapid.T) {
 	c.logf("let it run for %d changes", changes)
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
 	defer cancel()
-	_ = c.Await(ctx, func() error { // time is up where nothing happens
+	_ = c.Await(ctx, func() error { // no error: without changes, time just runs out
 		changes--
 		if changes < 0 {
 			return nil
@@ -359,7 +359,7 @@ func (c *chaos) patch(ctx context.Context, cluster string, patch map[string]any)
 	return gone(err)
 }
 
-// gone takes it that something is not there any more.
+// gone ignores the error that something does not exist.
 func gone(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil

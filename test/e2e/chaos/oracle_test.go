@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// asItHasToBe says what is not as the contract has it when all is quiet: each Cluster has what the pools can give it,
-// or says why not; nothing is there that nobody needs; and the pools count what is there.
+// asItHasToBe returns what breaks the contract when all is quiet: each Cluster has what the pools can give it, or
+// says why not; nothing exists that nobody needs; and the pools' counts are right.
 func (c *chaos) asItHasToBe() error {
 	for _, k := range c.clusters {
 		if err := c.clusterIsRight(k); err != nil {
@@ -53,7 +53,7 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 	return errors.Join(c.controlPlaneIsRight(k, cluster), c.ingressIsRight(k, cluster), c.finalizerIsRight(cluster))
 }
 
-// foreignIsRight: it has nothing of ours but what its owner wrote.
+// foreignIsRight checks that it has nothing of ours except for what its owner wrote.
 func (k *cluster) foreignIsRight(seen *harness.Cluster) error {
 	bare := &harness.Cluster{Unstructured: seen.DeepCopy()}
 	annotations := bare.GetAnnotations()
@@ -65,7 +65,7 @@ func (k *cluster) foreignIsRight(seen *harness.Cluster) error {
 	return nil
 }
 
-// leavingIsRight: what is used until Cluster API has finished stays allocated.
+// leavingIsRight checks that what is used until Cluster API has finished stays allocated.
 func (c *chaos) leavingIsRight(k *cluster, cluster *harness.Cluster) error {
 	if !cluster.InUse() || k.fresh {
 		return nil
@@ -119,7 +119,7 @@ func (c *chaos) isWithout(
 	case claim != nil && claim.GetDeletionTimestamp() != nil:
 		return errors.New("its claim is in deletion")
 	case claim == nil && host != "" && k.tampered && k.lost[controlPlane] && said == names.ReasonEndpointProvided:
-		return nil // nothing tells any more where the host came from
+		return nil // nothing shows any more where the host came from
 	case bound != "" && host != "":
 		if said != names.ReasonAddressConflict || !k.lost[controlPlane] {
 			return fmt.Errorf("its claim has %s, its endpoint is %s, and it says %q", bound, host, said)
@@ -139,9 +139,9 @@ func (c *chaos) isWithout(
 	return c.waits(claim, pools, said, controlPlane)
 }
 
-// lostByClusterAPI says that Cluster API cannot read its own objects of the Cluster. When a Cluster is deleted while
-// Cluster API makes them, and another of its name follows at once, Cluster API may write the references of the first to
-// the second, and the garbage collector takes what they name.
+// lostByClusterAPI reports whether Cluster API cannot read its own objects of the Cluster. If a Cluster is deleted
+// while Cluster API creates them, and another of its name follows at once, Cluster API may write the first one's
+// references to the second, and the garbage collector deletes what they name.
 func lostByClusterAPI(cluster *harness.Cluster) bool {
 	return slices.ContainsFunc(cluster.Conditions(), func(condition metav1.Condition) bool {
 		return condition.Type == names.TopologyReconciled && condition.Status == metav1.ConditionFalse &&
@@ -149,28 +149,28 @@ func lostByClusterAPI(cluster *harness.Cluster) bool {
 	})
 }
 
-// blocked says that a claim which nobody owns is in the way, and that the Cluster says so.
+// blocked reports whether an ownerless claim is in the way, and the Cluster says so.
 func (c *chaos) blocked(k *cluster, said string) bool {
 	claim := c.Claim(c.name, names.ClaimName(k.name, controlPlane))
 	return claim != nil && claim.Owner() == "" && c.unserved(claim, said, controlPlane)
 }
 
-// neverServed says that the pool of a Cluster's own claim went away before the VIP was written, and that no other could
-// take its place. What was written once stays.
+// neverServed reports whether the pool of a Cluster's own claim went away before the VIP was written, and no other
+// could take its place. What was written once stays.
 func (c *chaos) neverServed(cluster *harness.Cluster, claim *harness.Claim, said, role string) bool {
 	wrote := strings.Contains(cluster.GetAnnotations()[names.Claims], string(claim.GetUID()))
 	return !wrote && len(c.serving(role)) == 0 && c.unserved(claim, said, role)
 }
 
-// unserved says that the pool of a claim does not serve the role, so that its address may not be written, and that the
-// Cluster says so.
+// unserved reports whether the pool of a claim does not serve the role, so that its address may not be written, and
+// the Cluster says so.
 func (c *chaos) unserved(claim *harness.Claim, said, role string) bool {
 	p := c.poolNamed(claim.Pool())
 	return said == names.ReasonClaimConflict && (p == nil || !p.serves || !slices.Contains(p.roles, role))
 }
 
-// wouldRecur says that the claim was deleted by hand and none follows, since it may get again what another pool has
-// given to someone else.
+// wouldRecur reports whether the claim was deleted by hand and none follows, since a new one might get an address
+// that another pool has given to someone else.
 func (c *chaos) wouldRecur(k *cluster, pools []*pool, said, role string) bool {
 	recurs := func(a *harness.Address) bool {
 		return slices.ContainsFunc(pools, func(p *pool) bool {
@@ -235,7 +235,7 @@ func (c *chaos) finalizerIsRight(cluster *harness.Cluster) error {
 	return nil
 }
 
-// nothingLeaked: every claim is one that someone needs, every address is a claim's, and the pools count them.
+// nothingLeaked checks that someone needs every claim, every address belongs to a claim, and the pools count them.
 func (c *chaos) nothingLeaked() error {
 	guests := map[string]bool{}
 	for _, p := range c.pools {
@@ -313,7 +313,7 @@ func (c *chaos) bound(claim *harness.Claim) string {
 	return address.Value()
 }
 
-// heldByOther says that another Cluster carries an address, or that another IPAddress assigns it.
+// heldByOther reports whether another Cluster carries an address, or another IPAddress assigns it.
 func (c *chaos) heldByOther(cluster *harness.Cluster, claim *harness.Claim, value string) bool {
 	for _, other := range c.ClustersIn(c.name) {
 		if other.GetUID() != cluster.GetUID() && !other.Released() && slices.Contains(other.Carried(), value) {
@@ -325,8 +325,8 @@ func (c *chaos) heldByOther(cluster *harness.Cluster, claim *harness.Claim, valu
 	})
 }
 
-// reason is that of the condition of a role, or "" if there is none. A condition whose status does not go with its
-// reason counts as another.
+// reason returns the reason of a role's condition, or "" if there is none. If the status does not match the reason,
+// it returns something else.
 func reason(cluster *harness.Cluster, role string) string {
 	condition := cluster.Condition(role)
 	if condition == nil {

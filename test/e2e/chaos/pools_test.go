@@ -15,10 +15,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// largest is how many addresses a pool has at most: pools do not overlap by growing.
+// largest is how many addresses a pool has at most, so that pools never grow into each other.
 const largest = 8
 
-// onPool makes an operation on one of the pools that are such. The provider's webhooks have to run for it, and Cluster
+// onPool makes an operation on one of the matching pools. The provider's webhooks must be running for it, and Cluster
 // API's for claims.
 func onPool(name string, weight int, such func(*pool) bool, do func(*chaos, *rapid.T, *pool)) operation {
 	choose := func(c *chaos) []*pool {
@@ -102,7 +102,7 @@ func (c *chaos) grow(_ *rapid.T, p *pool) {
 	c.resize(p)
 }
 
-// shrink takes addresses from a pool; the provider refuses that for those that are in use.
+// shrink takes addresses from a pool; the provider refuses to give up addresses in use.
 func (c *chaos) shrink(_ *rapid.T, p *pool) {
 	p.size = max(p.size-2, 1)
 	c.resize(p)
@@ -114,7 +114,7 @@ func (c *chaos) resize(p *pool) {
 	})
 }
 
-// fill takes addresses of a pool away with claims that are no Cluster's.
+// fill uses up addresses of a pool with claims that belong to no Cluster.
 func (c *chaos) fill(rt *rapid.T, p *pool) {
 	number := between(rt, 1, p.size, "addresses")
 	var claims []harness.Object
@@ -146,13 +146,13 @@ func (c *chaos) removeGuests(ctx context.Context, p *pool) error {
 	return nil
 }
 
-// pausePool lets the provider neither give nor take back until all has to be quiet.
+// pausePool keeps the provider from assigning and taking back addresses until the next quiet.
 func (c *chaos) pausePool(_ *rapid.T, p *pool) {
 	p.paused, c.disturbed = true, true
 	c.userPool(p, "pause", map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.Paused: ""}}})
 }
 
-// unpausePool ends the pause. It gives the pool all its addresses too, or the provider might refuse it.
+// unpausePool ends the pause. It also gives the pool all its addresses, or the provider might refuse it.
 func (c *chaos) unpausePool(p *pool) {
 	p.paused, p.size = false, largest
 	c.userPool(p, "unpause", map[string]any{
@@ -161,7 +161,7 @@ func (c *chaos) unpausePool(p *pool) {
 	})
 }
 
-// userPool patches a pool, and reports whether the provider took it.
+// userPool patches a pool, and reports whether the provider accepted it.
 func (c *chaos) userPool(p *pool, what string, patch map[string]any) (taken bool) {
 	c.user(fmt.Sprintf("edit pool %s: %s", p.name, what), func(ctx context.Context) error {
 		err := harness.Merge(ctx, c.Pools(p.namespace), p.name, patch)

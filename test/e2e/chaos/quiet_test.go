@@ -17,10 +17,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// settling is how long the operator may go on to write when all is as it has to be: the last messages of conditions.
+// settling is how long the operator may keep writing once everything is as it must be: the last messages of
+// conditions.
 const settling = 30 * time.Second
 
-// quiet ends all faults, waits until all is as it has to be, and then for the operator to have nothing more to write.
+// quiet ends all faults, waits until everything is as it must be, and then until the operator has nothing more to
+// write.
 func (c *chaos) quiet() {
 	disturbed := c.disturbed
 	c.repair()
@@ -104,7 +106,7 @@ func (c *chaos) settled(ctx context.Context) error {
 	})
 }
 
-// ours are the writes of the operator but its Lease and its events.
+// ours returns the operator's writes except for its Lease and its events.
 func ours(entries plane.Entries) plane.Entries {
 	return entries.Writes().Filter(func(e plane.Entry) bool {
 		return strings.HasPrefix(e.User, harness.User) && e.Resource != "leases" && e.Resource != "events"
@@ -153,7 +155,7 @@ func (c *chaos) always(ctx context.Context) error {
 }
 
 // notEarly checks that no address went back before Cluster API had finished with its Cluster, unless a user or the
-// garbage collector has deleted a claim of the name too.
+// garbage collector has also deleted a claim of that name.
 func (c *chaos) notEarly(entries plane.Entries) error {
 	operator, others := map[string]bool{}, map[string]bool{}
 	for _, e := range entries.Writes() {
@@ -240,14 +242,14 @@ func (c *chaos) nothingLeft() error {
 	return nil
 }
 
-// dump shows what explains a failure: the objects of the case, and what the operator said of it.
+// dump logs what explains a failure: the objects of the case, and what the operator said of it.
 func (c *chaos) dump() {
 	var b strings.Builder
 	show := func(object map[string]any) {
 		if metadata, ok := object["metadata"].(map[string]any); ok {
 			delete(metadata, "managedFields")
 		}
-		text, _ := yaml.Marshal(object) // what came as YAML goes as YAML
+		text, _ := yaml.Marshal(object) // what came as YAML can be written as YAML
 		fmt.Fprintf(&b, "---\n%s", text)
 	}
 	for _, cluster := range c.ClustersIn(c.name) {
@@ -290,7 +292,7 @@ func (c *chaos) dump() {
 	c.t.Log(b.String())
 }
 
-// history tells who wrote to what has a name: a Cluster, or a claim and its IPAddress.
+// history returns who wrote to a name: a Cluster, or a claim and its IPAddress.
 func (c *chaos) history(name string) string {
 	var b strings.Builder
 	entries, err := c.Plane.Audit().Since(context.Background(), c.since)

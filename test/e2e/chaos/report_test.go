@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// report counts what was done, and what it showed.
+// report counts what was done and what it showed.
 type report struct {
 	begin              time.Time
 	cases              int
@@ -29,7 +29,7 @@ func newReport() *report {
 
 func (r *report) failed() int { return len(r.failures) }
 
-// ended counts a case, which failed for a reason unless that is nil.
+// ended counts a case; failure is why it failed, or nil.
 func (r *report) ended(seed uint64, failure error) {
 	r.cases++
 	if failure != nil {
@@ -47,7 +47,7 @@ func (r *report) did(name string, fault bool) {
 	r.operations[name]++
 }
 
-// quiet takes in how long it took until all was as it has to be.
+// quiet records how long it took until everything was as it must be.
 func (r *report) quiet(took time.Duration, faults bool) {
 	if faults {
 		r.faulty = append(r.faulty, took)
@@ -56,7 +56,7 @@ func (r *report) quiet(took time.Duration, faults bool) {
 	r.calm = append(r.calm, took)
 }
 
-// checked counts how often something was found to be as it has to be.
+// checked counts how often a check found what it must.
 func (r *report) checked(what string, times int) { r.checks[what] += times }
 
 // String implements fmt.Stringer.
@@ -86,7 +86,7 @@ func (r *report) String() string {
 	return b.String()
 }
 
-// spread is the median and the 99th percentile.
+// spread formats the median and the 99th percentile.
 func spread(all []time.Duration) string {
 	if len(all) == 0 {
 		return "none"

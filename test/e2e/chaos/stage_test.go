@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// patience is how long the start of something may take.
+// patience bounds the start of each component.
 const patience = 2 * time.Minute
 
 // stage is what the cases share: a plane, the replicas of the operator, and the guard over both.

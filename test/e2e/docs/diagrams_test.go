@@ -14,11 +14,11 @@ var (
 	diagramArrow = regexp.MustCompile(` --(?: .* --)?> `)
 )
 
-// reservedNodes are words that Mermaid reads as keywords: a flowchart with a node of such a name is not drawn at all
+// reservedNodes are words that Mermaid reads as keywords: it does not draw a flowchart with a node of such a name
 // (https://mermaid.js.org/syntax/flowchart.html).
 var reservedNodes = []string{"class", "classDef", "click", "default", "end", "graph", "linkStyle", "style", "subgraph"}
 
-// diagramNodes returns the names of a flowchart's nodes, each as often as it stands there.
+// diagramNodes returns the names of a flowchart's nodes, each as often as it occurs.
 func diagramNodes(diagram string) []string {
 	var nodes []string
 	for line := range strings.Lines(diagram) {
@@ -28,7 +28,7 @@ func diagramNodes(diagram string) []string {
 	return nodes
 }
 
-// TestDiagrams sees that every flowchart can be drawn.
+// TestDiagrams checks that every flowchart can be drawn.
 func TestDiagrams(t *testing.T) {
 	assert.Equal(t, []string{"a", "class", "class", "end"},
 		diagramNodes("  a[A, class] --> class{is it?<br>yes}\n  class -- no --> end"),

@@ -19,8 +19,8 @@ import (
 
 const jsonPage = "../../../docs/kubectl-vip-json.md"
 
-// TestJSONIsDescribed compares the page on the plugin's JSON with the types that it is made of. A field that is renamed
-// or goes changes the page, and programs of users with it.
+// TestJSONIsDescribed compares the page on the plugin's JSON with the Go types behind it. Renaming or removing a
+// field changes the page, and breaks users' programs.
 func TestJSONIsDescribed(t *testing.T) {
 	d := &described{comments: comments(t, "../../../internal/kubectlvip/view")}
 	for _, root := range []any{
@@ -35,21 +35,21 @@ func TestJSONIsDescribed(t *testing.T) {
 		d.add(reflect.TypeOf(root))
 	}
 	done := 0
-	for done < len(d.types) { // a type may add those of its fields
+	for done < len(d.types) { // a type may add the types of its fields
 		d.table(d.types[done])
 		done++
 	}
 	isCurrent(t, jsonPage, "fields", d.text.String()+"\n")
 }
 
-// described is a description of types in the making.
+// described is a description of types under construction.
 type described struct {
 	types    []reflect.Type
 	comments map[string]string
 	text     strings.Builder
 }
 
-// add has a type described, once.
+// add queues a type for description, once.
 func (d *described) add(one reflect.Type) {
 	if !slices.Contains(d.types, one) {
 		d.types = append(d.types, one)
@@ -59,7 +59,7 @@ func (d *described) add(one reflect.Type) {
 func (d *described) table(one reflect.Type) {
 	fmt.Fprintf(&d.text, "\n### %s\n\n%s\n\n| field | type | |\n| --- | --- | --- |\n",
 		one.Name(), d.comments[one.Name()])
-	for _, field := range reflect.VisibleFields(one) { // those of what is embedded too
+	for _, field := range reflect.VisibleFields(one) { // includes promoted fields
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		holder := one
 		if len(field.Index) > 1 {
@@ -76,7 +76,7 @@ func (d *described) table(one reflect.Type) {
 	}
 }
 
-// hides reports whether a type has a field of its own by a name, which hides that of what is embedded in it.
+// hides reports whether a type has a field of its own with a name, which hides the embedded one.
 func hides(one reflect.Type, name string) bool {
 	for i := range one.NumField() {
 		if own, _, _ := strings.Cut(one.Field(i).Tag.Get("json"), ","); own == name && !one.Field(i).Anonymous {
@@ -86,7 +86,7 @@ func hides(one reflect.Type, name string) bool {
 	return false
 }
 
-// kind says what a type is in JSON.
+// kind names a type as in JSON.
 func (d *described) kind(one reflect.Type) string {
 	switch {
 	case one == reflect.TypeFor[time.Time]():
@@ -108,7 +108,7 @@ func (d *described) kind(one reflect.Type) string {
 	return "number"
 }
 
-// comments returns what is said of the types of a package and of their fields, by Type and Type.Field.
+// comments returns the comments on the types of a package and on their fields, by Type and Type.Field.
 func comments(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

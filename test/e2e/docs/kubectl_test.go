@@ -42,8 +42,8 @@ func TestPluginCommandsAreCurrent(t *testing.T) {
 	isCurrent(t, pluginPage, "commands", b.String())
 }
 
-// isCurrent compares the generated part of a page, between a comment that names it and the next end, with what belongs
-// there; with -update it writes it.
+// isCurrent compares the generated part of a page, between a comment that names it and the next end, with the
+// expected content; with -update it writes that.
 func isCurrent(t *testing.T, page, part, content string) {
 	t.Helper()
 	begin, end := "<!-- "+part+": go test ./test/e2e/docs -update -->\n", "<!-- end -->"
@@ -68,7 +68,7 @@ func childrenOf(command *cobra.Command) []string {
 	return names
 }
 
-// flagTable lists flags as a table; nothing if there are none.
+// flagTable lists flags as a table, or nothing if there are none.
 func flagTable(flags *pflag.FlagSet) string {
 	var rows strings.Builder
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -40,10 +40,10 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// links returns where the links of a page go, without those that are code.
+// links returns the targets of a page's links, except for those in code.
 func links(text string) []string {
 	text = fenced.ReplaceAllString(text, "")
-	// Backquotes within a link's text stay: only what is code as a whole goes.
+	// Backquotes within a link's text stay; only links that are code as a whole go.
 	text = inline.ReplaceAllStringFunc(text, func(code string) string {
 		return strings.NewReplacer("[", "", "]", "", "(", "", ")", "").Replace(code)
 	})
@@ -54,8 +54,8 @@ func links(text string) []string {
 	return found
 }
 
-// anchors returns the anchors of the headings of a page, made as GitHub makes them: lower case, without punctuation,
-// dashes for spaces, numbered where they repeat.
+// anchors returns the anchors of a page's headings as GitHub makes them: lower case, without punctuation, dashes for
+// spaces, numbered when they repeat.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	text = fenced.ReplaceAllString(text, "")
@@ -82,7 +82,7 @@ func TestAnchors(t *testing.T) {
 			"# 1. Begin\n```sh\n# no title\n```\n"))
 }
 
-// TestLinks follows every link in the Markdown files that stays in this repository, up to the heading.
+// TestLinks follows every link in the Markdown files that stays in this repository, down to the heading.
 func TestLinks(t *testing.T) {
 	checked, toHeadings := 0, 0
 	for _, page := range pages(t) {
@@ -110,7 +110,7 @@ func TestLinks(t *testing.T) {
 	assert.Greater(t, toHeadings, 20, "the test must find the links to headings")
 }
 
-// TestIndex sees that every page is found from the index, and leads back to it.
+// TestIndex checks that every page can be reached from the index and leads back to it.
 func TestIndex(t *testing.T) {
 	for dir, back := range map[string]string{"docs": "(README.md)", "docs/adr": ""} {
 		index := links(read(t, filepath.Join(root, dir, "README.md")))
@@ -128,8 +128,8 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestTranslations compares the Russian README with the English one: each leads to the other, and both have as many
-// headings and the same code.
+// TestTranslations compares the Russian README with the English one: they link to each other and have the same number
+// of headings and the same code.
 func TestTranslations(t *testing.T) {
 	english, russian := read(t, root+"/README.md"), read(t, root+"/README.ru.md")
 	assert.Contains(t, links(english), "README.ru.md")

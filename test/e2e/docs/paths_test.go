@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPathsExist: code that joins the root of the sources with names finds something there. The compiler does not know
-// when a directory moves, and the modules below test/ run seldom.
+// TestPathsExist: code that joins the root of the sources with names finds something there. The compiler does not
+// notice when a directory moves, and the modules below test/ rarely run.
 func TestPathsExist(t *testing.T) {
 	const root = "../../.."
 	paths := 0
@@ -47,8 +47,7 @@ func TestPathsExist(t *testing.T) {
 	assert.Greater(t, paths, 10)
 }
 
-// belowRoot returns the names with which a call joins the root of the sources, up to the first that is not written
-// there.
+// belowRoot returns the names that a call joins to the root of the sources, up to the first that is not a literal.
 func belowRoot(node ast.Node) []string {
 	call, ok := node.(*ast.CallExpr)
 	if !ok || len(call.Args) < 2 || called(call) != "Join" {
@@ -73,7 +72,7 @@ func belowRoot(node ast.Node) []string {
 	return names
 }
 
-// called is the name of the function of a call, without its package.
+// called returns the name of the called function, without its package.
 func called(call *ast.CallExpr) string {
 	switch function := call.Fun.(type) {
 	case *ast.SelectorExpr:

@@ -91,7 +91,7 @@ func TestConfigIsCurrent(t *testing.T) {
 }
 
 // TestNamesAreCurrent finds every public string of the program in the reference: labels, annotations, finalizer,
-// reasons, events and what it reads of Cluster API's.
+// reasons, events and what it reads from Cluster API.
 func TestNamesAreCurrent(t *testing.T) {
 	text := read(t, reference)
 	public := regexp.MustCompile(`^(Reason|Event)|/`)
@@ -116,7 +116,7 @@ func TestNamesAreCurrent(t *testing.T) {
 	}
 }
 
-// TestPoolsAreCurrent compares what the reference says of pools with what is read of them.
+// TestPoolsAreCurrent compares what the reference says about pools with what the program reads from them.
 func TestPoolsAreCurrent(t *testing.T) {
 	text := read(t, reference)
 	for kind, keys := range map[string][]string{"label": names.PoolLabels, "annotation": names.PoolAnnotations} {
@@ -144,8 +144,8 @@ func constantsByValue(t *testing.T) map[string]string {
 	return byValue
 }
 
-// constants returns the exported string constants of a package, with their values. It knows literals, and constants of
-// the same package with a literal behind them.
+// constants returns the exported string constants of a package, with their values. It understands literals, and
+// constants of the same package that refer to a literal.
 func constants(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -187,7 +187,7 @@ func constants(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// TestMetricsAreCurrent compares the table of metrics in the reference with those of the program, with their types and
+// TestMetricsAreCurrent compares the table of metrics in the reference with the program's metrics, their types and
 // labels.
 func TestMetricsAreCurrent(t *testing.T) {
 	text := read(t, reference)

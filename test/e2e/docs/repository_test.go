@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestEveryModuleIsWatched: dependabot looks at each go.mod, and at the workflows.
+// TestEveryModuleIsWatched: dependabot watches each go.mod, and the workflows.
 func TestEveryModuleIsWatched(t *testing.T) {
 	var config struct {
 		Updates []struct {
@@ -56,7 +56,7 @@ func TestEveryModuleIsWatched(t *testing.T) {
 	assert.Greater(t, modules, 10)
 }
 
-// TestActionsArePinned: a tag of an action is anyone's to move who owns it; a commit is not.
+// TestActionsArePinned: the owner of an action can move its tags, but not a commit.
 func TestActionsArePinned(t *testing.T) {
 	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")
 	require.NoError(t, err)
@@ -72,8 +72,8 @@ func TestActionsArePinned(t *testing.T) {
 	assert.Greater(t, actions, 10)
 }
 
-// TestPipesOfWorkflowsFail: GitHub runs steps with pipefail only where bash is named, and without it a push that fails
-// in a pipe goes unnoticed.
+// TestPipesOfWorkflowsFail: GitHub runs steps with pipefail only if they name bash. Without it, nobody notices when a
+// push within a pipe fails.
 func TestPipesOfWorkflowsFail(t *testing.T) {
 	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestPipesOfWorkflowsFail(t *testing.T) {
 	assert.Greater(t, commands, 10)
 }
 
-// TestWorkflowsThatHaveNotRunAreNamed: whoever contributes reads which workflows are untried.
+// TestWorkflowsThatHaveNotRunAreNamed: contributors can read which workflows are untried.
 func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestWorkflowsThatHaveNotRunAreNamed(t *testing.T) {
 	assert.ElementsMatch(t, want, strings.Split(names, ", "))
 }
 
-// TestWhatIsLeftToTheNight: the tests that a change does not run on the oldest versions are there, and every night runs
+// TestWhatIsLeftToTheNight: the tests that changes skip on the oldest versions exist, and every nightly run includes
 // them.
 func TestWhatIsLeftToTheNight(t *testing.T) {
 	makefile := read(t, "../../../Makefile")

@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// headings returns what stands in backquotes in the headings of a page.
+// headings returns the backquoted parts of a page's headings.
 func headings(t *testing.T, path string) []string {
 	t.Helper()
 	var found []string
@@ -23,7 +23,7 @@ func headings(t *testing.T, path string) []string {
 	return found
 }
 
-// TestEveryAlertHasARunbook compares the alerts of the chart with the pages that say what to do.
+// TestEveryAlertHasARunbook compares the chart's alerts with the pages that say what to do.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	var rules struct {
 		Groups []struct {
@@ -47,8 +47,8 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		"docs/operations.md has one heading for each alert")
 }
 
-// TestEveryReasonHasASolution compares the reasons of conditions, and the warnings that are not such reasons, with the
-// headings of the page that says what to do.
+// TestEveryReasonHasASolution compares the reasons of conditions, and the other warnings, with the headings of the
+// page that says what to do.
 func TestEveryReasonHasASolution(t *testing.T) {
 	var reasons []string
 	normal := []string{
@@ -65,7 +65,7 @@ func TestEveryReasonHasASolution(t *testing.T) {
 	}
 	require.NotEmpty(t, reasons)
 	slices.Sort(reasons)
-	reasons = slices.Compact(reasons) // a warning may have the reason of a condition
+	reasons = slices.Compact(reasons) // a warning may share the reason of a condition
 	assert.ElementsMatch(t, reasons, headings(t, "../../../docs/troubleshooting.md"),
 		"docs/troubleshooting.md has one heading for each reason")
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/charts"
 )
 
-// TestPermissionsAreDocumented compares what docs/security.md says a stolen token can do with what the operator may:
-// one line for each rule, and none without.
+// TestPermissionsAreDocumented compares what docs/security.md says a stolen token can do with the operator's
+// permissions: one line for each rule, and none without.
 func TestPermissionsAreDocumented(t *testing.T) {
 	var rules map[string][]rbacv1.PolicyRule
 	require.NoError(t, yaml.UnmarshalStrict(charts.Rules, &rules))
 	granted := map[string]string{}
 	for group, list := range rules {
 		if group == "metricsReader" || group == "clusterEvents" {
-			continue // bound to nobody; what is granted for watched namespaces, in one more
+			continue // nobody is bound to the first; the second repeats grants for one more namespace
 		}
 		for _, rule := range list {
 			for _, resource := range rule.Resources {
@@ -50,7 +50,7 @@ func TestPermissionsAreDocumented(t *testing.T) {
 	assert.Equal(t, granted, said)
 }
 
-// TestNoWildcards: nothing that is granted is granted by a star, in the chart and in the examples.
+// TestNoWildcards: neither the chart nor the examples grant anything by a star.
 func TestNoWildcards(t *testing.T) {
 	var rules map[string][]rbacv1.PolicyRule
 	require.NoError(t, yaml.UnmarshalStrict(charts.Rules, &rules))

@@ -15,17 +15,17 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// supported is a row of the support matrix: what users have, and the stack that stands for it in tests.
+// supported is a row of the support matrix: what users have, and the stack that represents it in tests.
 type supported struct {
 	rancher, turtles, capi, ipam, kubernetes string
 
-	// stack is the one that is tested; empty for what is expected to work, or is known not to, as says tells.
+	// stack is the tested one; empty if it is expected to work, or known not to, as says tells.
 	stack plane.Stack
 	says  string
 }
 
-// shipped are the facts that nobody but their makers can tell (Rancher's and Turtles' charts, Cluster API's plan); they
-// are as of November 2026.
+// shipped are facts that only their makers can state (Rancher's and Turtles' charts, Cluster API's plan), as of
+// November 2026.
 func shipped() []supported {
 	return []supported{
 		{"", "", "before 1.10", "", "", "", "**not**: templates cannot read a Cluster's annotations"},
@@ -44,7 +44,7 @@ func shipped() []supported {
 	}
 }
 
-// pinned returns the version at which a nested module of the plane requires a module.
+// pinned returns the version of a module that a nested module of the plane requires.
 func pinned(t *testing.T, directory, module string) string {
 	t.Helper()
 	match := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(module) + ` v(\S+)`).FindStringSubmatch(
@@ -61,7 +61,7 @@ func versions(t *testing.T, stack plane.Stack) (capi, ipam string) {
 		pinned(t, provider, "sigs.k8s.io/cluster-api-ipam-provider-in-cluster")
 }
 
-// kubernetesOf lists the versions of Kubernetes that a stack is tested on.
+// kubernetesOf lists the Kubernetes versions on which a stack is tested.
 func kubernetesOf(t *testing.T, stack plane.Stack) string {
 	t.Helper()
 	tested := map[string]bool{}
@@ -105,7 +105,7 @@ func TestSupportIsCurrent(t *testing.T) {
 	isCurrent(t, "../../../docs/support.md", "support", supportTable(t))
 }
 
-// TestNightlyRunsTheMatrix: the nightly workflow runs the combinations that `make test-matrix` does.
+// TestNightlyRunsTheMatrix: the nightly workflow runs the same combinations as `make test-matrix`.
 func TestNightlyRunsTheMatrix(t *testing.T) {
 	var workflow struct {
 		Jobs map[string]struct {

@@ -23,16 +23,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// door is the name of the Service of the pages, as the chart has it.
+// door is the name of the Service of the pages in the chart.
 const door = "capi-vip-allocator-ui"
 
-// visitor looks at the pages through the API server's proxy of services.
+// visitor looks at the pages through the API server's service proxy.
 type visitor struct {
 	*http.Client
 	root *url.URL
 }
 
-// documented is the role that the documentation gives those who may see the pages and nothing else, and its binding.
+// documented returns the documented role, with its binding, for those who may see the pages and nothing else.
 func documented(t *testing.T) string {
 	t.Helper()
 	page, err := os.ReadFile("../../../docs/kubectl-vip.md")
@@ -46,7 +46,7 @@ func documented(t *testing.T) string {
 	return block
 }
 
-// visit returns a visitor who has a role in the operator's namespace with these rules, given as YAML.
+// visit returns a visitor who has a role with these YAML rules in the operator's namespace.
 func (e *env) visit(t *testing.T, user, path, rules string) visitor {
 	t.Helper()
 	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
@@ -73,13 +73,13 @@ func (e *env) visitAs(t *testing.T, identity plane.Identity, path string) visito
 	return visitor{client, root}
 }
 
-// at is where a link leads.
+// at resolves a link.
 func (v visitor) at(t *testing.T, link string) string {
 	t.Helper()
 	return v.root.ResolveReference(parsed(t, link)).String()
 }
 
-// get asks for what a link leads to, and returns the answer and its text.
+// get follows a link, and returns the response and its text.
 func (v visitor) get(t *testing.T, link string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.at(t, link), http.NoBody)
@@ -104,7 +104,7 @@ func parsed(t *testing.T, link string) *url.URL {
 	return found
 }
 
-// crawl follows every link of every page, and returns the texts by where they are below the root.
+// crawl follows every link of every page, and returns the texts by their path below the root.
 func (v visitor) crawl(t *testing.T) map[string]string {
 	t.Helper()
 	texts, next := map[string]string{}, []string{v.root.String()}
@@ -139,7 +139,7 @@ func (v visitor) crawl(t *testing.T) map[string]string {
 	return texts
 }
 
-// inCluster serves the pages as the pod of the chart does, and comes to them as people do.
+// inCluster serves the pages as the chart's pod does, and visits them as people do.
 func (e *env) inCluster(t *testing.T) {
 	mark, err := e.Plane.Audit().Mark(t.Context())
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func (e *env) inCluster(t *testing.T) {
 	require.NoError(t, err)
 	visitor := e.visitAs(t, plane.Identity{User: "visitor", Groups: []string{"vip-viewers"}}, path)
 	reader := e.visit(t, "reader", path, mayGet("http:"+door+":80"))
-	e.await(t, func() error { // the authorizer learns of the role by a watch, and the pod reads the cluster
+	e.await(t, func() error { // the authorizer learns of the role through a watch, and the pod reads the cluster
 		if response, text := visitor.get(t, "./"); response.StatusCode != http.StatusOK {
 			return fmt.Errorf("the pages are answered with %s: %s", response.Status, text)
 		}
@@ -176,7 +176,7 @@ func (e *env) inCluster(t *testing.T) {
 	e.leastPrivilege(t, mark, rules)
 }
 
-// follows sees a Cluster come and go by what the page is told.
+// follows checks that the page's events show a Cluster come and go.
 func (v visitor) follows(t *testing.T, e *env) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.at(t, "./events"), http.NoBody)
@@ -200,7 +200,7 @@ func (v visitor) follows(t *testing.T, e *env) {
 	shows(false)
 }
 
-// plans asks what a Cluster would get, as a browser on a page of the API server does.
+// plans asks what a Cluster would get, like a browser on a page of the API server.
 func (v visitor) plans(t *testing.T, e *env, status int, says string) {
 	t.Helper()
 	coming := harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}
@@ -213,7 +213,7 @@ func (v visitor) plans(t *testing.T, e *env, status int, says string) {
 	assert.Contains(t, text, says)
 }
 
-// closed finds out who does not see the pages, and who does by a role that Kubernetes has.
+// closed checks who cannot see the pages, and which of Kubernetes' own roles let people see them.
 func (e *env) closed(t *testing.T, path string) {
 	t.Helper()
 	stranger := e.visit(t, "stranger", path, `[{apiGroups: [""], resources: [services, pods], verbs: [get, list]}]`)
@@ -245,7 +245,7 @@ func (e *env) closed(t *testing.T, path string) {
 	assert.Equal(t, http.StatusForbidden, response.StatusCode, "the role view is not enough")
 }
 
-// mayGet are the rules of a role that lets look at one Service through the API server.
+// mayGet returns the rules of a role that may access one Service through the API server.
 func mayGet(name string) string {
 	return fmt.Sprintf(`[{apiGroups: [""], resources: [services/proxy], resourceNames: [%q], verbs: [get]}]`, name)
 }
@@ -253,8 +253,8 @@ func mayGet(name string) string {
 // none are the rules of a role that grants nothing.
 const none = "[]"
 
-// hasRole binds a user to a ClusterRole that Kubernetes makes, in the operator's namespace. The roles edit and view are
-// made of these.
+// hasRole binds a user to a ClusterRole that Kubernetes makes, in the operator's namespace. The roles edit and view
+// are made of these.
 func (e *env) hasRole(t *testing.T, user, role string) {
 	t.Helper()
 	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
@@ -289,7 +289,7 @@ func (e *env) leastPrivilege(t *testing.T, since plane.Mark, rules []rbacv1.Poli
 	assert.Equal(t, granted, used, "granted and used")
 }
 
-// inClusterForOne serves the pages of an operator that looks at one namespace.
+// inClusterForOne serves the pages of an operator that watches one namespace.
 func (e *env) inClusterForOne(t *testing.T) {
 	kubeconfig, _, err := harness.GrantPages(t.Context(), e.Plane, "pages-of-team", team, "options")
 	require.NoError(t, err)

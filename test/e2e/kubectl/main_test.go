@@ -23,20 +23,20 @@ import (
 )
 
 const (
-	// patience is how long anything may take.
+	// patience bounds every wait.
 	patience = time.Minute
 
 	controlPlane = names.RoleControlPlane
 	ingress      = names.RoleIngress
 )
 
-// env is a plane, a view of it, and the plugin as someone who may do everything.
+// env is a plane, a view of it, and the plugin run with full permissions.
 type env struct {
 	*harness.World
 	kubeconfig string
 }
 
-// start starts a plane of the stack that the environment names.
+// start starts a plane with the stack from the environment.
 func start(t *testing.T) *env {
 	t.Helper()
 	if testing.Short() {
@@ -77,7 +77,7 @@ func vipAs(t *testing.T, kubeconfig string, args ...string) answer {
 	return answer{out.String(), errOut.String(), code}
 }
 
-// decode reads what was printed as JSON.
+// decode decodes JSON output.
 func decode[T any](t *testing.T, a answer) T {
 	t.Helper()
 	var value T
@@ -85,7 +85,7 @@ func decode[T any](t *testing.T, a answer) T {
 	return value
 }
 
-// await waits until check is content.
+// await waits until check returns nil.
 func (e *env) await(t *testing.T, check func() error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -106,7 +106,7 @@ func (e *env) counted(t *testing.T, pools ...string) {
 	})
 }
 
-// hasReason waits until the condition of a Cluster for the control plane has the reason.
+// hasReason waits until the control plane condition of a Cluster has the reason.
 func (e *env) hasReason(t *testing.T, namespace, cluster, reason string) {
 	t.Helper()
 	e.await(t, func() error {
@@ -140,7 +140,7 @@ func (e *env) operate(t *testing.T) (stop func()) {
 	return stop
 }
 
-// syncBuffer is a buffer that one writes to while another reads.
+// syncBuffer is a buffer that can be written and read concurrently.
 type syncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

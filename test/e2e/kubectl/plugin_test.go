@@ -26,7 +26,8 @@ import (
 
 const team = "team"
 
-// TestPlugin takes one plane through a life: no operator, an operator, trouble, and someone who may not read all.
+// TestPlugin takes one plane through a life: no operator, an operator, trouble, and someone who may not read
+// everything.
 func TestPlugin(t *testing.T) {
 	e := start(t)
 	ctx := t.Context()
@@ -78,7 +79,7 @@ func (e *env) withoutOperator(t *testing.T) {
 	assert.Contains(t, e.vip(t, "list").err, "There is no Cluster in namespace default; use -A")
 }
 
-// plansTrue plans a Cluster, creates it, and compares.
+// plansTrue plans a Cluster, creates it, and compares the two.
 func (e *env) plansTrue(t *testing.T) {
 	e.hasReason(t, team, "first", names.ReasonIPAddressAssigned)
 	planned := harness.NewCluster{
@@ -106,7 +107,7 @@ func (e *env) plansTrue(t *testing.T) {
 	assert.Equal(t, cluster.VIP(ingress), plan.Roles[1].Address)
 }
 
-// selects chooses objects by labels, which are not kept of what is read.
+// selects selects objects by labels, which the plugin does not keep.
 func (e *env) selects(t *testing.T) {
 	t.Helper()
 	red := e.vip(t, "list", "-A", "-l", "team=red", "--no-headers").out
@@ -306,7 +307,7 @@ func (e *env) stopped(t *testing.T) {
 	assert.Contains(t, text, "restore annotation ingress=10.0.1.10")
 }
 
-// grant binds a role with the rules, given as YAML, to an account of the namespace, and returns its kubeconfig.
+// grant binds a role with these YAML rules to an account of the namespace, and returns its kubeconfig.
 func (e *env) grant(t *testing.T, account, rules string) string {
 	t.Helper()
 	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
@@ -351,7 +352,8 @@ func (e *env) refused(t *testing.T) {
 	}
 }
 
-// permissions deploys the operator as the chart does, as an account with its roles and as one without.
+// permissions deploys the operator as the chart does, first with an account that has its roles, then with one that
+// has none.
 func (e *env) permissions(t *testing.T) {
 	deploy := func(account string) view.Report {
 		_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
@@ -406,7 +408,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: capi-vip
 subjects: []
 `)
 	require.NoError(t, err)
-	e.await(t, func() error { // the API server's authorizer learns of it by a watch
+	e.await(t, func() error { // the API server's authorizer learns of it through a watch
 		if found := of(decode[view.Report](t, e.vip(t, "check", "-o", "json")), "rbac"); !strings.Contains(found,
 			"may not list clusters.cluster.x-k8s.io") {
 			return fmt.Errorf("rbac: %q", found)
@@ -415,7 +417,7 @@ subjects: []
 	})
 }
 
-// wroteNothing looks into the audit log: the plugin reads, and asks who may do what.
+// wroteNothing checks in the audit log that the plugin only reads, and asks who may do what.
 func (e *env) wroteNothing(t *testing.T, since plane.Mark) {
 	entries, err := e.Plane.Audit().Since(t.Context(), since)
 	require.NoError(t, err)

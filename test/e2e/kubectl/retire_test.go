@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// retires corrects a role that was misspelled, and takes the wrong one out of service with what the plugin prints.
+// retires fixes a misspelled role, and takes the wrong one out of service with what the plugin prints.
 func (e *env) retires(t *testing.T) {
 	const wrong, right = "storge", "storage"
 	clusters := []string{"first", "second"}
@@ -82,7 +82,7 @@ func (e *env) retires(t *testing.T) {
 	assert.Contains(t, again.err, "nothing of role storge is left")
 }
 
-// shell runs what the plugin printed, as someone would who pipes it into a shell.
+// shell runs what the plugin printed, as if someone piped it into a shell.
 func (e *env) shell(t *testing.T, script string) {
 	t.Helper()
 	kubectl, err := plane.Kubectl(t.Context(), plane.Options{Log: t.Output()})

@@ -26,7 +26,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// pages runs kubectl vip ui and looks at its pages as a browser without scripts does.
+// pages runs kubectl vip ui and reads its pages like a browser without scripts.
 type pages struct {
 	*http.Client
 	address *url.URL
@@ -64,7 +64,7 @@ func (p *pages) do(t *testing.T, r *http.Request) string {
 	return string(text)
 }
 
-// shows looks at the pages: what is there, what would come, and what comes.
+// shows checks the pages: what is there, what would come, and what comes.
 func (e *env) shows(t *testing.T) {
 	p := e.ui(t)
 	assert.Contains(t, p.get(t, "/"), "GlobalInClusterIPPool")
@@ -97,7 +97,7 @@ func (e *env) shows(t *testing.T) {
 	})
 }
 
-// becomesOutdated has the operator set up for other pools: what was read before it does not show them.
+// becomesOutdated configures the operator for other pools, which earlier reads do not include.
 func (e *env) becomesOutdated(t *testing.T) {
 	var asked atomic.Int64
 	config := e.Plane.Config()
@@ -147,7 +147,7 @@ func (p *pages) plan(t *testing.T, manifest string) string {
 	return p.do(t, r)
 }
 
-// planForm is the request that the form makes.
+// planForm returns the request that the form makes.
 func planForm(t *testing.T, address, manifest string) *http.Request {
 	t.Helper()
 	var body bytes.Buffer

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// writtenFiles are the files that the cloud-init configuration of a machine writes.
+// writtenFiles returns the files that a machine's cloud-init configuration writes.
 func writtenFiles(t *testing.T, userData string) []any {
 	t.Helper()
 	require.True(t, strings.HasPrefix(strings.TrimPrefix(userData, "## template: jinja\n"), "#cloud-config"),
@@ -26,8 +26,7 @@ func writtenFiles(t *testing.T, userData string) []any {
 	return config.WriteFiles
 }
 
-// fileContent finds a file by its path, in a control plane object or in the configuration of cloud-init, and decodes
-// it.
+// fileContent finds a file by its path, in a control plane object or a cloud-init configuration, and decodes it.
 func fileContent(t *testing.T, files []any, is func(path string) bool) (string, bool) {
 	t.Helper()
 	for _, entry := range files {
@@ -53,7 +52,7 @@ func fileContent(t *testing.T, files []any, is func(path string) bool) (string, 
 	return "", false
 }
 
-// kubeVIP is the address in the manifest of kube-vip among the files of something.
+// kubeVIP returns the address in the kube-vip manifest among the files; of says whose files they are.
 func kubeVIP(t *testing.T, of string, files []any) string {
 	t.Helper()
 	content, found := fileContent(t, files, func(path string) bool { return filepath.Base(path) == "kube-vip.yaml" })

@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Third octets of the addresses of the tests: each scope has its own.
+// These are the third octets of the tests' addresses: each scope has its own.
 const (
 	octetChain = 10 * (iota + 1)
 	octetLate
@@ -28,7 +28,7 @@ const (
 	octetShort
 )
 
-// eachFlavor runs a test for all flavors side by side.
+// eachFlavor runs a test for all flavors in parallel.
 func eachFlavor(t *testing.T, octet int, test func(*scope)) {
 	t.Helper()
 	t.Parallel()
@@ -75,7 +75,7 @@ func (s *scope) goesInOrder(cluster string) {
 	require.Nil(s.t, s.Claim(s.name, claim))
 }
 
-// A Cluster that is there before its pool: its infrastructure is provisioned long before the VIP is known.
+// The Cluster exists before its pool: its infrastructure is provisioned long before the VIP is known.
 func TestLatePool(t *testing.T) {
 	eachFlavor(t, octetLate, func(s *scope) {
 		s.cluster("early", nil)
@@ -104,7 +104,7 @@ func TestThreeAtOnce(t *testing.T) {
 	})
 }
 
-// A pool that is full: who waits has no machine, and gets the address of one that goes.
+// The pool is full: a waiting Cluster has no machine, and gets the address of one that goes.
 func TestFullPool(t *testing.T) {
 	eachFlavor(t, octetFull, func(s *scope) {
 		s.pool(1)
@@ -120,7 +120,7 @@ func TestFullPool(t *testing.T) {
 	})
 }
 
-// An endpoint of the user's own, in the Cluster or in the class's variables, stays, and no address is taken for it.
+// A user's own endpoint, in the Cluster or in the class's variables, stays, and takes no address.
 func TestOwnEndpoint(t *testing.T) {
 	eachFlavor(t, octetOwn, func(s *scope) {
 		s.pool(5)
@@ -152,7 +152,7 @@ func TestOwnEndpoint(t *testing.T) {
 	})
 }
 
-// The examples as they are: what their readers get, at versions that are up to date where the provider has one.
+// The examples as they are: what their readers get, at current versions where the provider has one.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for i, f := range []flavor{{example: "vsphere-kubeadm"}, {example: "vsphere-rke2", way: byVariable}} {

@@ -21,8 +21,8 @@ const (
 	portVariable = "controlPlanePort"
 )
 
-// Templates of patches: fromAnnotation and fromVariable give the VIP, whenAnnotated is true while the annotation is
-// there.
+// In templates of patches, fromAnnotation and fromVariable yield the VIP, and whenAnnotated is true while the
+// annotation exists.
 var (
 	vipAnnotation  = names.Annotation(names.RoleControlPlane)
 	fromAnnotation = `{{ index .builtin.cluster.metadata.annotations "` + vipAnnotation + `" }}`
@@ -30,7 +30,7 @@ var (
 	fromVariable   = "{{ ." + hostVariable + " }}"
 )
 
-// way is how the VIP comes into the templates.
+// way is how the VIP gets into the templates.
 type way int
 
 const (
@@ -39,13 +39,13 @@ const (
 	byHooks
 )
 
-// flavor is a class of the examples for vSphere, by its directory, with one of the ways.
+// flavor is one of the example classes for vSphere, by its directory, with one of the ways.
 type flavor struct {
 	example string
 	way     way
 }
 
-// flavors are those that the tests go through.
+// flavors returns the flavors that the tests cover.
 func flavors() map[string]flavor {
 	return map[string]flavor{
 		"kubeadm by annotation": {example: "vsphere-kubeadm"},
@@ -57,7 +57,7 @@ func flavors() map[string]flavor {
 
 func (f flavor) rke2() bool { return f.example == "vsphere-rke2" }
 
-// controlPlanes is the resource of the control plane objects.
+// controlPlanes returns the resource of the control plane objects.
 func (f flavor) controlPlanes() schema.GroupVersionResource {
 	resource := schema.GroupVersionResource{
 		Group: "controlplane.cluster.x-k8s.io", Version: "v1beta2", Resource: "kubeadmcontrolplanes",
@@ -68,8 +68,8 @@ func (f flavor) controlPlanes() schema.GroupVersionResource {
 	return resource
 }
 
-// files is where kube-vip's manifest is in a control plane object, and certificateNames where the names are that the
-// class adds to the API server's certificate.
+// files is the path to the files in a control plane object, and certificateNames the path to the names that the class
+// adds to the API server's certificate.
 func (f flavor) files() []string {
 	if f.rke2() {
 		return []string{"spec", "files"}
@@ -84,7 +84,7 @@ func (f flavor) certificateNames() []string {
 	return []string{"spec", "kubeadmConfigSpec", "clusterConfiguration", "apiServer", "certSANs"}
 }
 
-// version is the Kubernetes version of a Cluster.
+// version returns the Kubernetes version of a Cluster.
 func (f flavor) version() string {
 	if f.rke2() {
 		return "v1.33.5+rke2r1"
@@ -92,8 +92,8 @@ func (f flavor) version() string {
 	return "v1.33.5"
 }
 
-// adapt makes the objects of a file of the example ready for the simulated vCenter, as its reader would, in the scope's
-// namespace and with the class called like it.
+// adapt prepares the objects of an example file for the simulated vCenter, as its reader would, in the scope's
+// namespace and with the class named after it.
 func (s *scope) adapt(file string) []*unstructured.Unstructured {
 	s.t.Helper()
 	objects := s.documents(filepath.Join("..", "..", "..", "examples", "clusterclass", s.example, file))
@@ -109,7 +109,7 @@ func (s *scope) adapt(file string) []*unstructured.Unstructured {
 	return objects
 }
 
-// documents are the objects of a file as they are, in the scope's namespace.
+// documents returns the objects of a file as they are, in the scope's namespace.
 func (s *scope) documents(path string) []*unstructured.Unstructured {
 	s.t.Helper()
 	text, err := os.ReadFile(path)
@@ -124,7 +124,7 @@ func (s *scope) documents(path string) []*unstructured.Unstructured {
 	return objects
 }
 
-// place writes into a template of vSphere where its objects are to be.
+// place writes the location of its objects into a vSphere template.
 func (s *scope) place(object *unstructured.Unstructured) {
 	s.t.Helper()
 	spec, _, err := unstructured.NestedMap(object.Object, "spec", "template", "spec")
@@ -146,8 +146,8 @@ func (s *scope) place(object *unstructured.Unstructured) {
 	require.NoError(s.t, unstructured.SetNestedMap(object.Object, spec, "spec", "template", "spec"))
 }
 
-// class is the class of the flavor with its templates. Beside what the example does it writes the endpoint into the
-// VSphereCluster and the VIP into the API server's certificate, as the classes do that Rancher Turtles publishes.
+// class returns the flavor's class with its templates. In addition to the example, it writes the endpoint into the
+// VSphereCluster and the VIP into the API server's certificate, as the classes that Rancher Turtles publishes do.
 func (s *scope) class() []*unstructured.Unstructured {
 	s.t.Helper()
 	objects := s.adapt("clusterclass.yaml")
@@ -185,7 +185,7 @@ func externalPatch() map[string]any {
 	}}
 }
 
-// source has a template take the VIP from where the flavor has it.
+// source makes a template read the VIP from where the flavor has it.
 func (f flavor) source(template string) string {
 	if f.way == byVariable {
 		return strings.ReplaceAll(template, fromAnnotation, fromVariable)
@@ -193,7 +193,7 @@ func (f flavor) source(template string) string {
 	return strings.NewReplacer(fromVariable, fromAnnotation, "{{ ."+portVariable+" }}", "6443").Replace(template)
 }
 
-// endpointPatch writes the VIP where the examples leave it to the providers.
+// endpointPatch writes the VIP where the examples leave that to the providers.
 func (f flavor) endpointPatch() map[string]any {
 	path, template := "/spec/template/spec/kubeadmConfigSpec/clusterConfiguration",
 		"apiServer: {certSANs: [\""+fromVariable+"\"]}\n"
@@ -221,7 +221,7 @@ func (f flavor) endpointPatch() map[string]any {
 	}}
 }
 
-// declare has the class require the variables of the endpoint, or not declare them.
+// declare makes the class require the variables of the endpoint, or removes them.
 func (f flavor) declare(t *testing.T, class *unstructured.Unstructured) {
 	t.Helper()
 	declared, _, err := unstructured.NestedSlice(class.Object, "spec", "variables")
@@ -241,7 +241,7 @@ func (f flavor) declare(t *testing.T, class *unstructured.Unstructured) {
 	require.NoError(t, unstructured.SetNestedSlice(class.Object, declared, "spec", "variables"))
 }
 
-// rewritten has a function replace all strings in a value.
+// rewritten replaces all strings in a value.
 func rewritten(value any, replace func(string) string) any {
 	switch value := value.(type) {
 	case map[string]any:

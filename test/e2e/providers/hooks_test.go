@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// The third way: the hooks write the VIP. They concern all Clusters, so they have a plane of their own.
+// The third way: the hooks write the VIP. They apply to all Clusters, so they have a plane of their own.
 func TestHooks(t *testing.T) {
 	on := newStageFor(t, plane.Options{FeatureGates: map[string]bool{"RuntimeSDK": true}})
 	require.NoError(t, on.Await(t.Context(), func() error {

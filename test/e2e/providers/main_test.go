@@ -19,10 +19,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// credentials is what the vCenter's are called on the page on vSphere and in the examples.
+// credentials is the name of the vCenter credentials on the vSphere page and in the examples.
 const credentials = "vsphere"
 
-// patience is how long anything may take, on a machine that is busy with other things.
+// patience bounds every wait, with room for a busy machine.
 const patience = 3 * time.Minute
 
 // stage is a plane with all providers, and one operator.
@@ -33,7 +33,7 @@ type stage struct {
 	operator *harness.Operator
 }
 
-// shared is what all tests use side by side that have no stage of their own. The first of them starts it.
+// shared is used by all tests without a stage of their own, in parallel. The first of them starts it.
 var shared common
 
 type common struct {
@@ -70,8 +70,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newStage starts a plane with all providers, or those of the options, and the operator on it. With the feature gate
-// RuntimeSDK of Cluster API the operator serves hooks.
+// newStage starts a plane with all providers, or those of the options, and the operator on it. With Cluster API's
+// feature gate RuntimeSDK, the operator serves hooks.
 func newStage(ctx context.Context, options plane.Options) (*stage, error) {
 	options.Log = os.Stderr
 	if options.Providers == nil {
@@ -91,7 +91,7 @@ func newStage(ctx context.Context, options plane.Options) (*stage, error) {
 	return s, nil
 }
 
-// newStageFor is a stage for one test.
+// newStageFor returns a stage for one test.
 func newStageFor(t *testing.T, options plane.Options) *stage {
 	t.Helper()
 	s, err := newStage(t.Context(), options)
@@ -140,7 +140,7 @@ func (s *stage) set(ctx context.Context, p *plane.Plane, with plane.Options) err
 	return nil
 }
 
-// credentials applies those of the vCenter, as the page on vSphere says, by a name.
+// credentials applies the vCenter credentials of the vSphere page, under a name.
 func (s *stage) credentials(ctx context.Context, name string) error {
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "vsphere-rke2.md"))
 	if err != nil {
@@ -158,8 +158,7 @@ func (s *stage) credentials(ctx context.Context, name string) error {
 	return err
 }
 
-// end ends operator and plane, and says what is wrong with all that happened on it; if tests have failed it shows the
-// logs.
+// end stops operator and plane, and returns what went wrong on it; if tests have failed it shows the logs.
 func (s *stage) end(failed bool) error {
 	if failed {
 		fmt.Fprintln(os.Stderr, "the log of the operator ends with:\n"+s.operator.LogTail(40))

@@ -21,28 +21,28 @@ import (
 )
 
 const (
-	// lateVariable says how many late Clusters come in all, and lateClusters how many without it.
+	// lateVariable sets how many late Clusters to create in total; lateClusters is the default.
 	lateVariable = "PROVIDERS_LATE"
 	lateClusters = 20
 )
 
-// slowVCenter are arguments of a vCenter that makes all wait: provider vSphere looks after one Cluster at a time for as
-// long as its call takes, and machines come late.
+// slowVCenter are arguments for a slow vCenter: provider vSphere handles one Cluster at a time for as long as its
+// call takes, and machines come late.
 var slowVCenter = map[plane.Component][]string{plane.Simulator: {"--call-delay=200ms", "--machine-delay=10s"}}
 
-// Credentials that the infrastructure of slow Clusters waits for.
+// The infrastructure of slow Clusters waits for these credentials.
 const (
 	lateCredentials = "late"
 	lastCredentials = "last"
 )
 
-// Many Clusters that are all there before their pools: no machine is ever built without its VIP. All virtual machines
-// that ever were are looked at: one that is built wrong and replaced is one too many.
+// Many Clusters exist before their pools, and no machine is ever built without its VIP. This checks every virtual
+// machine that ever existed: one that is built wrong and replaced is one too many.
 //
-// Where the infrastructure is fast, all of it is provisioned before the pools come. Where it is slow, half of the
-// Clusters wait for credentials of the vCenter that come a moment before the pools, and half for some that come while
-// endpoints are being written. When they are there, infrastructure is provisioned in the moment in which something is
-// written to the Cluster, or when provider vSphere tries again.
+// Fast infrastructure is all provisioned before the pools come. With slow infrastructure, half of the Clusters wait
+// for vCenter credentials that come just before the pools, and half for some that come while endpoints are being
+// written. From then on, infrastructure is provisioned the moment something is written to the Cluster, or when
+// provider vSphere retries.
 func TestManyLate(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv(lateVariable), strconv.Itoa(lateClusters)))
 	require.NoError(t, err, lateVariable)
@@ -73,7 +73,7 @@ type late struct {
 	each int
 }
 
-// newLate makes the Clusters in turn, for each flavor with each of the credentials.
+// newLate creates the Clusters in turn, for each flavor with each of the credentials.
 func newLate(t *testing.T, count int, options plane.Options, credentials ...string) *late {
 	t.Helper()
 	l := &late{t: t, each: max(1, count/len(flavors())/len(credentials))}
@@ -96,7 +96,7 @@ func newLate(t *testing.T, count int, options plane.Options, credentials ...stri
 	return l
 }
 
-// provide has the credentials come.
+// provide applies the credentials.
 func (l *late) provide(credentials string) {
 	l.t.Helper()
 	require.NoError(l.t, l.scopes[0].stage.credentials(l.t.Context(), credentials))
@@ -114,7 +114,7 @@ func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
 	})
 }
 
-// count is how many Clusters with these credentials are as wanted.
+// count returns how many Clusters with these credentials are as wanted.
 func (l *late) count(credentials string, is func(*harness.Cluster) bool) (count int) {
 	for _, s := range l.scopes {
 		for i := range l.each {
@@ -126,7 +126,7 @@ func (l *late) count(credentials string, is func(*harness.Cluster) bool) (count 
 	return count
 }
 
-// all waits until all Clusters are as the checks want them.
+// all waits until all Clusters pass the checks.
 func (l *late) all(checks ...func(*harness.Cluster) error) {
 	l.t.Helper()
 	for _, s := range l.scopes {
@@ -136,7 +136,7 @@ func (l *late) all(checks ...func(*harness.Cluster) error) {
 	}
 }
 
-// hasInfrastructure checks that a Cluster has an object for its infrastructure, whatever that is up to.
+// hasInfrastructure checks that a Cluster has an infrastructure object, in whatever state.
 func hasInfrastructure(c *harness.Cluster) error {
 	if name, _, _ := unstructured.NestedString(c.Object, "spec", "infrastructureRef", "name"); name == "" {
 		return harness.ErrNotYet
@@ -144,7 +144,7 @@ func hasInfrastructure(c *harness.Cluster) error {
 	return nil
 }
 
-// pools makes the pools, and returns when it did.
+// pools creates the pools, and returns the time at which it started.
 func (l *late) pools() time.Time {
 	l.t.Helper()
 	for _, s := range l.scopes {
@@ -170,7 +170,7 @@ func (l *late) haveVIPs(begin time.Time) {
 
 func clusterName(i int) string { return fmt.Sprintf("c%03d", i) }
 
-// machinesOf are the control plane machines of the scope by their names, with the names of their Clusters.
+// machinesOf returns the names of the scope's control plane machines, each with the name of its Cluster.
 func (s *scope) machinesOf() map[string]string {
 	s.t.Helper()
 	clusters := map[string]string{}
@@ -180,7 +180,7 @@ func (s *scope) machinesOf() map[string]string {
 	return clusters
 }
 
-// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and tells how long after the pool
+// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and reports how long after the pool
 // endpoints and machines came.
 func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	s.t.Helper()
@@ -210,7 +210,7 @@ func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 		count, spread(infrastructure), later, spread(ready), spread(cloned))
 }
 
-// since is how long after something a condition of a Cluster became what it is.
+// since returns the time from begin to the last transition of a Cluster's condition.
 func since(begin time.Time, c *harness.Cluster, condition string) time.Duration {
 	for _, entry := range c.Conditions() {
 		if entry.Type == condition {
@@ -220,8 +220,8 @@ func since(begin time.Time, c *harness.Cluster, condition string) time.Duration 
 	return 0
 }
 
-// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by their
-// names. It looks once a second only: the list holds what all of them start with.
+// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by name. It
+// polls only once a second: the list includes the bootstrap data of all.
 func (s *scope) allRun(count int) (clusters map[string]string, all []plane.VirtualMachine) {
 	s.t.Helper()
 	var last string
@@ -241,7 +241,7 @@ func (s *scope) allRun(count int) (clusters map[string]string, all []plane.Virtu
 	return clusters, all
 }
 
-// spread says when the first, half and the last of something came, in seconds.
+// spread formats when the first, half and the last came, in seconds.
 func spread(all []time.Duration) string {
 	slices.Sort(all)
 	return fmt.Sprintf("first %.0f, half %.0f, last %.0f",

@@ -32,22 +32,23 @@ var (
 	machines = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "machines"}
 )
 
-// scope is a namespace with the class of a flavor, which is called like the namespace if nothing else is said, and the
-// addresses of its pool.
+// scope is a namespace with the class of a flavor, which is named like the namespace by default, and the addresses of
+// its pool.
 type scope struct {
 	*stage
 	flavor
 	t *testing.T
-	// name is that of the namespace, and className that of the class.
+	// name names the namespace, className the class.
 	name, className string
-	// credentials are those that the class names.
+	// credentials is the name of the credentials in the class.
 	credentials string
 	third       int
-	// patience is how long anything may take.
+	// patience bounds every wait.
 	patience time.Duration
 }
 
-// newScope makes the class and no pool yet. Each scope needs a third octet of its own, for addresses 10.90.third.0/24.
+// newScope creates the class and no pool yet. Each scope needs a third octet of its own, for addresses
+// 10.90.third.0/24.
 func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
 	s := emptyScope(t, on, f, third)
@@ -55,7 +56,7 @@ func newScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	return s
 }
 
-// emptyScope makes the namespace alone.
+// emptyScope creates only the namespace.
 func emptyScope(t *testing.T, on *stage, f flavor, third int) *scope {
 	t.Helper()
 	name := fmt.Sprintf("n%d", third)
@@ -74,10 +75,10 @@ func (s *scope) create(objects ...*unstructured.Unstructured) {
 	}
 }
 
-// ip is an address of the scope.
+// ip returns an address of the scope.
 func (s *scope) ip(last int) string { return fmt.Sprintf("10.90.%d.%d", s.third, last) }
 
-// pool makes the pool of the class's control planes, with the first addresses.
+// pool creates the pool of the class's control planes, with the first addresses.
 func (s *scope) pool(addresses int) {
 	s.t.Helper()
 	pool := harness.NewPool{
@@ -90,8 +91,8 @@ func (s *scope) pool(addresses int) {
 	require.NoError(s.t, s.Create(s.t.Context(), pool))
 }
 
-// cluster makes a Cluster with one control plane machine, as its user writes it. Variables come to those that the class
-// requires, or replace them.
+// cluster creates a Cluster with one control plane machine, as its user writes it, with the variables that the class
+// requires; change may alter it.
 func (s *scope) cluster(name string, change func(*unstructured.Unstructured)) {
 	s.t.Helper()
 	topology := map[string]any{
@@ -114,7 +115,7 @@ func (s *scope) cluster(name string, change func(*unstructured.Unstructured)) {
 	s.create(object)
 }
 
-// sees waits until a Cluster is as the checks want it.
+// sees waits until a Cluster passes the checks.
 func (s *scope) sees(name string, checks ...func(*harness.Cluster) error) *harness.Cluster {
 	s.t.Helper()
 	var cluster *harness.Cluster
@@ -182,7 +183,7 @@ func (s *scope) in(resource schema.GroupVersionResource) dynamic.ResourceInterfa
 // controlPlaneMachines selects Machines.
 const controlPlaneMachines = "cluster.x-k8s.io/control-plane"
 
-// of lists the objects of a Cluster; of machines those of the control plane.
+// of lists the objects of a Cluster; for machines, only those of the control plane.
 func (s *scope) of(resource schema.GroupVersionResource, cluster string) []unstructured.Unstructured {
 	s.t.Helper()
 	selector := "cluster.x-k8s.io/cluster-name=" + cluster
@@ -200,7 +201,7 @@ func (s *scope) all(resource schema.GroupVersionResource, selector string) []uns
 	return list.Items
 }
 
-// one waits until a Cluster has an object of a kind, and no more than one.
+// one waits until a Cluster has exactly one object of a kind.
 func (s *scope) one(resource schema.GroupVersionResource, cluster string) *unstructured.Unstructured {
 	s.t.Helper()
 	var one *unstructured.Unstructured
@@ -216,7 +217,7 @@ func (s *scope) one(resource schema.GroupVersionResource, cluster string) *unstr
 	return one
 }
 
-// bootstrap waits until the machine of a Cluster has the data that it starts with, and returns them.
+// bootstrap waits until the machine of a Cluster has its bootstrap data, and returns that.
 func (s *scope) bootstrap(cluster string) string {
 	s.t.Helper()
 	var secret string
@@ -232,7 +233,7 @@ func (s *scope) bootstrap(cluster string) string {
 	return string(data.Data["value"])
 }
 
-// machine waits until the virtual machine of a Cluster runs, and returns what it was built from and itself.
+// machine waits until the virtual machine of a Cluster runs, and returns it and what it was built from.
 func (s *scope) machine(cluster string) (bootstrap string, vm plane.VirtualMachine) {
 	s.t.Helper()
 	bootstrap = s.bootstrap(cluster)
@@ -247,7 +248,7 @@ func (s *scope) machine(cluster string) (bootstrap string, vm plane.VirtualMachi
 	return bootstrap, vm
 }
 
-// vm finds a virtual machine by its name; one that is gone too.
+// vm finds a virtual machine by its name, even if it is gone.
 func (s *scope) vm(name string) (plane.VirtualMachine, error) {
 	all, err := s.Plane.Machines(s.t.Context())
 	if err != nil {
@@ -261,7 +262,7 @@ func (s *scope) vm(name string) (plane.VirtualMachine, error) {
 	return plane.VirtualMachine{}, fmt.Errorf("no virtual machine %s among %d", name, len(all))
 }
 
-// hasVIP checks the whole way of an address, from the Cluster to the data that the virtual machine starts with.
+// hasVIP checks the whole path of an address, from the Cluster to the bootstrap data of the virtual machine.
 func (s *scope) hasVIP(cluster, address string) {
 	s.t.Helper()
 	endpoint := harness.Endpoint{Host: address, Port: 6443}
@@ -280,8 +281,8 @@ func (s *scope) hasVIP(cluster, address string) {
 	assert.NotContains(s.t, c.GetAnnotations(), names.TopologyGate)
 }
 
-// controlPlaneHasVIP checks the address in kube-vip's manifest and in the certificate's names of the control plane
-// object.
+// controlPlaneHasVIP checks the address in the control plane object: in kube-vip's manifest and in the certificate's
+// names.
 func (s *scope) controlPlaneHasVIP(cluster, address string) {
 	s.t.Helper()
 	controlPlane := s.one(s.controlPlanes(), cluster)
@@ -293,8 +294,8 @@ func (s *scope) controlPlaneHasVIP(cluster, address string) {
 	assert.Contains(s.t, certificateNames, address)
 }
 
-// startsWith checks what a machine of a name is built from: kube-vip, and the certificate's names in the configuration
-// of kubeadm or RKE2.
+// startsWith checks what a machine is built from: kube-vip, and the certificate's names in the configuration of
+// kubeadm or RKE2.
 func (s *scope) startsWith(name, bootstrap, address string) {
 	s.t.Helper()
 	files := writtenFiles(s.t, bootstrap)

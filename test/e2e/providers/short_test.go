@@ -11,9 +11,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// The short form, which every change runs: Cluster API's own kubeadm providers make of the class of the example the
-// data that a machine starts with. The infrastructure is fake, since the providers of vSphere and RKE2 take long to
-// build. The Cluster is there before its pool, which is when a machine could be built without its VIP.
+// The short form, which every change runs: Cluster API's own kubeadm providers turn the example's class into a
+// machine's bootstrap data. The infrastructure is fake, since the providers of vSphere and RKE2 take long to build.
+// The Cluster exists before its pool: that is when a machine could be built without its VIP.
 func TestBootstrapData(t *testing.T) {
 	t.Parallel()
 	on := newStageFor(t, plane.Options{Providers: []plane.Provider{plane.Kubeadm}})
@@ -33,7 +33,7 @@ func TestBootstrapData(t *testing.T) {
 	}
 }
 
-// onFakes is the class of the flavor with fake infrastructure in the place of vSphere's, and without workers.
+// onFakes returns the flavor's class with fake infrastructure instead of vSphere's, and without workers.
 func (s *scope) onFakes() []*unstructured.Unstructured {
 	s.t.Helper()
 	const version = "infrastructure.cluster.x-k8s.io/v1alpha1"

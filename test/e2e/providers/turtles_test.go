@@ -14,10 +14,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// turtlesVariable says where examples/clusterclasses of rancher/turtles is.
+// turtlesVariable locates examples/clusterclasses of rancher/turtles.
 const turtlesVariable = "TURTLES_CLASSES"
 
-// The classes that Rancher Turtles publishes for vSphere, as they are: the way of the VIP to the machine, and back.
+// The classes that Rancher Turtles publishes for vSphere, as they are: the VIP's path to the machine, and back.
 func TestTurtlesClasses(t *testing.T) {
 	t.Parallel()
 	directory := os.Getenv(turtlesVariable)
@@ -50,7 +50,7 @@ func TestTurtlesClasses(t *testing.T) {
 	}
 }
 
-// turtlesVariables adds to a Cluster what the classes ask for beside the endpoint.
+// turtlesVariables adds what the classes require of a Cluster besides the endpoint.
 func (s *scope) turtlesVariables(cluster *unstructured.Unstructured) {
 	s.t.Helper()
 	path := []string{"spec", "topology", "variables"}

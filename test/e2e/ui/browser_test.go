@@ -24,23 +24,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// axe is the audit of accessibility (axe-core, MPL-2.0, as published).
+// axe is the accessibility audit (axe-core, MPL-2.0, as published).
 //
 //go:embed testdata/axe-4.11.0.min.js
 var axe string
 
 const (
-	// patience is how long anything may take.
+	// patience bounds every wait.
 	patience = 2 * time.Minute
 	wide     = 1280
 	tall     = 900
 	narrow   = 360
-	// The pictures of the documentation are shown in columns of text.
+	// The documentation shows its pictures in columns of text.
 	photoWide = 1000
 	photoTall = 720
 )
 
-// browser is a window that shows the pages, and all that was wrong in it.
+// browser is a window that shows the pages, and everything that went wrong in it.
 type browser struct {
 	t       *testing.T
 	ctx     context.Context //nolint:containedctx // it is the window: chromedp knows it by its context
@@ -50,7 +50,7 @@ type browser struct {
 	wrongs []string
 }
 
-// program finds a browser; without one there is no test, and under make test-ui that is a failure.
+// program finds a browser. Without one it skips the test, or fails it under make test-ui.
 func program(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -65,7 +65,8 @@ func program(t *testing.T) string {
 	return ""
 }
 
-// pages starts kubectl vip ui and returns the address that it prints, and what ends it, at the latest with the test.
+// pages starts kubectl vip ui and returns the address that it prints, and a function that stops it, at the latest
+// with the test.
 func pages(t *testing.T, kubeconfig string) (*url.URL, func() int) {
 	t.Helper()
 	address, stop, err := harness.StartUI(kubeconfig, t.Output())
@@ -91,7 +92,7 @@ func open(t *testing.T, address *url.URL) *browser {
 	return b
 }
 
-// listen notes what must not be: errors, and requests to elsewhere.
+// listen records what must not happen: errors, and requests to other hosts.
 func (b *browser) listen(event any) {
 	wrong := func(format string, args ...any) {
 		b.mutex.Lock()
@@ -118,7 +119,7 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// do lets the browser do something, and waits until it is done.
+// do runs browser actions and waits until they are done.
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -131,7 +132,7 @@ func (b *browser) visit(path string) {
 	b.do(chromedp.Navigate("http://"+b.address.Host+path), chromedp.WaitReady(`footer`))
 }
 
-// text is what the page says.
+// text returns the text of the page.
 func (b *browser) text() string {
 	b.t.Helper()
 	var text string
@@ -139,7 +140,7 @@ func (b *browser) text() string {
 	return text
 }
 
-// foot is what stands at the end of the page.
+// foot returns the text at the end of the page.
 func (b *browser) foot() string {
 	b.t.Helper()
 	var text string
@@ -147,18 +148,18 @@ func (b *browser) foot() string {
 	return text
 }
 
-// awaits waits until the page says a text, or does not any more.
+// awaits waits until a text appears on the page or disappears from it.
 func (b *browser) awaits(text string, there bool) {
 	b.t.Helper()
 	condition := fmt.Sprintf(`document.getElementById("main").innerText.includes(%q) === %t`, text, there)
 	b.do(chromedp.Poll(condition, nil, chromedp.WithPollingTimeout(patience)))
 }
 
-// audited is what axe looks at: of a map and of a table the first rows. The others are made as they are, and axe looks
-// for all that is behind each text, which would take it minutes.
+// audited is what axe looks at: only the first rows of a map and a table. The others are made the same way, and axe
+// looks for everything behind each text, which would take minutes.
 const audited = `{include: [["html"]], exclude: [[".map .cells:nth-child(n + 9)"], ["tbody tr:nth-child(n + 9)"]]}`
 
-// audit looks for what keeps people from using the page, and keeps a picture of it.
+// audit looks for what keeps people from using the page, and saves a picture of it.
 func (b *browser) audit(name string) {
 	b.t.Helper()
 	var found []string
@@ -173,10 +174,10 @@ func (b *browser) audit(name string) {
 	b.picture(name)
 }
 
-// picture keeps a picture of the window, if that is asked for.
+// picture saves a picture of the window, if requested.
 func (b *browser) picture(name string) { b.keep("SCREENSHOTS", name) }
 
-// photo takes a picture for the documentation, if that is asked for: of the whole page where it is not too long.
+// photo takes a picture for the documentation, if requested: of the whole page unless it is too long.
 func (b *browser) photo(name string) {
 	if os.Getenv("PICTURES") == "" {
 		return
@@ -188,7 +189,7 @@ func (b *browser) photo(name string) {
 	b.do(chromedp.EmulateViewport(wide, tall))
 }
 
-// keep writes what the window shows into a folder that a variable of the environment names; nothing if there is none.
+// keep writes a picture of the window to the folder that an environment variable names, if it is set.
 func (b *browser) keep(folder, name string) {
 	b.t.Helper()
 	folder = os.Getenv(folder)
@@ -201,7 +202,7 @@ func (b *browser) keep(folder, name string) {
 		errors.Join(os.MkdirAll(folder, 0o750), os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600)))
 }
 
-// fine checks that nothing was wrong until now.
+// fine checks that nothing has gone wrong so far.
 func (b *browser) fine() {
 	b.t.Helper()
 	b.mutex.Lock()
@@ -219,7 +220,7 @@ func (b *browser) fits(name string) {
 	b.do(chromedp.EmulateViewport(wide, tall))
 }
 
-// inTheDark looks at the page as people see it who have chosen dark colours.
+// inTheDark looks at the page as people with dark colours see it.
 func (b *browser) inTheDark(name string) {
 	b.t.Helper()
 	scheme := func(value string) chromedp.Action {

@@ -21,7 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// still is a source of pages of which nothing changes.
+// still is a source of pages that never change.
 type still struct{ facts *view.Facts }
 
 // Atlas implements serve.Source.
@@ -34,8 +34,8 @@ func span(from, to string) vip.Range {
 	return vip.Range{From: netip.MustParseAddr(from), To: netip.MustParseAddr(to)}
 }
 
-// largest are the facts of a pool that is as large as one whose addresses are drawn one by one can be. Most are held,
-// and every state is met in the first rows.
+// largest returns the facts of the largest pool whose addresses are drawn one by one. Most are held, and the first
+// rows contain every state.
 func largest() *view.Facts {
 	pool := view.PoolFacts{
 		Pool:  viptest.Pool("cp", names.RoleControlPlane),
@@ -101,7 +101,7 @@ func serving(t *testing.T, source serve.Source) *url.URL {
 	return address
 }
 
-// TestLargestMap: the largest map there is can be used with eyes, ears and keyboard.
+// TestLargestMap: the largest possible map can be used with eyes, ears and keyboard.
 func TestLargestMap(t *testing.T) {
 	program(t)
 	b := open(t, serving(t, still{largest()}))

@@ -26,8 +26,8 @@ var cities = []string{
 	"munich", "potsdam", "rostock", "schwerin", "stuttgart", "ulm", "weimar", "wiesbaden",
 }
 
-// objects are what is there at first: pools of different sizes, one that overlaps another; Clusters that get their
-// VIPs, one that gets none, and one whose endpoint was typed in by hand.
+// objects are what exists at first: pools of different sizes, one that overlaps another; Clusters that get their
+// VIPs, one that gets none, and one whose endpoint was entered by hand.
 func objects() []harness.Object {
 	list := []harness.Object{
 		harness.NewClass{Namespace: team, Name: "metal"},
@@ -74,7 +74,7 @@ func start(t *testing.T) *scene {
 	require.NoError(t, s.CreateNamespace(t.Context(), team))
 	require.NoError(t, s.Create(t.Context(), objects()...))
 	operator, err := harness.StartOperator(t.Context(), p, harness.OperatorOptions{Args: []string{
-		// The Lease lasts longer than the API server is away.
+		// The Lease must outlast the API server's absence.
 		"--leader-elect=true", "--leader-elect-lease-duration=2m", "--leader-elect-renew-deadline=100s",
 	}})
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func start(t *testing.T) *scene {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	require.NoError(t, world.Await(ctx, func() error { // by then the operator has its Lease as well
+	require.NoError(t, world.Await(ctx, func() error { // by then the operator also has its Lease
 		for _, city := range cities {
 			if c := world.Cluster(team, city); c == nil || c.VIP(names.RoleIngress) == "" || c.Endpoint().Host == "" {
 				return harness.ErrNotYet
@@ -97,7 +97,7 @@ func start(t *testing.T) *scene {
 	return s
 }
 
-// TestUI looks at every page as a person does.
+// TestUI looks at every page as a person would.
 func TestUI(t *testing.T) {
 	program(t)
 	s := start(t)
@@ -134,7 +134,7 @@ func TestUI(t *testing.T) {
 	b.loses(s, stop)
 }
 
-// loses has the API server go for a while, and then the server of the pages itself.
+// loses stops the API server for a while, and then the server of the pages itself.
 func (b *browser) loses(s *scene, stop func() int) {
 	b.visit("/")
 	require.NoError(b.t, s.Plane.KillComponent(plane.APIServer))
@@ -148,7 +148,7 @@ func (b *browser) loses(s *scene, stop func() int) {
 		chromedp.WithPollingTimeout(patience)))
 }
 
-// follows sees a Cluster come and go without loading the page again.
+// follows checks that a Cluster appears and disappears without reloading the page.
 func (b *browser) follows(s *scene) {
 	b.visit("/clusters")
 	b.do(chromedp.Evaluate(`window.before = true`, nil))
@@ -175,7 +175,7 @@ func (b *browser) explains() {
 	b.fits("cluster")
 }
 
-// plans asks what a Cluster would get, and sees that it is not there afterwards.
+// plans asks what a Cluster would get, and checks that it does not exist afterwards.
 func (b *browser) plans(s *scene) {
 	manifest, err := yaml.Marshal(
 		harness.NewCluster{Namespace: team, Name: "lyon", Class: "metal"}.Manifests(s.Version)[0],

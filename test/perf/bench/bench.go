@@ -19,13 +19,13 @@ import (
 const (
 	// startTimeout bounds the start of the operator.
 	startTimeout = time.Minute
-	// quietWindow is how long nobody may write until the plane counts as settled.
+	// quietWindow is how long nobody may write before the plane counts as settled.
 	quietWindow = 3 * time.Second
 	// quietTimeout bounds the wait for that.
 	quietTimeout = 10 * time.Minute
 )
 
-// bench is a plane and what measures on it.
+// bench is a plane and what is needed to measure on it.
 type bench struct {
 	options *options
 	plane   *plane.Plane
@@ -68,13 +68,13 @@ func newBench(ctx context.Context, options *options) (_ *bench, err error) {
 
 func (b *bench) close() error { return errors.Join(b.plane.Stop(), harness.CleanBuilds()) }
 
-// say tells what is being done; the results go elsewhere.
+// say reports progress; the results go elsewhere.
 func (b *bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
-// run takes all measurements. Runs with and without the operator take turns, so that both meet the same machine. With
-// an error it returns what was measured until then.
+// run takes all measurements. Runs with and without the operator alternate, so that both see the same machine. On
+// error it returns what was measured so far.
 func (b *bench) run(ctx context.Context) (*results, error) {
 	r := &results{options: b.options, machine: measure.DescribeMachine()}
 	storms := slices.Contains(b.options.only, partStorm)
@@ -92,7 +92,7 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 			return r, err
 		}
 	}
-	if slices.Contains(b.options.only, partHostile) { // what it leaves behind is nothing to measure beside
+	if slices.Contains(b.options.only, partHostile) { // last: nothing should be measured beside what it leaves behind
 		var err error
 		if r.siege, err = b.hostile(ctx); err != nil {
 			return r, err
@@ -101,7 +101,7 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 	return r, nil
 }
 
-// storms runs all storms, each as often as asked for.
+// storms runs all storms, each as often as requested.
 func (b *bench) storms(ctx context.Context, r *results) error {
 	hostile := slices.Contains(b.options.only, partHostile)
 	for repeat := range b.options.repeat {
@@ -117,8 +117,8 @@ func (b *bench) storms(ctx context.Context, r *results) error {
 	return nil
 }
 
-// pair runs a storm without and with the operator. Who comes first changes from pair to pair, so that neither always
-// finds the plane younger.
+// pair runs a storm without and with the operator. The order changes from pair to pair, so that neither always finds
+// the younger plane.
 func (b *bench) pair(ctx context.Context, size int, operatorFirst, last bool) (pair, error) {
 	p := pair{size: size}
 	order := []**storm{&p.floor, &p.operator}
@@ -160,7 +160,7 @@ func (b *bench) refresh(ctx context.Context) error {
 	return b.quiet(ctx)
 }
 
-// quiet waits until nobody has written anything for a while, leases and events aside.
+// quiet waits until nobody has written anything for a while, except for leases and events.
 func (b *bench) quiet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
 	defer cancel()

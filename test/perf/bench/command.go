@@ -1,5 +1,5 @@
 // Package bench measures the operator on a real control plane: against the floor, which is the same Clusters with a
-// client that creates nothing but the claims, and against the targets of docs/performance.md. All figures come from one
+// client that only creates the claims, and against the targets of docs/performance.md. All figures come from one
 // plane on this machine.
 package bench
 
@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// maxClusters is what the pools of a run have addresses for.
+// maxClusters is how many Clusters the pools of a run have addresses for.
 const maxClusters = 30000
 
 // The parts of a measurement.
@@ -39,7 +39,7 @@ type options struct {
 	dir      string
 	args     []string
 	verbose  bool
-	// floorWrites has the floor write endpoints too.
+	// floorWrites makes the floor write endpoints too.
 	floorWrites bool
 }
 

@@ -19,13 +19,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// floorWorkers is as many as the operator's default of Clusters at once.
+// floorWorkers matches how many Clusters the operator handles at once by default.
 const floorWorkers = 10
 
-// floor is the least that anyone could do: it sees a Cluster and creates two claims that say no more than the pool.
-// What it takes until they are bound is what Cluster API and the IPAM provider cost by themselves. If it is to write as
-// well, it also puts the endpoint on the Cluster, in the smallest of patches and nothing else: then Cluster API goes on
-// with the Cluster as it does after anyone's VIP.
+// floor is the minimum that anyone could do: it sees a Cluster and creates two claims that only name the pool. The
+// time until they are bound is the cost of Cluster API and the IPAM provider alone. If it also writes, it puts the
+// endpoint on the Cluster with the smallest patch: then Cluster API continues as after anyone's VIP.
 type floor struct {
 	scene   *scene
 	client  dynamic.Interface
@@ -98,7 +97,7 @@ func startFloor(ctx context.Context, s *scene) (*floor, error) {
 	return f, nil
 }
 
-// task is what the floor has to do: create the claims of a Cluster, or write its host if there is one.
+// task is one step for the floor: create the claims of a Cluster, or write its host if there is one.
 type task struct{ cluster, host string }
 
 func (f *floor) do(ctx context.Context, t task) error {
@@ -112,7 +111,7 @@ func (f *floor) do(ctx context.Context, t task) error {
 		return harness.Merge(ctx, f.client.Resource(resources()[clustersResource]).Namespace(f.scene.name),
 			t.cluster, patch)
 	}
-	// In the operator's order.
+	// The order is the operator's.
 	return errors.Join(f.claim(ctx, t.cluster, names.RoleIngress), f.claim(ctx, t.cluster, names.RoleControlPlane))
 }
 
@@ -133,7 +132,7 @@ func (f *floor) claim(ctx context.Context, cluster, role string) error {
 	return err
 }
 
-// close ends the floor and returns what went wrong.
+// close stops the floor and returns what went wrong.
 func (f *floor) close() error {
 	f.stop()
 	f.stopped()

@@ -18,26 +18,26 @@ import (
 )
 
 const (
-	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as are read. The API
-	// server takes five times as many, and then it and Cluster API are what others wait for, for minutes.
+	// lies is how many of the allocator's annotations a hostile Cluster has: ten times as many as the operator reads.
+	// The API server accepts five times as many, but then others wait minutes for it and Cluster API.
 	lies = 600
-	// editsPerSecond is how often the hostile tenant changes one of its Clusters. Each change makes the API server
-	// store and send the whole: more of them would measure the API server.
+	// editsPerSecond is how often the hostile tenant changes one of its Clusters. For each change the API server
+	// stores and sends the whole object: a higher rate would measure the API server.
 	editsPerSecond = 5
-	// memoryLimit is what the chart gives the operator, in bytes.
+	// memoryLimit is the operator's memory in the chart, in bytes.
 	memoryLimit = 512 << 20
 )
 
-// siege is how Clusters of one tenant fare beside those of a hostile one.
+// siege is how one tenant's Clusters fare beside those of a hostile one.
 type siege struct {
 	quiet, crowded, edited measure.Sample[time.Duration]
 	before, after          harness.Usage
 	edits                  int
 }
 
-// hostile serves Clusters one after the other: on a quiet plane, then with as many hostile Clusters in another
-// namespace as asked for, each of which names hundreds of the pool's free addresses, and last while their tenant goes
-// on to edit them.
+// hostile serves Clusters one after the other: on a quiet plane, then with the requested number of hostile Clusters
+// in another namespace, each of which names hundreds of the pool's free addresses, and last while their tenant keeps
+// editing them.
 func (b *bench) hostile(ctx context.Context) (*siege, error) {
 	run, err := b.begin(ctx, true)
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) hostile(ctx context.Context) (*siege, error) {
 	if err := tenant.create(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.quiet(ctx); err != nil { // Cluster API has its own work with them
+	if err := b.quiet(ctx); err != nil { // Cluster API has work of its own with them
 		return nil, err
 	}
 	b.say("%d Clusters one after the other, beside them", b.options.singles)
@@ -74,7 +74,7 @@ func (b *bench) hostile(ctx context.Context) (*siege, error) {
 	return s, err
 }
 
-// serve creates Clusters one after the other and returns how long each took to its endpoint.
+// serve creates Clusters one after the other and returns how long each took to get its endpoint.
 func (r *run) serve(ctx context.Context, first int) (measure.Sample[time.Duration], error) {
 	var waits measure.Sample[time.Duration]
 	for i := first; i < first+r.bench.options.singles; i++ {
@@ -87,7 +87,7 @@ func (r *run) serve(ctx context.Context, first int) (measure.Sample[time.Duratio
 	return waits, nil
 }
 
-// hostileTenant may create Clusters in one namespace, and wants nobody else to be served.
+// hostileTenant may create Clusters in one namespace, and wants to keep others from being served.
 type hostileTenant struct {
 	run       *run
 	namespace string
@@ -110,8 +110,8 @@ func (t *hostileTenant) create(ctx context.Context) error {
 	})
 }
 
-// cluster returns a Cluster without a topology that says that it has the first addresses of the scene's pool, which are
-// those that others get next.
+// cluster returns a Cluster without a topology that claims to have the first addresses of the scene's pool, which
+// others get next.
 func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
 	annotations := make(map[string]string, lies)
 	for n := range lies {
@@ -122,8 +122,8 @@ func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
 	return cluster.Manifests(resources()[clustersResource].Version)[0]
 }
 
-// edit changes one Cluster after the other until the function that it returns is called, which returns how many changes
-// there were, and what went wrong here or before.
+// edit changes one Cluster after another until the returned function is called. That returns the number of changes,
+// and what went wrong here or before.
 func (t *hostileTenant) edit(ctx context.Context) func(error) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type outcome struct {

@@ -30,8 +30,8 @@ func (m *moments) boundAndWritten() bool { return m.bound() && !m.endpoint.IsZer
 // served reports whether both VIPs are written to the Cluster.
 func (m *moments) served() bool { return !m.endpoint.IsZero() && !m.ingress.IsZero() }
 
-// observer watches the Clusters and claims of one namespace over one connection and notes when it saw what. Where the
-// API server is so busy that it ends a watch, a new one goes on from there, as with everyone who watches.
+// observer watches the Clusters and claims of one namespace over one connection and records when it saw what. If a
+// busy API server ends a watch, a new one continues from there, as for every client.
 type observer struct {
 	done func(*moments) bool
 
@@ -42,7 +42,7 @@ type observer struct {
 	stopped  func()
 }
 
-// observe starts an observer; done says when a Cluster has what its run is to give it.
+// observe starts an observer; done reports whether a Cluster has everything that its run must give it.
 func observe(
 	ctx context.Context, client dynamic.Interface, namespace string, done func(*moments) bool,
 ) (*observer, error) {
@@ -88,7 +88,7 @@ func (o *observer) changed(object any, note func(*unstructured.Unstructured, tim
 	}
 }
 
-// expect tells that a Cluster is about to be created, with claims of the names that the operator gives them.
+// expect announces a Cluster that is about to be created, with claims named as the operator names them.
 func (o *observer) expect(cluster string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,7 +97,7 @@ func (o *observer) expect(cluster string) {
 	o.of(cluster).asked = time.Now()
 }
 
-// exists tells that the creation of a Cluster was answered.
+// exists records that the creation of a Cluster was answered.
 func (o *observer) exists(cluster string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,7 +140,7 @@ func (o *observer) claim(object *unstructured.Unstructured, now time.Time) {
 	}
 }
 
-// missing returns how many Clusters do not have yet what they are to get.
+// missing returns how many Clusters are not done yet.
 func (o *observer) missing() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -153,7 +153,7 @@ func (o *observer) missing() int {
 	return missing
 }
 
-// all returns what was seen of all Clusters. Call it when the observer is closed.
+// all returns what was seen of all Clusters. Call it after close.
 func (o *observer) all() []*moments {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -171,7 +171,7 @@ func (o *observer) one(cluster string) moments {
 	return *o.of(cluster)
 }
 
-// toBound, toEndpoint and toIngress count from the answer to the creation, share from the address to the endpoint.
+// toBound, toEndpoint and toIngress count from the response to the creation, share from the address to the endpoint.
 func (m *moments) toBound() time.Duration {
 	if m.boundOther.After(m.boundControlPlane) {
 		return m.boundOther.Sub(m.created)

@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// results are all measurements.
+// results holds all measurements.
 type results struct {
 	options                       *options
 	machine                       string
@@ -79,12 +79,12 @@ func (r *results) singleRows() [][]string {
 	})
 }
 
-// figure is the median and the 99th percentile in milliseconds.
+// figure formats the median and the 99th percentile in milliseconds.
 func figure(s measure.Sample[time.Duration]) string {
 	return measure.Millis(s.Median()) + " / " + measure.Millis(s.P99())
 }
 
-// partsOf says where the operator's shares were spent, in rows that are indented.
+// partsOf shows where the operator's shares were spent, in indented rows.
 func partsOf(shares []measure.Share, indent string) [][]string {
 	reaction := measure.Collect(shares, func(s measure.Share) time.Duration { return s.Reaction })
 	request := measure.Collect(shares, func(s measure.Share) time.Duration { return s.Request })
@@ -94,7 +94,7 @@ func partsOf(shares []measure.Share, indent string) [][]string {
 	}
 }
 
-// floorDoes says what the floor is measured by.
+// floorDoes says what ends the measurement of the floor.
 func (r *results) floorDoes() string {
 	if r.options.floorWrites {
 		return "all claims are bound and endpoints written"
@@ -125,7 +125,7 @@ func (r *results) stormRows(size int, pairs []pair) [][]string {
 	return append(rows, conflictRows(pairs)...)
 }
 
-// inStorm says how a single Cluster fares in the storm.
+// inStorm shows how a single Cluster fares in the storm.
 func inStorm(pairs []pair) [][]string {
 	var waits measure.Sample[time.Duration]
 	var shares []measure.Share
@@ -235,7 +235,7 @@ func conflictRows(pairs []pair) [][]string {
 	return rows
 }
 
-// requests returns the requests that occur in any of the pairs, the most frequent first.
+// requests returns the requests that occur in any of the pairs, most frequent first.
 func requests(pairs []pair, counts func(pair) map[string]int) []string {
 	sums := map[string]int{}
 	for _, p := range pairs {

@@ -9,10 +9,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// processBench is this process among the costs of a run.
+// processBench names this process among the costs of a run.
 const processBench = "bench and fake provider"
 
-// run is one measurement under way: a scene, someone who serves its Clusters, and an observer.
+// run is one measurement in progress: a scene, someone who serves its Clusters, and an observer.
 type run struct {
 	bench    *bench
 	scene    *scene
@@ -30,7 +30,7 @@ func label(withOperator bool) string {
 	return "floor"
 }
 
-// begin prepares a run on a plane at rest.
+// begin prepares a run on a quiet plane.
 func (b *bench) begin(ctx context.Context, withOperator bool) (_ *run, err error) {
 	r := &run{bench: b}
 	if r.scene, err = b.newScene(ctx); err != nil {
@@ -67,7 +67,7 @@ func (b *bench) begin(ctx context.Context, withOperator bool) (_ *run, err error
 	return r, nil
 }
 
-// abandon ends what still runs. After end nothing does.
+// abandon stops what is still running. After end nothing is.
 func (r *run) abandon() {
 	if r.seen != nil {
 		r.seen.close()
@@ -80,8 +80,8 @@ func (r *run) abandon() {
 	}
 }
 
-// end removes everything the run made, so that the next one finds the plane as this one did, and returns what was seen.
-// After the last run the plane goes as a whole.
+// end removes everything the run made, so that the next one finds the same plane, and returns what was seen. After
+// the last run the whole plane goes.
 func (r *run) end(ctx context.Context, last bool) ([]*moments, error) {
 	r.seen.close()
 	seen := r.seen.all()

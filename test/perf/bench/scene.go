@@ -18,14 +18,14 @@ import (
 )
 
 const (
-	// hands is how many Clusters are created at once in a storm.
+	// hands is how many Clusters a storm creates at once.
 	hands = 16
 	// clearTimeout bounds the removal of what a run made.
 	clearTimeout = 30 * time.Minute
 )
 
 // sceneYAML is what a run needs before its Clusters: a namespace, a class and two pools of its own, so that no run
-// finds used addresses or old objects in its way. ${NET} is the second octet of the pools.
+// meets used addresses or old objects. ${NET} is the second octet of the pools.
 const sceneYAML = `
 apiVersion: v1
 kind: Namespace
@@ -73,7 +73,7 @@ const (
 	claimsResource   = "ipaddressclaims"
 )
 
-// resources are the kinds that the runs handle.
+// resources returns the kinds that the runs handle.
 func resources() map[string]schema.GroupVersionResource {
 	list := map[string]schema.GroupVersionResource{}
 	for _, resource := range []schema.GroupVersionResource{
@@ -96,7 +96,7 @@ type scene struct {
 // poolName returns the name of the pool of a role.
 func (s *scene) poolName(role string) string { return s.name + "-" + role }
 
-// newScene makes the scene of a run and waits until Cluster API has taken its class on.
+// newScene creates the scene of a run and waits until Cluster API has accepted its class.
 func (b *bench) newScene(ctx context.Context) (*scene, error) {
 	b.scenes++
 	s := &scene{bench: b, name: fmt.Sprintf("bench-%d", b.scenes)}
@@ -149,12 +149,12 @@ func (s *scene) create(ctx context.Context, seen *observer, i int) error {
 	return nil
 }
 
-// createAll creates many Clusters, as fast as they are taken.
+// createAll creates many Clusters, as fast as the API server accepts them.
 func (s *scene) createAll(ctx context.Context, seen *observer, count int) error {
 	return atOnce(ctx, count, func(ctx context.Context, i int) error { return s.create(ctx, seen, i) })
 }
 
-// atOnce does something for each number below count, with all hands.
+// atOnce calls do for each number below count, as many at once as there are hands.
 func atOnce(ctx context.Context, count int, do func(context.Context, int) error) error {
 	indexes := make([]int, count)
 	for i := range indexes {
@@ -163,7 +163,7 @@ func atOnce(ctx context.Context, count int, do func(context.Context, int) error)
 	return measure.AtOnce(ctx, hands, indexes, do)
 }
 
-// clear deletes the Clusters of the scene and the claims that nobody owns, and waits until nothing is left.
+// clear deletes the scene's Clusters and the claims that nobody owns, and waits until nothing is left.
 func (s *scene) clear(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clearTimeout)
 	defer cancel()
@@ -171,7 +171,7 @@ func (s *scene) clear(ctx context.Context) error {
 		clustersResource: {},
 		claimsResource:   {LabelSelector: "!" + names.Role},
 	} {
-		// One by one: the API server gives a whole collection no more time than any other request.
+		// One by one: the API server gives the deletion of a whole collection no more time than any other request.
 		target := s.bench.client.Resource(resources()[resource]).Namespace(s.name)
 		list, err := target.List(ctx, options)
 		if err != nil {
@@ -192,7 +192,7 @@ func (s *scene) clear(ctx context.Context) error {
 	return nil
 }
 
-// awaitEmpty waits until no object of a kind is left. It asks once a second: the plane is busy enough.
+// awaitEmpty waits until no object of a kind is left. It polls only once a second: the plane is busy enough.
 func (s *scene) awaitEmpty(ctx context.Context, resource string) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()

@@ -13,14 +13,14 @@ import (
 // servedTimeout bounds the wait for one Cluster on a quiet plane.
 const servedTimeout = 2 * time.Minute
 
-// singles is what Clusters that are created one after the other took.
+// singles holds the figures of Clusters created one after the other.
 type singles struct {
 	moments []*moments
 	shares  []measure.Share
 	costs   measure.Costs
 }
 
-// single creates Clusters one after the other, each on a plane that has come to rest.
+// single creates Clusters one after the other, each on a quiet plane.
 func (b *bench) single(ctx context.Context, withOperator, last bool) (*singles, error) {
 	b.say("%d Clusters one after the other, %s", b.options.singles, label(withOperator))
 	run, err := b.begin(ctx, withOperator)
@@ -43,7 +43,7 @@ func (b *bench) single(ctx context.Context, withOperator, last bool) (*singles, 
 	return result, err
 }
 
-// createOne creates a Cluster, waits until it is served, and then until nothing happens to it any more.
+// createOne creates a Cluster and waits until it is served, and then until nothing more happens to it.
 func (r *run) createOne(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
@@ -68,7 +68,7 @@ func (r *run) createServed(ctx context.Context, i int) error {
 	}))
 }
 
-// saying adds to an error which Cluster it is about, and what the operator said.
+// saying adds to an error which Cluster it is about, and the operator's log.
 func (r *run) saying(i int, err error) error {
 	if err == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 // stormTimeout bounds a storm: a second for each Cluster is ten times what it takes.
 func stormTimeout(size int) time.Duration { return servedTimeout + time.Duration(size)*time.Second }
 
-// storm is what many Clusters created at once took.
+// storm holds the figures of many Clusters created at once.
 type storm struct {
 	took      time.Duration
 	moments   []*moments
@@ -34,7 +34,7 @@ type pair struct {
 	floor, operator *storm
 }
 
-// storm creates many Clusters at once and waits until all are served and the plane is at rest again.
+// storm creates many Clusters at once and waits until all are served and the plane is quiet again.
 func (b *bench) storm(ctx context.Context, size int, withOperator, last bool) (*storm, error) {
 	b.say("storm of %d Clusters, %s", size, label(withOperator))
 	run, err := b.begin(ctx, withOperator)
@@ -69,7 +69,8 @@ func (b *bench) storm(ctx context.Context, size int, withOperator, last bool) (*
 	return result, err
 }
 
-// weather creates the Clusters and waits until all are served. It looks often: what it waits for ends the measurement.
+// weather creates the Clusters and waits until all are served. It polls often, since the end of the wait ends the
+// measurement.
 func (r *run) weather(ctx context.Context, size int) error {
 	ctx, cancel := context.WithTimeout(ctx, stormTimeout(size))
 	defer cancel()
@@ -91,7 +92,7 @@ func (r *run) weather(ctx context.Context, size int) error {
 	}
 }
 
-// settled watches a system in which nothing is left to do: the operator must not write.
+// settled watches a system with nothing left to do: the operator must not write.
 func (r *run) settled(ctx context.Context, result *storm) error {
 	before, err := r.operator.Usage()
 	if err != nil {

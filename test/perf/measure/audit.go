@@ -10,18 +10,18 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// The users of the providers in the audit log.
+// These are the users of the providers in the audit log.
 const (
 	CAPIUser = "system:serviceaccount:capi-system:capi-manager"
 	IPAMUser = "system:serviceaccount:capi-ipam-in-cluster-system:manager"
 )
 
-// ObjectWrites returns the writes that change what the plane is about: leases and events are not.
+// ObjectWrites returns the writes that change the plane's objects: all but those of leases and events.
 func ObjectWrites(entries plane.Entries) plane.Entries {
 	return entries.Writes().Filter(func(e plane.Entry) bool { return e.Resource != "leases" && e.Resource != "events" })
 }
 
-// OperatorWrites counts what the operator asked to be written, by request; refused ones are counted apart as well.
+// OperatorWrites counts the operator's writes by request, and how many of them were refused.
 func OperatorWrites(entries plane.Entries) (writes map[string]int, refused int) {
 	ours := ObjectWrites(entries.ByUser(harness.User))
 	return ours.CountBy(plane.Entry.Request), len(ours.Filter(failed))
@@ -29,7 +29,7 @@ func OperatorWrites(entries plane.Entries) (writes map[string]int, refused int) 
 
 func failed(e plane.Entry) bool { return e.Code >= http.StatusBadRequest }
 
-// Conflicts counts the answers 409 that a user got, by request.
+// Conflicts counts a user's 409 responses, by request.
 func Conflicts(entries plane.Entries, user string) map[string]int {
 	return entries.ByUser(user).Filter(func(e plane.Entry) bool {
 		return e.Code == http.StatusConflict
@@ -45,13 +45,13 @@ func Total(counts map[string]int) int {
 	return sum
 }
 
-// Share is what the operator took for one Cluster as the API server saw it: from the answer that bound the claim to the
-// receipt of the write of the endpoint, and from there to its answer.
+// Share is how long the operator took for one Cluster, as seen by the API server: from the response that bound the
+// claim to the receipt of the endpoint's write (Reaction), and from there to its response (Request).
 type Share struct {
 	Reaction, Request time.Duration
 }
 
-// All is the whole of it.
+// All is the sum of both.
 func (s Share) All() time.Duration { return s.Reaction + s.Request }
 
 // Shares returns the operator's share for each Cluster of a namespace.
@@ -66,7 +66,7 @@ func Shares(entries plane.Entries, namespace string) []Share {
 			}
 		case e.User == harness.User && e.Resource == "clusters" && e.Subresource == "" &&
 			!strings.Contains(e.URI, "force=true"):
-			// The finalizer is applied by force; what is left is the patch of the results.
+			// The finalizer is applied by force; what remains is the patch with the results.
 			if _, seen := written[e.Name]; !seen {
 				written[e.Name] = e
 			}

@@ -10,14 +10,14 @@ import (
 
 // Options are what the user of a measurement asks for.
 type Options interface {
-	// Flags declares the flags that fill them in, which gives each its default.
+	// Flags declares the flags that set them, each with its default.
 	Flags(flags *pflag.FlagSet)
-	// Validate names all that cannot be measured.
+	// Validate returns an error that names everything that cannot be measured.
 	Validate() error
 }
 
-// Command is a measurement as a command of the program. It carries the options out when they are valid, under the
-// context that the program runs it with.
+// Command makes a measurement a command of the program. It calls execute with the options if they are valid, under
+// the context of the program.
 func Command(name, short string, options Options, execute func(context.Context) error) *cobra.Command {
 	command := &cobra.Command{
 		Use:   name,
@@ -34,7 +34,7 @@ func Command(name, short string, options Options, execute func(context.Context) 
 	return command
 }
 
-// Parse fills options in from arguments and validates them, as the command does.
+// Parse sets options from arguments and validates them, as the command does.
 func Parse(options Options, args ...string) error {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	options.Flags(flags)

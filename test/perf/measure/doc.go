@@ -1,3 +1,3 @@
-// Package measure is what the programs that measure the operator have in common: samples, what processes use, what the
-// audit log tells, and reports.
+// Package measure is what the measuring programs share: samples, the usage of processes, figures from the audit log,
+// and reports.
 package measure

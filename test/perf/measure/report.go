@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Section is a part of a report. Each row has one cell for what was measured, then the figures, and last perhaps the
-// verdict.
+// Section is a part of a report. Each row names what was measured in its first cell; the figures follow, and last
+// perhaps the verdict.
 type Section struct {
 	Title string
 	Rows  [][]string
 }
 
-// Print writes sections as text, the columns of each aligned.
+// Print writes sections as text with aligned columns.
 func Print(out io.Writer, machine string, sections ...Section) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "Machine: %s\n", machine) // a failed write shows when the table is flushed

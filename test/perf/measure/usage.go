@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Costs is the CPU time that a run took, by process, and what the rest of the machine did meanwhile.
+// Costs is the CPU time of a run by process, and what the rest of the machine did meanwhile.
 type Costs struct {
 	CPU map[string]time.Duration
 	// Wall is how long the run took, Foreign the share of the machine that others used: the noise.
@@ -20,7 +20,7 @@ type Costs struct {
 	Foreign float64
 }
 
-// ProcessOperator is the operator among the processes of Costs; the plane's are there by their names.
+// ProcessOperator is the operator among the processes of Costs; the plane's processes have their own names.
 const ProcessOperator = "operator"
 
 // Meter measures costs from its start.
@@ -31,8 +31,8 @@ type Meter struct {
 	begin       time.Time
 }
 
-// StartMeter begins to measure the processes of a plane, the operator unless it is nil, and this process under the name
-// self.
+// StartMeter starts measuring the processes of a plane, the operator unless it is nil, and this process under the
+// name self.
 func StartMeter(p *plane.Plane, operator *harness.Operator, self string) *Meter {
 	m := &Meter{pids: map[string]int{self: os.Getpid()}, begin: time.Now()}
 	for _, component := range p.Status() {
@@ -48,7 +48,7 @@ func StartMeter(p *plane.Plane, operator *harness.Operator, self string) *Meter 
 	return m
 }
 
-// cpu reads what each process has used so far; where there is no /proc, nothing is known.
+// cpu reads how much each process has used so far; without /proc it returns nothing.
 func (m *Meter) cpu() map[string]time.Duration {
 	used := map[string]time.Duration{}
 	for name, pid := range m.pids {
@@ -74,7 +74,7 @@ func (m *Meter) Read() Costs {
 	return c
 }
 
-// machineTimes returns the time that all CPUs together were busy, and all time there was; zero where there is no /proc.
+// machineTimes returns the time that all CPUs together were busy, and their total time; zero without /proc.
 func machineTimes() (busy, total time.Duration) {
 	const tick = 10 * time.Millisecond
 	data, err := os.ReadFile("/proc/stat")
@@ -84,7 +84,8 @@ func machineTimes() (busy, total time.Duration) {
 	line, _, _ := strings.Cut(string(data), "\n")
 	for i, field := range strings.Fields(line) {
 		ticks, err := strconv.ParseInt(field, 10, 64)
-		// The fields after the name: user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user.
+		// The fields after the name: user, nice, system, idle, iowait, irq, softirq, steal; guest time is part of
+		// user.
 		if err != nil || i > 8 {
 			continue
 		}
@@ -96,7 +97,7 @@ func machineTimes() (busy, total time.Duration) {
 	return busy, total
 }
 
-// DescribeMachine says on what the figures were taken.
+// DescribeMachine describes the machine of the figures.
 func DescribeMachine() string {
 	machine := fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {

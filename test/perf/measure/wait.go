@@ -9,11 +9,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Step is for how long nobody writes when a Cluster has been served and all that follows from it is done: Cluster API
-// takes several steps with a Cluster and, since 1.14, up to a second from one to the next.
+// Step is how long nobody writes once a Cluster has been served and everything that follows is done: Cluster API
+// takes several steps with a Cluster and, since 1.14, up to a second between them.
 const Step = 1200 * time.Millisecond
 
-// Quiet waits until nobody has written anything to a plane for a while, leases and events aside. Give ctx a deadline.
+// Quiet waits until nobody has written anything to a plane for a while, except for leases and events. Give ctx a
+// deadline.
 func Quiet(ctx context.Context, p *plane.Plane, window time.Duration) error {
 	mark, err := p.Audit().Mark(ctx)
 	if err != nil {
@@ -44,7 +45,7 @@ func Quiet(ctx context.Context, p *plane.Plane, window time.Duration) error {
 	}
 }
 
-// AtOnce does something to all items, several at once, and returns the first error.
+// AtOnce calls do for all items, several at once, and returns the first error.
 func AtOnce[T any](ctx context.Context, hands int, items []T, do func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

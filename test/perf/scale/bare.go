@@ -15,8 +15,8 @@ import (
 	operatordiscovery "github.com/gorizond/capi-vip-allocator/internal/discovery"
 )
 
-// bare measures, in turn with the operator's starts, how long client-go's informers alone take to hold the same views
-// of the same objects: nothing that reads them can start faster.
+// bare measures, alternating with the operator's starts, how long client-go's informers alone take to hold the same
+// views of the same objects: nothing that reads them can start faster.
 func (g *rig) bare(ctx context.Context) (time.Duration, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(g.plane.Config())
 	if err != nil {

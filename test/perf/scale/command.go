@@ -1,9 +1,9 @@
-// Package scale measures the operator on a real control plane with up to ten thousand Clusters that are served already:
-// what it writes, computes and remembers while nothing happens, how it starts among them, how it serves one more, and
-// whom a changed pool wakes. All figures come from one plane on this machine.
+// Package scale measures the operator on a real control plane with up to ten thousand Clusters that are already
+// served: what it writes, computes and remembers while nothing happens, how it starts among them, how it serves one
+// more, and which Clusters a changed pool wakes. All figures come from one plane on this machine.
 //
-// One Cluster is really served, by Cluster API, the IPAM provider and the operator. All others are copies of what
-// became of it, so they cannot differ from what is served; that the operator finds nothing to write is the proof.
+// One Cluster is really served, by Cluster API, the IPAM provider and the operator. All others are copies of the
+// result, so they cannot differ from what is served; the proof is that the operator finds nothing to write.
 package scale
 
 import (
@@ -35,7 +35,7 @@ type options struct {
 	dir       string
 	profiles  string
 	verbose   bool
-	// progress takes what is being done.
+	// progress receives progress messages.
 	progress io.Writer
 }
 
@@ -96,7 +96,7 @@ func (o *options) measure(ctx context.Context) error {
 	return errors.Join(err, results.print(os.Stdout), results.broken())
 }
 
-// run takes all measurements. With an error it returns what was measured until then.
+// run takes all measurements. On error it returns what was measured so far.
 func run(ctx context.Context, options *options) (_ *results, err error) {
 	r := newResults(options)
 	g, err := newRig(ctx, options)

@@ -18,27 +18,28 @@ import (
 )
 
 const (
-	// perTenant is how many Clusters share a namespace, a class and two pools: all of these grow with the Clusters.
+	// perTenant is how many Clusters share a namespace, a class and two pools, so that the number of these grows with
+	// the Clusters.
 	perTenant = 100
-	// maxClusters is what there are addresses for.
+	// maxClusters is how many Clusters there are addresses for.
 	maxClusters = 200 * 256 * perTenant
 	// hands is how many Clusters are copied at once.
 	hands = 32
-	// tell is how often the progress is told.
+	// tell is how often progress is reported.
 	tell = 10 * time.Second
 )
 
-// tenant is who has perTenant Clusters.
+// tenant has perTenant Clusters.
 type tenant struct {
 	number int
-	// poolUIDs are those of its pools, by role.
+	// poolUIDs are the UIDs of its pools, by role.
 	poolUIDs map[string]string
 }
 
 func (t tenant) name() string { return fmt.Sprintf("tenant-%05d", t.number) }
 
-// address returns the address of one of the tenant's Clusters: each tenant has a network of its own, the lower half of
-// it for the control planes.
+// address returns the address of one of the tenant's Clusters: each tenant has its own network, whose lower half is
+// for the control planes.
 func (t tenant) address(role string, cluster int) string {
 	host := 1 + cluster
 	if role != names.RoleControlPlane {
@@ -56,7 +57,7 @@ func (t tenant) pool(role string) harness.NewPool {
 
 func tenants(clusters int) int { return (clusters + perTenant - 1) / perTenant }
 
-// fill adds copies of the model until there are so many.
+// fill adds copies of the model until there are size Clusters.
 func (g *rig) fill(ctx context.Context, size int) error {
 	begin := time.Now()
 	all := make([]tenant, tenants(size))
@@ -90,7 +91,7 @@ func numbers(from, to int) []int {
 	return list
 }
 
-// tellProgress tells now and then how much is done, until it is stopped.
+// tellProgress reports progress now and then until it is stopped.
 func (g *rig) tellProgress(done *atomic.Int64, of int) (stop func()) {
 	ticker := time.NewTicker(tell)
 	ended := make(chan struct{})
@@ -110,7 +111,7 @@ func (g *rig) tellProgress(done *atomic.Int64, of int) (stop func()) {
 	}
 }
 
-// tenant makes a tenant with namespace, class and pools, as far as they are not there yet.
+// tenant creates a tenant with namespace, class and pools, unless they exist.
 func (g *rig) tenant(ctx context.Context, number int) (tenant, error) {
 	t := tenant{number: number, poolUIDs: map[string]string{}}
 	manifests := []string{fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", t.name())}
@@ -137,8 +138,7 @@ func (g *rig) tenant(ctx context.Context, number int) (tenant, error) {
 	return t, err
 }
 
-// copy makes a copy of the model's Cluster, with its claims and their addresses, and the record of which claims they
-// are.
+// copy copies the model's Cluster, with its claims and their addresses, and the record of its claims.
 func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 	m, name := g.model, fmt.Sprintf("c%06d", number)
 	texts := []string{modelTenant, t.name(), modelCluster, name}
@@ -167,8 +167,8 @@ func (g *rig) copy(ctx context.Context, t tenant, number int) error {
 	return err
 }
 
-// instantiate creates an object from a template, in which each text is replaced by the one that follows it, writes its
-// status, and returns its UID.
+// instantiate creates an object from a template, replacing each text by the one that follows it, writes its status,
+// and returns its UID.
 func (g *rig) instantiate(ctx context.Context, t template, namespace string, texts ...string) (string, error) {
 	path := fmt.Sprintf("/apis/%s/%s/namespaces/%s/%s",
 		t.resource.Group, t.resource.Version, namespace, t.resource.Resource)

@@ -16,21 +16,21 @@ import (
 
 // figures are what was measured with so many Clusters.
 type figures struct {
-	// size is how many Clusters the operator has in its care.
+	// size is how many Clusters the operator manages.
 	size int
-	// operator is which of the operators it is that are measured: the one in question, or one that it is compared with.
+	// operator is the index of the measured operator: the one in question, or one that it is compared with.
 	operator int
 	settled  settled
 	starts   []start
 	shares   measure.Sample[time.Duration]
-	// lists and checks are how long the plugin takes for what it is called for.
+	// lists and checks are how long the plugin's commands take.
 	lists, checks measure.Sample[time.Duration]
 	wakings       []waking
 }
 
 // settled is what the operator does while nothing happens.
 type settled struct {
-	// writes are by request; looks are at Clusters, of which there may be atMost.
+	// writes are by request; looks are at Clusters, at most atMost.
 	writes        map[string]int
 	looks, atMost int
 	cpu           float64
@@ -43,11 +43,11 @@ type settled struct {
 type start struct {
 	// ready is until it serves, done until it has looked at every Cluster.
 	ready, done time.Duration
-	// bare is how long client-go's informers alone take to hold the same.
+	// bare is how long client-go's informers alone take to hold the same objects.
 	bare   time.Duration
 	looks  int
 	writes map[string]int
-	// others is how often others have changed a Cluster or a claim meanwhile, each of which is worth a look.
+	// others is how often others changed a Cluster or a claim meanwhile; each change justifies a look.
 	others int
 	peak   int64
 	cpu    time.Duration
@@ -71,7 +71,7 @@ func (g *rig) measure(ctx context.Context, size, operator int) (*figures, error)
 	return f, nil
 }
 
-// starts starts the operator again and again, killing it in between.
+// starts starts the operator repeatedly, killing it in between.
 func (g *rig) starts(ctx context.Context, f *figures) error {
 	for i := range g.options.restarts {
 		g.say("  start %d", i+1)
@@ -95,7 +95,7 @@ func (g *rig) once(ctx context.Context, size int) (_ start, err error) {
 		return s, err
 	}
 	begin := time.Now()
-	// Without a reconcile period that ends meanwhile, whatever it looks at is because of the start.
+	// No reconcile period ends meanwhile, so every look is due to the start.
 	operator, ready, err := g.start(ctx, never)
 	if err != nil {
 		return s, err
@@ -124,12 +124,12 @@ func (g *rig) once(ctx context.Context, size int) (_ start, err error) {
 const (
 	// never is the longest reconcile period there is.
 	never = 24 * time.Hour
-	// restWindow is how long the operator looks at nothing when it is done.
+	// restWindow is how long an idle operator looks at nothing.
 	restWindow = 2 * time.Second
 )
 
-// rest waits until the operator has looked at Clusters so many times and looks at no more, and returns how often it
-// has.
+// rest waits until the operator has looked at Clusters so many times and stopped, and returns how often it has
+// looked.
 func (g *rig) rest(ctx context.Context, operator *harness.Operator, times int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -156,7 +156,7 @@ func (g *rig) rest(ctx context.Context, operator *harness.Operator, times int) (
 	}
 }
 
-// writes counts all that the operator has asked to be written since a mark, by request.
+// writes counts the writes that the operator has requested since a mark, by request.
 func (g *rig) writes(ctx context.Context, since plane.Mark) (map[string]int, error) {
 	entries, err := g.plane.Audit().Since(ctx, since)
 	if err != nil {
@@ -166,8 +166,8 @@ func (g *rig) writes(ctx context.Context, since plane.Mark) (map[string]int, err
 	return ours.CountBy(plane.Entry.Request), nil
 }
 
-// others counts the writes of others since a mark to what the operator watches: Cluster API looks at its own Clusters
-// now and then, and may have something to say of them.
+// others counts the writes by others since a mark to what the operator watches: Cluster API looks at its own Clusters
+// now and then, and may write to them.
 func (g *rig) others(ctx context.Context, since plane.Mark) (int, error) {
 	entries, err := g.plane.Audit().Since(ctx, since)
 	if err != nil {
@@ -179,7 +179,7 @@ func (g *rig) others(ctx context.Context, since plane.Mark) (int, error) {
 	})), nil
 }
 
-// scrape is how often Prometheus asks for metrics in many installations.
+// scrape is how often Prometheus scrapes metrics in many installations.
 const scrape = 30 * time.Second
 
 // settled watches the operator while nothing happens, and scrapes it as Prometheus would.
@@ -221,14 +221,14 @@ func (g *rig) settled(ctx context.Context, f *figures) (err error) {
 	if f.settled.writes, err = g.writes(ctx, mark); err != nil {
 		return err
 	}
-	// What follows costs the operator more than all that it does by itself.
+	// What follows costs the operator more than everything that it does by itself.
 	if f.settled.heap, err = operator.Heap(ctx); err != nil {
 		return err
 	}
 	return g.profile(ctx, operator, f)
 }
 
-// watch waits while the operator is settled, and notes its memory.
+// watch waits while the operator is settled, and records its memory.
 func (g *rig) watch(ctx context.Context, operator *harness.Operator, f *figures, window time.Duration) error {
 	end := time.NewTimer(window)
 	defer end.Stop()
@@ -252,8 +252,7 @@ func (g *rig) watch(ctx context.Context, operator *harness.Operator, f *figures,
 	}
 }
 
-// profile leaves profiles of the settled operator, if the user wants them: the CPU over one reconcile period, and the
-// heap.
+// profile saves profiles of the settled operator, if requested: the CPU over one reconcile period, and the heap.
 func (g *rig) profile(ctx context.Context, operator *harness.Operator, f *figures) error {
 	if g.options.profiles == "" {
 		return nil

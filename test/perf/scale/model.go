@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// modelTenant is the name of the model's namespace and class, and begins the names of its pools.
+	// modelTenant names the model's namespace and class, and prefixes its pools.
 	modelTenant = "scale-model-tenant"
 	// modelCluster is the Cluster that is really served.
 	modelCluster = "scale-model-cluster"
-	// quietWindow is how long nobody writes when a plane counts as settled.
+	// quietWindow is how long nobody may write before the plane counts as settled.
 	quietWindow = 3 * time.Second
 )
 
-// model is what became of a Cluster that was really served, ready to be copied.
+// model is a Cluster that was really served, ready to be copied.
 type model struct {
 	class, cluster      template
 	claims, addresses   map[string]template // by role
 	clusterUID          string
-	record              string            // its annotation that names the claims
+	record              string            // the annotation that names the claims
 	values              map[string]string // the addresses, by role
 	claimUIDs, poolUIDs map[string]string // by role
 }
@@ -38,7 +38,7 @@ func roles() []string { return []string{names.RoleControlPlane, names.RoleIngres
 
 func poolName(tenant, role string) string { return tenant + "-" + role }
 
-// serveModel has one Cluster served and takes what became of it as the model of all others.
+// serveModel has one Cluster served and takes the result as the model of all others.
 func (g *rig) serveModel(ctx context.Context) error {
 	g.say("serving the model")
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -54,7 +54,7 @@ func (g *rig) serveModel(ctx context.Context) error {
 		}
 	}
 	err := g.create(ctx, harness.NewClass{Namespace: modelTenant, Name: modelTenant},
-		// None of these is a part of another text.
+		// No address may be part of another text.
 		pool(names.RoleControlPlane, "172.31.100.100-172.31.127.254"),
 		pool(names.RoleIngress, "172.31.200.100-172.31.250.254"))
 	if err != nil {
@@ -77,7 +77,7 @@ func (g *rig) serveModel(ctx context.Context) error {
 	return operator.Kill()
 }
 
-// serve creates a Cluster in the model's namespace and waits until the operator and Cluster API have said that all is
+// serve creates a Cluster in the model's namespace and waits until the operator and Cluster API report that they are
 // done.
 func (g *rig) serve(ctx context.Context, name string) error {
 	if err := g.create(ctx, harness.NewCluster{Namespace: modelTenant, Name: name, Class: modelTenant}); err != nil {

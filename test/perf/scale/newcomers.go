@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// newcomers has more Clusters served, one after the other, by the real providers, and removes them again.
+// newcomers has the real providers serve more Clusters, one after the other, and removes them again.
 func (g *rig) newcomers(ctx context.Context, f *figures) (err error) {
 	g.say("  %d more Clusters, one after the other", g.options.newcomers)
 	operator, _, err := g.start(ctx, g.options.reconcile)

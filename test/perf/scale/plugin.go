@@ -13,10 +13,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// asks is how often a person asks the plugin the same.
+// asks is how often each question is put to the plugin.
 const asks = 5
 
-// plugin asks the plugin for all Clusters, and for what is wrong with them. It reads everything anew each time.
+// plugin asks the plugin for all Clusters, and for what is wrong with them. The plugin reads everything anew each
+// time.
 func (g *rig) plugin(ctx context.Context, f *figures) error {
 	g.say("  asking kubectl vip")
 	kubeconfig, err := g.plane.Kubeconfig(plane.Admin())

@@ -10,18 +10,18 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// The aims that depend on the machine; those that do not are in broken.
+// These aims depend on the machine; those that do not are in broken.
 const (
 	aimCPU   = 0.015
 	aimRSS   = 150 << 20
 	aimReady = 15 * time.Second
 	aimRatio = 1.3
 	aimShare = 20 * time.Millisecond
-	// aimSize is how many Clusters they are for.
+	// aimSize is the number of Clusters for these aims.
 	aimSize = 10000
 )
 
-// results are all measurements.
+// results holds all measurements.
 type results struct {
 	options *options
 	machine string
@@ -32,7 +32,7 @@ func newResults(options *options) *results {
 	return &results{options: options, machine: measure.DescribeMachine()}
 }
 
-// broken says what must hold on any machine and does not.
+// broken returns what must hold on any machine and does not.
 func (r *results) broken() error {
 	var problems []error
 	problem := func(f *figures, format string, args ...any) {
@@ -67,12 +67,12 @@ func (r *results) broken() error {
 	return errors.Join(problems...)
 }
 
-// line is one thing that was measured: what it is, how to get it as a number, and how to print that.
+// line is one measured value: what it is, how to get it as a number, and how to print it.
 type line struct {
 	what   string
 	value  func(*figures) float64
 	format func(float64) string
-	// growth prints by how much it grows with each Cluster; nil if that is of no interest.
+	// growth prints the growth with each Cluster; nil if that is of no interest.
 	growth func(float64) string
 	aim    string
 	met    func(float64) bool
@@ -159,7 +159,7 @@ func lines() []line {
 	}
 }
 
-// ratio is how many times as long a start takes as that of bare informers.
+// ratio is how many times longer a start takes than that of bare informers.
 func (s start) ratio() float64 { return float64(s.ready) / float64(s.bare) }
 
 func ratio(f float64) string  { return strconv.FormatFloat(f, 'f', 2, 64) }
@@ -213,7 +213,7 @@ func (r *results) head() []string {
 	return append(row, "for each Cluster", "aim")
 }
 
-// growth is by how much a figure grows with each Cluster, from the smallest size to the largest.
+// growth returns how much a figure grows with each Cluster, from the smallest size to the largest.
 func (r *results) growth(line line) string {
 	first, last := r.sizes[0], r.sizes[len(r.sizes)-1]
 	if line.growth == nil || first == last || last.operator > 0 {

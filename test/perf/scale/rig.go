@@ -25,11 +25,11 @@ import (
 const (
 	// startTimeout bounds the start of the operator and its first look at every Cluster.
 	startTimeout = 2 * time.Minute
-	// stepTimeout bounds what concerns a few Clusters.
+	// stepTimeout bounds each step that concerns a few Clusters.
 	stepTimeout = 2 * time.Minute
 )
 
-// The resources that matter here.
+// These are the resources that matter here.
 var (
 	clusters = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusters"}
 	classes  = schema.GroupVersionResource{Group: "cluster.x-k8s.io", Version: "v1beta2", Resource: "clusterclasses"}
@@ -45,22 +45,22 @@ var (
 // rig is a plane with many Clusters, and what is needed to measure on it.
 type rig struct {
 	options *options
-	// binary is the operator that is measured now.
+	// binary is the currently measured operator.
 	binary string
 	plane  *plane.Plane
 	client dynamic.Interface
-	// raw sends what is encoded already.
+	// raw sends objects that are already encoded.
 	raw    rest.Interface
 	random *rand.Rand
 	model  *model
-	// filled is how many copies of the model there are.
+	// filled is how many copies of the model exist.
 	filled int
-	// served is how many Clusters the operator has in its care beside the copies.
+	// served is how many Clusters the operator manages besides the copies.
 	served int
 }
 
-// newRig starts a plane on which Cluster API and the IPAM provider look after the model's namespace only. So the
-// copies, which are elsewhere, stay as they are, while both go on to serve in that one namespace.
+// newRig starts a plane on which Cluster API and the IPAM provider handle only the model's namespace. So they leave
+// the copies elsewhere alone, and still serve Clusters in that one namespace.
 func newRig(ctx context.Context, options *options) (_ *rig, err error) {
 	g := &rig{options: options, random: rand.New(rand.NewPCG(options.seed, 0))}
 	log := io.Discard
@@ -105,14 +105,14 @@ func newRig(ctx context.Context, options *options) (_ *rig, err error) {
 
 func (g *rig) close() error { return errors.Join(g.plane.Stop(), harness.CleanBuilds()) }
 
-// say tells what is being done; the results go elsewhere.
+// say reports progress; the results go elsewhere.
 func (g *rig) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(g.options.progress, "%s  "+format+"\n",
 		append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
-// confineWebhooks has the webhooks of Cluster API and the IPAM provider called for the model's namespace only, as these
-// two see no other. Pools have no namespace: for them they are called as ever.
+// confineWebhooks limits the webhooks of Cluster API and the IPAM provider to the model's namespace, since these two
+// see no other. Pools have no namespace: the webhooks are still called for them.
 func (g *rig) confineWebhooks(ctx context.Context) error {
 	selector := map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": modelTenant}}
 	for _, resource := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
@@ -186,7 +186,7 @@ func (g *rig) start(ctx context.Context, reconcilePeriod time.Duration) (*harnes
 	return operator, time.Since(begin), nil
 }
 
-// looks is how often the operator has looked at a Cluster since it started. One that was put off was not looked at.
+// looks returns how often the operator has looked at a Cluster since it started, without those that it deferred.
 func looks(ctx context.Context, operator *harness.Operator) (int, error) {
 	metrics, err := operator.Metrics(ctx)
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// TestScale is the short form: few Clusters, and only what must hold on any machine. Nothing is written while nothing
-// happens nor at a start, each Cluster is looked at once for each reason, and a pool wakes just those that it concerns.
+// TestScale is the short form: few Clusters, and only what must hold on any machine. The operator writes nothing
+// while nothing happens or at a start, looks at each Cluster once for each reason, and a pool wakes only the Clusters
+// that it concerns.
 func TestScale(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a real control plane")

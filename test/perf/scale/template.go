@@ -11,24 +11,25 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// versionPlaceholder stands in a template for the version of the object that was created from it.
+// versionPlaceholder stands in a template for the resourceVersion of the object created from it.
 const versionPlaceholder = "SCALE-RESOURCE-VERSION"
 
 // uidPlaceholder stands for its UID.
 const uidPlaceholder = "SCALE-UID"
 
-// longestFill is more than it takes to make all copies.
+// longestFill is longer than making all copies takes.
 const longestFill = 24 * time.Hour
 
 // template is an object as JSON, to be copied by replacing texts in it: names, UIDs and addresses.
 type template struct {
 	resource schema.GroupVersionResource
-	// created is what is created, updated is what its status is written with; empty for a kind without a status.
+	// created is the object to create, updated the one with which to write its status; empty for a kind without a
+	// status.
 	created, updated string
 }
 
-// newTemplate makes a template of an object as it was read. What the API server gives an object itself is left out, and
-// its generation, which is 1 in a copy, is corrected where the status speaks of it.
+// newTemplate makes a template of an object as read. It leaves out what the API server sets itself, and corrects
+// generations in the status, since a copy's generation is 1.
 func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unstructured) (template, error) {
 	t := template{resource: resource}
 	copied := object.DeepCopy()
@@ -55,8 +56,8 @@ func newTemplate(resource schema.GroupVersionResource, object *unstructured.Unst
 	return t, nil
 }
 
-// dateLater gives our conditions another time: the claims of a copy are made later than the model's, and a condition is
-// never older than the claim that it speaks of.
+// dateLater changes the time of our conditions: the claims of a copy are created later than the model's, and a
+// condition is never older than its claim.
 func dateLater(value any, at string) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -76,7 +77,7 @@ func dateLater(value any, at string) {
 	}
 }
 
-// observeFirst has everything that was observed at some generation observed at the first.
+// observeFirst sets every observed generation to 1.
 func observeFirst(value any) {
 	switch value := value.(type) {
 	case map[string]any:

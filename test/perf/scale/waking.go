@@ -14,18 +14,18 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// waking is what the change of a pool woke.
+// waking is what a change to a pool woke.
 type waking struct {
 	what string
 	// concerned is how many Clusters it concerns; looks is how often the operator looked at one.
 	concerned, looks int
-	// others is how often others have changed a Cluster or a claim meanwhile, each of which is worth a look.
+	// others is how often others changed a Cluster or a claim meanwhile; each change justifies a look.
 	others int
 	cpu    time.Duration
 	writes map[string]int
 }
 
-// spare is the pool that is changed: it gives nothing to anyone, since the pools of the classes come before it.
+// spare is the pool that is changed: it gives no addresses, since the pools of the classes come before it.
 const spare = "scale-spare"
 
 // wakings changes a pool in several ways.
@@ -49,7 +49,7 @@ func (g *rig) wakings(ctx context.Context, f *figures) (err error) {
 	second := tenant{number: (first.number + 1) % tenants(g.filled)}
 	both := g.clustersOf(first) + g.clustersOf(second)
 	if first.number == second.number {
-		both = 0 // the label stays what it is
+		both = 0 // the label does not change
 	}
 	for _, step := range []struct {
 		waking
@@ -82,7 +82,7 @@ func (g *rig) wakings(ctx context.Context, f *figures) (err error) {
 // clustersOf returns how many Clusters a tenant has.
 func (g *rig) clustersOf(t tenant) int { return min(g.filled-t.number*perTenant, perTenant) }
 
-// wake does something and notes what the operator does then.
+// wake does something and records what the operator does then.
 func (g *rig) wake(ctx context.Context, operator *harness.Operator, w waking, do func() error) (waking, error) {
 	mark, err := g.plane.Audit().Mark(ctx)
 	if err != nil {
@@ -116,10 +116,10 @@ func (g *rig) wake(ctx context.Context, operator *harness.Operator, w waking, do
 	return w, err
 }
 
-// sound reports whether just those Clusters were looked at that the change concerns, or that others have changed.
+// sound reports whether the operator looked only at Clusters that the change concerns, or that others have changed.
 func (w *waking) sound() bool { return w.looks >= w.concerned && w.looks <= w.concerned+w.others }
 
-// relabel sets labels of the spare pool; an empty value takes one away.
+// relabel sets labels of the spare pool; an empty value removes one.
 func (g *rig) relabel(ctx context.Context, labels map[string]string) error {
 	values := map[string]any{}
 	for key, value := range labels {

@@ -1,7 +1,6 @@
-// Package soak lets the operator live through the lives of a hundred thousand Clusters in minutes, against an API
-// server in memory and a stubbed IPAM provider, and looks whether anything of them stays behind: in its heap, among its
-// goroutines, in its metrics. The operator is the real program; what it remembers is measured from outside, by its own
-// diagnostics.
+// Package soak takes the operator through the lives of a hundred thousand Clusters in minutes, against an API server
+// in memory and a stubbed IPAM provider, and checks whether anything of them stays behind: in its heap, goroutines or
+// metrics. The operator is the real program; its memory is measured from outside, by its own diagnostics.
 package soak
 
 import (
@@ -27,7 +26,7 @@ type options struct {
 	progress              io.Writer
 }
 
-// Command lets Clusters come and go, and fails if the operator keeps something of them.
+// Command lets Clusters come and go, and fails if the operator retains anything of them.
 func Command() *cobra.Command {
 	o := &options{progress: os.Stderr}
 	return measure.Command("soak", "100,000 Clusters come and go: what stays behind in memory", o, o.measure)

@@ -25,7 +25,7 @@ type life struct {
 	live  func(*world, context.Context, types.NamespacedName) error
 }
 
-// lives are the ways in which a Cluster can come and go. Those that wait take seconds each, so they are few.
+// lives returns the ways in which a Cluster can come and go. Those that wait take seconds each, so they are few.
 func lives() []life {
 	return []life{
 		{"is served", 640, served, (*world).awaitServed},
@@ -44,7 +44,7 @@ func lives() []life {
 	}
 }
 
-// choose returns the life that a number below the sum of all falls to.
+// choose returns the life for a number below the sum of all weights.
 func choose(lives []life, number int) life {
 	for _, life := range lives {
 		if number < life.often {
@@ -55,7 +55,7 @@ func choose(lives []life, number int) life {
 	return lives[0]
 }
 
-// cycle lets so many Clusters come and go, several at once, and returns how often each life was lived.
+// cycle lets so many Clusters come and go, several at once, and returns how often each life occurred.
 func (w *world) cycle(ctx context.Context, options *options, random *rand.Rand, count int) (map[string]int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -200,7 +200,7 @@ func (w *world) haveRefused(ctx context.Context, key types.NamespacedName) error
 	return w.awaitServed(ctx, key)
 }
 
-// awaitReason returns what waits until some condition of the operator has a reason.
+// awaitReason returns a function that waits until one of the operator's conditions has a reason.
 func awaitReason(reason string) func(*world, context.Context, types.NamespacedName) error {
 	return func(w *world, ctx context.Context, key types.NamespacedName) error {
 		err := w.Await(ctx, clusters, key, func(object *unstructured.Unstructured) bool {

@@ -17,14 +17,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/soak/memory"
 )
 
-// The classes, and what their pools are like.
+// These are the classes, named after what their pools are like.
 const (
 	served    = "served"
 	unserved  = "unserved"
 	exhausted = "exhausted"
 	disputed  = "disputed"
 	fieldName = "name"
-	// namespace is where everyone lives.
+	// namespace holds everything that is namespaced.
 	namespace = "soak"
 	// disputedAddress is what every claim on a pool of the disputed class gets; someone else has it.
 	disputedAddress = "192.0.2.1"
@@ -80,8 +80,8 @@ func object(version, kind, name string, spec map[string]any) map[string]any {
 	}
 }
 
-// clusterAPI takes Cluster API's finalizer off a Cluster whose deletion was requested, and collects what a Cluster that
-// is gone has left behind.
+// clusterAPI removes Cluster API's finalizer from a Cluster whose deletion was requested, and deletes what a deleted
+// Cluster has left behind.
 func (w *world) clusterAPI(kind watch.EventType, cluster *unstructured.Unstructured) {
 	key := types.NamespacedName{Namespace: cluster.GetNamespace(), Name: cluster.GetName()}
 	switch {
@@ -95,7 +95,7 @@ func (w *world) clusterAPI(kind watch.EventType, cluster *unstructured.Unstructu
 	}
 }
 
-// collect deletes a claim that was made for a Cluster that is gone, as the garbage collector does.
+// collect deletes a claim that was created for a deleted Cluster, as the garbage collector does.
 func (w *world) collect(kind watch.EventType, claim *unstructured.Unstructured) {
 	if kind != watch.Added {
 		return
@@ -109,7 +109,7 @@ func (w *world) collect(kind watch.EventType, claim *unstructured.Unstructured) 
 	}
 }
 
-// bare reports whether all that lived is gone: what is left is the Cluster that holds the disputed address.
+// bare returns an error unless only the Cluster that holds the disputed address is left.
 func (w *world) bare() error {
 	if clusters, claims, addresses := w.Len(clusters), w.Len(claims), w.Len(addresses); clusters != 1 || claims != 0 ||
 		addresses != 0 {
@@ -171,7 +171,7 @@ func (i *ipam) bind(key types.NamespacedName, pool string) {
 	manifest := &unstructured.Unstructured{Object: address}
 	manifest.SetFinalizers([]string{protectFinalizer})
 	if _, err := i.store.Create(addresses, manifest); err != nil {
-		return // it is there
+		return // it exists
 	}
 	_, _ = i.store.Update(claims, key, func(claim *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		claim.Object["status"] = map[string]any{"addressRef": map[string]any{fieldName: key.Name}}
@@ -204,7 +204,7 @@ func (i *ipam) release(key types.NamespacedName) {
 	_, _ = i.store.Update(claims, key, withoutFinalizer(names.ReleaseAddress)) // it may be gone
 }
 
-// refusals has the API server refuse the next write of some Clusters.
+// refusals makes the API server refuse the next write of some Clusters.
 type refusals struct {
 	mu   sync.Mutex
 	next map[string]error

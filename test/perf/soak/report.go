@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// mostForEach is how much the heap may grow with each Cluster that has come and gone, in bytes: less than the key
-	// of one in a map would take.
+	// mostForEach is how many bytes the heap may grow with each Cluster that has come and gone: less than its key in
+	// a map would take.
 	mostForEach = 40
-	// noise is by how much two measurements of one and the same heap may differ.
+	// noise is how many bytes two measurements of the same heap may differ by.
 	noise = 512 << 10
-	// spare is how many goroutines, files and series may come and go: those of requests under way, of kinds of
+	// spare is how many goroutines, files and series may come and go: for requests in progress, and for kinds of
 	// failures.
 	spare = 12
 )
 
-// results are what was seen.
+// results holds what was seen.
 type results struct {
 	machine string
 	samples []sample
@@ -42,8 +42,9 @@ func (r *results) add(lived map[string]int, took time.Duration) {
 	r.took += took
 }
 
-// slope is by how many bytes the heap grows with each cycle: the median over the stretches between the samples. What
-// every Cluster leaves behind shows in all of them, a map or a history that once grows to its full size in one or two.
+// slope returns how many bytes the heap grows with each cycle: the median over the stretches between the samples.
+// What every Cluster leaves behind shows in all of them; a map or a history that grows to its full size once shows in
+// one or two.
 func slope(samples []sample) float64 {
 	growth := make([]float64, 0, len(samples))
 	for i := range samples[1:] {
@@ -57,7 +58,7 @@ func slope(samples []sample) float64 {
 	return (growth[(len(growth)-1)/2] + growth[len(growth)/2]) / 2
 }
 
-// broken says what of the Clusters has stayed behind.
+// broken returns what of the Clusters has stayed behind.
 func (r *results) broken() error {
 	if len(r.samples) < 2 {
 		return nil

@@ -24,8 +24,7 @@ const (
 	restTimeout = 2 * time.Minute
 )
 
-// run lets Clusters come and go and looks at the operator now and then. With an error it returns what it saw until
-// then.
+// run lets Clusters come and go and looks at the operator now and then. On error it returns what it has seen so far.
 func run(ctx context.Context, options *options) (_ *results, err error) {
 	r := newResults()
 	dir, remove, err := tempDir()
@@ -69,7 +68,7 @@ func run(ctx context.Context, options *options) (_ *results, err error) {
 func startOperator(ctx context.Context, w *world, options *options) (*harness.Operator, error) {
 	operator, err := harness.StartOperator(ctx, nil, harness.OperatorOptions{
 		Binary: options.binary, Kubeconfig: w.kubeconfig,
-		// The rate of a day's work in minutes is not what the defaults are for.
+		// The defaults are not meant for a day's work in minutes.
 		Args: []string{
 			"--profiler-address=127.0.0.1:0", "--kube-api-qps=100000", "--kube-api-burst=100000",
 			"--max-concurrent-reconciles=32",
@@ -101,9 +100,8 @@ func (s sample) String() string {
 		s.cycles, float64(s.heap)/(1<<20), float64(s.rss)/(1<<20), s.goroutines, s.series, s.files)
 }
 
-// settle measures again and again until the heap shrinks no more, and keeps the least that it saw: events are still
-// being sent when all else is done, and now and then the operator asks what is served. What has leaked is there each
-// time.
+// settle measures until the heap stops shrinking, and keeps the lowest values: events are still being sent when all
+// else is done, and now and then the operator asks which APIs are served. What has leaked is there each time.
 func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
 	const step, shrinks, enough = 500 * time.Millisecond, 32 << 10, 4
 	ticker := time.NewTicker(step)

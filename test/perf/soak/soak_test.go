@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// TestSoak is the short form: as many Clusters come and go as fill the caches of events, and some more.
+// TestSoak is the short form: enough Clusters come and go to fill the caches of events, and some more.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")

@@ -25,7 +25,7 @@ const (
 	poolVersion    = "ipam.cluster.x-k8s.io/v1alpha2"
 )
 
-// The resources that are served.
+// These resources are served.
 var (
 	clusters    = resource(clusterVersion, "clusters")
 	classes     = resource(clusterVersion, "clusterclasses")
@@ -52,7 +52,7 @@ type world struct {
 	born       atomic.Int64
 }
 
-// newWorld starts an API server, on the loopback interface, and the providers; the kubeconfig for it goes into dir.
+// newWorld starts an API server, on the loopback interface, and the providers; it writes the kubeconfig into dir.
 func newWorld(ctx context.Context, dir string) (*world, error) {
 	w := &world{Store: memory.NewStore(
 		memory.Resource{GroupVersionResource: clusters, Kind: "Cluster", Namespaced: true},
@@ -107,7 +107,7 @@ func writeKubeconfig(dir, address string) (string, error) {
 	return path, nil
 }
 
-// tempDir makes a directory, and returns what removes it.
+// tempDir creates a directory, and returns a function that removes it.
 func tempDir() (string, func() error, error) {
 	dir, err := os.MkdirTemp("", "soak-")
 	if err != nil {

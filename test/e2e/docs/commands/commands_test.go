@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 // root is the top of the repository, where the commands of all pages run.
 const root = "../../../.."
 
-// alone are the pages that start a control plane by their own commands.
+// alone are the pages whose own commands start a control plane.
 var alone = []string{"quick-start.md"}
 
 // elsewhere are the pages that need programs which only the tests of test/install have.

@@ -1,9 +1,9 @@
 // Package snippets runs the shell blocks of Markdown pages, so that the documentation shows no command that fails. A
 // page marks what is tested:
 //
-//	```sh test        a block that is run
-//	<!-- test         lines that are run and not shown, to prepare or to check something, up to -->
-//	```text output    what the block before has printed
+//	```sh test        a block to run
+//	<!-- test         lines to run but not to show, to prepare or check something, up to -->
+//	```text output    what the block before it prints
 //
 // All blocks of a page run in one shell, one after the other.
 package snippets
@@ -17,7 +17,7 @@ import (
 
 // Page is a Markdown file with blocks.
 type Page struct {
-	// Path is where the file is.
+	// Path is the path of the file.
 	Path   string
 	lines  []string
 	blocks []block
@@ -25,9 +25,9 @@ type Page struct {
 
 // block is a part of a page between two markers.
 type block struct {
-	// first and last are the indexes of the lines between the markers; last is behind the end.
+	// first and last are the indexes of the lines between the markers; last is exclusive.
 	first, last int
-	// output is what is compared, all others are run.
+	// output says that the block is compared; all others are run.
 	output bool
 }
 
@@ -78,13 +78,13 @@ func (p *Page) parse() error {
 	return nil
 }
 
-// Tested says whether the page has commands to run.
+// Tested reports whether the page has commands to run.
 func (p *Page) Tested() bool { return len(p.blocks) > 0 }
 
-// text returns what stands in a block.
+// text returns the content of a block.
 func (p *Page) text(b block) string { return strings.Join(p.lines[b.first:b.last], "\n") }
 
-// write replaces the outputs of the page, given in their order, in its file.
+// write replaces the page's outputs in its file, in the given order.
 func (p *Page) write(outputs []string) error {
 	var lines []string
 	at, next := 0, 0

@@ -17,24 +17,24 @@ type Shell struct {
 	Dir string
 	// Env is the whole environment.
 	Env []string
-	// Update writes the outputs into the page instead of comparing them.
+	// Update writes the outputs to the page instead of comparing them.
 	Update bool
 }
 
 const (
-	// mark begins a line that says from which line of the page on its output follows.
+	// mark begins a line that names the line of the page whose output follows.
 	mark = "\x1e"
-	// waitDelay is how long processes in the background may hold the output open after the shell has ended.
+	// waitDelay is how long background processes may hold the output open after the shell has ended.
 	waitDelay = 5 * time.Second
 )
 
-// prologue makes the shell end with the first command that fails, and takes what runs in the background with it.
+// prologue makes the shell exit on the first command that fails, and kill its background jobs.
 const prologue = `set -euo pipefail
 trap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT
 exec 2>&1
 `
 
-// Run runs the page in bash, and compares what it prints with what it says.
+// Run runs the page in bash, and compares the output with the page.
 func (s Shell) Run(ctx context.Context, page *Page) error {
 	var script strings.Builder
 	script.WriteString(prologue)
@@ -57,7 +57,7 @@ func (s Shell) Run(ctx context.Context, page *Page) error {
 	return page.compare(outputs)
 }
 
-// split cuts what was printed at the marks: the line of each block, and its output.
+// split splits the output at the marks: the line of each block, and its output.
 func split(printed string) map[int]string {
 	parts := map[int]string{}
 	for _, part := range strings.Split(printed, mark)[1:] {
@@ -112,13 +112,14 @@ func (p *Page) compare(outputs []string) error {
 	return errors.Join(failures...)
 }
 
-// What differs from run to run: ages, times, random suffixes of names, ports and the width of columns.
+// variable matches what differs from run to run: ages, times, random suffixes of names, ports and the width of
+// columns.
 var variable = []struct {
 	pattern *regexp.Regexp
 	instead string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`), "TIME"},
-	// Before the ages: rome-8m57d is a name.
+	// This must precede the ages: rome-8m57d is a name.
 	{regexp.MustCompile(`\b([a-z]+)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`), "$1-RANDOM"},
 	{regexp.MustCompile(`<invalid>|\b(\d+[smhd])+\b`), "AGE"},
 	{regexp.MustCompile(`AGE \(x\d+ over AGE\)`), "AGE"},

@@ -10,16 +10,16 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Served is a plane with a running operator, for pages that begin where the installation is done.
+// Served is a plane with a running operator, for pages that begin after the installation.
 type Served struct {
-	// Kubeconfig is that of an administrator.
+	// Kubeconfig is the path of an administrator's kubeconfig.
 	Kubeconfig string
 
 	plane    *plane.Plane
 	operator *harness.Operator
 }
 
-// Serve starts a plane and an operator, and waits until it serves. Stop it.
+// Serve starts a plane and an operator, and waits until it serves. The caller must call Stop.
 func Serve(ctx context.Context, log io.Writer) (_ *Served, err error) {
 	s := &Served{}
 	if s.plane, err = plane.Start(ctx, plane.Options{Log: log, NoAudit: true}); err != nil {

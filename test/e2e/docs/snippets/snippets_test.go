@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fence stands for the three backquotes that a Go string cannot hold.
+// fence stands for the three backquotes, which a raw Go string cannot hold.
 const fence = "~~~"
 
 func page(t *testing.T, text string) *Page {

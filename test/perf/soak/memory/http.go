@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Handler serves a store over HTTP. Refuse, unless it is nil, may refuse a request that would change an object.
+// Handler serves a store over HTTP. Unless it is nil, Refuse may refuse a request that would change an object.
 type Handler struct {
 	*Store
 	Refuse func(*http.Request) error
@@ -37,7 +37,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(parts) == 3 && parts[0] == "apis":
 		h.discover(w, schema.GroupVersion{Group: parts[1], Version: parts[2]})
 		return
-	case r.URL.Path == "/version": // clients ask whether the server lives
+	case r.URL.Path == "/version": // clients ask whether the server is alive
 		reply(w, http.StatusOK, map[string]any{"major": "1", "minor": "37", "gitVersion": "v1.37.0"})
 		return
 	case parts[0] == "api" && parts[len(parts)-1] == "events" && r.Method == http.MethodPost:
@@ -92,7 +92,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) {
 	reply(w, code, answer)
 }
 
-// parse reads the path of a resource or an object.
+// parse parses the path of a resource or an object.
 func parse(parts []string) (target, bool) {
 	var t target
 	if len(parts) < 4 || parts[0] != "apis" {
@@ -149,7 +149,7 @@ func (h *Handler) remove(r *http.Request, t target) error {
 	return h.Delete(t.GroupVersionResource, t.key, options.Preconditions)
 }
 
-// event takes an event and forgets it: nobody here asks for events.
+// event accepts an event and forgets it: nobody here reads events.
 func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 	event, err := read(r)
 	if err != nil {
@@ -226,7 +226,7 @@ func read(r *http.Request) (*unstructured.Unstructured, error) {
 func reply(w http.ResponseWriter, code int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer) // the client is gone otherwise
+	_ = json.NewEncoder(w).Encode(answer) // an error means that the client is gone
 }
 
 func fail(w http.ResponseWriter, err error) {

@@ -90,7 +90,7 @@ func TestWrites(t *testing.T) {
 		kind        types.PatchType
 		body        string
 		subresource []string
-		// want is what the object is like then, refused whether it stays as it is.
+		// want is the resulting object; refused matches the error if it stays as it is.
 		want    map[string]any
 		refused func(error) bool
 	}{

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// patch applies a patch to an object, or to its status alone.
+// patch applies a patch to an object, or only to its status.
 func patch(
 	object *unstructured.Unstructured, kind types.PatchType, body []byte, status bool,
 ) (*unstructured.Unstructured, error) {
@@ -54,8 +54,8 @@ func patch(
 	return after, nil
 }
 
-// applyJSONPatch answers as an API server does: one that cannot be applied, as when a test fails, is a 422 without a
-// reason.
+// applyJSONPatch behaves like an API server: a patch that cannot be applied, for example because a test fails, gives
+// a 422 without a reason.
 func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]any, error) {
 	operations, err := jsonpatch.DecodePatch(body)
 	if err != nil {
@@ -77,8 +77,8 @@ func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]
 	return after.Object, nil
 }
 
-// merge is server-side apply by someone who owns all that he applies: maps are merged, lists of conditions by type,
-// lists of texts as sets, and everything else is replaced.
+// merge is server-side apply by a manager that owns everything it applies: it merges maps, lists of conditions by
+// type, and lists of texts as sets, and replaces everything else.
 func merge(into, applied any) any {
 	switch applied := applied.(type) {
 	case map[string]any:
@@ -110,7 +110,7 @@ func mergeItem(into []any, item any) []any {
 	return append(into, item)
 }
 
-// identity is what an item of a list is known by: the type of a condition, the UID of an owner, or a text itself.
+// identity returns what identifies an item of a list: the type of a condition, the UID of an owner, or a text itself.
 func identity(item any) any {
 	fields, ok := item.(map[string]any)
 	if !ok {

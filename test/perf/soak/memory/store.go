@@ -16,22 +16,23 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// remembered is how many changes of a resource a watch may lie behind before it has to begin anew.
+// remembered is how many changes of a resource a watch may lag behind before it must restart.
 const remembered = 4096
 
-// Resource is a kind of objects that is served.
+// Resource is a kind of object that is served.
 type Resource struct {
 	schema.GroupVersionResource
 	Kind       string
 	Namespaced bool
 }
 
-// Store holds the objects. Those that it hands out are shared: do not change them. It is safe for concurrent use.
+// Store holds the objects. Callers must not change the objects it returns, which are shared. It is safe for
+// concurrent use.
 type Store struct {
 	mu      sync.Mutex
 	version uint64
 	kinds   map[schema.GroupVersionResource]*collection
-	// bells are rung when their object changes.
+	// bells are closed when their object changes.
 	bells map[objectKey]chan struct{}
 }
 
@@ -39,7 +40,7 @@ type Store struct {
 type collection struct {
 	Resource
 	objects map[types.NamespacedName]*unstructured.Unstructured
-	// log holds the latest changes, dropped says how many came before these.
+	// log holds the latest changes, dropped says how many earlier ones are gone.
 	log     []change
 	dropped int
 	// rung is closed with the next change.
@@ -51,14 +52,14 @@ type objectKey struct {
 	key      types.NamespacedName
 }
 
-// change is a change of an object, which is as it was last if it is deleted.
+// change is a change of an object; a deleted object is in its last state.
 type change struct {
 	kind    watch.EventType
 	version uint64
 	object  *unstructured.Unstructured
 }
 
-// NewStore returns a store without objects that serves some resources.
+// NewStore returns an empty store that serves some resources.
 func NewStore(resources ...Resource) *Store {
 	s := &Store{kinds: map[schema.GroupVersionResource]*collection{}, bells: map[objectKey]chan struct{}{}}
 	for _, resource := range resources {
@@ -77,14 +78,14 @@ func (s *Store) Get(resource schema.GroupVersionResource, key types.NamespacedNa
 	return s.kinds[resource].objects[key]
 }
 
-// Len returns how many objects of a resource there are.
+// Len returns the number of objects of a resource.
 func (s *Store) Len(resource schema.GroupVersionResource) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.kinds[resource].objects)
 }
 
-// Create adds an object and returns what became of it.
+// Create adds an object and returns the result.
 func (s *Store) Create(
 	resource schema.GroupVersionResource, object *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
@@ -102,7 +103,7 @@ func (s *Store) Create(
 	return created, nil
 }
 
-// Update replaces an object by what change makes of a copy of it; an error of change leaves it as it is. An object
+// Update replaces an object by what change makes of a copy; if change fails the object stays as it is. An object
 // whose deletion was requested goes with its last finalizer.
 func (s *Store) Update(
 	resource schema.GroupVersionResource, key types.NamespacedName,
@@ -161,7 +162,7 @@ func (s *Store) Delete(
 	return nil
 }
 
-// Await waits until an object, which is nil while there is none, is as wanted. It returns the error of ctx if that ends
+// Await waits until an object, or nil if it does not exist, is as wanted. It returns the error of ctx if that ends
 // first.
 func (s *Store) Await(
 	ctx context.Context, resource schema.GroupVersionResource, key types.NamespacedName,
@@ -188,8 +189,8 @@ func (s *Store) Await(
 	}
 }
 
-// Follow calls a function with every change of a resource, one after the other, until ctx ends; the object is as it was
-// last if it is deleted.
+// Follow calls changed with every change of a resource, one after the other, until ctx ends; a deleted object is in
+// its last state.
 func (s *Store) Follow(
 	ctx context.Context, resource schema.GroupVersionResource,
 	changed func(watch.EventType, *unstructured.Unstructured),
@@ -198,7 +199,7 @@ func (s *Store) Follow(
 	for {
 		changes, next, err := s.wait(ctx, resource, position)
 		if err != nil {
-			return // ctx ended: whoever follows in this process never lies that far behind
+			return // ctx ended: no follower in this process ever lags that far behind
 		}
 		position = next
 		for _, c := range changes {
@@ -207,7 +208,7 @@ func (s *Store) Follow(
 	}
 }
 
-// commit makes a change. The caller holds the lock.
+// commit records a change. The caller holds the lock.
 func (s *Store) commit(c *collection, kind watch.EventType, object *unstructured.Unstructured) {
 	s.version++
 	object.SetResourceVersion(strconv.FormatUint(s.version, 10))
@@ -230,7 +231,7 @@ func (s *Store) commit(c *collection, kind watch.EventType, object *unstructured
 	}
 }
 
-// list returns the objects of a resource, and the version of all.
+// list returns the objects of a resource, and the version and position of the list.
 func (s *Store) list(resource schema.GroupVersionResource) ([]*unstructured.Unstructured, uint64, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,7 +243,7 @@ func (s *Store) list(resource schema.GroupVersionResource) ([]*unstructured.Unst
 	return objects, s.version, c.dropped + len(c.log)
 }
 
-// position is that behind all changes so far.
+// position returns the position after all changes so far.
 func (s *Store) position(resource schema.GroupVersionResource) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +251,7 @@ func (s *Store) position(resource schema.GroupVersionResource) int {
 	return c.dropped + len(c.log)
 }
 
-// positionAfter is that behind a version; the error says that it is not known any more.
+// positionAfter returns the position after a version, or an error if that is too old.
 func (s *Store) positionAfter(resource schema.GroupVersionResource, version uint64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,7 +267,7 @@ func (s *Store) positionAfter(resource schema.GroupVersionResource, version uint
 	return c.dropped + len(c.log), nil
 }
 
-// wait returns the changes from a position on as soon as there are any, and the position behind them.
+// wait returns the changes from a position on as soon as there are any, and the position after them.
 func (s *Store) wait(ctx context.Context, resource schema.GroupVersionResource, position int) ([]change, int, error) {
 	for {
 		s.mu.Lock()
@@ -287,7 +288,7 @@ func (s *Store) wait(ctx context.Context, resource schema.GroupVersionResource, 
 	}
 }
 
-// lastVersion is the version of the latest change.
+// lastVersion returns the version of the latest change.
 func (s *Store) lastVersion() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// bookmarks is how often a watch without changes is told the version.
+// bookmarks is how often an idle watch is sent the version.
 const bookmarks = time.Second
 
 // stream is a watch that is being answered.
@@ -22,7 +22,7 @@ type stream struct {
 	store    *Store
 	resource schema.GroupVersionResource
 	w        http.ResponseWriter
-	// metadata says that the client wants no more of an object than its metadata.
+	// metadata says that the client wants only the metadata of objects.
 	metadata bool
 }
 
@@ -43,7 +43,7 @@ func (s *stream) serve(ctx context.Context, version string, initial bool) {
 		case apierrors.IsResourceExpired(err):
 			s.expired(err)
 			return
-		case err != nil: // nothing of it has changed for a while, nor before that version
+		case err != nil: // nothing has changed for a while, nor before that version
 			s.write(watch.Bookmark, s.marker(version, nil))
 			continue
 		}
@@ -56,7 +56,7 @@ func (s *stream) serve(ctx context.Context, version string, initial bool) {
 	}
 }
 
-// begin sends what comes before the changes, and returns from where on these are to be sent.
+// begin sends what precedes the changes, and returns the position from which to send them.
 func (s *stream) begin(version string, initial bool) (int, error) {
 	if !initial {
 		after, err := strconv.ParseUint(version, 10, 64)
@@ -90,7 +90,7 @@ func (s *stream) flush() {
 	}
 }
 
-// send sends an object and reports whether the client still listens.
+// send sends an object and reports whether the client is still listening.
 func (s *stream) send(kind watch.EventType, object *unstructured.Unstructured) bool {
 	content := object.Object
 	if s.metadata {
@@ -101,7 +101,7 @@ func (s *stream) send(kind watch.EventType, object *unstructured.Unstructured) b
 	return s.write(kind, content)
 }
 
-// marker is the object of a bookmark.
+// marker returns the object of a bookmark.
 func (s *stream) marker(version uint64, annotations map[string]any) map[string]any {
 	metadata := map[string]any{"resourceVersion": strconv.FormatUint(version, 10)}
 	if annotations != nil {
