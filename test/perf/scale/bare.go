@@ -2,7 +2,10 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/fields"
@@ -18,42 +21,85 @@ import (
 // bare measures, alternating with the operator's starts, how long client-go's informers alone take to hold the same
 // views of the same objects: nothing that reads them can start faster.
 func (g *rig) bare(ctx context.Context) (time.Duration, error) {
-	client, err := discovery.NewDiscoveryClientForConfig(g.plane.Config())
+	readers, err := g.readers()
 	if err != nil {
-		return 0, fmt.Errorf("make a client: %w", err)
+		return 0, err
 	}
-	api, missing, err := (&operatordiscovery.Finder{Discovery: client}).Find()
-	if err != nil {
-		return 0, fmt.Errorf("find the API: %w", err)
-	}
-	if len(missing) > 0 {
-		return 0, fmt.Errorf("find the API: %v are missing", missing)
-	}
-	views := api.Scheme()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	begin := time.Now()
 	var synced []cache.InformerSynced
+	for _, r := range readers {
+		synced = append(synced, watchBare(ctx, r.client, r.plural, r.object))
+	}
+	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		return 0, fmt.Errorf("fill the bare caches: %w", context.Cause(ctx))
+	}
+	return time.Since(begin), nil
+}
+
+// fetch measures how long it takes to get the lists that the plugin reads, all at the same time, and to throw them away:
+// nothing that reads them can answer faster.
+func (g *rig) fetch(ctx context.Context) (time.Duration, error) {
+	readers, err := g.readers()
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	errs := make([]error, len(readers))
+	var group sync.WaitGroup
+	for i, r := range readers {
+		group.Go(func() {
+			body, err := r.client.Get().Resource(r.plural).Stream(ctx)
+			if err == nil {
+				_, err = io.Copy(io.Discard, body)
+				err = errors.Join(err, body.Close())
+			}
+			errs[i] = err
+		})
+	}
+	group.Wait()
+	return time.Since(begin), errors.Join(errs...)
+}
+
+// reader reads the objects of one kind.
+type reader struct {
+	plural string
+	client rest.Interface
+	object runtime.Object
+}
+
+// readers returns a reader for each kind that the operator and the plugin read.
+func (g *rig) readers() ([]reader, error) {
+	client, err := discovery.NewDiscoveryClientForConfig(g.plane.Config())
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	api, missing, err := (&operatordiscovery.Finder{Discovery: client}).Find()
+	if err != nil {
+		return nil, fmt.Errorf("find the API: %w", err)
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("find the API: %v are missing", missing)
+	}
+	views := api.Scheme()
+	var readers []reader
 	for _, resource := range api.Views() {
 		config := g.plane.Config()
 		config.UserAgent, config.QPS, config.APIPath = "bare", -1, "/apis"
 		version := resource.GroupVersion()
 		config.GroupVersion = &version
 		config.NegotiatedSerializer = serializer.NewCodecFactory(views).WithoutConversion()
-		client, err := rest.RESTClientFor(config)
-		if err != nil {
-			return 0, fmt.Errorf("make a client: %w", err)
+		r := reader{plural: resource.Plural}
+		if r.client, err = rest.RESTClientFor(config); err != nil {
+			return nil, fmt.Errorf("make a client: %w", err)
 		}
-		object, err := views.New(resource.GroupVersionKind)
-		if err != nil {
-			return 0, fmt.Errorf("make an object: %w", err)
+		if r.object, err = views.New(resource.GroupVersionKind); err != nil {
+			return nil, fmt.Errorf("make an object: %w", err)
 		}
-		synced = append(synced, watchBare(ctx, client, resource.Plural, object))
+		readers = append(readers, r)
 	}
-	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
-		return 0, fmt.Errorf("fill the bare caches: %w", context.Cause(ctx))
-	}
-	return time.Since(begin), nil
+	return readers, nil
 }
 
 func watchBare(ctx context.Context, client rest.Interface, plural string, object runtime.Object) cache.InformerSynced {

@@ -23,9 +23,9 @@ type figures struct {
 	settled  settled
 	starts   []start
 	shares   measure.Sample[time.Duration]
-	// lists and checks are how long the plugin's commands take.
-	lists, checks measure.Sample[time.Duration]
-	wakings       []waking
+	// lists and checks are how long the plugin takes for its most common questions, fetches how long the lists alone do.
+	lists, checks, fetches measure.Sample[time.Duration]
+	wakings                []waking
 }
 
 // settled is what the operator does while nothing happens.

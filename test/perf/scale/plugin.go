@@ -42,6 +42,11 @@ func (g *rig) plugin(ctx context.Context, f *figures) error {
 		if err := ask(&f.checks, "check"); err != nil {
 			return err
 		}
+		fetch, err := g.fetch(ctx)
+		if err != nil {
+			return fmt.Errorf("fetch the lists: %w", err)
+		}
+		f.fetches = append(f.fetches, fetch)
 	}
 	return nil
 }

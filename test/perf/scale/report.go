@@ -153,6 +153,10 @@ func lines() []line {
 			microseconds, "", nil,
 		},
 		{
+			"the lists alone, median", func(f *figures) float64 { return float64(f.fetches.Median()) }, duration,
+			microseconds, "", nil,
+		},
+		{
 			"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign },
 			measure.Percent, nil, "", nil,
 		},

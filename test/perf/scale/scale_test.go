@@ -31,6 +31,7 @@ func TestScale(t *testing.T) {
 		assert.GreaterOrEqual(t, f.settled.looks, 2*f.size, "it was watched for several reconcile periods")
 		assert.Len(t, f.wakings, 5)
 		assert.Len(t, f.checks, asks)
+		assert.Len(t, f.fetches, asks)
 	}
 	assert.NoError(t, r.broken())
 }
