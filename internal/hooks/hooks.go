@@ -177,9 +177,8 @@ func Spec(
 			"--runtime-extension=false",
 		Handler: handler,
 		TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
-		// Cluster API before 1.10.9, and the releases of 1.11 of that time, leak a connection for each call, and
-		// would soon use them all up. One request per connection also spreads other versions' calls over all
-		// replicas.
+		// Cluster API before 1.10.9, and the 1.11 releases of that time, leak a connection on each call, and would
+		// soon use them all up. One request per connection also spreads other versions' calls over all replicas.
 		OneRequest: true,
 		Logger:     logger,
 	}

@@ -131,7 +131,7 @@ func TestSlowClientsDelayNobody(t *testing.T) {
 				for range test.clients {
 					clients.Go(func() { connections <- n.open(t, test.sent) })
 				}
-				first := <-connections // the others go on, so that the server is or becomes full when other clients call
+				first := <-connections // the others go on, so that the server is or becomes full when more clients call
 				if test.trickle != "" {
 					clients.Go(func() {
 						for err := error(nil); err == nil; {

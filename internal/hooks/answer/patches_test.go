@@ -36,8 +36,8 @@ func requests(t testing.TB) map[string][]byte {
 	return all
 }
 
-// TestGeneratePatches compares the answers with testdata/*.golden, which shows the patches readably. No difference in
-// them is a detail: upgrading the operator would replace all machines made from the old ones.
+// TestGeneratePatches compares the answers with testdata/*.golden, which shows the patches readably. Any difference
+// in what kube-vip or a template gets matters: with it, upgrading the operator replaces all machines that have it.
 func TestGeneratePatches(t *testing.T) {
 	handler := answer.Handler(config(newWorld(t).Store))
 	for name, request := range requests(t) {
