@@ -29,7 +29,7 @@ func (o *Options) RESTConfig(warnings rest.WarningHandler) (*rest.Config, error)
 	config.QPS = o.KubeAPIQPS
 	config.Burst = o.KubeAPIBurst
 	config.UserAgent = ProgramName + "/" + version.Read().Version
-	// An operator is near its API server, so compressing each change of each object only costs both of them CPU (from
+	// An operator is near its API server, so compressing each change of each object is needless work for both (from
 	// Kubernetes 1.37 on, also on watches that begin with a list, for as long as they last). Kubernetes' own
 	// components disable it too.
 	config.DisableCompression = true

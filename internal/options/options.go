@@ -53,8 +53,8 @@ const (
 	DefaultRetryPeriod = 2 * time.Second
 )
 
-// LookupEnv reads an environment variable. It has the signature of os.LookupEnv, and is passed in so that tests can
-// bring their own environment.
+// LookupEnv reads an environment variable. It has the signature of os.LookupEnv, and is passed in so that the
+// environment is read in one place and tests can bring their own.
 type LookupEnv func(key string) (value string, found bool)
 
 // ReadFile reads a file; it has the signature of os.ReadFile.
