@@ -1,4 +1,4 @@
-# capi-vip-allocator: what there is to do. `make` lists it.
+# capi-vip-allocator. `make` lists the targets.
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -9,15 +9,15 @@ VERSION_PACKAGE := github.com/gorizond/capi-vip-allocator/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).buildVersion=$(VERSION) -X $(VERSION_PACKAGE).buildCommit=$(COMMIT) -X $(VERSION_PACKAGE).buildDate=$(DATE)
 PLANE := $(GO) run ./test/env/plane/cmd/plane
 TEST := $(TOOL) gotestsum --format testname --
-# Operations of the chaos tests that are the same each time, so that a change is judged by what it does; `make chaos` draws others.
+# Fixes the operations of the chaos tests, so that a change is judged by its own effects; `make chaos` draws others.
 FIXED := CHAOS_SEED=$(or $(CHAOS_SEED),1)
-# Packages whose tests start control planes, or measure; they run one after the other, to leave each the machine. Those that are
-# left out have targets of their own.
+# Packages whose tests start control planes, or measure. They run one after the other, so that each has the machine to
+# itself. Those left out have their own targets.
 ON_PLANE = $(filter-out %/e2e/providers %/perf/soak,$(shell $(GO) list ./test/env/... ./test/e2e/... ./test/perf/...))
-# Modules beside the main one that have code; the others only say what to build.
+# Modules besides the main one that have code; the others only say what to build.
 MODULES := $(strip $(foreach mod,$(shell git ls-files '*/go.mod'),$(if $(wildcard $(dir $(mod))*.go),$(patsubst %/,%,$(dir $(mod))))))
-# Tests of crashes, faults, load and size: what they show does not depend on versions of Cluster API. For a change they run on the
-# current ones, every night on all (test-matrix).
+# Tests of crashes, faults, load and size, whose results do not depend on Cluster API's version. For a change they run
+# on the current versions, every night on all (test-matrix).
 SAME_ON_ALL := \
 	TestAPIServerRestart TestClocksOfOthers TestCrashPoints TestDeadWatch TestEditedAllTheTime TestEtcdRestored TestFoughtOver \
 	TestHooksUnderLoad TestKilled TestLargestObjects TestManagedFieldsAreLost TestManyPools TestNamesAtTheirLimits TestRestore \

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What a change must pass, from a clean clone on a machine with Go, gcc, git and make: style, generated code, all tests on the
-# current versions of Cluster API, and on the oldest supported ones those whose result depends on versions. At the end it says
-# where the time went; the last lines are the summary of all tests.
+# Checks a change, from a clean clone on a machine with Go, gcc, git and make: style, generated code, all tests on the
+# current versions of Cluster API, and version-dependent tests on the oldest supported ones. At the end it prints
+# where the time went and, last, the summary of all tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-unset MAKEFLAGS MAKELEVEL # each step is a make of its own
+unset MAKEFLAGS MAKELEVEL # each step is a separate make
 scratch=$(mktemp -d)
 begun=$SECONDS
 beside=
@@ -14,7 +14,7 @@ trap 'finish $?' EXIT
 title() { printf '\n=== %s (%s, %d min into it) ===\n' "$1" "$(date -u +%H:%M:%S)" $(((SECONDS - begun) / 60)); }
 row() { printf '%6d s  %s\n' "$2" "$1" >>"$scratch/table"; }
 
-# step LABEL COMMAND...: run a step. What its tests tell is kept for the summary.
+# step LABEL COMMAND...: run a step. Its test results are kept for the summary.
 step() {
   local label=$1 since=$SECONDS
   shift
@@ -23,7 +23,8 @@ step() {
   row "$label" $((SECONDS - since))
 }
 
-# aside LABEL COMMAND...: run it beside the steps that follow, until join shows what it printed and fails if it has.
+# aside LABEL COMMAND...: run a command in the background of the next steps. join prints its output and fails if it
+# failed.
 aside() {
   aside_label=$1
   shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the demonstration and the operator, saying that it does, and runs the one with the other. Of the control plane
-# that it needs, Kubernetes is fetched where that is possible; all else is built. Arguments go to the demonstration.
+# Builds the demo and the operator, reports progress, and runs the demo with the operator. Of the control plane, it
+# downloads Kubernetes if possible and builds the rest. Arguments go to the demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED="${CGO_ENABLED:-0}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for the given time (default 1m). An input that fails is left in testdata/fuzz of its package, from
-# where every run of the tests tries it again: commit it with the fix. Making inputs small is given a second each: the order
-# of maps makes what they cover vary, and the search for a smaller one would take the whole time.
+# Runs every fuzz target for the given time (default 1m). A failing input stays in its package's testdata/fuzz, where
+# every test run tries it again: commit it with the fix. Minimising an input is limited to a second: map order makes
+# coverage vary, so the search for a smaller input would take the whole time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

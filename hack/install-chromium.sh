@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the browser that the pages of kubectl vip ui are tested in, Debian's Chromium. Does nothing where there is one.
+# Installs Debian's Chromium, in which the pages of kubectl vip ui are tested, unless it or Chrome is installed.
 set -euo pipefail
 
 for program in chromium chromium-browser google-chrome; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests of the installation need beyond Go: Prometheus and promtool, from Debian. Does nothing where
-# they are there already.
+# Installs what the installation tests need besides Go: Prometheus and promtool, from Debian. Does nothing if they are
+# already installed.
 set -euo pipefail
 
 if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
@@ -12,7 +12,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -qq
-# Not started: only the programs are wanted.
+# Only the programs are needed, so Prometheus is not left running.
 "${sudo[@]}" apt-get install -y -qq --no-install-recommends prometheus >/dev/null
 if [ -d /run/systemd/system ]; then
   "${sudo[@]}" systemctl disable --now prometheus >/dev/null 2>&1 || true

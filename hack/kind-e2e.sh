@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs Cluster API, its IPAM provider and this tree's chart and image into a kind cluster, and takes a Cluster of
-# Cluster API's Docker provider from creation to deletion: hack/kind-e2e.sh NAME. Needs kind, kubectl, helm, clusterctl
-# and Docker. It has not run yet.
+# Installs Cluster API, its IPAM provider and this tree's chart and image into a kind cluster, and creates and deletes
+# a Cluster of Cluster API's Docker provider: hack/kind-e2e.sh NAME. Needs kind, kubectl, helm, clusterctl and Docker.
+# It has never been run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind_cluster=${1:?name of the kind cluster}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the directory of released programs of Kubernetes, of the minor version that the control plane has: those that
-# controller-runtime's envtest offers, checked by the checksums of its index, and fetched once. Where they cannot be had,
-# it prints no directory, says why, and succeeds: they can be built. ENVTEST_INDEX is another index.
+# Prints the directory of released Kubernetes programs of the control plane's minor version. They come from
+# controller-runtime's envtest, are downloaded once and checked against the checksums in its index. If they are
+# unavailable, it prints no directory, says why, and succeeds: they can be built. ENVTEST_INDEX sets another index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ envtest() {
   timeout "$1" go tool -modfile=tools/go.mod setup-envtest ${ENVTEST_INDEX:+--index="$ENVTEST_INDEX"} "${@:2}"
 }
 
-# The index comes within seconds or not at all, what it lists may take longer.
+# The index arrives within seconds or not at all; the programs may take longer.
 if ! problem=$(envtest 30 list "$minor.x" 2>&1 >/dev/null); then
   echo "Released programs of Kubernetes cannot be had (${problem:-no answer}); they are built." >&2
 elif ! directory=$(envtest 300 use --print=path "$minor.x"); then

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# All tests on a control plane, on every combination of versions that is supported, one after the other; hours, and the
-# versions that are not built yet take some minutes more each. With an argument, those combinations that have it in their
-# line. It goes on where one fails, and says at the end which did.
+# Runs all control plane tests on every supported combination of versions, one after the other. That takes hours, and
+# some minutes more for each version that is not built yet. With an argument, runs only the combinations whose line
+# contains it. Continues after failures and lists them at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-unset MAKEFLAGS MAKELEVEL # each combination is a make of its own
+unset MAKEFLAGS MAKELEVEL # each combination is a separate make
 failed=()
 mapfile -t combinations < <(go run ./test/env/plane/cmd/plane matrix | grep -F -e "${1:-}")
 for combination in "${combinations[@]}"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails if generated code, or the go.mod of one of the modules that are named, is not what the tools would write now.
+# Fails if generated code, or the go.mod of a named module, is not what the tools would write now.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -23,7 +23,7 @@ func (e entry) mode() int64 {
 	return 0o644
 }
 
-// tarballOf packs entries in their order, all with one date and without an owner.
+// tarballOf packs entries in order, all with the same date and without an owner.
 func tarballOf(entries []entry, date time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
@@ -44,7 +44,7 @@ func tarballOf(entries []entry, date time.Time) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// gzipped compresses, without a name or date of its own.
+// gzipped compresses content, without a name or date in the header.
 func gzipped(content []byte) ([]byte, error) {
 	var out bytes.Buffer
 	compressor, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
@@ -60,7 +60,7 @@ func gzipped(content []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// zipped packs entries as a zip, which Windows can open by itself.
+// zipped packs entries as a zip, which Windows can open without further tools.
 func zipped(entries []entry, date time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	archive := zip.NewWriter(&out)

@@ -14,15 +14,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// What the artifact of manifests is, for registries and their tools. The Cluster API operator reads titles only.
+// The types of the manifests' artifact, for registries and their tools. The Cluster API operator reads only titles.
 const (
 	manifestsType = "application/vnd.gorizond.capi-vip-allocator.manifests.v1+json"
 	fileType      = "application/yaml"
 	titleKey      = "org.opencontainers.image.title"
 )
 
-// pushManifests puts the manifests into the registry as an artifact that a provider's fetchConfig.oci takes, beside the
-// image and under the same version, and writes its digest to manifests.digest for those who sign it.
+// pushManifests pushes the manifests to the registry as an artifact for a provider's fetchConfig.oci, next to the
+// image and under the same version. It writes the digest to manifests.digest for whoever signs it.
 func (r *release) pushManifests(ctx context.Context) error {
 	content, err := r.components()
 	if err != nil {
@@ -32,7 +32,7 @@ func (r *release) pushManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// These names serve a provider of every type, and so the CAPIProvider of Turtles too, which has a type of its own.
+	// These names work for providers of every type, including Turtles' CAPIProvider, which has its own type.
 	artifact, err := r.artifact(map[string][]byte{"components.yaml": content, "metadata.yaml": metadata})
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (r *release) pushManifests(ctx context.Context) error {
 	return r.pushed(reference, artifact, "manifests.digest")
 }
 
-// artifact packs files, each as a layer that has the file's name for its title.
+// artifact packs each file as a layer with the file's name as its title.
 func (r *release) artifact(files map[string][]byte) (v1.Image, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), manifestsType)
 	for _, file := range slices.Sorted(maps.Keys(files)) {

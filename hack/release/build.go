@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// versionPackage holds the variables that tell a program what it is.
+// versionPackage holds the variables that are set at link time.
 const versionPackage = "github.com/gorizond/capi-vip-allocator/internal/version"
 
-// artefact is a program for a platform, as in linux/amd64.
+// artefact is a program for a platform such as linux/amd64.
 type artefact struct{ program, platform string }
 
-// build compiles a program of the sources, unless that was done, and returns its path.
+// build compiles a program, unless it has already done so, and returns its path.
 func (r *release) build(ctx context.Context, program, platform string) (string, error) {
 	key := artefact{program, platform}
 	if path, found := r.built[key]; found {
@@ -30,7 +30,7 @@ func (r *release) build(ctx context.Context, program, platform string) (string, 
 	return path, nil
 }
 
-// compile compiles a program, static and the same on every machine, and returns its path.
+// compile compiles a program, statically and reproducibly, and returns its path.
 func (r *release) compile(ctx context.Context, program, platform string) (string, error) {
 	system, arch, ok := strings.Cut(platform, "/")
 	if !ok {

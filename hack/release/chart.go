@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// chart packs the chart with this release's versions. Helm's own packer would write the time of packing.
+// chart packs the chart with this release's versions. Helm's own packer would record the time of packing.
 func (r *release) chart(context.Context) error {
 	loaded, err := r.loadChart()
 	if err != nil {
@@ -50,7 +50,7 @@ func (r *release) chart(context.Context) error {
 func (r *release) chartFile(content []byte) ([]byte, error) {
 	content = regexp.MustCompile(`(?m)^version:.*$`).ReplaceAll(content, []byte("version: "+r.chartVersion()))
 	content = regexp.MustCompile(`(?m)^appVersion:.*$`).ReplaceAll(content, []byte("appVersion: "+r.version))
-	// That of artifacthub.io/images.
+	// The image in artifacthub.io/images.
 	content = regexp.MustCompile(`(?m)^(\s+image: \S+):v\S+$`).ReplaceAll(content, []byte("${1}:"+r.version))
 	if err := yaml.UnmarshalStrict(content, &map[string]any{}); err != nil {
 		return nil, fmt.Errorf("read Chart.yaml: %w", err)

@@ -20,18 +20,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is the user and group of the image: a number, so that the kubelet can see that it is not root.
+// user is the image's user and group: numeric, so that the kubelet can see that it is not root.
 const user = "65532:65532"
 
-// imageFile is the name of the image's archive.
+// imageFile returns the name of the image's archive.
 func (r *release) imageFile() string { return fmt.Sprintf("%s_%s_image.tar", project, r.version) }
 
-// programs are what the image holds: the operator, which it runs, and the plugin, which serves the pages in the
-// cluster.
+// programs returns the programs in the image: the operator, which it runs, and the plugin, which serves the pages in
+// the cluster.
 func programs() []string { return []string{project, pluginName} }
 
-// image makes the image for all platforms from nothing but the programs and the licence, without a registry and without
-// a daemon, and writes it as an archive in the format of the OCI.
+// image builds the image for all platforms from only the programs and the licence, without a registry or daemon, and
+// writes it as an OCI archive.
 func (r *release) image(ctx context.Context) error {
 	index, err := r.index(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *release) image(ctx context.Context) error {
 	return r.write(r.imageFile(), packed)
 }
 
-// index is the image of all platforms.
+// index returns the image for all platforms.
 func (r *release) index(ctx context.Context) (v1.ImageIndex, error) {
 	if r.made != nil {
 		return r.made, nil
@@ -161,7 +161,7 @@ func (r *release) layer(files []string) (v1.Layer, error) {
 	return layer, nil
 }
 
-// packDir packs a directory, in the order of names.
+// packDir packs a directory, sorted by name.
 func packDir(dir string, date time.Time) ([]byte, error) {
 	var entries []entry
 	err := filepath.WalkDir(dir, func(path string, file fs.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 	"text/template"
 )
 
-// homepage is where the project and its releases are.
+// homepage is the address of the project and its releases.
 const homepage = "https://github.com/gorizond/" + project
 
 //go:embed krew.yaml.tmpl
@@ -23,7 +23,7 @@ var krewTemplate string
 // archive is the plugin for one platform.
 type archive struct{ OS, Arch, File, SHA256, Program string }
 
-// krew writes the manifest by which krew installs the plugin, with the checksums of its archives.
+// krew writes the plugin's krew manifest, with the checksums of its archives.
 func (r *release) krew(context.Context) error {
 	var archives []archive
 	for _, platform := range pluginPlatforms() {

@@ -1,6 +1,5 @@
-// Command release makes what a release consists of: manifests, chart, programs, image, SBOM and checksums. Everything
-// it writes depends on the sources, the version and the date of the commit alone, so that anyone can make it again and
-// compare.
+// Command release makes the parts of a release: manifests, chart, programs, image, SBOM and checksums. Everything it
+// writes depends only on the sources, the version and the commit's date, so that anyone can reproduce and compare it.
 package main
 
 import (
@@ -17,30 +16,30 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// project is the project's name, and that of its image, chart, manifests and namespace's stem.
+// project is the name of the project, its image, chart and manifests, and the stem of its namespace.
 const project = "capi-vip-allocator"
 
-// release is what all steps share.
+// release is the state that all steps share.
 type release struct {
-	// root is the directory of the sources, out that of the results.
+	// root is the source directory, out the output directory.
 	root, out string
-	// version is as in v1.2.3; commit and date are those of the sources.
+	// version is a version such as v1.2.3; commit and date are those of the sources.
 	version, commit string
 	date            time.Time
-	// platforms of the image, as in linux/amd64.
+	// platforms of the image, such as linux/amd64.
 	platforms []string
 	// repository of the image, without a tag.
 	repository string
-	// built are the programs that were compiled, and where they are; made is the image of all platforms. Several parts
-	// of a release need them, and each is made once.
+	// built has the paths of the compiled programs; made is the image for all platforms. Several steps need them, so
+	// they are made once.
 	built map[artefact]string
 	made  v1.ImageIndex
 }
 
-// chartVersion is the version without its v, as charts want it.
+// chartVersion returns the version without its v, as charts need it.
 func (r *release) chartVersion() string { return strings.TrimPrefix(r.version, "v") }
 
-// path is a path among the results.
+// path returns a path in the output directory.
 func (r *release) path(parts ...string) string {
 	return filepath.Join(append([]string{r.out}, parts...)...)
 }
@@ -93,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 	return r.do(ctx, flags.Arg(0))
 }
 
-// check refuses what would give a release that cannot be installed.
+// check rejects input that would make a release that cannot be installed.
 func (r *release) check(date string) error {
 	if !versionPattern.MatchString(r.version) {
 		return fmt.Errorf("--version=%q is not a version such as v1.2.3 or v1.2.3-rc.1", r.version)
@@ -130,7 +129,7 @@ func (r *release) do(ctx context.Context, what string) error {
 	return nil
 }
 
-// clean removes what an earlier run left, so that the checksums are of this one alone.
+// clean removes the output of earlier runs, so that the checksums cover only this one.
 func (r *release) clean(context.Context) error {
 	if err := os.RemoveAll(r.out); err != nil {
 		return fmt.Errorf("remove the results of an earlier run: %w", err)
@@ -138,10 +137,10 @@ func (r *release) clean(context.Context) error {
 	return os.MkdirAll(r.out, 0o755)
 }
 
-// say tells of progress.
+// say reports progress.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "release: "+format+"\n", args...) }
 
-// write writes a result and tells of it.
+// write writes a file to the output directory and reports it.
 func (r *release) write(file string, content []byte) error {
 	if err := os.WriteFile(r.path(file), content, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)

@@ -19,10 +19,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// namespace is where the manifests install to. Cluster API's installers may rewrite it.
+// namespace is the namespace in the manifests. Cluster API's installers may rewrite it.
 const namespace = project + "-system"
 
-// helmLabels say that Helm manages an object, or depend on how it does.
+// helmLabels returns the labels that say that Helm manages an object, or depend on how it does.
 func helmLabels() []string {
 	return []string{"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"}
 }
@@ -31,8 +31,8 @@ var errNoImage = errors.New("the chart has no values for its image")
 
 var errVariable = errors.New("the manifests hold ${...}, which clusterctl would replace and kubectl would not")
 
-// manifests renders the chart with its defaults into one file for kubectl, clusterctl and the Cluster API operator. The
-// second name is the one that clusterctl looks for.
+// manifests renders the chart with its defaults into one file for kubectl, clusterctl and the Cluster API operator.
+// clusterctl looks for the second name.
 func (r *release) manifests(context.Context) error {
 	content, err := r.components()
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *release) manifests(context.Context) error {
 	return r.turtles(content)
 }
 
-// components is that one file.
+// components returns that file.
 func (r *release) components() ([]byte, error) {
 	loaded, err := r.loadChart()
 	if err != nil {
@@ -63,7 +63,7 @@ func (r *release) components() ([]byte, error) {
 	return content, err
 }
 
-// loadChart loads the chart of the sources as that of this release, with its image.
+// loadChart loads the chart from the sources, with this release's version and image.
 func (r *release) loadChart() (*chart.Chart, error) {
 	loaded, err := loader.LoadDir(filepath.Join(r.root, "charts", project))
 	if err != nil {
@@ -111,7 +111,7 @@ func renderChart(loaded *chart.Chart, namespace string) ([]map[string]any, error
 	return objects, nil
 }
 
-// rank orders objects so that none needs a later one.
+// rank orders objects so that none depends on a later one.
 func rank(object map[string]any) int {
 	order := []string{
 		"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
@@ -132,7 +132,7 @@ func withoutHelm(object map[string]any) {
 	}
 }
 
-// namespaceObject is the Namespace, for kubectl; the pods satisfy the strictest level also where its labels get lost.
+// namespaceObject returns the Namespace, for kubectl. The pods meet the strictest level even if its labels get lost.
 func namespaceObject(loaded *chart.Chart) map[string]any {
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Namespace",

@@ -13,7 +13,7 @@ import (
 //go:embed metadata.yaml
 var metadataFile []byte
 
-// versionPattern is a semantic version with its v.
+// versionPattern matches a semantic version with a leading v.
 var versionPattern = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z][-0-9A-Za-z.]*)?$`)
 
 // providerMetadata is clusterctl's description of a provider's releases.
@@ -34,7 +34,8 @@ func (r *release) metadata(context.Context) error {
 	return r.write("metadata.yaml", content)
 }
 
-// metadataContent returns metadata.yaml, if it lists the series of this release: without that no installer takes it.
+// metadataContent returns metadata.yaml, and an error if it lacks this release's series: without it no installer
+// accepts the release.
 func (r *release) metadataContent() ([]byte, error) {
 	var metadata providerMetadata
 	if err := yaml.UnmarshalStrict(stripTypeMeta(metadataFile), &metadata); err != nil {
@@ -50,7 +51,7 @@ func (r *release) metadataContent() ([]byte, error) {
 		parts[1], parts[2], r.version)
 }
 
-// stripTypeMeta leaves the fields that are read; the other two are checked by the installers.
+// stripTypeMeta removes apiVersion and kind, which only the installers read.
 func stripTypeMeta(content []byte) []byte {
 	return regexp.MustCompile(`(?m)^(apiVersion|kind):.*$`).ReplaceAll(content, nil)
 }

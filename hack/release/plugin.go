@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// pluginName is the plugin of kubectl that explains what the operator does and would do.
+// pluginName is the kubectl plugin that explains what the operator does and would do.
 const pluginName = "kubectl-vip"
 
-// windows is the system whose programs and archives are called otherwise.
+// windows is the system with different names for programs and archives.
 const windows = "windows"
 
-// pluginPlatforms are those that people sit at.
+// pluginPlatforms returns the platforms of users' own machines.
 func pluginPlatforms() []string {
 	return []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 }
 
-// pluginArchive is the name of the plugin's archive for a platform.
+// pluginArchive returns the name of the plugin's archive for a platform.
 func (r *release) pluginArchive(platform string) string {
 	suffix := ".tar.gz"
 	if strings.HasPrefix(platform, windows+"/") {
@@ -30,7 +30,7 @@ func (r *release) pluginArchive(platform string) string {
 	return fmt.Sprintf("%s_%s_%s%s", pluginName, r.version, strings.ReplaceAll(platform, "/", "_"), suffix)
 }
 
-// plugin packs the kubectl plugin for all platforms that people sit at. Sources without it give a release without it.
+// plugin packs the kubectl plugin for all pluginPlatforms. If the sources have no plugin, neither has the release.
 func (r *release) plugin(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(r.root, "cmd", pluginName)); errors.Is(err, fs.ErrNotExist) {
 		say("there is no cmd/%s, so the release has none", pluginName)

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// manifestsSuffix makes the repository of the manifests of that of the image.
+// manifestsSuffix turns the image's repository into that of the manifests.
 const manifestsSuffix = "-manifests"
 
-// reference is where the image is pushed to, or with a suffix what lies beside it.
+// reference returns where to push the image or, with a suffix, what goes next to it.
 func (r *release) reference(suffix string) (name.Reference, error) {
 	reference, err := name.ParseReference(r.repository + suffix + ":" + r.version)
 	if err != nil {
@@ -25,7 +25,7 @@ func (r *release) reference(suffix string) (name.Reference, error) {
 	return reference, nil
 }
 
-// mayPush asks the registry whether it will take the image, before the minutes that it takes to make it.
+// mayPush asks the registry whether it will accept the image, before the release spends minutes on building it.
 func (r *release) mayPush(context.Context) error {
 	reference, err := r.reference("")
 	if err != nil {
@@ -37,8 +37,8 @@ func (r *release) mayPush(context.Context) error {
 	return nil
 }
 
-// push puts the image into its registry under the version, with the credentials of docker login, and writes its digest
-// to image.digest for those who sign it.
+// push pushes the image to its registry under the version, with the credentials of docker login. It writes the digest
+// to image.digest for whoever signs it.
 func (r *release) push(ctx context.Context) error {
 	index, err := r.index(ctx)
 	if err != nil {
@@ -54,11 +54,10 @@ func (r *release) push(ctx context.Context) error {
 	return r.pushed(reference, index, "image.digest")
 }
 
-// credentials are those that docker login, or podman login, has left.
+// credentials returns those that docker login or podman login has stored.
 func credentials() remote.Option { return remote.WithAuthFromKeychain(authn.DefaultKeychain) }
 
-// refused tells why something was not pushed. Where the registry does not let in who pushes, that is what to do about
-// it.
+// refused returns why a push failed. If the registry denied access, the error says what to do.
 func refused(reference name.Reference, err error) error {
 	var answer *transport.Error
 	if !errors.As(err, &answer) ||
@@ -75,7 +74,7 @@ func refused(reference name.Reference, err error) error {
 		reference, registry, says, registry, err)
 }
 
-// pushed tells of what was pushed, and writes its digest to a file.
+// pushed reports what was pushed, and writes its digest to a file.
 func (r *release) pushed(reference name.Reference, what interface{ Digest() (v1.Hash, error) }, file string) error {
 	digest, err := what.Digest()
 	if err != nil {

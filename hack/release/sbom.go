@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The parts of SPDX 2.3 that are written.
+// The parts of SPDX 2.3 that the SBOM uses.
 type (
 	spdxDocument struct {
 		Version       string             `json:"spdxVersion"`
@@ -56,7 +56,7 @@ const (
 	spdxNone       = "NOASSERTION"
 )
 
-// sbom lists what is linked into the programs of the image, as they tell themselves.
+// sbom lists what is linked into the image's programs, according to their build info.
 func (r *release) sbom(ctx context.Context) error {
 	var linked []*buildinfo.BuildInfo
 	for _, name := range programs() {
@@ -77,7 +77,7 @@ func (r *release) sbom(ctx context.Context) error {
 	return r.write(fmt.Sprintf("%s_%s.spdx.json", project, r.version), append(content, '\n'))
 }
 
-// document describes programs of one module, at least one.
+// document describes one or more programs of one module.
 func (r *release) document(programs []*buildinfo.BuildInfo) spdxDocument {
 	operator := modulePackage(programs[0].Main.Path, r.version)
 	operator.LicenseConcluded, operator.LicenseDeclared, operator.Purpose = "Apache-2.0", "Apache-2.0", "APPLICATION"

@@ -11,7 +11,7 @@ import (
 // sumsFile lists the checksums, as sha256sum writes and checks them.
 const sumsFile = "SHA256SUMS"
 
-// sums writes the checksums of all results.
+// sums writes the checksums of all output files.
 func (r *release) sums(context.Context) error {
 	files, err := os.ReadDir(r.out)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 
 var errExample = errors.New("examples/turtles/air-gapped.yaml is not as it was")
 
-// turtles writes what one `kubectl apply` installs where Rancher Turtles runs: the release in a ConfigMap, and the
-// example of a CAPIProvider that selects it, with the image of this release.
+// turtles writes a file for one `kubectl apply` where Rancher Turtles runs: the release in a ConfigMap, and the
+// example CAPIProvider that selects it, with this release's image.
 func (r *release) turtles(components []byte) error {
 	metadata, err := r.metadataContent()
 	if err != nil {
@@ -39,12 +39,12 @@ func (r *release) turtles(components []byte) error {
 	return r.write(project+"_turtles.yaml", content)
 }
 
-// releaseLabels are those by which the provider finds the release.
+// releaseLabels returns the labels by which the provider finds the release.
 func (r *release) releaseLabels() map[string]any {
 	return map[string]any{"provider.cluster.x-k8s.io/name": project, "provider.cluster.x-k8s.io/version": r.version}
 }
 
-// provider is the example of a CAPIProvider for this release and its image.
+// provider returns the example CAPIProvider for this release and its image.
 func (r *release) provider() (map[string]any, error) {
 	content, err := os.ReadFile(filepath.Join(r.root, "examples", "turtles", "air-gapped.yaml"))
 	if err != nil {

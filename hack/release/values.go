@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The reference stands between these lines of the chart's README.
+// The reference is between these lines of the chart's README.
 const (
 	valuesBegin = "<!-- values: written by `make chart-docs` -->"
 	valuesEnd   = "<!-- end of values -->"
@@ -44,7 +44,7 @@ func (r *release) valuesReference() error {
 	return os.WriteFile(readme, []byte(updated), 0o644)
 }
 
-// valuesTable makes a table of all values that a user would set: scalars, lists and empty maps, and maps without
+// valuesTable returns a table of all values that a user would set: scalars, lists, empty maps, and maps without
 // comments inside.
 func valuesTable(content []byte) (string, error) {
 	var document yaml.Node
@@ -78,7 +78,7 @@ func valuesRows(out *bytes.Buffer, prefix string, mapping *yaml.Node) error {
 	return nil
 }
 
-// isCommented says whether the keys of a mapping are values of their own.
+// isCommented reports whether the keys of a mapping are separate values.
 func isCommented(mapping *yaml.Node) bool {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].HeadComment != "" ||
@@ -97,7 +97,7 @@ func comment(key *yaml.Node) string {
 	return strings.ReplaceAll(strings.TrimSpace(strings.Join(lines, " ")), "|", `\|`)
 }
 
-// flowStyle shows a value in one line.
+// flowStyle formats a value on one line.
 func flowStyle(value *yaml.Node) (string, error) {
 	if value.Kind == yaml.ScalarNode {
 		if value.Value == "" {

@@ -1,4 +1,4 @@
-// Package certificate makes and renews the certificates that the operator's servers show.
+// Package certificate makes and renews the operator's serving certificates.
 package certificate
 
 import (
@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// backdate keeps clients whose clocks are behind.
+	// backdate lets clients connect whose clocks are behind.
 	backdate   = 5 * time.Minute
 	serialBits = 128
 )
 
-// Serving returns a certificate for servers of these names and addresses, signed by an authority, or by itself if that
-// is nil.
+// Serving returns a certificate for a server with these names and addresses, signed by the given authority, or
+// self-signed if that is nil.
 func Serving(
 	now time.Time, lifetime time.Duration, commonName string, hosts []string, by *tls.Certificate,
 ) (*tls.Certificate, error) {
@@ -40,7 +40,7 @@ func Serving(
 	return issue(now, lifetime, template, by)
 }
 
-// authority returns a certificate that signs others.
+// authority returns a self-signed CA certificate.
 func authority(now time.Time, lifetime time.Duration, commonName string) (*tls.Certificate, error) {
 	return issue(now, lifetime, &x509.Certificate{
 		Subject:        pkix.Name{CommonName: commonName},
@@ -50,7 +50,7 @@ func authority(now time.Time, lifetime time.Duration, commonName string) (*tls.C
 	}, nil)
 }
 
-// issue completes a template and signs it, with a key of its own.
+// issue generates a key, completes the template and signs it: with the key of by, or with its own if by is nil.
 func issue(
 	now time.Time, lifetime time.Duration, template *x509.Certificate, by *tls.Certificate,
 ) (*tls.Certificate, error) {

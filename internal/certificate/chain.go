@@ -17,7 +17,7 @@ import (
 
 // The keys of a Chain in a Secret or a directory.
 const (
-	// BundleKey holds the certificates of all authorities: what clients verify with.
+	// BundleKey holds the certificates of all authorities, which clients verify with.
 	BundleKey = "ca.crt"
 	// AuthorityKeysKey holds the private keys of the authorities.
 	AuthorityKeysKey = "ca.key"
@@ -27,15 +27,15 @@ const (
 	PrivateKeyKey = "tls.key"
 )
 
-// The lives of what Renew makes. A certificate never outlives its authority.
+// The lifetimes of the certificates that Renew makes. A certificate never outlives its authority.
 const (
-	// Lifetime and renewal are those of serving certificates: a new one comes this long before the end of the old one.
+	// Lifetime is that of a serving certificate, renewal how long before it expires it is replaced.
 	Lifetime = 90 * 24 * time.Hour
 	renewal  = 30 * 24 * time.Hour
-	// authorityLifetime and authorityRenewal are those of authorities.
+	// authorityLifetime and authorityRenewal are the same for authorities.
 	authorityLifetime = 5 * 365 * 24 * time.Hour
 	authorityRenewal  = 365 * 24 * time.Hour
-	// settling is how long a new authority is in the bundle before it signs: by then every client has the bundle.
+	// settling is how long a new authority is in the bundle before it signs; by then every client has the bundle.
 	settling = 24 * time.Hour
 )
 
@@ -48,13 +48,13 @@ var (
 	errKeysMismatch = errors.New("certificates and keys do not belong together")
 )
 
-// Renew returns the data of a Secret with all that is missing or about to end made anew, and whether anything was. What
-// signs is decided by age alone, so any replica may renew, at any time, and come to the same result. Of data that
-// cannot be read nothing is kept.
+// Renew returns the data of a Secret with everything replaced that is missing or about to expire, and whether
+// anything was. Age alone decides which authority signs, so any replica may renew at any time and gets the same
+// result. Renew keeps nothing of authorities or serving certificates that it cannot parse.
 //
-// A serving certificate is replaced a month before its end. An authority is followed by another one a year before its
-// end; the new one is in the bundle from then on, signs from a day later, and the old one stays in until it has ended.
-// So whatever clients have of the last day's bundles verifies whatever servers have of the last day's certificates.
+// Renew replaces a serving certificate a month before it expires. It adds a new authority to the bundle a year before
+// the old one expires; the new one signs a day later, and the old one stays until it has expired. So any bundle of
+// the last day verifies any certificate of the last day.
 func Renew(data map[string][]byte, commonName string, hosts []string, now time.Time) (map[string][]byte, bool, error) {
 	authorities, err := parseAuthorities(data)
 	if err != nil {
@@ -86,7 +86,7 @@ func Renew(data map[string][]byte, commonName string, hosts []string, now time.T
 	return renewed, true, err
 }
 
-// signer returns the newest authority that clients have had the time to learn of, or the oldest if there is none.
+// signer returns the newest authority that has been in the bundle for long enough, or else the oldest.
 func signer(authorities []*tls.Certificate, now time.Time) *tls.Certificate {
 	for _, a := range slices.Backward(authorities) {
 		if !now.Before(a.Leaf.NotBefore.Add(backdate + settling)) {
@@ -96,7 +96,7 @@ func signer(authorities []*tls.Certificate, now time.Time) *tls.Certificate {
 	return authorities[0]
 }
 
-// check says what is wrong with the serving certificate.
+// check returns what is wrong with the serving certificate, or nil.
 func check(data map[string][]byte, hosts []string, now time.Time) error {
 	pair, err := Pair(data)
 	if err != nil {
@@ -164,7 +164,7 @@ func parseAuthorities(data map[string][]byte) ([]*tls.Certificate, error) {
 	return authorities, nil
 }
 
-// encodeAuthorities is the reverse of parseAuthorities.
+// encodeAuthorities is the inverse of parseAuthorities.
 func encodeAuthorities(authorities []*tls.Certificate) (certificates, keys []byte, err error) {
 	var bundle, all bytes.Buffer
 	for _, a := range authorities {

@@ -29,7 +29,7 @@ func renew(t *testing.T, data map[string][]byte, now time.Time) (map[string][]by
 	return renewed, changed
 }
 
-// verify checks a server's certificate as a client does.
+// verify checks a server's certificate as a client would.
 func verify(t *testing.T, server, client map[string][]byte, now time.Time) {
 	t.Helper()
 	pair, err := certificate.Pair(server)
@@ -138,7 +138,7 @@ func TestRenew(t *testing.T) {
 	})
 }
 
-// A server with the certificate and a client with the bundle understand each other.
+// A client with the bundle can connect to a server with the certificate.
 func TestHandshake(t *testing.T) {
 	now := time.Now()
 	data, _ := renew(t, nil, now)

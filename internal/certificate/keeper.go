@@ -18,25 +18,26 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// ErrNone is that a server has no certificate yet.
+// ErrNone means that a server has no certificate yet.
 var ErrNone = errors.New("waiting for the certificate")
 
-// retry is how soon a certificate that could not be had is looked at again.
+// retry is how soon Keep tries again while it has no certificate.
 const retry = 2 * time.Second
 
-// Source returns a serving certificate and what verifies it, under CertificateKey, PrivateKeyKey and BundleKey.
+// Source provides a serving certificate, its key and the bundle that verifies it, under CertificateKey, PrivateKeyKey
+// and BundleKey.
 type Source interface {
-	// Load returns what is there now.
+	// Load returns the current data.
 	Load(ctx context.Context) (map[string][]byte, error)
 }
 
-// Keeper has the certificate that a server shows, and keeps up with its source. It is safe for concurrent use.
+// Keeper holds a server's certificate and keeps it current. It is safe for concurrent use.
 type Keeper struct {
 	source Source
-	// of names the server for log lines.
+	// of names the server in log lines.
 	of     string
 	logger *slog.Logger
-	// changed tells of a new bundle.
+	// changed receives a value when the certificate or the bundle has changed.
 	changed chan struct{}
 
 	mu   sync.RWMutex
@@ -44,12 +45,12 @@ type Keeper struct {
 	data map[string][]byte
 }
 
-// NewKeeper returns a Keeper without a certificate; of names the server for log lines.
+// NewKeeper returns a Keeper without a certificate; of names the server in log lines.
 func NewKeeper(source Source, of string, logger *slog.Logger) *Keeper {
 	return &Keeper{source: source, of: of, logger: logger, changed: make(chan struct{}, 1)}
 }
 
-// Get is a tls.Config's GetCertificate.
+// Get implements tls.Config's GetCertificate.
 func (s *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -59,25 +60,25 @@ func (s *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return s.pair, nil
 }
 
-// Loaded reports whether there is a certificate.
+// Loaded reports whether the Keeper has a certificate.
 func (s *Keeper) Loaded() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.pair != nil
 }
 
-// Changed tells of a certificate that was taken over.
+// Changed receives a value when Refresh has loaded new data.
 func (s *Keeper) Changed() <-chan struct{} { return s.changed }
 
-// Bundle is what clients verify the certificate with; empty if nobody said.
+// Bundle returns the CA bundle that verifies the certificate; empty if the source has none.
 func (s *Keeper) Bundle() []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.data[BundleKey]
 }
 
-// Keep looks at the source every period until ctx ends: a new certificate is in use everywhere within this time. What
-// was loaded stays in use while the source fails.
+// Keep refreshes from the source every period until ctx ends, so a new certificate is in use everywhere within that
+// time. While the source fails, the last certificate stays in use.
 func (s *Keeper) Keep(ctx context.Context, period time.Duration) {
 	said := ""
 	for {
@@ -103,7 +104,7 @@ func (s *Keeper) Keep(ctx context.Context, period time.Duration) {
 	}
 }
 
-// Refresh takes over what the source has.
+// Refresh loads the certificate from the source.
 func (s *Keeper) Refresh(ctx context.Context) error {
 	data, err := s.source.Load(ctx)
 	if err != nil {
@@ -131,7 +132,7 @@ func (s *Keeper) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Directory holds a certificate in files, as a mounted Secret has it. Who put them there renews them.
+// Directory is a Source that reads files laid out like a mounted Secret. Whoever put them there renews them.
 type Directory string
 
 // Load reads the files.
@@ -140,7 +141,7 @@ func (d Directory) Load(context.Context) (map[string][]byte, error) {
 	for _, name := range []string{CertificateKey, PrivateKeyKey, BundleKey} {
 		content, err := os.ReadFile(filepath.Join(string(d), name))
 		if errors.Is(err, fs.ErrNotExist) && name == BundleKey {
-			continue // then someone else puts the caBundle into the ExtensionConfig, or the certificate is a public one
+			continue // someone else sets the ExtensionConfig's caBundle, or a public CA signed the certificate
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate: %w", err)

@@ -17,8 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/certificate/certificatetest"
 )
 
-// A server takes up the files of --webhook-cert-dir, and new ones without a restart; what cannot be used changes
-// nothing.
+// A server loads the files of --webhook-cert-dir, and new ones without a restart. Unusable files change nothing.
 func TestKeeperFromDirectory(t *testing.T) {
 	dir := t.TempDir()
 	serving := certificate.NewKeeper(certificate.Directory(dir), "test", slog.New(slog.DiscardHandler))
@@ -71,7 +70,7 @@ type sourceFunc func() (map[string][]byte, error)
 
 func (f sourceFunc) Load(context.Context) (map[string][]byte, error) { return f() }
 
-// Keep looks again soon while there is nothing, and ends with its context.
+// Keep retries soon while it has no certificate, and ends with its context.
 func TestKeeperKeeps(t *testing.T) {
 	data, asked := certificatetest.Chain(t), make(chan struct{}, 10)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -23,12 +23,12 @@ import (
 )
 
 const (
-	// allowedTTL and refusedTTL are how long an answer of the API server is believed: a revoked token reads metrics
-	// for a minute more at most, and a new grant counts after ten seconds.
+	// allowedTTL and refusedTTL are how long the API server's answers are cached: a revoked token can read metrics
+	// for at most another minute, and a new grant takes effect within ten seconds.
 	allowedTTL = time.Minute
 	refusedTTL = 10 * time.Second
-	// allowedSize and refusedSize bound the caches. They are two so that a flood of wrong tokens cannot push the
-	// scraper's right one out.
+	// allowedSize and refusedSize bound the caches. Refusals have their own cache so that a flood of wrong tokens
+	// cannot evict the scraper's.
 	allowedSize = 128
 	refusedSize = 1024
 	// maxReviews bounds how many requests wait for the API server at once.
@@ -38,17 +38,16 @@ const (
 	reviewBurst   = 40
 )
 
-// Reviewers ask the API server who someone is and what they may do. Their identity needs the verb create on
+// Reviewers ask the API server who a client is and what it may do. They need the verb create on
 // tokenreviews.authentication.k8s.io and subjectaccessreviews.authorization.k8s.io.
 type Reviewers struct {
-	// Tokens tells whose a bearer token is.
+	// Tokens identifies the user of a bearer token.
 	Tokens authenticationclient.TokenReviewInterface
-	// Access tells what a user may do.
+	// Access checks what a user may do.
 	Access authorizationclient.SubjectAccessReviewInterface
 }
 
-// NewReviewers makes Reviewers with a rate limit of their own, so that scrapes and controllers do not wait for each
-// other.
+// NewReviewers returns Reviewers with their own rate limit, so that scrapes and controllers do not delay each other.
 func NewReviewers(config *rest.Config) (Reviewers, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil
@@ -71,17 +70,17 @@ type verdict struct {
 	text   string
 }
 
-// gate lets those through who the API server says may get the path.
+// gate admits users whom the API server allows to get the path.
 type gate struct {
 	reviewers Reviewers
 	logger    *slog.Logger
-	// allowed and refused are keyed by a hash: a token is never kept.
+	// allowed and refused are keyed by a hash of path and token, so that no token is kept.
 	allowed *cache.LRUExpireCache
 	refused *cache.LRUExpireCache
 	slots   chan struct{}
 }
 
-// clock makes a function what the cache wants as its clock.
+// clock adapts a function to the cache's clock interface.
 type clock func() time.Time
 
 // Now returns the time.
@@ -97,7 +96,7 @@ func newGate(reviewers Reviewers, logger *slog.Logger, now func() time.Time) *ga
 	}
 }
 
-// protect puts the gate before next.
+// protect puts the gate in front of next.
 func (g *gate) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := g.judge(r)
@@ -108,7 +107,7 @@ func (g *gate) protect(next http.Handler) http.Handler {
 		case http.StatusUnauthorized:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="`+options.ProgramName+`"`)
 		}
-		w.Header().Set("Connection", "close") // connections that stay are for those who may
+		w.Header().Set("Connection", "close") // only authorized clients may keep connections
 		http.Error(w, v.text, v.status)
 	})
 }
@@ -141,7 +140,7 @@ func (g *gate) judge(r *http.Request) verdict {
 	return v
 }
 
-// logFailure is quiet about a flood, which would fill the log as well, and about clients that did not wait.
+// logFailure logs at debug level what a flood would fill the log with, and clients that did not wait.
 func (g *gate) logFailure(r *http.Request, err error) {
 	level := slog.LevelWarn
 	if errors.Is(err, errBusy) || r.Context().Err() != nil {
@@ -155,7 +154,7 @@ func (g *gate) logFailure(r *http.Request, err error) {
 
 var errBusy = errors.New("too many requests wait for the API server already")
 
-// review asks the API server. An error says that there is no answer, and nothing about the token.
+// review asks the API server. An error means that there was no answer; it says nothing about the token.
 func (g *gate) review(ctx context.Context, token, path string) (verdict, error) {
 	select {
 	case g.slots <- struct{}{}:
@@ -177,7 +176,7 @@ func (g *gate) review(ctx context.Context, token, path string) (verdict, error) 
 	return g.authorize(ctx, user, path)
 }
 
-// authenticate returns whose the token is, and whether the API server accepts it at all.
+// authenticate returns the token's user, and whether the API server accepts the token.
 func (g *gate) authenticate(ctx context.Context, token string) (user authenticationv1.UserInfo, known bool, err error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
 	answer, err := g.reviewers.Tokens.Create(ctx, review, metav1.CreateOptions{})

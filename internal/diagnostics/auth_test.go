@@ -34,7 +34,7 @@ func newFakeAPI() *fakeAPI {
 	return api
 }
 
-// created returns what a request creates; it panics if the fake was wired wrongly.
+// created returns the object that a request creates; it panics if the fake is wired wrongly.
 func created[T runtime.Object](action clienttesting.Action) T {
 	if create, ok := action.(clienttesting.CreateAction); ok {
 		if object, ok := create.GetObject().(T); ok {

@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// crowd is a listener that keeps so many connections at most. When one more comes, the one that has done nothing for
-// the longest goes, be it silent, idle or slow. So those that hold connections keep nobody out.
+// crowd is a listener that keeps at most limit connections. When one more arrives, it closes the one that has been
+// inactive for longest, be it silent, idle or slow. So clients that hold connections open cannot lock others out.
 type crowd struct {
 	net.Listener
 	limit int
 	lock  sync.Mutex
-	// members are the connections, the one whose state changed last at the end.
+	// members are the connections, with the most recently active at the back.
 	members list.List
 }
 
@@ -38,12 +38,12 @@ func (c *crowd) Accept() (net.Conn, error) {
 	}
 	joins := &member{Conn: connection, crowd: c}
 	if leaves := c.join(joins); leaves != nil {
-		_ = leaves.Conn.Close() // below TLS, which would wait for a last word
+		_ = leaves.Conn.Close() // below TLS, whose Close would wait to send its alert
 	}
 	return joins, nil
 }
 
-// join takes a connection up, and returns the one that has to go for it, or nil.
+// join adds a connection, and returns the one to close in exchange, or nil.
 func (c *crowd) join(joins *member) (leaves *member) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
@@ -55,7 +55,7 @@ func (c *crowd) join(joins *member) (leaves *member) {
 	return leaves
 }
 
-// changed is for http.Server: a connection begins a request, or ends one.
+// changed is http.Server's ConnState hook; it marks a connection as the most recently active.
 func (c *crowd) changed(connection net.Conn, _ http.ConnState) {
 	if secure, ok := connection.(*tls.Conn); ok {
 		connection = secure.NetConn()

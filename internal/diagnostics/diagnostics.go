@@ -1,5 +1,5 @@
-// Package diagnostics has the servers that say how the operator is: probes, metrics and profiles, and what every server
-// of it has in common.
+// Package diagnostics has the servers for probes, metrics and profiles, and the code that all servers of the operator
+// share.
 package diagnostics
 
 import (
@@ -25,36 +25,36 @@ const (
 	scrapeTimeout = 10 * time.Second
 	// profileTimeout leaves room for pprof's ?seconds=.
 	profileTimeout = 5 * time.Minute
-	// certificateReload is how soon new files of a certificate are in use.
+	// certificateReload is how soon new certificate files are in use.
 	certificateReload = time.Minute
 )
 
-// errNoReviewers is a mistake of the caller, not of the user.
+// errNoReviewers is a programming error, not the user's mistake.
 var errNoReviewers = errors.New("diagnostics over TLS need Reviewers, or Insecure")
 
-// Config is what the server of the metrics needs.
+// Config configures the metrics server.
 type Config struct {
 	// Address is --diagnostics-address; "" and "0" switch the server off.
 	Address string
 	// Insecure serves plain HTTP to anyone instead of TLS to the authorized.
 	Insecure bool
-	// CertDir holds tls.crt and tls.key; empty means a certificate of the server's own making, which nobody can verify.
+	// CertDir holds tls.crt and tls.key; empty means a self-signed certificate, which nobody can verify.
 	CertDir string
-	// Gatherer is where the metrics come from.
+	// Gatherer provides the metrics.
 	Gatherer prometheus.Gatherer
-	// Reviewers ask the API server who may read; not used with Insecure.
+	// Reviewers ask the API server who may read; unused with Insecure.
 	Reviewers Reviewers
-	// Logger takes failures of scrapes and reviews.
+	// Logger logs failed scrapes and reviews.
 	Logger *slog.Logger
 }
 
-// ListenMetrics binds the server of /metrics. Without Insecure it speaks TLS with a certificate from CertDir, of
-// which new files are taken up until ctx ends, or of its own making, which it renews by itself. It admits who the API
-// server says may get the nonResourceURL /metrics. An address that cannot be bound is an error that names the flag.
+// ListenMetrics binds the server of /metrics. Without Insecure it serves TLS, with the certificate in CertDir,
+// reloaded until ctx ends, or with a self-signed one, which it renews itself. It admits users whom the API server
+// allows to get the nonResourceURL /metrics. If the address cannot be bound, the error names the flag.
 func ListenMetrics(ctx context.Context, config Config) (*Server, error) {
 	metrics := promhttp.HandlerFor(config.Gatherer, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(config.Logger.Handler(), slog.LevelError),
-		// One collector that fails shall not hide all others.
+		// One failing collector must not hide the others.
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             scrapeTimeout,
@@ -80,8 +80,8 @@ func ListenMetrics(ctx context.Context, config Config) (*Server, error) {
 	return Listen(ctx, spec)
 }
 
-// certificate returns what gives the server its certificate. Files that cannot be used are said in the log: VIPs matter
-// more than metrics.
+// certificate returns the server's GetCertificate. Unusable files are only logged, since VIPs matter more than
+// metrics.
 func (c *Config) certificate(ctx context.Context) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	if c.CertDir == "" {
 		own, err := newSelfSigned(time.Now)
@@ -95,8 +95,8 @@ func (c *Config) certificate(ctx context.Context) (func(*tls.ClientHelloInfo) (*
 	return given.Get, nil
 }
 
-// ListenProfiler binds the server of /debug/pprof/, in plain HTTP and for anyone who reaches address; "" and "0" switch
-// it off. It has a mux of its own: importing net/http/pprof fills the default one, which is served nowhere.
+// ListenProfiler binds the server of /debug/pprof/, in plain HTTP and open to anyone who reaches address; "" and "0"
+// switch it off. It has its own mux: importing net/http/pprof fills the default one, which nobody serves.
 func ListenProfiler(ctx context.Context, address string, logger *slog.Logger) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

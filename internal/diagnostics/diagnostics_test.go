@@ -20,7 +20,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/certificate/certificatetest"
 )
 
-// serving runs a server until the test is over and checks that it then stops in order.
+// serving runs a server until the test ends and checks that it then stops cleanly.
 func serving(t *testing.T, server *Server) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -32,7 +32,7 @@ func serving(t *testing.T, server *Server) {
 	})
 }
 
-// fetch makes one request over a connection of its own.
+// fetch makes one request on a new connection.
 func fetch(t *testing.T, config *tls.Config, url, token string) (*http.Response, string) {
 	t.Helper()
 	client := &http.Client{
@@ -89,8 +89,7 @@ func TestDiagnosticsSecure(t *testing.T) {
 	}
 }
 
-// Clients can verify a certificate from files, and one that comes later or replaces another is in use without a
-// restart.
+// Clients can verify a certificate from files. New or replaced files are in use without a restart.
 func TestDiagnosticsCertificateFromDirectory(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -10,15 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the tests of all servers need: they stand outside of the package, since the hooks' server builds on it.
+// Helpers for the tests of all servers, which are outside the package because the hooks' server imports it.
 
 // MaxConnections is how many connections a server keeps.
 const MaxConnections = maxConnections
 
-// HTTP is the server below.
+// HTTP returns the underlying http.Server.
 func (s *Server) HTTP() *http.Server { return s.http }
 
-// Connections is how many connections the server keeps now.
+// Connections returns how many connections the server keeps now.
 func (s *Server) Connections(t *testing.T) int {
 	t.Helper()
 	crowd, ok := s.listener.(*crowd)
@@ -28,19 +28,19 @@ func (s *Server) Connections(t *testing.T) int {
 	return crowd.members.Len()
 }
 
-// Serving runs a server until the test is over.
+// Serving runs a server until the test ends.
 func Serving(t *testing.T, server *Server) {
 	t.Helper()
 	serving(t, server)
 }
 
-// Registry has a metric.
+// Registry returns a registry with one metric.
 func Registry() *prometheus.Registry { return registry() }
 
 // FakeReviewers know two tokens, one of which may read metrics.
 func FakeReviewers() Reviewers { return newFakeAPI().reviewers() }
 
-// SelfSigned is a certificate of the server's own making.
+// SelfSigned returns the GetCertificate of a self-signed certificate.
 func SelfSigned(t *testing.T) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	t.Helper()
 	own, err := newSelfSigned(time.Now)

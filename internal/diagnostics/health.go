@@ -11,11 +11,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// Check says what is wrong, or nil. It is called on every probe, maybe by several at once, and must answer at once.
+// Check returns what is wrong, or nil. Every probe calls it, possibly concurrently, and it must not block.
 type Check func() error
 
-// Health collects the checks behind /healthz and /readyz. Without checks both are fine: a standby, which has nothing
-// to check yet, is ready, so that a rollout does not wait for it to become the leader. Checks can be added at any time.
+// Health collects the checks behind /healthz and /readyz. Without checks both pass: a standby has nothing to check
+// yet and is ready, so that a rollout does not wait for it to become the leader. Checks can be added at any time.
 type Health struct {
 	logger *slog.Logger
 
@@ -27,11 +27,12 @@ type Health struct {
 type namedCheck struct {
 	name  string
 	check Check
-	// failing is the last result, kept to log changes only.
+	// failing is the last result, kept so that only changes are logged.
 	failing bool
 }
 
-// NewHealth returns a Health without checks. Logger takes the reasons of failures, when they begin and when they end.
+// NewHealth returns a Health without checks. It logs when a check begins to fail, with the reason, and when it passes
+// again.
 func NewHealth(logger *slog.Logger) *Health {
 	return &Health{logger: logger}
 }
@@ -50,9 +51,9 @@ func (h *Health) AddReadyCheck(name string, check Check) {
 	h.ready = append(h.ready, &namedCheck{name: name, check: check})
 }
 
-// Handler answers /healthz (also as /livez, its newer name in Kubernetes) and /readyz with a line for each check, as
-// Kubernetes' components do, and status 200 or 503. The reasons of failures stand in the log only: probes are open to
-// anyone.
+// Handler answers /healthz (also as /livez, its newer name in Kubernetes) and /readyz with status 200 or 503 and a
+// line for each check, as Kubernetes components do. Failure reasons are only logged, since anyone can call the
+// probes.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	live := h.handle("healthz", func() []*namedCheck { return h.live })
@@ -101,7 +102,7 @@ func (h *Health) run(probe string, list func() []*namedCheck) (report string, he
 	return text.String(), healthy
 }
 
-// runOne calls a check, outside of the lock, and logs when its result is another than before.
+// runOne calls a check without holding the lock, and logs when its result has changed.
 func (h *Health) runOne(probe string, c *namedCheck) error {
 	err := c.check()
 	h.mu.Lock()
@@ -118,11 +119,11 @@ func (h *Health) runOne(probe string, c *namedCheck) error {
 	return err
 }
 
-// ListenHealth binds the server of the probes to address; "" and "0" switch it off. An address that cannot be bound is
-// an error that names the flag.
+// ListenHealth binds the probe server to address; "" and "0" switch it off. If the address cannot be bound, the error
+// names the flag.
 func ListenHealth(ctx context.Context, address string, health *Health, logger *slog.Logger) (*Server, error) {
 	return Listen(ctx, Spec{
 		Name: "health", Flag: "health-addr", Address: address, Handler: health.Handler(), Logger: logger,
-		OneRequest: true, // as the kubelet does it: nobody can keep its probes out with connections that do nothing
+		OneRequest: true, // as the kubelet connects: idle connections of others cannot lock its probes out
 	})
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// quick is the patience of servers under test: short for a test, and long enough for a client that behaves on a busy
+// quick is the timeout of servers under test: short for a test, but long enough for a well-behaved client on a busy
 // machine.
 const quick = time.Second
 
@@ -37,7 +37,7 @@ type target struct {
 	status int
 }
 
-// targets returns all servers of the operator as it makes them itself, with that patience for requests.
+// targets returns all servers of the operator, made as it makes them, with patience as their read and idle timeouts.
 func targets(t *testing.T, patience time.Duration) map[string]target {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
@@ -86,17 +86,17 @@ func targets(t *testing.T, patience time.Duration) map[string]target {
 	}
 }
 
-// dial opens a connection to the server, without speaking TLS.
+// dial opens a connection to the server, without TLS.
 func (s target) dial(t *testing.T) net.Conn {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.server.Addr())
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = connection.Close() }) // it may be closed already
+	t.Cleanup(func() { _ = connection.Close() }) // it may already be closed
 	require.NoError(t, connection.SetDeadline(time.Now().Add(30*time.Second)))
 	return connection
 }
 
-// connect opens a connection to the server, and speaks TLS if it does.
+// connect opens a connection to the server, with TLS if the server uses it.
 func (s target) connect(t *testing.T) net.Conn {
 	t.Helper()
 	connection := s.dial(t)
@@ -108,14 +108,14 @@ func (s target) connect(t *testing.T) net.Conn {
 	return secure
 }
 
-// answers checks that someone who behaves gets an answer.
+// answers checks that a well-behaved client gets an answer.
 func (s target) answers(t *testing.T) {
 	t.Helper()
 	assert.Equal(t, s.status, s.ask(t, s.connect(t), "Connection: close\r\n"))
 }
 
-// ask sends a request with more headers and returns the status of the answer, or 0 if the connection is closed without
-// one.
+// ask sends a request with additional headers and returns the status of the answer, or 0 if the connection is closed
+// without one.
 func (s target) ask(t *testing.T, connection net.Conn, headers string) int {
 	t.Helper()
 	_, err := fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", s.method, s.path, headers)
@@ -125,7 +125,7 @@ func (s target) ask(t *testing.T, connection net.Conn, headers string) int {
 	return status(t, connection)
 }
 
-// status reads an answer to its end; 0 stands for a connection that ends without one.
+// status reads an answer to its end and returns its status, or 0 if the connection ends without one.
 func status(t *testing.T, connection net.Conn) int {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -138,7 +138,7 @@ func status(t *testing.T, connection net.Conn) int {
 	return response.StatusCode
 }
 
-// requireEnd checks that a read failed because the server ended the connection, and not because it kept it.
+// requireEnd checks that a read failed because the server closed the connection, and not because it kept it open.
 func requireEnd(t *testing.T, err error) {
 	t.Helper()
 	var timeout net.Error
@@ -147,7 +147,7 @@ func requireEnd(t *testing.T, err error) {
 	}
 }
 
-// closed waits until the server ends a connection, whatever it says before.
+// closed waits until the server closes the connection, whatever it sends before.
 func closed(t *testing.T, connection net.Conn) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, connection)
@@ -212,7 +212,8 @@ func TestHostileClients(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatAreHeld: more clients than may connect hold a connection each, for longer than anyone waits.
+// TestConnectionsThatAreHeld has more clients than a server allows hold one connection each, for longer than anyone
+// waits.
 func TestConnectionsThatAreHeld(t *testing.T) {
 	for name, s := range targets(t, time.Hour) {
 		request := s.method + " " + s.path + " HTTP/1.1\r\nHost: localhost\r\n"
@@ -239,7 +240,7 @@ func TestConnectionsThatAreHeld(t *testing.T) {
 	}
 }
 
-// say opens a connection and sends a text.
+// say opens a connection and sends the text.
 func (s target) say(t *testing.T, text string) net.Conn {
 	t.Helper()
 	connection := s.connect(t)
@@ -248,7 +249,7 @@ func (s target) say(t *testing.T, text string) net.Conn {
 	return connection
 }
 
-// A connection that is in use stays, and one that has left takes no place.
+// A connection in use stays open, and a closed one takes no place.
 func TestConnectionsInUseStay(t *testing.T) {
 	s := targets(t, time.Hour)["metrics for anyone"]
 	scraper := s.connect(t)
@@ -266,7 +267,7 @@ func TestConnectionsInUseStay(t *testing.T) {
 	require.Equal(t, http.StatusOK, other.ask(t, idle, ""))
 }
 
-// TestProbesKeepNoConnection: the kubelet makes one for each probe.
+// TestProbesKeepNoConnection: the kubelet opens a new connection for each probe.
 func TestProbesKeepNoConnection(t *testing.T) {
 	s := targets(t, time.Minute)["health"]
 	connection := s.connect(t)
@@ -274,7 +275,7 @@ func TestProbesKeepNoConnection(t *testing.T) {
 	closed(t, connection)
 }
 
-// TestHookBodies is about bodies that are read: those of the runtime hooks.
+// TestHookBodies covers the runtime hooks, the only server that reads bodies.
 func TestHookBodies(t *testing.T) {
 	s := targets(t, time.Minute)["hooks"]
 	t.Run("if a body is larger than it may be, should say so at once", func(t *testing.T) {
@@ -299,7 +300,7 @@ func TestHookBodies(t *testing.T) {
 	})
 }
 
-// Cluster API before 1.10.9 makes a connection for each call of a hook and leaves it behind.
+// Cluster API before 1.10.9 opens a connection for each hook call and leaks it.
 func TestHooksOfClientsThatLeaveConnectionsBehind(t *testing.T) {
 	server := targets(t, time.Minute)["hooks"]
 	for range diagnostics.MaxConnections + 10 {

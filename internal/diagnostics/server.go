@@ -15,22 +15,22 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// The limits of every server. They are generous for probes and scrapes, and end the patience with clients that
-// dribble their requests.
+// The limits of every server. They are generous for probes and scrapes, and cut off clients that dribble their
+// requests.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 90 * time.Second
-	// maxHeaderBytes leaves room for the long bearer tokens of identity providers.
+	// maxHeaderBytes leaves room for identity providers' long bearer tokens.
 	maxHeaderBytes = 16 << 10
-	// serverDrain is how long requests in hand may take once a server is told to stop.
+	// serverDrain is how long requests in flight may take once a server is told to stop.
 	serverDrain = 5 * time.Second
 	// maxConnections bounds the memory that clients can take without a valid request; see crowd.
 	maxConnections = 256
 )
 
-// Server is an HTTP server that is bound to its address and waits for Serve.
+// Server is an HTTP server that is bound to its address and serves once Serve is called.
 type Server struct {
 	name     string
 	listener net.Listener
@@ -38,24 +38,24 @@ type Server struct {
 	logger   *slog.Logger
 }
 
-// Spec is what servers differ in.
+// Spec describes one server.
 type Spec struct {
-	// Name is what log lines and errors call the server, Flag the flag its address comes from, without dashes.
+	// Name identifies the server in log lines and errors; Flag is the flag that sets its address, without dashes.
 	Name, Flag, Address string
-	// Remedy says what to do about an address that cannot be bound, where that is not the usual.
+	// Remedy says what to do if the address cannot be bound; empty means the usual advice.
 	Remedy  string
 	Handler http.Handler
 	// TLS is nil for plain HTTP.
 	TLS *tls.Config
-	// WriteTimeout bounds how long an answer may take; 0 is the usual.
+	// WriteTimeout bounds how long an answer may take; 0 means the default.
 	WriteTimeout time.Duration
-	// OneRequest ends each connection with its first request.
+	// OneRequest closes each connection after its first request.
 	OneRequest bool
 	Logger     *slog.Logger
 }
 
-// Listen binds a server. One that is switched off is not bound and has nothing to serve, but can be used all the same.
-// An address that cannot be bound is an error that says what to do.
+// Listen binds a server. A server that is switched off is not bound and serves nothing, but can be used like any
+// other. If the address cannot be bound, the error says what to do.
 func Listen(ctx context.Context, spec Spec) (*Server, error) {
 	server := &Server{name: spec.Name, logger: spec.Logger.With("server", spec.Name)}
 	if options.IsOff(spec.Address) {
@@ -75,7 +75,7 @@ func Listen(ctx context.Context, spec Spec) (*Server, error) {
 		return nil, fmt.Errorf("cannot bind the %s server: %w; %s", spec.Name, err, spec.Remedy)
 	}
 	protocols := new(http.Protocols)
-	// HTTP/1.1 is all that probes and scrapes need, and leaves HTTP/2's ways of exhausting a server out.
+	// Probes and scrapes need only HTTP/1.1; without HTTP/2, its ways of exhausting a server do not apply.
 	protocols.SetHTTP1(true)
 	connections := limitConnections(listener, maxConnections)
 	server.listener = connections
@@ -89,14 +89,15 @@ func Listen(ctx context.Context, spec Spec) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         connections.changed,
-		// What a client does wrong (a broken TLS handshake, say) is no concern of the operator's reader.
+		// Clients' mistakes (a broken TLS handshake, say) do not concern whoever reads the log.
 		ErrorLog: slog.NewLogLogger(server.logger.Handler(), slog.LevelDebug),
 	}
 	server.http.SetKeepAlivesEnabled(!spec.OneRequest)
 	return server, nil
 }
 
-// Addr is the address the server is bound to, with the real port where port 0 was asked for; "" if it is switched off.
+// Addr returns the address the server is bound to, with the real port if port 0 was requested; "" if it is switched
+// off.
 func (s *Server) Addr() string {
 	if s.listener == nil {
 		return ""
@@ -104,8 +105,8 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Serve answers requests until ctx ends, lets those in hand finish for up to five seconds and returns nil. It returns
-// an error only when serving itself fails. A server that is switched off waits for ctx.
+// Serve answers requests until ctx ends, gives those in flight up to five seconds to finish, and returns nil. It
+// returns an error only when serving itself fails. A server that is switched off waits for ctx.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		<-ctx.Done()
@@ -141,7 +142,7 @@ func (s *Server) shutdown(ctx context.Context) {
 	}
 }
 
-// ServeAll serves all servers until ctx ends or one of them fails; then all are stopped. It returns when all have
+// ServeAll runs all servers until ctx ends or one of them fails, then stops them all. It returns once all have
 // stopped, with the errors of those that failed.
 func ServeAll(ctx context.Context, servers ...*Server) error {
 	ctx, cancel := context.WithCancel(ctx)

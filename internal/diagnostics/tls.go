@@ -16,12 +16,12 @@ import (
 
 const (
 	certificateLifetime = 30 * 24 * time.Hour
-	// certificateRenewal is how long before its end a certificate is replaced.
+	// certificateRenewal is how long before it expires a certificate is replaced.
 	certificateRenewal = 10 * 24 * time.Hour
 )
 
-// selfSigned makes certificates for a server whose clients cannot verify it anyway, and replaces them in time. The
-// key is kept in memory only.
+// selfSigned makes certificates for a server whose clients cannot verify it anyway, and replaces them before they
+// expire. It keeps the key in memory only.
 type selfSigned struct {
 	now func() time.Time
 
@@ -29,14 +29,14 @@ type selfSigned struct {
 	certificate *tls.Certificate
 }
 
-// newSelfSigned makes the first certificate at once, so that what can fail does so at the start.
+// newSelfSigned makes the first certificate immediately, so that any failure shows at startup.
 func newSelfSigned(now func() time.Time) (*selfSigned, error) {
 	s := &selfSigned{now: now}
 	_, err := s.get(nil)
 	return s, err
 }
 
-// get is a tls.Config's GetCertificate.
+// get implements tls.Config's GetCertificate.
 func (s *selfSigned) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *selfSigned) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return made, nil
 }
 
-// certificateNames leaves out a host name that no certificate can carry.
+// certificateNames returns localhost, and the host name if a certificate can carry it.
 func certificateNames() []string {
 	names := []string{"localhost"}
 	host, err := os.Hostname()

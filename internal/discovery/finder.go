@@ -1,4 +1,4 @@
-// Package discovery finds out which versions of the neighbours' kinds an API server serves, and which of them to use.
+// Package discovery finds out which versions of other projects' kinds an API server serves, and which to use.
 package discovery
 
 import (
@@ -19,26 +19,26 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// The versions that the allocator can use of each neighbour, best first.
+// The versions that the allocator supports, best first.
 var (
 	clusterVersions = []string{"v1beta2", "v1beta1"}
 	ipamVersions    = []string{"v1beta2", "v1beta1"}
 	poolVersions    = []string{"v1alpha2"}
 )
 
-// Finder finds out which versions of the neighbours' kinds are served.
+// Finder finds out which versions are served.
 type Finder struct {
 	Discovery discovery.ServerResourcesInterface
 	// PoolKinds are the pool kinds of other providers to look for. Nothing waits for them: they are used when served.
 	PoolKinds []schema.GroupVersionKind
-	// DNS says whether to look for the kind that DNS records are kept in; nothing waits for it either.
+	// DNS says whether to look for the kind that holds DNS records; nothing waits for it either.
 	DNS bool
-	// Logger takes what Await and Watch have to say; Find is silent.
+	// Logger is for Await and Watch; Find logs nothing.
 	Logger *slog.Logger
 }
 
-// Find returns the versions to use, and the kinds that no usable version serves; an API with missing kinds is not
-// complete. The error is that of an API server that did not answer.
+// Find returns the versions to use and the missing kinds, which no usable version serves. With missing kinds the API
+// is incomplete. An error means that the API server did not answer.
 func (f *Finder) Find() (capi.API, []string, error) {
 	var api capi.API
 	var missing []string
@@ -84,7 +84,7 @@ func (f *Finder) Find() (capi.API, []string, error) {
 	return api, missing, nil
 }
 
-// resource returns the resource of a kind, and whether it is served.
+// resource returns a kind's resource, and whether it is served.
 func (f *Finder) resource(kind schema.GroupVersionKind) (capi.Resource, bool, error) {
 	resources, err := f.resources(kind.GroupVersion())
 	if err != nil {
@@ -98,7 +98,7 @@ func (f *Finder) resource(kind schema.GroupVersionKind) (capi.Resource, bool, er
 	return capi.Resource{}, false, nil
 }
 
-// resources returns what a group and version serves; nothing if there is no such version.
+// resources returns the resources of a group version; nil if it is not served.
 func (f *Finder) resources(gv schema.GroupVersion) ([]metav1.APIResource, error) {
 	list, err := f.Discovery.ServerResourcesForGroupVersion(gv.String())
 	if apierrors.IsNotFound(err) {
@@ -110,7 +110,7 @@ func (f *Finder) resources(gv schema.GroupVersion) ([]metav1.APIResource, error)
 	return list.APIResources, nil
 }
 
-// Serving returns the first of the versions of a group that serves all kinds, or "".
+// Serving returns the first of a group's versions that serves all kinds, or "".
 func (f *Finder) Serving(group string, versions, kinds []string) (string, error) {
 	for _, version := range versions {
 		resources, err := f.resources(schema.GroupVersion{Group: group, Version: version})
@@ -127,8 +127,8 @@ func (f *Finder) Serving(group string, versions, kinds []string) (string, error)
 	return "", nil
 }
 
-// Await returns the versions to use as soon as all kinds are served. It says once what it waits for, and again when
-// that changes. It asks every period, and returns the error of ctx when that ends first.
+// Await polls every period and returns the versions to use once all kinds are served. It logs what it waits for, once
+// and whenever that changes. If ctx ends first, Await returns its error.
 func (f *Finder) Await(ctx context.Context, period time.Duration) (capi.API, error) {
 	var found capi.API
 	var said string
@@ -153,10 +153,10 @@ func (f *Finder) Await(ctx context.Context, period time.Duration) (capi.API, err
 	return found, err
 }
 
-// Watch returns when other versions are to be used than those given, or ctx ends. It asks every period; an API server
-// that does not answer changes nothing.
+// Watch polls every period and returns when the versions to use differ from those given, or ctx ends. It ignores an
+// API server that does not answer.
 func (f *Finder) Watch(ctx context.Context, used capi.API, period time.Duration) {
-	_ = wait.PollUntilContextCancel(ctx, period, false, func(context.Context) (bool, error) { // the only error is ctx's
+	_ = wait.PollUntilContextCancel(ctx, period, false, func(context.Context) (bool, error) { // ctx's is the only error
 		api, missing, err := f.Find()
 		if unchanged := len(missing) == 0 && api.String() == used.String(); err != nil || unchanged {
 			return false, nil //nolint:nilerr // see above

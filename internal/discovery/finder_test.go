@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
-// served answers discovery with kinds by group and version; a nil map is an API server that does not answer.
+// served answers discovery with kinds by group version; a nil map stands for an API server that does not answer.
 type served struct {
 	discovery.ServerResourcesInterface
 
@@ -157,7 +157,7 @@ func TestWatchAPIs(t *testing.T) {
 			finder.Watch(t.Context(), used, time.Second)
 			close(ended)
 		}()
-		// Neither time nor an API server that is away ends the watch.
+		// Neither the passing of time nor an unreachable API server ends the watch.
 		for _, kinds := range []map[string][]string{oldest, nil, oldest} {
 			server.set(kinds)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -1,4 +1,4 @@
-// Package election has one of several operators lead: it drains the work in hand before another may begin.
+// Package election elects one of several operators as leader. The leader drains its work before another may begin.
 package election
 
 import (
@@ -22,11 +22,11 @@ import (
 )
 
 var (
-	// ErrLeadershipLost means that the Lease could not be renewed in time or was taken. The process must exit: only
-	// a new one starts without traces of the old leadership.
+	// ErrLeadershipLost means that the Lease could not be renewed in time or was taken. The process must exit: only a
+	// new one starts without state left over from its leadership.
 	ErrLeadershipLost = errors.New("leadership lost")
-	// ErrDrainTimeout means that work went on for longer than the Lease leaves room for. The process must exit; the
-	// Lease is not released, so that no other starts beside the work.
+	// ErrDrainTimeout means that work went on for longer than the Lease allows. The process must exit. The Lease is
+	// not released, so that no other process starts while work may still be running.
 	ErrDrainTimeout = errors.New("work did not stop in time")
 )
 
@@ -35,26 +35,26 @@ const (
 	leaseBurst = 10
 )
 
-// Config is what leader election needs.
+// Config configures the election.
 type Config struct {
 	options.LeaderElection
 
-	// Client reads and writes the Lease (verbs get, create, update). It must share its rate limit with nothing else:
-	// see NewLeaseClient.
+	// Client reads and writes the Lease (verbs get, create, update). It must not share its rate limit: see
+	// NewLeaseClient.
 	Client coordinationclient.LeasesGetter
-	// Identity is how this process is told from its peers: see NewIdentity.
+	// Identity distinguishes this process from its peers: see NewIdentity.
 	Identity string
-	// OnLeader, if set, is told true when this process begins to lead and false when it has ceased.
+	// OnLeader, if set, is called with true when this process begins to lead and with false when it has stopped.
 	OnLeader func(leading bool)
-	// OnLease, if set, is given what tells, by this process's clock, whether nobody else can lead yet. A process that
-	// was frozen and wakes up knows by that before it hears of anything else.
+	// OnLease, if set, receives a function that reports, by this process's clock, whether the Lease still keeps
+	// others from leading. A process that wakes up after being frozen can tell by it before it hears anything else.
 	OnLease func(counts func() bool)
-	// Logger takes what the election has to say.
+	// Logger logs the course of the election.
 	Logger *slog.Logger
 }
 
-// NewLeaseClient makes the client of the Lease, with a rate limit of its own so that a storm of other requests cannot
-// cost the leadership, and a timeout of half the renewal deadline so that one lost answer leaves time for another try.
+// NewLeaseClient returns a client for the Lease. It has its own rate limit, so that a storm of other requests cannot
+// cost the leadership, and a timeout of half the renewal deadline, so that one lost answer leaves time for a retry.
 func NewLeaseClient(config *rest.Config, renewDeadline time.Duration) (coordinationclient.LeasesGetter, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = leaseQPS, leaseBurst, nil
@@ -67,21 +67,23 @@ func NewLeaseClient(config *rest.Config, renewDeadline time.Duration) (coordinat
 	return client, nil
 }
 
-// NewIdentity returns HOSTNAME_UUID: a person sees whose it is, and a restarted pod is not taken for its predecessor.
+// NewIdentity returns HOSTNAME_UUID: people recognise the host, and a restarted pod is not mistaken for its
+// predecessor.
 func NewIdentity(hostname string) string {
 	return hostname + "_" + string(uuid.NewUUID())
 }
 
-// Run waits until this process holds the Lease and then runs lead, once. With Enabled false it just runs lead.
+// Run waits until this process holds the Lease and then calls lead, once. With Enabled false it just calls lead.
 //
-// When ctx ends, the context of lead ends, and when lead has returned the Lease is released: a standby takes over at
-// once, and never beside work in hand. It then returns nil or what lead returned; context.Canceled counts as nil.
+// When ctx ends, Run cancels lead's context and releases the Lease once lead has returned: a standby takes over
+// immediately, but never while work is in progress. Run returns lead's error; context.Canceled counts as nil.
 //
-// When the Lease is lost, which is the case RenewDeadline after the last renewal or when another holder is seen, the
-// context of lead ends and ErrLeadershipLost is returned, wrapped.
+// The Lease is lost RenewDeadline after the last renewal, or when another holder is seen. Then Run cancels lead's
+// context and returns an error that wraps ErrLeadershipLost.
 //
-// In both cases lead gets LeaseDuration-RenewDeadline to return; else the error is or wraps ErrDrainTimeout and lead
-// is left behind: exit the process. When lead returns on its own the Lease is released and its error returned.
+// In both cases lead has LeaseDuration-RenewDeadline to return. If it does not, the error wraps ErrDrainTimeout and
+// lead is still running: exit the process. When lead returns on its own, Run releases the Lease and returns lead's
+// error.
 func Run(ctx context.Context, config Config, lead func(ctx context.Context) error) error {
 	if config.OnLeader == nil {
 		config.OnLeader = func(bool) {}
@@ -106,7 +108,7 @@ type candidate struct {
 	config  Config
 	lock    *watchedLock
 	elector *leaderelection.LeaderElector
-	// elected is closed when the Lease is held, stopped when the elector has ended.
+	// elected is closed when the Lease is held, stopped when the elector has stopped.
 	elected chan struct{}
 	stopped chan struct{}
 }
@@ -128,7 +130,7 @@ func newCandidate(config Config) (*candidate, error) {
 		LeaseDuration: config.LeaseDuration,
 		RenewDeadline: config.RenewDeadline,
 		RetryPeriod:   config.RetryPeriod,
-		// client-go would release as soon as it stops, also after a loss and with work still in hand.
+		// client-go would release the Lease as soon as it stops, even after a loss and with work still in progress.
 		ReleaseOnCancel: false,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) { close(c.elected) },
@@ -148,7 +150,7 @@ func newCandidate(config Config) (*candidate, error) {
 }
 
 func (c *candidate) run(ctx context.Context, lead func(ctx context.Context) error) error {
-	// The elector outlives ctx: it goes on renewing until the work in hand is done.
+	// The elector outlives ctx: it keeps renewing until the work in progress is done.
 	base := klog.NewContext(context.WithoutCancel(ctx), logr.FromSlogHandler(c.config.Logger.Handler()))
 	electing, stopElecting := context.WithCancel(base)
 	defer stopElecting()
@@ -159,7 +161,7 @@ func (c *candidate) run(ctx context.Context, lead func(ctx context.Context) erro
 
 	select {
 	case <-ctx.Done():
-		// It may have been elected this very moment.
+		// It may have been elected at this very moment.
 		c.resign(base, stopElecting)
 		return nil
 	case <-c.elected:
@@ -171,7 +173,7 @@ func (c *candidate) run(ctx context.Context, lead func(ctx context.Context) erro
 	return err
 }
 
-// lead runs lead and returns when it has returned or has used up its time. It ends the elector when the Lease is lost.
+// lead calls lead and returns when that has returned or its time is up. It stops the elector when the Lease is lost.
 func (c *candidate) lead(
 	ctx context.Context, stopElecting context.CancelFunc, lead func(ctx context.Context) error,
 ) error {
@@ -208,7 +210,7 @@ func (c *candidate) lead(
 	}
 }
 
-// drain waits for lead to return, for as long as nobody else can lead.
+// drain waits for lead to return, but only as long as nobody else can lead.
 func (c *candidate) drain(ctx context.Context, done <-chan error) error {
 	window := c.config.LeaseDuration - c.config.RenewDeadline
 	timer := time.NewTimer(window)
@@ -222,8 +224,8 @@ func (c *candidate) drain(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// resign ends the elector and releases the Lease if this process holds it. Failing that it runs out by itself, which
-// is no error of this process.
+// resign stops the elector and releases the Lease if this process holds it. If that fails, the Lease expires by
+// itself, so resign only logs it.
 func (c *candidate) resign(ctx context.Context, stopElecting context.CancelFunc) {
 	stopElecting()
 	<-c.stopped
@@ -237,7 +239,7 @@ func (c *candidate) resign(ctx context.Context, stopElecting context.CancelFunc)
 	}
 }
 
-// ignoreCanceled drops the error that only says that ctx has ended as it was meant to.
+// ignoreCanceled drops an error that only says that ctx was cancelled.
 func ignoreCanceled(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

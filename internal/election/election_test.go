@@ -22,7 +22,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// The tests run in synctest bubbles, with the timings of production and no real waiting.
+// The tests run in synctest bubbles, with production timings and without real waiting.
 
 const window = options.DefaultLeaseDuration - options.DefaultRenewDeadline
 
@@ -52,7 +52,7 @@ type running struct {
 	done    chan error
 }
 
-// start lets a process compete whose work ends drain after it is told to stop.
+// start runs a candidate whose work takes drain to end once it is told to stop.
 func start(t *testing.T, config Config, drain time.Duration) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -142,7 +142,7 @@ func TestRunLeadingStopsWhenTheLeaseCannotBeRenewed(t *testing.T) {
 	})
 }
 
-// A Lease counts from when a renewal was sent; client-go's elector counts from the next attempt after the answer.
+// A Lease runs from when its renewal was sent; client-go's elector counts from the next attempt after the answer.
 func TestRunLeadingStopsInTimeAlthoughAnswersAreLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()

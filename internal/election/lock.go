@@ -11,17 +11,17 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// watchedLock is a Lease lock that knows how long it is certain to be held. client-go counts from the moment when a
-// renewal was answered and starts its deadline only with the next attempt, so that it stops leading up to a retry
-// period and an answer's time later than the others reckon. What is certain is only that nobody takes the Lease before
-// its duration has passed since the last successful renewal was sent.
+// watchedLock is a Lease lock that knows how long it is certain to be held. client-go starts its deadline only with
+// the next attempt after a renewal was answered, so it stops leading later than others expect, by up to a retry
+// period and the time of an answer. All that is certain is that nobody takes the Lease before its duration has passed
+// since the last successful renewal was sent.
 type watchedLock struct {
 	resourcelock.Interface
 
 	mu      sync.Mutex
 	renewed time.Time
 	taken   bool
-	// lost is closed when another holder has been seen after a time of our own.
+	// lost is closed when another holder is seen after this process has held the Lease.
 	lost chan struct{}
 }
 
@@ -77,8 +77,8 @@ func (l *watchedLock) lastRenewal() time.Time {
 	return l.renewed
 }
 
-// awaitLoss returns true once deadline has passed since the last renewal or another holder was seen, and false when
-// ctx ends before.
+// awaitLoss returns true once deadline has passed since the last renewal or another holder was seen, and false if ctx
+// ends first.
 func (l *watchedLock) awaitLoss(ctx context.Context, deadline time.Duration) bool {
 	for {
 		left := time.Until(l.lastRenewal().Add(deadline))
@@ -98,15 +98,15 @@ func (l *watchedLock) awaitLoss(ctx context.Context, deadline time.Duration) boo
 	}
 }
 
-// release gives the Lease up if it is ours, so that a standby need not wait for it to run out. Call it only when the
-// elector has stopped and all work is done. It writes what client-go's own release writes.
+// release gives up the Lease if this process holds it, so that a standby need not wait for it to expire. Call it only
+// when the elector has stopped and all work is done. It writes what client-go's own release writes.
 func (l *watchedLock) release(ctx context.Context) error {
 	for {
 		err := l.tryRelease(ctx)
 		if !apierrors.IsConflict(err) || ctx.Err() != nil {
 			return err
 		}
-		// A renewal that was cut off arrived after all: read again.
+		// A renewal that was cut off took effect after all: read again.
 	}
 }
 

@@ -25,8 +25,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/certificate/certificatetest"
 )
 
-// With a CA of clients, the hooks answer those alone that it has signed, and nobody while it cannot be read, which is
-// said.
+// With a client CA, the hooks answer only clients whose certificates it has signed. While it cannot be read, they
+// answer nobody and log why.
 func TestClientCAs(t *testing.T) {
 	serving, err := certificate.Pair(certificatetest.Chain(t))
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestClientCAs(t *testing.T) {
 	call := func(certificate *tls.Certificate) error {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: true,
-			// Unlike Certificates, this is sent whatever CAs the server names.
+			// Unlike Certificates, this is sent regardless of the CAs that the server names.
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return certificate, nil
 			},
@@ -73,7 +73,7 @@ func TestClientCAs(t *testing.T) {
 	require.Error(t, call(own), "a client whose CA is gone")
 }
 
-// clientCertificate returns one of a client that signs itself.
+// clientCertificate returns a self-signed client certificate.
 func clientCertificate(t *testing.T) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,5 +1,5 @@
-// Package hooks is the runtime extension of Cluster API as a server: it shows a certificate, registers itself with
-// Cluster API, and keeps the caches that package answer answers from.
+// Package hooks runs the runtime extension for Cluster API: its server and certificate, its registration with Cluster
+// API, and the caches that package answer reads.
 package hooks
 
 import (
@@ -30,7 +30,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// readRetry is how soon caches are built again that could not be.
+// readRetry is how soon to try again to fill the caches.
 const readRetry = 2 * time.Second
 
 var (
@@ -39,22 +39,22 @@ var (
 		"namespace: set POD_NAMESPACE or --leader-election-namespace, or give --webhook-cert-dir")
 )
 
-// Config is what the hooks need.
+// Config configures the hooks.
 type Config struct {
-	// Options of the operator.
+	// Options are the operator's.
 	Options *options.Options
-	// REST is how to reach the API server.
+	// REST configures the clients of the API server.
 	REST *rest.Config
-	// Read fills caches, gives them to keep while they are filled, and nil while they are not, until ctx ends or others
-	// are needed, which is no error.
+	// Read fills caches and calls keep with them, and with nil while they are not filled. It returns nil when ctx
+	// ends or the caches must be rebuilt.
 	Read    func(ctx context.Context, keep func(*state.Store)) error
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
 
-// Hooks is the runtime extension of one replica. All replicas answer, since Cluster API's requests go to any of them,
-// each from caches of its own, whether it leads or not: an answer depends on nothing that a change of leaders
-// interrupts. Only the leader writes the ExtensionConfig.
+// Hooks is the runtime extension of one replica. Cluster API's requests reach any replica, so each answers from its
+// own caches, whether it leads or not; a change of leader does not interrupt the answers. Only the leader writes the
+// ExtensionConfig.
 type Hooks struct {
 	Config
 
@@ -68,7 +68,7 @@ type Hooks struct {
 	started time.Time
 }
 
-// New returns the runtime extension. It asks nobody for anything before it runs.
+// New returns the runtime extension. It makes no requests.
 func New(config Config) (*Hooks, error) {
 	where := place{url: config.Options.RuntimeExtension.URL, namespace: config.Options.PodNamespace}
 	clients, err := newClients(config.REST, config.Options.RuntimeExtension.Owner)
@@ -88,7 +88,7 @@ func New(config Config) (*Hooks, error) {
 	return h, nil
 }
 
-// Ready says why the hooks cannot be answered yet.
+// Ready returns why this replica cannot answer hooks yet, or nil.
 func (h *Hooks) Ready() error {
 	if !h.certificate.Loaded() {
 		return certificate.ErrNone
@@ -99,11 +99,12 @@ func (h *Hooks) Ready() error {
 	return nil
 }
 
-// AnswersAnyway reports whether this replica has waited for its caches as long as an answer may depend on them. Behind
-// a Service without any replica, Cluster API would wait for every call, and not start again; see answer.BenefitOfDoubt.
+// AnswersAnyway reports whether this replica has waited so long for its caches that it answers without them. If no
+// replica were ready behind the Service, Cluster API would wait on every call and could not restart; see
+// answer.BenefitOfDoubt.
 func (h *Hooks) AnswersAnyway() bool { return time.Since(h.started) > answer.BenefitOfDoubt }
 
-// keep takes the caches over, or that there are none.
+// keep takes the caches, or nil while they are not filled.
 func (h *Hooks) keep(store *state.Store) {
 	h.store.Store(store)
 	if store != nil {
@@ -111,7 +112,7 @@ func (h *Hooks) keep(store *state.Store) {
 	}
 }
 
-// Listen binds the server of the hooks.
+// Listen binds the hooks' server.
 func (h *Hooks) Listen(ctx context.Context) (*diagnostics.Server, error) {
 	o := h.Options
 	handler := answer.Handler(answer.Config{
@@ -127,20 +128,20 @@ func (h *Hooks) Listen(ctx context.Context) (*diagnostics.Server, error) {
 	return diagnostics.Listen(ctx, spec)
 }
 
-// clientCAs has a server take clients alone whose certificate a CA in a file has signed. The file is read at each
-// connection, so that new CAs count at once; while it cannot be read, nobody is let in.
+// clientCAs restricts a server to clients whose certificates are signed by a CA in a file. It reads the file for each
+// connection, so new CAs count immediately. While the file cannot be read, it admits nobody.
 type clientCAs struct {
 	file   string
 	base   *tls.Config
 	logger *slog.Logger
-	// said is what was wrong with the file when it was last said.
+	// said is the last problem with the file that was logged.
 	said atomic.Value
 }
 
 func (c *clientCAs) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 	pool, err := c.read()
 	if err != nil {
-		// Callers learn nothing but that the server failed.
+		// Clients learn only that the server failed.
 		if c.said.Swap(err.Error()) != err.Error() {
 			c.logger.Warn("no client may call the runtime hooks: give --webhook-client-ca-file certificates in PEM",
 				slog.Any(names.ErrorKey, err))
@@ -148,7 +149,7 @@ func (c *clientCAs) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return nil, err
 	}
 	c.said.Store("")
-	config := c.base.Clone() // which asks nobody for a certificate
+	config := c.base.Clone() // the base asks for no client certificate
 	config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, pool
 	return config, nil
 }
@@ -165,7 +166,7 @@ func (c *clientCAs) read() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Spec is the server of the hooks.
+// Spec returns the spec of the hooks' server.
 func Spec(
 	address string, handler http.Handler, get func(*tls.ClientHelloInfo) (*tls.Certificate, error), logger *slog.Logger,
 ) diagnostics.Spec {
@@ -176,14 +177,14 @@ func Spec(
 			"--runtime-extension=false",
 		Handler: handler,
 		TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
-		// Cluster API before 1.10.9 and its fellows of 1.11 makes a connection for each call and leaves it behind; all
-		// that are taken would be such soon. It also spreads the calls of others over all replicas.
+		// Cluster API before 1.10.9, and the 1.11 releases of that time, leak a connection on each call, and would
+		// soon use them all up. One request per connection also spreads other versions' calls over all replicas.
 		OneRequest: true,
 		Logger:     logger,
 	}
 }
 
-// Run keeps certificate and caches current until ctx ends.
+// Run keeps the certificate and the caches current until ctx ends.
 func (h *Hooks) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -191,11 +192,11 @@ func (h *Hooks) Run(ctx context.Context) {
 	running.Go(func() { h.read(ctx) })
 }
 
-// Register registers the hooks with Cluster API, keeps them registered until ctx ends, and takes them away then if the
-// operator is on its way out. Only a leader may.
+// Register registers the hooks with Cluster API and keeps them registered until ctx ends. It then removes the
+// registration if the operator is being uninstalled. Only the leader may call it.
 func (h *Hooks) Register(ctx context.Context) { h.registrar.run(ctx, h.Options.ReconcilePeriod) }
 
-// read keeps the caches filled, again and again if what is served changes or a watch was found dead.
+// read keeps the caches filled, and rebuilds them when the served APIs change or a watch is found dead.
 func (h *Hooks) read(ctx context.Context) {
 	said := ""
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
@@ -212,7 +213,7 @@ func (h *Hooks) read(ctx context.Context) {
 	}, readRetry)
 }
 
-// source is where the certificate comes from: the directory that was given, or a Secret of the operator's own.
+// source returns where the certificate comes from: the configured directory, or a Secret that the operator maintains.
 func (h *Hooks) source(clients *clients, where place) (certificate.Source, error) {
 	if h.Options.Webhook.CertDir != "" {
 		return certificate.Directory(h.Options.Webhook.CertDir), nil

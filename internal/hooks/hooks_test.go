@@ -75,7 +75,7 @@ func TestIsRegistered(t *testing.T) {
 		"a bundle that we do not know is not ours to change")
 }
 
-// Without a replica that answers, Cluster API would not start beside an ExtensionConfig.
+// Cluster API does not start while no replica answers for an ExtensionConfig.
 func TestRegisterWaitsForCaches(t *testing.T) {
 	dir := t.TempDir()
 	serving := certificate.NewKeeper(certificate.Directory(dir), "test", slog.New(slog.DiscardHandler))
@@ -141,7 +141,7 @@ func TestHooksReady(t *testing.T) {
 	require.NoError(t, h.Ready())
 	h.keep(nil)
 	require.ErrorIs(t, h.Ready(), errNotSynced, "the caches are filled anew")
-	h.keep(&state.Store{}) // and once more does no harm
+	h.keep(&state.Store{}) // a second call does no harm
 	h.keep(nil)
 	h.started = time.Now().Add(-time.Minute)
 	require.NoError(t, h.Ready(), "the answers do not depend on the caches any more")

@@ -29,12 +29,13 @@ import (
 const (
 	extensionGroup = "runtime.cluster.x-k8s.io"
 	extensionKind  = "ExtensionConfig"
-	// leaveTimeout is how long taking the ExtensionConfig away may take; the Lease leaves five seconds for the end.
+	// leaveTimeout is how long removing the ExtensionConfig may take; the Lease leaves five seconds for the shutdown.
 	leaveTimeout = 3 * time.Second
 	servicePort  = 443
 )
 
-// extensionVersions are the versions of ExtensionConfig, best first; what is written is the same in both.
+// extensionVersions are the versions of ExtensionConfig, best first; the fields that are written are the same in
+// both.
 var extensionVersions = []string{"v1beta2", "v1alpha1"}
 
 var (
@@ -52,11 +53,11 @@ var (
 
 // place is where Cluster API reaches the hooks.
 type place struct {
-	// url is empty for the Service in namespace.
+	// url is empty if Cluster API uses the Service in namespace.
 	url, namespace string
 }
 
-// hosts are the names that the certificate must be for.
+// hosts returns the names that the certificate must be valid for.
 func (p place) hosts() ([]string, error) {
 	if p.url == "" {
 		host := names.ExtensionObjects + "." + p.namespace + ".svc"
@@ -69,7 +70,7 @@ func (p place) hosts() ([]string, error) {
 	return []string{parsed.Hostname()}, nil
 }
 
-// clientConfig is spec.clientConfig of the ExtensionConfig. Without a bundle it says nothing about one.
+// clientConfig returns the ExtensionConfig's spec.clientConfig. Without a bundle it leaves caBundle out.
 func (p place) clientConfig(bundle []byte) map[string]any {
 	config := map[string]any{}
 	if p.url != "" {
@@ -85,12 +86,12 @@ func (p place) clientConfig(bundle []byte) map[string]any {
 	return config
 }
 
-// clients talk about everything around the ExtensionConfig.
+// clients are the API clients that the runtime extension needs.
 type clients struct {
 	core      corev1client.CoreV1Interface
 	dynamic   dynamic.Interface
 	discovery discoveryclient.DiscoveryInterface
-	// ownerName is that of the ClusterRole of owner.
+	// ownerName is the name of the ClusterRole; see owner.
 	ownerName string
 }
 
@@ -99,7 +100,7 @@ const (
 	clientBurst = 10
 )
 
-// newClients makes them with a rate limit of their own: they ask for little and must not wait behind a storm.
+// newClients returns clients with their own rate limit: they make few requests, which must not wait behind a storm.
 func newClients(config *rest.Config, ownerName string) (*clients, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = clientQPS, clientBurst, nil
@@ -119,8 +120,9 @@ func newClients(config *rest.Config, ownerName string) (*clients, error) {
 	return &clients{core: core, dynamic: others, discovery: finder, ownerName: ownerName}, nil
 }
 
-// owner refers to the ClusterRole with which all that the runtime extension has made goes: an uninstall removes it, and
-// the garbage collector what it owns, when the operator itself has lost its pods and its permissions already.
+// owner returns an owner reference to the ClusterRole for all objects that the runtime extension makes. An uninstall
+// deletes the ClusterRole, and the garbage collector then deletes what it owns, even when the operator has already
+// lost its pods and its permissions.
 func (c *clients) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 	role, err := c.dynamic.Resource(clusterRoles).Get(ctx, c.ownerName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -134,24 +136,24 @@ func (c *clients) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 	}, nil
 }
 
-// registrar keeps the ExtensionConfig as it must be, as long as this replica leads.
+// registrar maintains the ExtensionConfig while this replica leads.
 type registrar struct {
 	*clients
 
 	place       place
 	certificate *certificate.Keeper
-	// filled is closed when the caches of the hooks are filled for the first time. Until then the hooks are not offered
-	// to Cluster API, which would not start beside an ExtensionConfig that nobody answers for.
+	// filled is closed when the hooks' caches are filled for the first time. Until then the hooks are not offered to
+	// Cluster API, which does not start while nobody answers for an ExtensionConfig.
 	filled chan struct{}
 	finder *discovery.Finder
 	logger *slog.Logger
 
-	// served is the version that was last found; only run and what it calls use it.
+	// served is the last version found; only run and its callees use it.
 	served schema.GroupVersion
 }
 
-// run registers the extension with Cluster API, keeps it registered until ctx ends, and takes it away then if the
-// operator is on its way out.
+// run registers the extension with Cluster API and keeps it registered until ctx ends. It then removes the
+// registration if the operator is being uninstalled.
 func (r *registrar) run(ctx context.Context, period time.Duration) {
 	said, filled := "", r.filled
 	for ctx.Err() == nil {
@@ -190,7 +192,7 @@ func (r *registrar) isFilled() bool {
 	}
 }
 
-// discover finds the version of ExtensionConfigs that is served.
+// discover finds the served version of ExtensionConfig.
 func (r *registrar) discover() error {
 	version, err := r.finder.Serving(extensionGroup, extensionVersions, []string{extensionKind})
 	if err != nil {
@@ -203,12 +205,12 @@ func (r *registrar) discover() error {
 	return nil
 }
 
-// configs is the client of ExtensionConfigs, at the version that was found.
+// configs returns the client of ExtensionConfigs, at the version found.
 func (r *registrar) configs() dynamic.ResourceInterface {
 	return r.dynamic.Resource(r.served.WithResource("extensionconfigs"))
 }
 
-// register writes the ExtensionConfig if it is not as it must be.
+// register writes the ExtensionConfig unless it is up to date.
 func (r *registrar) register(ctx context.Context) error {
 	if !r.certificate.Loaded() {
 		return certificate.ErrNone
@@ -246,7 +248,7 @@ func (r *registrar) register(ctx context.Context) error {
 	return nil
 }
 
-// isRegistered reports whether the ExtensionConfig points to the hooks and goes with the installation.
+// isRegistered reports whether the ExtensionConfig points to the hooks and has the right owner.
 func isRegistered(current *unstructured.Unstructured, clientConfig map[string]any, owner metav1.OwnerReference) bool {
 	found, _, err := unstructured.NestedMap(current.Object, "spec", "clientConfig")
 	if err != nil {
@@ -259,11 +261,11 @@ func isRegistered(current *unstructured.Unstructured, clientConfig map[string]an
 	return reflect.DeepEqual(found, clientConfig) && len(owners) == 1 && owners[0].UID == owner.UID
 }
 
-// leave takes the ExtensionConfig away if no replica is to come after this one. Cluster API would not start beside an
-// ExtensionConfig that nobody answers for.
+// leave deletes the ExtensionConfig if no replica will follow this one: Cluster API does not start while nobody
+// answers for an ExtensionConfig.
 func (r *registrar) leave(ctx context.Context) error {
 	if r.served.Empty() {
-		return nil // then there never was one, as far as this replica knows
+		return nil // as far as this replica knows, there never was one
 	}
 	goes, err := r.isUninstalled(ctx)
 	if err != nil || !goes {
@@ -279,9 +281,9 @@ func (r *registrar) leave(ctx context.Context) error {
 	return err
 }
 
-// isUninstalled reports whether the operator's Deployment is gone, going or has no replicas. Without the permission to
-// look, which an uninstall takes away too, it counts as gone. Outside of a pod there is no Deployment and no replica to
-// come.
+// isUninstalled reports whether the operator's Deployment is gone, being deleted or scaled to zero. Without
+// permission to look, which an uninstall revokes too, it counts as gone. Outside a pod there is no Deployment, and no
+// replica will follow.
 func (r *registrar) isUninstalled(ctx context.Context) (bool, error) {
 	if r.place.namespace == "" {
 		return true, nil

@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// secretSource keeps a certificate of the operator's own making in a Secret, which all replicas share. Whoever comes
-// first makes it, and whoever sees first that it is time renews it.
+// secretSource keeps a certificate that the operator issues itself in a Secret that all replicas share. The first
+// replica creates it, and the first to see that it is due renews it.
 type secretSource struct {
 	secrets corev1client.SecretInterface
 	hosts   []string
@@ -25,10 +25,10 @@ type secretSource struct {
 	now     func() time.Time
 }
 
-// attempts bounds how often one replica gives way to others; each time, one of them has got through.
+// attempts bounds how often one replica retries after a conflict; each time, another replica's write has succeeded.
 const attempts = 10
 
-// Load returns what the Secret has, which it makes or renews before where that is due.
+// Load returns the Secret's data, and creates or renews it first if that is due.
 func (s *secretSource) Load(ctx context.Context) (map[string][]byte, error) {
 	var err error
 	for range attempts {
@@ -41,7 +41,7 @@ func (s *secretSource) Load(ctx context.Context) (map[string][]byte, error) {
 	return nil, err
 }
 
-// try reads the Secret and makes or renews it where that is due. A conflict says that another replica was faster.
+// try reads the Secret and creates or renews it if that is due. A conflict means that another replica was faster.
 func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 	secret, err := s.secrets.Get(ctx, names.ExtensionObjects, metav1.GetOptions{})
 	missing := apierrors.IsNotFound(err)
@@ -66,7 +66,7 @@ func (s *secretSource) try(ctx context.Context) (map[string][]byte, error) {
 	return data, nil
 }
 
-// create makes the Secret. It goes with the installation, as the ExtensionConfig does.
+// create makes the Secret. Like the ExtensionConfig, an uninstall removes it.
 func (s *secretSource) create(ctx context.Context, data map[string][]byte) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{

@@ -17,9 +17,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// RouteLibraries sends what the libraries log to logger: klog (client-go, and with it the handlers of runtime
-// errors), lasso, logrus (wrangler) and the standard packages log and log/slog. At info and above client-go keeps
-// its chatter to itself. It sets globals of those libraries: call it once, before anything else is started.
+// RouteLibraries sends the libraries' logs to logger: klog (client-go, including its runtime error handlers), lasso,
+// logrus (wrangler) and the standard packages log and log/slog. At level info and above, client-go's verbose messages
+// do not appear. RouteLibraries sets globals of those libraries: call it once, before anything else starts.
 func RouteLibraries(logger *slog.Logger) {
 	slog.SetDefault(logger)
 	routeKlog(logger)
@@ -29,8 +29,8 @@ func RouteLibraries(logger *slog.Logger) {
 
 func routeKlog(logger *slog.Logger) {
 	klog.SetSlogLogger(logger)
-	// klog has a threshold of its own for calls without a context; it follows the logger's. klog writes verbosity n
-	// as slog's level -n.
+	// klog has its own threshold for calls without a context; set it to the logger's. klog writes verbosity n as
+	// slog's level -n.
 	verbosity := 0
 	for verbosity < int(-deepest) && logger.Enabled(context.Background(), slog.Level(-verbosity-1)) {
 		verbosity++
@@ -42,15 +42,15 @@ func routeKlog(logger *slog.Logger) {
 }
 
 func routeLasso(logger *slog.Logger) {
-	// lasso's "Starting ... controller" and the like tell users nothing.
+	// Messages such as lasso's "Starting ... controller" tell users nothing.
 	lassolog.Infof = func(format string, args ...any) { logger.Debug(fmt.Sprintf(format, args...)) }
 	lassolog.Debugf = lassolog.Infof
 	//nolint:reassign // this is how lasso takes a logger
 	lassolog.Errorf = func(format string, args ...any) { logLassoError(logger, fmt.Sprintf(format, args...)) }
 }
 
-// logLassoError logs the errors of lasso. The commonest is that a handler failed and is going to be called again,
-// which is no error of the program yet; its text comes from lasso's processSingleItem.
+// logLassoError logs lasso's errors. The most common says that a handler failed and will be retried, which is not an
+// error of the program yet; its text comes from lasso's processSingleItem.
 func logLassoError(logger *slog.Logger, message string) {
 	rest, isSync := strings.CutPrefix(message, "error syncing '")
 	key, cause, found := strings.Cut(rest, "': ")
@@ -64,7 +64,7 @@ func logLassoError(logger *slog.Logger, message string) {
 
 func routeLogrus(logger *slog.Logger) {
 	logrus.SetOutput(io.Discard)
-	// logrus filters before its hooks; the handler of logger filters anyway.
+	// logrus filters before it calls its hooks; logger's handler filters anyway.
 	logrus.SetLevel(logrus.DebugLevel)
 	hooks := logrus.LevelHooks{}
 	hooks.Add(logrusHook{logger: logger})

@@ -1,4 +1,5 @@
-// Package logging has all lines of the operator look alike, whoever writes them, and keeps out what may not be printed.
+// Package logging makes all of the operator's log lines look alike, whoever writes them, and keeps out what must not
+// be printed.
 package logging
 
 import (
@@ -10,14 +11,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// deepest is the lowest level that is ever logged: klog's verbosity 7, the headers of requests, without their tokens.
-// From 8 client-go logs bodies, and there are tokens of others in reviews of tokens, a private key in the Secret of the
-// runtime hooks, and whatever people put into the variables of Clusters.
+// deepest is the lowest level that is ever logged: klog's verbosity 7, which shows request headers without their
+// tokens. From 8 on, client-go logs bodies: other people's tokens in TokenReviews, the private key in the runtime
+// hooks' Secret, and whatever people put into the variables of Clusters.
 const deepest = slog.Level(-7)
 
-// New returns the logger of the program: it writes lines of the given format to w, from the given level up. No level is
-// below deepest. Levels below debug, which klog's verbosity 5 and up become, are shown as DEBUG. An unknown format
-// means JSON. It changes nothing global: see RouteLibraries.
+// New returns the program's logger, which writes lines of the given format to w, from the given level up, but never
+// below deepest. Levels below debug, which come from klog's verbosity 5 and up, are shown as DEBUG. An unknown format
+// means JSON. New changes nothing global: see RouteLibraries.
 func New(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
 	handling := &slog.HandlerOptions{Level: max(level, deepest), ReplaceAttr: normaliseAttr}
 	if format == options.LogText {
@@ -26,8 +27,8 @@ func New(w io.Writer, level slog.Level, format options.LogFormat) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, handling))
 }
 
-// normaliseAttr makes lines of all sources look the same: four levels and one key for errors. Of what the API server
-// answered it lets pass what may be printed, whoever logs it.
+// normaliseAttr makes lines from all sources look the same: four levels and one key for errors. Of the API server's
+// errors it prints only what is safe to print, whoever logs them.
 func normaliseAttr(groups []string, attr slog.Attr) slog.Attr {
 	if err, ok := attr.Value.Any().(error); ok {
 		attr.Value = slog.AnyValue(capi.Printable(err))

@@ -41,8 +41,7 @@ func TestNew(t *testing.T) {
 	assert.Equal(t, map[string]any{"err": "kept"}, line["inner"])
 }
 
-// TestAnswersAreNotQuoted: admission webhooks quote what they refuse, and whoever logs that logs no more of it than who
-// refused what.
+// TestAnswersAreNotQuoted: admission webhooks quote what they refuse. The log must say only who refused what.
 func TestAnswersAreNotQuoted(t *testing.T) {
 	const secret = "correct-horse-battery"
 	variable := field.NewPath("spec", "topology", "variables").Key("password").Child("value")
@@ -56,7 +55,7 @@ func TestAnswersAreNotQuoted(t *testing.T) {
 	assert.NotContains(t, text.String(), secret)
 }
 
-// TestBodiesAreNotLogged: from verbosity 8 client-go logs the bodies of requests, with the tokens and keys in them.
+// TestBodiesAreNotLogged: from verbosity 8 on, client-go logs request bodies, including tokens and keys.
 func TestBodiesAreNotLogged(t *testing.T) {
 	var text bytes.Buffer
 	logger := New(&text, slog.Level(-99), options.LogText)
@@ -65,7 +64,7 @@ func TestBodiesAreNotLogged(t *testing.T) {
 	}
 }
 
-// routed sends all libraries to the returned buffer until the test is over.
+// routed sends all libraries' logs to the returned buffer until the test ends.
 func routed(t *testing.T, level slog.Level) *bytes.Buffer {
 	t.Helper()
 	standard, output, flags := slog.Default(), log.Writer(), log.Flags()

@@ -8,14 +8,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// maxWarnings bounds how many different API warnings are remembered; later new ones are dropped.
+// maxWarnings bounds how many different API warnings are remembered; further new ones are dropped.
 const maxWarnings = 256
 
-// warningCode is the only code of warnings that Kubernetes uses (RFC 7234, section 5.5).
+// warningCode is the only warning code that Kubernetes uses (RFC 7234, section 5.5).
 const warningCode = 299
 
-// Warnings logs every warning of the API server once, as far as it may be printed. client-go would log each with
-// every single request.
+// Warnings logs each of the API server's warnings once, as far as it is safe to print. client-go would log it on
+// every request.
 type Warnings struct {
 	logger *slog.Logger
 
@@ -23,7 +23,7 @@ type Warnings struct {
 	seen map[string]struct{}
 }
 
-// NewWarnings returns what logs to logger.
+// NewWarnings returns a Warnings that logs to logger.
 func NewWarnings(logger *slog.Logger) *Warnings {
 	return &Warnings{logger: logger, seen: map[string]struct{}{}}
 }

@@ -10,34 +10,34 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/options"
 )
 
-// How much may be allocated before garbage is collected, beside what lives on. Nearly all of a large heap is caches
-// that live on, and a settled operator allocates little: less room than the 100 % that Go gives saves a third of the
-// memory with ten thousand Clusters and costs next to no CPU. A small heap gets more than that, since a few megabytes
-// are nothing and a storm would collect them all the time. Go lets a heap grow to 4 MiB times the percentage in any
-// case, so that has a limit too.
+// How much may be allocated on top of the live heap before a collection. Nearly all of a large heap is caches, and a
+// settled operator allocates little: less room than Go's 100 % saves a third of the memory with ten thousand Clusters
+// and costs next to no CPU. A small heap gets more room, since a few megabytes do not matter and a storm would
+// otherwise collect constantly. Go lets a heap grow to 4 MiB times the percentage in any case, so the percentage has
+// an upper limit too.
 const (
 	gcRoom       = 16 << 20
 	gcMinPercent = 20
 	gcMaxPercent = 200
 )
 
-// Go keeps free memory up to a tenth beyond the size that it lets the heap grow to. A settled operator does not grow
-// there, so what a start or a storm took would stay. It is looked at now and then, and given back.
+// Go keeps free memory up to a tenth beyond its goal for the heap. A settled operator never grows that far, so memory
+// from a start or a storm would stay. LimitGarbage checks every sparePeriod and returns it to the system.
 const (
 	spareMost   = 8 << 20
 	sparePeriod = time.Minute
 )
 
-// The metrics of what the last collection left, of what is in use with the garbage since, and of what is free and was
-// not given back.
+// The metrics of the live heap after the last collection, of the heap in use including garbage, and of free memory
+// that was not returned.
 const (
 	gcLive      = "/gc/heap/live:bytes"
 	heapObjects = "/memory/classes/heap/objects:bytes"
 	heapFree    = "/memory/classes/heap/free:bytes"
 )
 
-// LimitGarbage has garbage collected in time for the size of the heap, and memory that is not needed given back to the
-// system, until ctx ends; unless GOGC says when to collect.
+// LimitGarbage adapts the GC percentage to the size of the heap. Until ctx ends it also returns spare memory to the
+// system. If GOGC is set, it does nothing.
 func LimitGarbage(ctx context.Context, lookupEnv options.LookupEnv) {
 	if _, set := lookupEnv("GOGC"); set {
 		return
@@ -59,7 +59,7 @@ func LimitGarbage(ctx context.Context, lookupEnv options.LookupEnv) {
 	}()
 }
 
-// spare returns how many bytes of the heap a collection would free, or are free.
+// spare returns how many bytes of the heap are free or could be freed by a collection.
 func spare() int64 {
 	sample := []metrics.Sample{{Name: gcLive}, {Name: heapObjects}, {Name: heapFree}}
 	metrics.Read(sample)
@@ -67,13 +67,13 @@ func spare() int64 {
 	return int64(objects) - int64(live) + int64(free) //nolint:gosec // sizes of a heap
 }
 
-// collector sets what runtime/debug calls the GC percentage anew after each collection.
+// collector sets the GC percentage after each collection.
 type collector struct{ percent int }
 
-// follow adjusts, and does so again when the next collection finds the mark that nobody holds.
+// follow adjusts the percentage now, and again when the next collection finds the unreferenced mark.
 func (c *collector) follow() {
 	c.adjust()
-	mark := &struct{ self *collector }{c} // with a pointer: a smaller one would live and die with its neighbours
+	mark := &struct{ self *collector }{c} // with a pointer: tiny objects without one share a block and live as long
 	runtime.AddCleanup(mark, (*collector).follow, c)
 }
 
@@ -86,8 +86,7 @@ func (c *collector) adjust() {
 	}
 }
 
-// percentFor returns the GC percentage for a heap of which so many bytes live on; none are known to before the first
-// collection.
+// percentFor returns the GC percentage for a live heap of that many bytes, which is 0 before the first collection.
 func percentFor(live uint64) int {
 	return int(min(max(gcMinPercent, gcRoom*100/max(live, 1)), gcMaxPercent))
 }

@@ -56,8 +56,8 @@ func TestLimitGarbage(t *testing.T) {
 	}, 10*time.Second, time.Millisecond, "the heap is small again")
 }
 
-// What a collection leaves free is spare until it is given back. The runtime does that by itself too, slowly, so there
-// is more than one try.
+// What a collection frees is spare until it is returned to the system. The runtime also returns it, slowly, so the
+// test may try more than once.
 func TestSpare(t *testing.T) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		func() {

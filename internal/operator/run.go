@@ -1,4 +1,4 @@
-// Package operator is the program around the controllers: wiring and shutdown.
+// Package operator wires the controllers into a program and shuts it down.
 package operator
 
 import (
@@ -39,19 +39,19 @@ import (
 const (
 	// apiTimeout is how long one request may take.
 	apiTimeout = 30 * time.Second
-	// awaitPeriod is how often to look for APIs that are not served yet.
+	// awaitPeriod is how often to check for APIs that are not served yet.
 	awaitPeriod = 2 * time.Second
-	// drainReserve is what is left of the time to drain for everything but the work itself.
+	// drainReserve is the part of the drain time reserved for everything but the work itself.
 	drainReserve = time.Second
-	// hooksLinger is how long a Service may go on sending to a pod that is told to stop.
+	// hooksLinger is how long a Service may keep sending to a pod that is told to stop.
 	hooksLinger = 5 * time.Second
 )
 
 // errNotSynced is why a leader is not ready.
 var errNotSynced = errors.New("waiting for the APIs or for the caches to fill")
 
-// Run runs the operator with completed and valid options until ctx ends: servers, leader election, and as the leader
-// the controllers. It returns nil on a clean end.
+// Run runs the operator until ctx ends: servers, leader election and, on the leader, the controllers. The options
+// must be completed and valid. It returns nil after a clean shutdown.
 func Run(ctx context.Context, opts *options.Options, logger *slog.Logger) error {
 	config, err := opts.RESTConfig(logging.NewWarnings(logger))
 	if err != nil {
@@ -95,13 +95,13 @@ type operator struct {
 	state   *telemetry.State
 	synced  atomic.Bool
 	leading atomic.Bool
-	// leaseCounts tells whether nobody else can lead yet; nil without leader election.
+	// leaseCounts reports whether the Lease still keeps others from leading; nil without leader election.
 	leaseCounts func() bool
 	// hooks is nil without the runtime extension.
 	hooks *hooks.Hooks
 }
 
-// listen binds all servers, so that an address in use is said before anything begins.
+// listen binds all servers, so that an address in use fails the start before any work begins.
 func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([]*diagnostics.Server, error) {
 	metrics := diagnostics.Config{
 		Address: o.options.DiagnosticsAddress, Insecure: o.options.InsecureDiagnostics,
@@ -143,7 +143,7 @@ func (o *operator) listen(ctx context.Context, registry *prometheus.Registry) ([
 	return servers, nil
 }
 
-// run serves and leads. The servers answer until the work is done; one that fails ends the work.
+// run serves and leads. The servers run until the work is done; if one fails, the work ends.
 func (o *operator) run(ctx context.Context, servers []*diagnostics.Server) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -171,8 +171,8 @@ func (o *operator) run(ctx context.Context, servers []*diagnostics.Server) error
 	return err
 }
 
-// linger answers the hooks until the cluster's proxies have stopped sending to this replica. A call that is refused
-// counts as answered to Cluster API where the hook is one that may fail, and then a Cluster is created without its VIP.
+// linger answers hooks until the cluster's proxies have stopped sending to this replica. If a connection is refused
+// and the hook's failure policy is Ignore, Cluster API goes ahead and creates a Cluster without its VIP.
 func (o *operator) linger(ctx context.Context) {
 	o.logger.Info("answering runtime hooks a while longer", slog.Duration("time", hooksLinger))
 	select {
@@ -199,7 +199,7 @@ func (o *operator) lead(ctx context.Context) error {
 	}, o.control)
 }
 
-// control runs the controllers, again and again if what is served changes or the caches must be rebuilt.
+// control runs the controllers, and restarts them when the served APIs change or the caches must be rebuilt.
 func (o *operator) control(ctx context.Context) error {
 	events, stopEvents, err := o.newRecorder(ctx)
 	if err != nil {
@@ -219,7 +219,7 @@ func (o *operator) control(ctx context.Context) error {
 	return nil
 }
 
-// controlOnce runs the controllers with the APIs that are served now, until these change or ctx ends.
+// controlOnce runs the controllers with the currently served APIs until these change or ctx ends.
 func (o *operator) controlOnce(ctx context.Context, events record.EventRecorder) error {
 	return o.whileServed(ctx, func(ctx context.Context, cfg controller.Config) error {
 		if o.options.BaseDomain != "" {
@@ -248,11 +248,11 @@ func (o *operator) read(ctx context.Context, keep func(*state.Store)) error {
 	return err
 }
 
-// whileServed finds out which APIs are served, waits for them if it must, and runs something with them until others are
-// or ctx ends.
+// whileServed waits until the APIs are served, and calls run with them. It cancels run's context when the served APIs
+// change or ctx ends.
 func (o *operator) whileServed(ctx context.Context, run func(context.Context, controller.Config) error) error {
-	// A connection of its own for every run: if the one before ended because a watch was dead, all connections of that
-	// time may be.
+	// Each run has new connections: if the last one ended because a watch was dead, its other connections may be dead
+	// too.
 	dialer := connrotation.NewDialer((&net.Dialer{Timeout: apiTimeout}).DialContext)
 	defer dialer.CloseAll()
 	config := rest.CopyConfig(o.config)
@@ -296,8 +296,8 @@ func (o *operator) whileServed(ctx context.Context, run func(context.Context, co
 	})
 }
 
-// newRecorder returns the recorder of events and what stops it. Events have a client of their own: they must not take
-// the rate limit from the work.
+// newRecorder returns the event recorder and a function that stops it. Events have their own client, so that they do
+// not use up the rate limit of the work.
 func (o *operator) newRecorder(ctx context.Context) (record.EventRecorder, func(), error) {
 	config := rest.CopyConfig(o.config)
 	config.RateLimiter = nil
@@ -312,7 +312,7 @@ func (o *operator) newRecorder(ctx context.Context) (record.EventRecorder, func(
 	return recorder, broadcaster.Shutdown, nil
 }
 
-// hostname is best effort: it only decorates the identity in the Lease.
+// hostname returns the host name, or localhost if it is unknown; it only decorates the identity in the Lease.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// ErrConfigFile is what every error about the config file as a whole wraps.
+// ErrConfigFile is wrapped by every error about the config file as a whole.
 var ErrConfigFile = errors.New("config file")
 
-// mergeConfigFile reads the config file, if one was named, into the settings whose flags were not given. Values are
-// kept for Validate when they cannot be understood; only a file that cannot be read at all is an error here.
+// mergeConfigFile reads the config file, if there is one, into the settings whose flags were not given. It keeps
+// values that it cannot parse for Validate; only a file that cannot be read at all is an error here.
 func (o *Options) mergeConfigFile(readFile ReadFile) error {
 	if o.ConfigFile == "" {
 		return nil
@@ -38,7 +38,7 @@ func (o *Options) mergeConfigFile(readFile ReadFile) error {
 	return nil
 }
 
-// applyConfig takes over the values of the config file, in the order of its table.
+// applyConfig applies the values of the config file, in the order of the table of settings.
 func (o *Options) applyConfig(values map[string]json.RawMessage) {
 	var keys []string
 	for _, s := range o.settings() {
@@ -70,8 +70,8 @@ func (o *Options) setFromConfig(s setting, raw json.RawMessage) {
 	}
 }
 
-// parseConfig turns the file into its keys and their values as JSON. Keys that stand twice are an error, and so is
-// more than one YAML document: all but the first would be ignored in silence.
+// parseConfig parses the file into keys and JSON values. Duplicate keys are an error, and so is more than one YAML
+// document: all but the first would be silently ignored.
 func parseConfig(content []byte) (map[string]json.RawMessage, error) {
 	document, err := singleDocument(content)
 	if err != nil {
@@ -109,7 +109,7 @@ func singleDocument(content []byte) ([]byte, error) {
 	}
 }
 
-// scalar returns a JSON string or number as text; lists, maps, booleans and null are no values of a setting.
+// scalar returns a JSON string or number as text; lists, maps, booleans and null are errors.
 func scalar(raw json.RawMessage) (string, error) {
 	var text string
 	if err := json.Unmarshal(raw, &text); err == nil && string(raw) != "null" {
@@ -122,7 +122,7 @@ func scalar(raw json.RawMessage) (string, error) {
 	return number.String(), nil
 }
 
-// boolText returns a JSON boolean as text, also one in quotes, as templates often write it.
+// boolText returns a JSON boolean as text, even a quoted one, as templates often write it.
 func boolText(raw json.RawMessage) (string, error) {
 	var on bool
 	if err := json.Unmarshal(raw, &on); err == nil && string(raw) != "null" {

@@ -14,15 +14,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// dnsNamesFlag has the patterns of DNS names.
+// dnsNamesFlag takes the patterns of DNS names.
 const dnsNamesFlag = "dns-names"
 
-// acceptsDNSNames says how they are written.
+// acceptsDNSNames says how to write them.
 const acceptsDNSNames = "ROLE=PATTERN separated by commas, such as " +
 	"control-plane=api.{cluster}.{namespace}.{baseDomain}; in the config file a map"
 
-// DefaultDNSNames returns the patterns of the two standard roles. With the namespace as a label of its own no two
-// Clusters can share a name, nor have one below the other's wildcard.
+// DefaultDNSNames returns the patterns of the two standard roles. Since the namespace is a separate label, no two
+// Clusters can share a name, or have one below the other's wildcard.
 func DefaultDNSNames() map[string]string {
 	return map[string]string{
 		names.RoleControlPlane: "api.{cluster}.{namespace}.{baseDomain}",
@@ -44,7 +44,8 @@ func (o *Options) dnsNamesValue() pflag.Value {
 
 var placeholder = regexp.MustCompile(`[{}][^{}]*[{}]?`)
 
-// parseDNSNames reads ROLE=PATTERN, separated by commas. A pattern without {cluster} would give all Clusters one name.
+// parseDNSNames parses ROLE=PATTERN, separated by commas. A pattern without {cluster} would give all Clusters the
+// same name.
 func parseDNSNames(raw string) (map[string]string, error) {
 	patterns := map[string]string{}
 	for entry := range strings.SplitSeq(raw, ",") {
@@ -80,7 +81,7 @@ func formatDNSNames(patterns map[string]string) string {
 	return strings.Join(texts, ",")
 }
 
-// dnsNamesText turns the map of the config file into the text of the flag.
+// dnsNamesText converts the config file's map to the flag's text.
 func dnsNamesText(raw json.RawMessage) (string, error) {
 	var patterns map[string]string
 	if err := json.Unmarshal(raw, &patterns); err != nil {

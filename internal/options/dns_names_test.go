@@ -11,7 +11,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// No Cluster of another name or namespace gets a name of a Cluster, or one below its wildcard.
+// No other Cluster gets a Cluster's DNS name, or one below its wildcard.
 func TestDefaultDNSNamesAreUnique(t *testing.T) {
 	settings := vip.DNSSettings{BaseDomain: "example.com", Names: options.DefaultDNSNames()}
 	rapid.Check(t, func(t *rapid.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// RuntimeExtensionOwnerFlag names the owner of the ExtensionConfig; errors about it name the flag.
+	// RuntimeExtensionOwnerFlag sets the owner of the ExtensionConfig; errors about the owner name the flag.
 	RuntimeExtensionOwnerFlag = "runtime-extension-owner"
 
 	runtimeExtensionFlag    = "runtime-extension"
@@ -22,15 +22,15 @@ const verboseDebug = 4
 // maxVerbosity bounds --v. Kubernetes uses levels up to 10; higher ones are harmless and common ("--v=99").
 const maxVerbosity = 100
 
-// Parse returns the options that the arguments of the program give. It writes the usage to usage if they ask for it,
-// and returns pflag.ErrHelp. Complete and Validate are still to come.
+// Parse parses the program's arguments into options. If they ask for help, it writes it to usage and returns
+// pflag.ErrHelp. Call Complete and Validate next.
 func Parse(args []string, usage io.Writer) (*Options, error) {
 	o := New()
 	return o, parse(o.flagSet(args, usage), args)
 }
 
-// ParseKnown is Parse for the arguments of an operator that may be of another version. It passes over flags that it
-// does not know, and then says so in its error.
+// ParseKnown is Parse for the arguments of an operator that may have another version. It skips unknown flags and then
+// returns an error that names one.
 func ParseKnown(args []string) (*Options, error) {
 	o, err := Parse(args, io.Discard)
 	var unknown *pflag.NotExistError
@@ -61,9 +61,9 @@ func parse(fs *pflag.FlagSet, args []string) error {
 	return nil
 }
 
-// AddFlags registers every flag in fs, with the current values as defaults. The program then understands all flags
-// that cluster-api-operator writes into a provider's Deployment, except for those named after kinds: see
-// acceptKindConcurrency. A value that cannot be understood does not fail the parsing: Validate reports them all.
+// AddFlags registers every flag in fs, with the current values as defaults. These include all flags that
+// cluster-api-operator writes into a provider's Deployment, except for those named after kinds: see
+// acceptKindConcurrency. Bad values do not fail the parsing: Validate reports them all.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.flags = fs
 	for _, s := range o.settings() {

@@ -11,10 +11,10 @@ const (
 	concurrencySuffix      = "-concurrency"
 )
 
-// acceptKindConcurrency makes fs accept the flags --KIND-concurrency that occur in args, the raw arguments that are
-// going to be parsed. cluster-api-operator writes one for every entry of a CAPIProvider's groupKindConcurrency, KIND
-// being "machine" or "machine.cluster.x-k8s.io", and a flag the program does not know would crash-loop it. Those of
-// Cluster set Options.Concurrency, all others are ignored and appear in Notices. Call it after AddFlags and before
+// acceptKindConcurrency makes fs accept the flags --KIND-concurrency in args, the arguments about to be parsed.
+// cluster-api-operator writes one for every entry of a CAPIProvider's groupKindConcurrency, with a KIND such as
+// "machine" or "machine.cluster.x-k8s.io", and an unknown flag would make the program crash-loop. The flag for
+// Cluster sets Options.Concurrency; all others are ignored and appear in Notices. Call it after AddFlags and before
 // parsing.
 func (o *Options) acceptKindConcurrency(fs *pflag.FlagSet, args []string) {
 	for _, arg := range args {
@@ -26,12 +26,12 @@ func (o *Options) acceptKindConcurrency(fs *pflag.FlagSet, args []string) {
 			continue
 		}
 		fs.Var(o.kindConcurrency(name), name, "Concurrency of a kind.")
-		// Hidden: which of these exist depends on the arguments, so they have no place in the usage text.
+		// Hidden: which of these exist depends on the arguments, so they do not belong in the usage text.
 		fs.Lookup(name).Hidden = true
 	}
 }
 
-// kindConcurrency is the value of one --KIND-concurrency.
+// kindConcurrency returns the value of one --KIND-concurrency.
 func (o *Options) kindConcurrency(name string) pflag.Value {
 	kind, _, _ := strings.Cut(strings.TrimSuffix(name, concurrencySuffix), ".")
 	if kind == "cluster" {
@@ -41,7 +41,7 @@ func (o *Options) kindConcurrency(name string) pflag.Value {
 	return o.textValue(name, new(string))
 }
 
-// concurrencyFlag returns the name of the flag that arg gives, if it is one of --KIND-concurrency.
+// concurrencyFlag returns the name of the flag in arg, and whether it is a --KIND-concurrency.
 func concurrencyFlag(arg string) (string, bool) {
 	name, found := strings.CutPrefix(arg, "--")
 	if !found {

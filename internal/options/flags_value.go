@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// boolType is the type of flags that may be given without a value.
+// boolType is the type of flags that need no value.
 const boolType = "bool"
 
-// flagValue is a pflag.Value that keeps what it cannot understand for Validate instead of ending the parsing at the
-// first slip: whoever starts the program learns of all slips at once. The config file is read through the same values.
+// flagValue is a pflag.Value that keeps text it cannot parse for Validate, instead of failing at the first mistake,
+// so that users learn of all mistakes at once. The config file is read through the same values.
 type flagValue[T any] struct {
 	target *T
 	parse  func(string) (T, error)
@@ -41,7 +41,7 @@ func (v flagValue[T]) Set(raw string) error {
 // String implements pflag.Value.
 func (v flagValue[T]) String() string {
 	if v.target == nil {
-		// pflag asks the zero value when it decides whether a default is worth printing.
+		// pflag calls this on the zero value to decide whether to print a default.
 		return ""
 	}
 	return v.format(*v.target)
@@ -104,14 +104,14 @@ func (o *Options) levelValue(flag string, target *slog.Level) pflag.Value {
 //nolint:gocritic // the map is replaced
 func (o *Options) gatesValue(flag string, target *map[string]bool) pflag.Value {
 	parse := func(raw string) (map[string]bool, error) {
-		// Given several times, the flag adds up, as Kubernetes' own --feature-gates does.
+		// Repeated flags add up, as Kubernetes' own --feature-gates do.
 		gates := maps.Clone(*target)
 		return gates, addGates(gates, raw)
 	}
 	return newValue(o, flag, "name=bool,...", target, parse, formatGates)
 }
 
-// parseLevel knows the four documented names only; slog itself would also take "INFO+2".
+// parseLevel accepts only the four documented names; slog itself would also accept "INFO+2".
 func parseLevel(raw string) (slog.Level, error) {
 	switch raw {
 	case "debug":

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// inCluster are the kinds of the in-cluster provider, whatever their version. They are always in use, and known whole:
-// as a kind of another provider the allocator would know their metadata only, and each pool twice.
+// inCluster are the kinds of the in-cluster provider, in any version. The allocator always uses them and reads them
+// in full; as another provider's kinds it would read only their metadata, and see each pool twice.
 var inCluster = []schema.GroupKind{
 	{Group: "ipam.cluster.x-k8s.io", Kind: "InClusterIPPool"},
 	{Group: "ipam.cluster.x-k8s.io", Kind: "GlobalInClusterIPPool"},
@@ -19,7 +19,7 @@ var inCluster = []schema.GroupKind{
 
 var errTwice = errors.New("is in use already; name each kind once, in one version")
 
-// parseKinds reads GROUP/VERSION/KIND, separated by commas, each kind once.
+// parseKinds parses GROUP/VERSION/KIND, separated by commas, each kind once.
 func parseKinds(raw string) ([]schema.GroupVersionKind, error) {
 	var kinds []schema.GroupVersionKind
 	for entry := range strings.SplitSeq(raw, ",") {
@@ -40,7 +40,7 @@ func parseKinds(raw string) ([]schema.GroupVersionKind, error) {
 	return kinds, nil
 }
 
-// FormatKinds writes kinds as parseKinds reads them.
+// FormatKinds formats kinds the way parseKinds parses them.
 func FormatKinds(kinds []schema.GroupVersionKind) string {
 	texts := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -49,7 +49,7 @@ func FormatKinds(kinds []schema.GroupVersionKind) string {
 	return strings.Join(texts, ",")
 }
 
-// named reports whether group, version and kind are the names that Kubernetes allows.
+// named reports whether Kubernetes allows the names of the group, version and kind.
 func named(parts []string) bool {
 	return len(validation.IsDNS1123Subdomain(parts[0])) == 0 && len(validation.IsDNS1123Label(parts[1])) == 0 &&
 		len(validation.IsDNS1035Label(strings.ToLower(parts[2]))) == 0

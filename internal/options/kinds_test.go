@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzPoolKinds: what is accepted names kinds, and means the same when it is written as it is shown.
+// FuzzPoolKinds checks that accepted text names kinds, and that formatting and parsing them again gives the same.
 func FuzzPoolKinds(f *testing.F) {
 	f.Add("ipam.example.com/v1/ExamplePool")
 	f.Add("a.b/v1/A, c.d/v1beta1/C,")

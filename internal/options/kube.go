@@ -14,13 +14,13 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/version"
 )
 
-// ErrNoCluster means that nothing says which API server to talk to.
+// ErrNoCluster means that nothing says which API server to use.
 var ErrNoCluster = errors.New("no API server is known")
 
-// RESTConfig builds the configuration of the API client from --kubeconfig, else $KUBECONFIG, else the pod's service
-// account, with the rate limits of the options, the user agent capi-vip-allocator/VERSION and no compression. There is
-// no fallback to ~/.kube/config: an operator must not start on whatever cluster someone looked at last. API warnings go
-// to warnings. It returns ErrNoCluster, wrapped, when no source applies. Call it after Complete.
+// RESTConfig builds the API client's configuration from --kubeconfig, else $KUBECONFIG, else the pod's service
+// account, with the options' rate limits, the user agent capi-vip-allocator/VERSION and no compression. It does not
+// fall back to ~/.kube/config: an operator must not start on whatever cluster someone used last. API warnings go to
+// warnings. If no source applies, the error wraps ErrNoCluster. Call it after Complete.
 func (o *Options) RESTConfig(warnings rest.WarningHandler) (*rest.Config, error) {
 	config, err := o.loadRESTConfig()
 	if err != nil {
@@ -29,8 +29,9 @@ func (o *Options) RESTConfig(warnings rest.WarningHandler) (*rest.Config, error)
 	config.QPS = o.KubeAPIQPS
 	config.Burst = o.KubeAPIBurst
 	config.UserAgent = ProgramName + "/" + version.Read().Version
-	// An operator is near its API server: to press each change of each object is work for both (from Kubernetes 1.37
-	// also on watches that begin with a list, for as long as they last). Kubernetes' own components do the same.
+	// An operator is near its API server, so compressing each change of each object is needless work for both (from
+	// Kubernetes 1.37 on, also on watches that begin with a list, for as long as they last). Kubernetes' own
+	// components disable it too.
 	config.DisableCompression = true
 	config.WarningHandler = warnings
 	return config, nil
@@ -57,7 +58,7 @@ func (o *Options) loadRESTConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// completeLeaseNamespace finds the Lease's namespace when nobody named one: the operator's own, as client-go finds it.
+// completeLeaseNamespace sets the Lease's namespace if none was given: the operator's own, found as client-go does.
 func (o *Options) completeLeaseNamespace() error {
 	if !o.LeaderElection.Enabled || o.LeaderElection.Namespace != "" {
 		return nil
@@ -82,7 +83,7 @@ func (o *Options) ownNamespace() (namespace, origin string, err error) {
 	}
 	content, err := os.ReadFile(filepath.Clean(o.namespaceFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		// Not in a pod either: Validate says so together with everything else.
+		// Not in a pod either: Validate reports it together with everything else.
 		return "", "", nil
 	}
 	if err != nil {
@@ -96,7 +97,7 @@ func (o *Options) hasKubeconfig() bool {
 	return o.Kubeconfig != "" || len(o.kubeconfigList) > 0
 }
 
-// kubeconfigName is how messages call the kubeconfig in use.
+// kubeconfigName returns what messages call the kubeconfig in use.
 func (o *Options) kubeconfigName() string {
 	if o.Kubeconfig != "" {
 		return o.Kubeconfig

@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// Notice is something about the options that their author should know and that is no reason not to start.
+// Notice is something about the options that the user should know, but that does not prevent the start.
 type Notice struct {
 	// Level is how urgent it is.
 	Level slog.Level
-	// Message says what is the case and what to do about it.
+	// Message says what is wrong and what to do about it.
 	Message string
-	// Attrs are the names and values it is about.
+	// Attrs are the names and values in question.
 	Attrs []slog.Attr
 }
 
-// Notices lists what there is to say about the options, in a stable order. Call it after Complete.
+// Notices returns the notices about the options, in a stable order. Call it after Complete.
 func (o *Options) Notices() []Notice {
 	var notices []Notice
 	if unknown := o.unknownGates(); len(unknown) > 0 {
@@ -68,12 +68,12 @@ func (o *Options) LogNotices(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-// unknownGates: this version knows no gates; a gate that comes to exist is taken out here.
+// unknownGates returns all gates given, since this version knows none; remove future ones here.
 func (o *Options) unknownGates() []string {
 	return slices.Sorted(maps.Keys(o.FeatureGates))
 }
 
-// isExposed says whether an address can be reached from other machines.
+// isExposed reports whether an address can be reached from other machines.
 func isExposed(address string) bool {
 	if IsOff(address) {
 		return false

@@ -1,5 +1,5 @@
-// Package options is what can be set from outside: the flags, the keys of the config file, what they mean and what is
-// accepted. The operator, the kubectl plugin and the documentation all read them here.
+// Package options defines everything that can be set from outside: the flags, the keys of the config file, what they
+// mean and which values they accept. The operator, the kubectl plugin and the documentation all use it.
 package options
 
 import (
@@ -17,24 +17,24 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The defaults of the options that other parts of the program, the manifests or the documentation also speak of.
+// The defaults that other parts of the program, the manifests or the documentation also mention.
 const (
-	// ProgramName is the name of the program in user agents, certificates and version lines.
+	// ProgramName is the program's name in user agents, certificates and version lines.
 	ProgramName = "capi-vip-allocator"
-	// DefaultRetryInterval is how soon a Cluster that waits for an address is looked at again.
+	// DefaultRetryInterval is how soon a Cluster that waits for an address is reconciled again.
 	DefaultRetryInterval = 10 * time.Second
-	// DefaultReconcilePeriod is how often every Cluster is looked at although nothing seems to have changed.
+	// DefaultReconcilePeriod is how often every Cluster is reconciled even if nothing seems to have changed.
 	DefaultReconcilePeriod = 30 * time.Second
 	// DefaultProbeTimeout is how long a probe of an address waits for an answer.
 	DefaultProbeTimeout = time.Second
-	// DefaultControlPlanePort is the API server port written beside a virtual IP, as kubeadm uses it.
+	// DefaultControlPlanePort is the API server port written with a virtual IP; kubeadm's default.
 	DefaultControlPlanePort = vip.DefaultPort
-	// DefaultConcurrency is how many Clusters are worked on at once.
+	// DefaultConcurrency is how many Clusters are reconciled at once.
 	DefaultConcurrency = 10
 	// DefaultKubeAPIQPS is the sustained request rate; client-go's own default of 5 would throttle a storm of new
 	// Clusters.
 	DefaultKubeAPIQPS float32 = 200
-	// DefaultKubeAPIBurst is how far the request rate may be exceeded for a moment.
+	// DefaultKubeAPIBurst is how far the request rate may briefly be exceeded.
 	DefaultKubeAPIBurst = 400
 	// DefaultHealthAddress is where Cluster API providers answer probes.
 	DefaultHealthAddress = ":9440"
@@ -44,42 +44,43 @@ const (
 	DefaultWebhookPort = 9443
 	// DefaultLeaderElectionID is the name of the Lease that replicas compete for.
 	DefaultLeaderElectionID = names.LeaseName
-	// DefaultLeaseDuration, DefaultRenewDeadline and DefaultRetryPeriod are the usual timings of Kubernetes components.
+	// DefaultLeaseDuration, DefaultRenewDeadline and DefaultRetryPeriod are the usual timings of Kubernetes
+	// components.
 	DefaultLeaseDuration = 15 * time.Second
-	// DefaultRenewDeadline is how long a leader may go without renewing before it stops by itself.
+	// DefaultRenewDeadline is how long a leader may go without renewing before it stops on its own.
 	DefaultRenewDeadline = 10 * time.Second
 	// DefaultRetryPeriod is the pause between two attempts to get or renew the Lease.
 	DefaultRetryPeriod = 2 * time.Second
 )
 
-// LookupEnv reads one environment variable; it has the shape of os.LookupEnv and is passed in so that
-// the environment is read in one place and tests bring their own.
+// LookupEnv reads an environment variable. It has the signature of os.LookupEnv, and is passed in so that the
+// environment is read in one place and tests can bring their own.
 type LookupEnv func(key string) (value string, found bool)
 
-// ReadFile reads a file; it has the shape of os.ReadFile.
+// ReadFile reads a file; it has the signature of os.ReadFile.
 type ReadFile func(path string) ([]byte, error)
 
 // LogFormat is how log lines are written.
 type LogFormat string
 
-// The log formats that exist.
+// The log formats.
 const (
-	// LogJSON writes one JSON object a line, for machines.
+	// LogJSON writes one JSON object per line, for machines.
 	LogJSON LogFormat = "json"
 	// LogText writes key=value pairs, for people.
 	LogText LogFormat = "text"
 )
 
-// Options is everything that can be set from outside. The way through is Parse, Complete, Validate; only then are the
-// fields to be used.
+// Options is everything that can be set from outside. Call Parse, Complete and Validate, in this order, before you
+// use the fields.
 type Options struct {
-	// RetryInterval is how soon a waiting Cluster is looked at again. Config file: retryInterval.
+	// RetryInterval is how soon a waiting Cluster is reconciled again. Config file: retryInterval.
 	RetryInterval time.Duration
-	// ReconcilePeriod is how often every Cluster is looked at anyway. Config file: reconcilePeriod.
+	// ReconcilePeriod is how often every Cluster is reconciled anyway. Config file: reconcilePeriod.
 	ReconcilePeriod time.Duration
 	// ProbeTimeout is how long a probe of an address waits for an answer. Config file: probeTimeout.
 	ProbeTimeout time.Duration
-	// DefaultPort goes into an endpoint whose port is unset. Config file: defaultPort.
+	// DefaultPort is the port for endpoints that have none. Config file: defaultPort.
 	DefaultPort int32
 	// BaseDomain is the DNS domain below which Clusters are named; empty for none. Config file: baseDomain.
 	BaseDomain string
@@ -92,9 +93,9 @@ type Options struct {
 
 	// ConfigFile is the path of the config file; empty for none.
 	ConfigFile string
-	// Kubeconfig is the path of a kubeconfig; empty means $KUBECONFIG, else the service account of the pod.
+	// Kubeconfig is the path of a kubeconfig; empty means $KUBECONFIG, else the pod's service account.
 	Kubeconfig string
-	// KubeAPIQPS is the sustained rate of requests to the API server, per second.
+	// KubeAPIQPS is the sustained number of requests to the API server per second.
 	KubeAPIQPS float32
 	// KubeAPIBurst is how many requests may be made at once above KubeAPIQPS.
 	KubeAPIBurst int
@@ -103,10 +104,10 @@ type Options struct {
 	// WatchFilter restricts the operator to Clusters with this value of the label cluster.x-k8s.io/watch-filter; empty
 	// means all.
 	WatchFilter string
-	// Concurrency is how many Clusters are worked on at once.
+	// Concurrency is how many Clusters are reconciled at once.
 	Concurrency int
 
-	// LogLevel is the least severe level that is logged; Complete lowers it when --v asks for more.
+	// LogLevel is the lowest level that is logged; Complete lowers it if --v asks for more.
 	LogLevel slog.Level
 	// LogFormat is how log lines are written.
 	LogFormat LogFormat
@@ -115,9 +116,10 @@ type Options struct {
 	HealthAddress string
 	// DiagnosticsAddress serves /metrics; "" and "0" switch it off.
 	DiagnosticsAddress string
-	// DiagnosticsCertDir holds tls.crt and tls.key for DiagnosticsAddress; empty means that the operator makes its own.
+	// DiagnosticsCertDir holds tls.crt and tls.key for DiagnosticsAddress; empty means that the operator makes its
+	// own.
 	DiagnosticsCertDir string
-	// InsecureDiagnostics serves DiagnosticsAddress over plain HTTP and to anyone.
+	// InsecureDiagnostics serves DiagnosticsAddress to anyone, over plain HTTP.
 	InsecureDiagnostics bool
 	// ProfilerAddress serves pprof over plain HTTP; "" and "0" switch it off.
 	ProfilerAddress string
@@ -126,14 +128,14 @@ type Options struct {
 	Webhook Webhook
 	// RuntimeExtension says whether runtime hooks are served. Config file: runtimeExtension.
 	RuntimeExtension RuntimeExtension
-	// LeaderElection says whether and how replicas compete.
+	// LeaderElection says whether and how replicas elect a leader.
 	LeaderElection LeaderElection
-	// FeatureGates is what --feature-gates said; gates this version does not know are kept and warned about.
+	// FeatureGates are the gates from --feature-gates; unknown ones are kept and warned about.
 	FeatureGates map[string]bool
 	// ShowVersion asks to print the version and exit.
 	ShowVersion bool
 
-	// PodNamespace is where the operator itself runs ($POD_NAMESPACE); empty outside of a pod. Set by Complete.
+	// PodNamespace is the operator's own namespace ($POD_NAMESPACE); empty outside a pod. Set by Complete.
 	PodNamespace string
 
 	verbosity               int
@@ -145,11 +147,11 @@ type Options struct {
 
 	flags          *pflag.FlagSet
 	kubeconfigList []string
-	// namespaceFile is where a pod finds its own namespace; a field so that tests can point elsewhere.
+	// namespaceFile is where a pod finds its own namespace; a field so that tests can change it.
 	namespaceFile string
-	// origin names, per flag, where its value came from when that was not the flag itself.
+	// origin says, per flag, where its value came from if not from the flag itself.
 	origin map[string]string
-	// refused holds, per flag, the text that could not be understood.
+	// refused holds, per flag, the text that could not be parsed.
 	refused      map[string]string
 	fileProblems []error
 	ignoredKinds []string
@@ -167,27 +169,27 @@ type Webhook struct {
 	ClientCAFile string
 }
 
-// RuntimeExtension says whether and how Cluster API finds the runtime hooks.
+// RuntimeExtension says whether and how Cluster API reaches the runtime hooks.
 type RuntimeExtension struct {
 	// Enabled serves the hooks and registers them with Cluster API.
 	Enabled bool
-	// URL is where Cluster API reaches the hooks; empty means by their Service.
+	// URL is where Cluster API reaches the hooks; empty means through their Service.
 	URL string
-	// Owner is the ClusterRole that owns the ExtensionConfig, so that it goes with the installation.
+	// Owner is the ClusterRole that owns the ExtensionConfig, so that an uninstall removes it.
 	Owner string
 }
 
-// LeaderElection says whether and how replicas compete for the work.
+// LeaderElection says whether and how replicas elect a leader.
 type LeaderElection struct {
 	// Enabled is false when a single process runs without a Lease.
 	Enabled bool
 	// ID is the name of the Lease.
 	ID string
-	// Namespace is where the Lease lives; Complete finds it out when it is not given.
+	// Namespace is the Lease's namespace; Complete sets it if it is not given.
 	Namespace string
-	// LeaseDuration is how long a standby waits after the last renewal it saw before it takes over.
+	// LeaseDuration is how long after the last renewal it saw a standby takes over.
 	LeaseDuration time.Duration
-	// RenewDeadline is how long the leader goes on without a renewal.
+	// RenewDeadline is how long the leader carries on without a renewal.
 	RenewDeadline time.Duration
 	// RetryPeriod is the pause between two attempts.
 	RetryPeriod time.Duration
@@ -226,19 +228,18 @@ func New() *Options {
 	}
 }
 
-// Complete fills in what follows from the environment, the config file and from flags that are other names of a
-// setting. Call it once, after the flags are parsed and before Validate. It returns what could not be done, joined:
-// a config file or kubeconfig that cannot be read. Bad values are Validate's: to show a user everything at once,
-// join the errors of both.
+// Complete fills in values from the environment, the config file and flags that are aliases. Call it once, after the
+// flags are parsed and before Validate. It fails, with all errors joined, if the config file or a kubeconfig cannot
+// be read. Validate reports bad values: to show a user everything at once, join the errors of both.
 //
-// A flag that was given wins over the config file, and that over the default. --sync-period is another name of
-// --reconcile-period: it wins over the file too, and yields to the flag whose other name it is.
+// A given flag takes precedence over the config file, and that over the default. --sync-period is an alias of
+// --reconcile-period: it also takes precedence over the file, but not over --reconcile-period.
 func (o *Options) Complete(lookupEnv LookupEnv) error {
 	return errors.Join(o.completeSettings(lookupEnv, os.ReadFile), o.completeLeaseNamespace())
 }
 
-// CompleteInPod is Complete for the options of an operator that runs elsewhere, in a pod of a namespace: lookupEnv and
-// readFile are of that pod. Its kubeconfig, if it has one, is not read.
+// CompleteInPod is Complete for the options of an operator that runs elsewhere, in a pod of a namespace: lookupEnv
+// and readFile read from that pod. It does not read the pod's kubeconfig, if there is one.
 func (o *Options) CompleteInPod(namespace string, lookupEnv LookupEnv, readFile ReadFile) error {
 	err := o.completeSettings(lookupEnv, readFile)
 	if o.LeaderElection.Enabled {
@@ -247,7 +248,7 @@ func (o *Options) CompleteInPod(namespace string, lookupEnv LookupEnv, readFile 
 	return err
 }
 
-// completeSettings is what both have in common.
+// completeSettings is the common part of both.
 func (o *Options) completeSettings(lookupEnv LookupEnv, readFile ReadFile) error {
 	o.PodNamespace, _ = lookupEnv("POD_NAMESPACE")
 	if list, found := lookupEnv("KUBECONFIG"); found {
@@ -258,7 +259,7 @@ func (o *Options) completeSettings(lookupEnv LookupEnv, readFile ReadFile) error
 	return err
 }
 
-// completeAliases resolves the flags that are another name of a setting.
+// completeAliases applies the flags that are aliases of a setting.
 func (o *Options) completeAliases() {
 	if o.changed("max-concurrent-reconciles") {
 		o.Concurrency = o.maxConcurrentReconciles
@@ -269,11 +270,11 @@ func (o *Options) completeAliases() {
 		o.origin["concurrency"] = "--cluster-concurrency"
 	}
 	if o.metricsBindAddress != "" {
-		// As Cluster API did while it still had this flag: plain metrics there, and no protected ones.
+		// As in Cluster API while it still had this flag: plain metrics there, and no protected ones.
 		o.DiagnosticsAddress, o.InsecureDiagnostics = o.metricsBindAddress, true
 		o.origin["diagnostics-address"] = "--metrics-bind-addr"
 	}
-	if o.syncs() && between(o.syncPeriod, minReconcilePeriod, maxReconcilePeriod) { // else Validate says so, once
+	if o.syncs() && between(o.syncPeriod, minReconcilePeriod, maxReconcilePeriod) { // else Validate reports it, once
 		o.ReconcilePeriod = o.syncPeriod
 		o.origin["reconcile-period"] = "--sync-period"
 	}
@@ -286,8 +287,7 @@ func (o *Options) completeAliases() {
 	}
 }
 
-// splitLeaderElectionID understands NAMESPACE/NAME, which is what cluster-api-operator writes into
-// --leader-election-id.
+// splitLeaderElectionID splits NAMESPACE/NAME, which cluster-api-operator writes into --leader-election-id.
 func (o *Options) splitLeaderElectionID() {
 	namespace, name, found := strings.Cut(o.leaderElectionID, "/")
 	if !found {
@@ -301,22 +301,22 @@ func (o *Options) splitLeaderElectionID() {
 	}
 }
 
-// changed says whether a flag was given.
+// changed reports whether a flag was given.
 func (o *Options) changed(flag string) bool {
 	return o.flags != nil && o.flags.Changed(flag)
 }
 
-// syncs says whether --sync-period is what gives the reconcile period; 0 leaves it to the others.
+// syncs reports whether --sync-period sets the reconcile period; 0 leaves it to the others.
 func (o *Options) syncs() bool {
 	return o.syncPeriod != 0 && !o.changed("reconcile-period")
 }
 
-// byFlag says whether a setting was given as a flag, by its own name or by another.
+// byFlag reports whether a setting was given as a flag, by its own name or an alias.
 func (o *Options) byFlag(flag string) bool {
 	return o.changed(flag) || flag == "reconcile-period" && o.syncs()
 }
 
-// where names the place that a value came from, as its author knows it.
+// where returns where the user set a value: the flag, or the key and file.
 func (o *Options) where(flag string) string {
 	if origin := o.origin[flag]; origin != "" {
 		return origin

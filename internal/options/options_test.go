@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// env makes a LookupEnv of pairs.
+// env returns a LookupEnv for pairs of names and values.
 func env(pairs ...string) LookupEnv {
 	return func(key string) (string, bool) {
 		for i := 0; i < len(pairs); i += 2 {
@@ -27,7 +27,7 @@ func env(pairs ...string) LookupEnv {
 	}
 }
 
-// inPod is the environment of a usual pod.
+// inPod returns the environment of an ordinary pod.
 func inPod() LookupEnv { return env("POD_NAMESPACE", "vip-system") }
 
 func writeFile(t *testing.T, name, content string) string {
@@ -37,7 +37,7 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
-// given returns options after flags were parsed and completed.
+// given returns parsed and completed options.
 func given(t *testing.T, lookup LookupEnv, args ...string) (*Options, error) {
 	t.Helper()
 	o, err := Parse(args, io.Discard)

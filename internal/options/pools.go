@@ -13,7 +13,7 @@ import (
 // poolKindsFlag lists the pool kinds of other IPAM providers.
 const poolKindsFlag = "pool-kinds"
 
-// acceptsPoolKinds says how they are written.
+// acceptsPoolKinds says how to write them.
 const acceptsPoolKinds = "GROUP/VERSION/KIND of pools, separated by commas, such as ipam.example.com/v1/ExamplePool; " +
 	"in the config file a list of apiVersion and kind; each kind once, and none of the in-cluster provider, " +
 	"whose pools are always in use"
@@ -22,7 +22,7 @@ func (o *Options) poolKindsValue(target *[]schema.GroupVersionKind) pflag.Value 
 	return newValue(o, poolKindsFlag, "strings", target, parseKinds, FormatKinds)
 }
 
-// poolKindsText turns the list of the config file into the text of the flag.
+// poolKindsText converts the config file's list to the flag's text.
 func poolKindsText(raw json.RawMessage) (string, error) {
 	var entries []map[string]string
 	if err := json.Unmarshal(raw, &entries); err != nil {

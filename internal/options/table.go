@@ -9,24 +9,23 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// setting is one line of the table: all that there is to say of one option.
+// setting is one row of the table: everything about one option.
 type setting struct {
-	// flag is its name, short the letter that stands for it.
+	// flag is its name, short its one-letter form.
 	flag, short string
-	// key is what the config file calls it, if it can be given there; text turns what the file says into the text of
-	// the flag.
+	// key is its name in the config file, if it can be set there; text converts the file's value to the flag's text.
 	key  string
 	text func(json.RawMessage) (string, error)
-	// bare says that it has no default to show, since it is another name of a setting.
+	// bare says that it has no default to show, because it is an alias of a setting.
 	bare  bool
 	value pflag.Value
 	usage string
-	// wrong says that its present value is refused; what is accepted, accepts says.
+	// wrong says that its current value is refused; accepts says what is accepted.
 	wrong   bool
 	accepts string
 }
 
-// settings is the table of all options, with their present values.
+// settings returns the table of all options, with their current values.
 func (o *Options) settings() []setting {
 	return slices.Concat(
 		o.programSettings(), o.fileSettings(), o.kubeSettings(), o.logSettings(), o.serverSettings(),
@@ -34,7 +33,7 @@ func (o *Options) settings() []setting {
 	)
 }
 
-// programSettings are those of the program itself.
+// programSettings returns those of the program itself.
 func (o *Options) programSettings() []setting {
 	return []setting{
 		{
@@ -49,7 +48,7 @@ func (o *Options) programSettings() []setting {
 	}
 }
 
-// fileSettings can also be given in the config file.
+// fileSettings returns those that can also be set in the config file.
 func (o *Options) fileSettings() []setting {
 	return []setting{
 		{
@@ -109,7 +108,7 @@ func (o *Options) fileSettings() []setting {
 	}
 }
 
-// kubeSettings say which Clusters are looked at, where and how fast.
+// kubeSettings returns those that say which Clusters are reconciled, where and how fast.
 func (o *Options) kubeSettings() []setting {
 	return []setting{
 		{
@@ -119,7 +118,7 @@ func (o *Options) kubeSettings() []setting {
 		{
 			flag: "kube-api-qps", value: o.floatValue("kube-api-qps", &o.KubeAPIQPS),
 			usage: "Requests to the API server per second, sustained.",
-			// This way round, since NaN is refused too.
+			// This way round so that NaN is refused too.
 			wrong:   !(o.KubeAPIQPS > 0 && o.KubeAPIQPS <= maxKubeAPIRate),
 			accepts: "a number above 0, up to 100000",
 		},
@@ -168,7 +167,7 @@ func (o *Options) kubeSettings() []setting {
 	}
 }
 
-// logSettings say what is logged.
+// logSettings returns those that say what is logged.
 func (o *Options) logSettings() []setting {
 	return []setting{
 		{

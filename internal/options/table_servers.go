@@ -6,7 +6,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// serverSettings say where what is served.
+// serverSettings returns those that say what is served where.
 func (o *Options) serverSettings() []setting {
 	return []setting{
 		{
@@ -84,8 +84,8 @@ func (o *Options) serverSettings() []setting {
 	}
 }
 
-// leaderSettings say how replicas compete. What is not used is not judged, but text that cannot be understood is
-// refused all the same.
+// leaderSettings returns those for leader election. Without it their values are not checked, but text that cannot be
+// parsed is refused anyway.
 func (o *Options) leaderSettings() []setting {
 	le := &o.LeaderElection
 	return []setting{

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// The bounds of values. They shut out slips (10ns, 10000h), not tastes.
+// The bounds of values. They exclude mistakes (10ns, 10000h), not preferences.
 const (
 	minRetryInterval   = 100 * time.Millisecond
 	minProbeTimeout    = 50 * time.Millisecond
@@ -25,19 +25,19 @@ const (
 	maxKubeAPIRate     = 100_000
 	maxLeaderTiming    = time.Hour
 	maxPort            = 65535
-	// minLeaseDuration: a Lease counts in whole seconds.
+	// minLeaseDuration is 1s because a Lease counts in whole seconds.
 	minLeaseDuration = time.Second
 	minLeaderTiming  = 10 * time.Millisecond
 	// retryJitter is client-go's JitterFactor: pauses between attempts are up to this much longer.
 	retryJitter = 1.2
 )
 
-// ErrInvalidOptions is what every error of Validate wraps.
+// ErrInvalidOptions is wrapped by every error of Validate.
 var ErrInvalidOptions = errors.New("invalid options")
 
-// ValueError is one refused value.
+// ValueError says why a value was refused.
 type ValueError struct {
-	// Where is the flag or the key and file that the value came from, e.g. "--default-port".
+	// Where is the flag, or the key and file, that the value came from, e.g. "--default-port".
 	Where string
 	// Value is the value as it was written.
 	Value string
@@ -45,13 +45,13 @@ type ValueError struct {
 	Accepts string
 }
 
-// Error says all three in one line.
+// Error returns all three in one line.
 func (p ValueError) Error() string {
 	return fmt.Sprintf("%s: %q is refused, accepted is %s", p.Where, p.Value, p.Accepts)
 }
 
-// Validate checks every value and returns all refusals joined below ErrInvalidOptions, or nil. Each is a ValueError
-// that names the flag or the key with its file, the value, and what is accepted. Call it after Complete.
+// Validate checks every value and returns all refusals, joined and wrapped with ErrInvalidOptions, or nil. Each is a
+// ValueError with the flag or the key and file, the value, and what is accepted. Call it after Complete.
 func (o *Options) Validate() error {
 	problems := append([]error{}, o.fileProblems...)
 	for _, s := range o.settings() {
@@ -68,7 +68,7 @@ func (o *Options) Validate() error {
 	return fmt.Errorf("%w:\n%w", ErrInvalidOptions, errors.Join(problems...))
 }
 
-// crossProblems judges values against each other. The rules are those of client-go's NewLeaderElector.
+// crossProblems checks values against each other. The rules are those of client-go's NewLeaderElector.
 func (o *Options) crossProblems() []error {
 	problems := o.extensionProblems()
 	if !between(o.Concurrency, 1, maxConcurrency) {
@@ -105,7 +105,7 @@ func (o *Options) crossProblems() []error {
 	return problems
 }
 
-// extensionProblems judges what the runtime extension needs.
+// extensionProblems checks what the runtime extension needs.
 func (o *Options) extensionProblems() []error {
 	if !o.RuntimeExtension.Enabled {
 		return nil
@@ -150,14 +150,14 @@ func isHost(host string) bool {
 	return err == nil || isSubdomain(strings.ToLower(host))
 }
 
-// isHTTPS accepts what Cluster API accepts as the URL of an extension.
+// isHTTPS reports whether Cluster API accepts the URL for an extension.
 func isHTTPS(raw string) bool {
 	parsed, err := url.Parse(raw)
 	return err == nil && parsed.Scheme == "https" && parsed.Hostname() != "" && parsed.User == nil &&
 		parsed.RawQuery == "" && parsed.Fragment == ""
 }
 
-// isAddress accepts what a server can be bound to and the two ways of saying "off", as in Cluster API.
+// isAddress reports whether a server can be bound to the address, or it means "off", as in Cluster API.
 func isAddress(address string) bool {
 	if IsOff(address) {
 		return true
@@ -170,5 +170,5 @@ func isAddress(address string) bool {
 	return err == nil && number <= maxPort && (host == "" || isHost(host))
 }
 
-// IsOff says whether an address switches its server off. "0" is controller-runtime's way of saying it.
+// IsOff reports whether an address switches its server off. "0" is controller-runtime's way to do so.
 func IsOff(address string) bool { return address == "" || address == "0" }

@@ -11,7 +11,7 @@ func TestOptionsValidate(t *testing.T) {
 	tests := map[string]struct {
 		args []string
 		file string
-		// wants are pieces of the error, in any order; lines is how many problems it lists.
+		// wants are parts of the error, in any order; lines is how many problems it lists.
 		wants []string
 		lines int
 	}{
@@ -35,7 +35,7 @@ func TestOptionsValidate(t *testing.T) {
 				"--leader-elect-renew-deadline=x",
 				"--leader-elect-retry-period=1ns", "--sync-period=never", "--version=1.0",
 			},
-			// One line more: with these the renew deadline, left at its default, is above the lease duration.
+			// One line more: with these, the renew deadline's default exceeds the lease duration.
 			lines: 28,
 			wants: []string{
 				`--feature-gates: "A"`, `--webhook-port: "-1"`, `--max-concurrent-reconciles: "0"`,
@@ -108,7 +108,7 @@ func TestOptionsValidate(t *testing.T) {
 	}
 }
 
-// TestTable: each option is there once, and what can be refused says what is accepted.
+// TestTable checks that each option occurs once, and that options that can be refused say what they accept.
 func TestTable(t *testing.T) {
 	o := New()
 	flags, keys := map[string]bool{}, map[string]bool{"": true}

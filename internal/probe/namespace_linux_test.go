@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests below run in network namespaces of their own: the test program runs itself anew, once as the one that
-// probes and once as a machine at the other end of a wire.
+// The tests below run in their own network namespaces: the test program starts itself again, once as the prober and
+// once as a machine at the other end of a wire.
 const (
 	partOf  = "PROBE_TEST_PART"
 	prober  = "prober"
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// inNamespace returns the test program as a command that runs in a new network namespace.
+// inNamespace returns a command that runs the test program in a new network namespace.
 func inNamespace(part string, flags uintptr, args ...string) *exec.Cmd {
 	command := exec.Command(os.Args[0], args...)
 	command.Env = append(os.Environ(), partOf+"="+part)
@@ -66,8 +66,8 @@ func TestTryInNamespaces(t *testing.T) {
 	require.Contains(t, string(output), "--- PASS: TestTryInNamespaces/", "%s", output)
 }
 
-// wire are the commands that give the end of the prober its addresses and ways: to one address nobody on the wire
-// answers for, to one whose machine is gone, and to some that routers know nothing of, or let nobody through to.
+// wire has the ip commands that set up the prober's end: its addresses, a neighbour whose machine is gone, and routes
+// to hosts that are unreachable or prohibited.
 const wire = `link add here type veth peer name there
 link set lo up
 address add 10.99.0.1/24 dev here
@@ -77,7 +77,7 @@ neighbour add 10.99.0.40 lladdr 02:00:00:00:00:40 dev here
 route add unreachable 10.98.0.1
 route add prohibit 10.98.0.2`
 
-// ends are those for the machine at the other end.
+// ends has the commands for the machine at the other end.
 const ends = `link set lo up
 address add 10.99.0.2/24 dev there
 address add fd99::2/64 dev there nodad
@@ -132,7 +132,7 @@ func tryOnWire(t *testing.T) {
 	}
 }
 
-// beMachine waits for its end of the wire, listens on it, and ends when nobody needs it any more.
+// beMachine waits for its end of the wire, listens on it, and returns when stdin is closed.
 func beMachine() error {
 	in := bufio.NewReader(os.Stdin)
 	if _, err := in.ReadString('\n'); err != nil {
@@ -151,7 +151,7 @@ func beMachine() error {
 	return nil
 }
 
-// ip runs the program of that name, once for each line.
+// ip runs the program ip, once for each line.
 func ip(lines string) error {
 	for line := range strings.Lines(lines) {
 		if output, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {

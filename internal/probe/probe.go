@@ -1,5 +1,5 @@
-// Package probe finds out whether someone answers on an address, a bounded number of them at once and beside all other
-// work. It opens TCP connections and sends nothing.
+// Package probe finds out whether someone answers on an address. It probes a bounded number of addresses at once, in
+// the background. It opens TCP connections and sends nothing.
 package probe
 
 import (
@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// Result is what came of a probe.
+// Result is the outcome of a probe.
 type Result string
 
 // The results.
 const (
-	// Free says that nobody answered.
+	// Free means that nobody answered.
 	Free Result = "free"
-	// InUse says that someone accepted a connection, or refused it.
+	// InUse means that someone accepted a connection, or refused it.
 	InUse Result = "in_use"
-	// Unknown says that no connection could be tried, so that it cannot be told.
+	// Unknown means that no connection could be tried.
 	Unknown Result = "unknown"
 )
 
 // Limit is how many addresses are probed at once.
 const Limit = 32
 
-// Prober probes addresses. What has to wait is taken by namespaces in turn, so that a namespace with many Clusters does
-// not keep others waiting.
+// Prober probes addresses. Waiting probes take turns by namespace, so that a namespace with many Clusters does not
+// delay the others.
 type Prober struct {
 	ctx     context.Context //nolint:containedctx // the work outlives the calls that ask for it
 	timeout time.Duration
@@ -38,18 +38,19 @@ type Prober struct {
 
 	mu      sync.Mutex
 	running int
-	// waiting are the probes of each namespace that has any, and turns the namespaces in their order.
+	// waiting has the queued probes by namespace, turns the namespaces in the order of their turns.
 	waiting map[string][]func()
 	turns   []string
 }
 
-// New returns a prober that waits for an answer for as long as timeout and works until ctx ends.
+// New returns a prober that waits up to timeout for an answer, probes up to limit addresses at once, and works until
+// ctx ends.
 func New(ctx context.Context, timeout time.Duration, limit int) *Prober {
 	return &Prober{ctx: ctx, timeout: timeout, limit: limit, waiting: map[string][]func(){}}
 }
 
-// Ask has an address probed, and returns at once. Done is told the result, and why if it is Unknown; it is not called
-// when the prober's context has ended.
+// Ask queues a probe of an address and returns immediately. It calls done with the result, and the reason if that is
+// Unknown, but not after the prober's context has ended.
 func (p *Prober) Ask(namespace string, addr netip.Addr, ports []uint16, done func(result Result, why string)) {
 	work := func() {
 		result, why := Try(p.ctx, p.timeout, addr, ports)
@@ -69,7 +70,7 @@ func (p *Prober) Ask(namespace string, addr netip.Addr, ports []uint16, done fun
 	}
 }
 
-// run probes what waits until nothing does.
+// run works off the queue until it is empty.
 func (p *Prober) run() {
 	for {
 		work := p.next()
@@ -80,7 +81,7 @@ func (p *Prober) run() {
 	}
 }
 
-// next takes the next probe; nil if none waits, and then the caller has ended.
+// next takes the next probe from the queue. It returns nil if the queue is empty, and the caller must end.
 func (p *Prober) next() func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,8 +101,8 @@ func (p *Prober) next() func() {
 	return queue[0]
 }
 
-// Try connects to all ports of an address at once and tells what came of it, and why if it is Unknown. A connection
-// that is refused is an answer as well: someone has the address.
+// Try connects to all ports of an address at once and returns the result, and the reason if it is Unknown. A refused
+// connection is an answer too: someone has the address.
 func Try(ctx context.Context, timeout time.Duration, addr netip.Addr, ports []uint16) (Result, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -115,7 +116,7 @@ func Try(ctx context.Context, timeout time.Duration, addr netip.Addr, ports []ui
 			dialer := net.Dialer{Timeout: timeout}
 			conn, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, port).String())
 			if err == nil {
-				_ = conn.Close() // it has told what it was opened for
+				_ = conn.Close() // it has served its purpose
 			}
 			result, why := judge(err)
 			answers <- answer{result, why}
@@ -134,7 +135,7 @@ func Try(ctx context.Context, timeout time.Duration, addr netip.Addr, ports []ui
 	return best.result, best.why
 }
 
-// judge tells what the outcome of one connection says.
+// judge returns what the outcome of one connection means.
 func judge(err error) (Result, string) {
 	var errno syscall.Errno
 	var network net.Error
@@ -143,7 +144,7 @@ func judge(err error) (Result, string) {
 		return InUse, ""
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN),
 		errors.Is(err, os.ErrDeadlineExceeded):
-		return Free, "" // nobody told the hardware address, or where the way goes on
+		return Free, "" // nobody answered for the hardware address, or there was no route onwards
 	case errors.As(err, &network) && network.Timeout():
 		return Free, ""
 	case errors.As(err, &errno):

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// short is long enough for whoever answers on this machine.
+// short is long enough for any answer from this machine.
 const short = 300 * time.Millisecond
 
-// timeoutFor is short where nobody answers, and else more than a machine takes that is busy with other things.
+// timeoutFor returns short where nobody answers, and otherwise more than a busy machine needs.
 func timeoutFor(want Result) time.Duration {
 	if want == Free {
 		return short
@@ -36,14 +36,14 @@ func listen(t *testing.T, addr netip.Addr) uint16 {
 	return listener.Addr().(*net.TCPAddr).AddrPort().Port()
 }
 
-// refuse returns a port on which nobody listens, and nobody else will: it is bound.
+// refuse returns a port on which nobody listens or can listen, because it is bound.
 func refuse(t *testing.T) uint16 {
 	t.Helper()
 	_, port := bound(t)
 	return port
 }
 
-// silent returns a port that drops what is sent to it: its queue of connections is full.
+// silent returns a port that drops new connections, because its backlog is full.
 func silent(t *testing.T) uint16 {
 	t.Helper()
 	fd, port := bound(t)
@@ -110,7 +110,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// No more addresses are probed at once than the limit, whoever asks does not wait, and namespaces take turns.
+// The prober never exceeds its limit, callers do not wait, and namespaces take turns.
 func TestProberIsBoundedAndFair(t *testing.T) {
 	drops := silent(t)
 	const limit = 2

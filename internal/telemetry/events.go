@@ -11,10 +11,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Event is what is to be recorded on a Cluster.
+// Event is an event to record on a Cluster.
 type Event struct{ Type, Reason, Message string }
 
-// EventFor returns the event of an action that was carried out, and whether it has one.
+// EventFor returns the event for an action that was carried out, and whether there is one.
 func EventFor(action vip.Action) (Event, bool) {
 	normal := func(reason, format string, args ...any) (Event, bool) {
 		return Event{corev1.EventTypeNormal, reason, fmt.Sprintf(format, args...)}, true
@@ -37,7 +37,7 @@ func EventFor(action vip.Action) (Event, bool) {
 			return normal(names.EventAnnotationRestored, "annotation %s=%s restored, from %s",
 				names.Annotation(a.Role), a.Value, vip.ClaimsText(a.Claim, a.Further))
 		case a.Role == names.RoleControlPlane:
-			return Event{}, false // it comes with the endpoint
+			return Event{}, false // the endpoint's event covers it
 		case a.Role == names.RoleIngress:
 			return normal(names.EventIngressAnnotationSet, "annotation %s=%s set, from %s by %s",
 				names.Annotation(a.Role), a.Value, a.Pool, vip.ClaimsText(a.Claim, a.Further))
@@ -52,8 +52,8 @@ func EventFor(action vip.Action) (Event, bool) {
 	return Event{}, false
 }
 
-// EventForPool returns the warning on a pool whose configuration has problems, or what is probably misspelled in it,
-// and whether there is anything to warn of.
+// EventForPool returns the warning about a pool's configuration: its problems, or what is probably misspelled. It
+// also returns whether there is anything to warn of.
 func EventForPool(pool vip.Pool, doubts []string) (Event, bool) {
 	said := strings.Join(slices.Concat(pool.Problems, doubts), "; ")
 	if pool.Closed {
@@ -64,12 +64,12 @@ func EventForPool(pool vip.Pool, doubts []string) (Event, bool) {
 	}, said != ""
 }
 
-// EventForWarning returns the event of a warning.
+// EventForWarning returns the event for a warning.
 func EventForWarning(warning vip.Warning) Event {
 	return Event{corev1.EventTypeWarning, warning.Reason, warning.Message}
 }
 
-// EventForChange returns the warning of a condition that changed, and whether it has one.
+// EventForChange returns the warning for a changed condition, and whether there is one.
 func EventForChange(change vip.Change) (Event, bool) {
 	if change.True || change.Reason == names.ReasonReleasing || change.Reason == names.ReasonReleased {
 		return Event{}, false
@@ -77,7 +77,7 @@ func EventForChange(change vip.Change) (Event, bool) {
 	return Event{corev1.EventTypeWarning, change.Reason, change.Message}, true
 }
 
-// FailureFor returns the failure that a changed condition counts as, and whether it counts as one.
+// FailureFor returns the failure that a changed condition counts as, if it does.
 func FailureFor(change vip.Change) (Failure, bool) {
 	failure, ok := map[string]Failure{
 		names.ReasonAddressConflict: FailureAddressConflict,

@@ -11,13 +11,13 @@ type HookResult string
 
 // The results.
 const (
-	// HookSucceeded says that the hook answered, be it that a Cluster is held.
+	// HookSucceeded means that the hook answered, even if it holds a Cluster.
 	HookSucceeded HookResult = "success"
-	// HookFailed says that the hook answered with a failure: bad settings, or no pool.
+	// HookFailed means that the hook answered with a failure: bad settings, or no pool.
 	HookFailed HookResult = "failure"
-	// HookRefused says that the request could not be read.
+	// HookRefused means that the request could not be read.
 	HookRefused HookResult = "refused"
-	// HookPanicked says that the hook broke down.
+	// HookPanicked means that the hook panicked or its answer could not be encoded.
 	HookPanicked HookResult = "panic"
 )
 
@@ -28,7 +28,7 @@ func newHookDurations() *prometheus.HistogramVec {
 	}, []string{"hook", "result"})
 }
 
-// HookAnswered counts a call of a runtime hook and the time that it took.
+// HookAnswered counts a runtime hook call and the time it took.
 func (m *Metrics) HookAnswered(hook string, result HookResult, took time.Duration) {
 	m.hooks.WithLabelValues(hook, string(result)).Observe(took.Seconds())
 }

@@ -1,5 +1,5 @@
-// Package telemetry holds every metric and every event of the allocator, each with a constructor. Labels are bounded:
-// no metric carries the name of a Cluster.
+// Package telemetry defines every metric and event of the allocator, each with a constructor. Labels are bounded: no
+// metric carries the name of a Cluster.
 package telemetry
 
 import (
@@ -17,18 +17,18 @@ type Failure string
 
 // The failures.
 const (
-	// FailureForbidden says that the API server denied a permission.
+	// FailureForbidden means that the API server denied a permission.
 	FailureForbidden Failure = "forbidden"
-	// FailureInvalid says that the API server or a webhook refused what was written.
+	// FailureInvalid means that the API server or a webhook rejected a write.
 	FailureInvalid Failure = "invalid"
-	// FailureUnavailable says that the API server did not answer in time, or not at all.
+	// FailureUnavailable means that the API server answered late or not at all.
 	FailureUnavailable Failure = "unavailable"
-	// FailurePanic says that the reconcile panicked.
+	// FailurePanic means that the reconcile panicked.
 	FailurePanic Failure = "panic"
 	// FailureOther is everything else.
 	FailureOther Failure = "other"
 	// FailureAddressConflict, FailureAddressInUse, FailureClaimConflict, FailurePoolExhausted and FailurePoolNotFound
-	// are conditions that need someone to act.
+	// are conditions on which someone must act.
 	FailureAddressConflict Failure = "address_conflict"
 	FailureAddressInUse    Failure = "address_in_use"
 	FailureClaimConflict   Failure = "claim_conflict"
@@ -36,7 +36,7 @@ const (
 	FailurePoolNotFound    Failure = "pool_not_found"
 )
 
-// Metrics are the metrics of the allocator's work. The zero value is not usable; see NewMetrics.
+// Metrics are the metrics of the allocator's work. The zero value is unusable; see NewMetrics.
 type Metrics struct {
 	allocations *prometheus.CounterVec
 	failures    *prometheus.CounterVec
@@ -52,7 +52,8 @@ type Metrics struct {
 	hooks       *prometheus.HistogramVec
 }
 
-// NewMetrics returns the metrics, registered together with those of the controller framework and the API client.
+// NewMetrics returns the metrics and registers them, together with those of the controller framework and the API
+// client.
 func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics {
 	m := &Metrics{
 		allocations: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -109,8 +110,8 @@ func NewMetrics(registry prometheus.Registerer, version, commit string) *Metrics
 	return m
 }
 
-// Allocated counts a VIP that was written for the first time. waited is the time since its claim was created; it counts
-// as none where the clocks say that the claim is still to be.
+// Allocated counts a VIP that was written for the first time. waited is the time since its claim was created; it
+// counts as 0 if clocks disagree and it is negative.
 func (m *Metrics) Allocated(role string, waited time.Duration) {
 	m.allocations.WithLabelValues(role).Inc()
 	m.waits.Observe(max(waited, 0).Seconds())
@@ -125,20 +126,20 @@ func (m *Metrics) Released() { m.releases.Inc() }
 // Outdated counts a write that came too late.
 func (m *Metrics) Outdated() { m.outdated.Inc() }
 
-// Deferred counts a Cluster that has to wait until its namespace has a worker again. The framework counts it as
+// Deferred counts a Cluster that must wait until its namespace has a worker again. The framework counts it as
 // handled.
 func (m *Metrics) Deferred() { m.deferred.Inc() }
 
 // Stalled counts a watch that was found dead.
 func (m *Metrics) Stalled() { m.stalls.Inc() }
 
-// Probed counts an address that was probed, by what came of it.
+// Probed counts a probed address, by result.
 func (m *Metrics) Probed(result string) { m.probes.WithLabelValues(result).Inc() }
 
 // Failed counts a failure.
 func (m *Metrics) Failed(reason Failure) { m.failures.WithLabelValues(string(reason)).Inc() }
 
-// Leading tells whether this replica leads.
+// Leading sets whether this replica leads.
 func (m *Metrics) Leading(leads bool) {
 	m.leader.Set(0)
 	if leads {
@@ -146,7 +147,7 @@ func (m *Metrics) Leading(leads bool) {
 	}
 }
 
-// NamesKept tells whether DNS records are kept.
+// NamesKept sets whether DNS records are kept.
 func (m *Metrics) NamesKept(kept bool) {
 	m.names.Set(0)
 	if kept {
@@ -166,8 +167,8 @@ func (r requestResult) Increment(_ context.Context, code, method, _ string) {
 	r.WithLabelValues(code, method).Inc()
 }
 
-// registerClientMetrics registers the metrics of requests to the API server. client-go takes the first registration of
-// a process and ignores all later ones.
+// registerClientMetrics registers the metrics of requests to the API server. client-go uses the first registration in
+// a process and ignores later ones.
 func registerClientMetrics(registry prometheus.Registerer) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rest_client_request_duration_seconds", Help: "Latency of requests to the API server, by verb.",

@@ -8,21 +8,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// RoleState counts Clusters whose condition for a role has a reason.
+// RoleState is a role and the reason of a Cluster's condition for it.
 type RoleState struct{ Role, Reason string }
 
-// Source gives the state of the system at the moment of a scrape.
+// Source returns the state of the system at the time of a scrape.
 type Source interface {
-	// Pools returns the pools that are configured for the allocator.
+	// Pools returns the allocator's pools.
 	Pools() []vip.Pool
-	// ClusterStates counts the Clusters by role and by the reason of the role's condition.
+	// ClusterStates counts the Clusters by role and reason of the role's condition.
 	ClusterStates() map[RoleState]int
 	// OrphanedClaims counts the allocator's claims whose Cluster does not exist.
 	OrphanedClaims() int
 }
 
-// State is a collector of what the caches show. It reads them when it is scraped, so a pool or Cluster that is gone
-// leaves no stale series. Without a source, as on a standby, it has none.
+// State collects metrics from the caches. It reads them on each scrape, so deleted pools and Clusters leave no stale
+// series. Without a source, as on a standby, it has no series.
 type State struct {
 	source   atomic.Pointer[Source]
 	pools    *prometheus.Desc
@@ -30,7 +30,7 @@ type State struct {
 	orphans  *prometheus.Desc
 }
 
-// NewState returns the collector, registered.
+// NewState returns the collector and registers it.
 func NewState(registry prometheus.Registerer) *State {
 	s := &State{
 		pools: prometheus.NewDesc("capi_vip_pool_addresses",
@@ -46,7 +46,7 @@ func NewState(registry prometheus.Registerer) *State {
 	return s
 }
 
-// Use makes the collector read from a source; nil for none.
+// Use sets the source that the collector reads; nil for none.
 func (s *State) Use(source Source) {
 	if source == nil {
 		s.source.Store(nil)

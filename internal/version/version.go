@@ -1,4 +1,4 @@
-// Package version tells what a program was built from.
+// Package version says what a program was built from.
 package version
 
 import (
@@ -16,13 +16,13 @@ var (
 	buildDate    string
 )
 
-// Info says what was built, from what, when and with what.
+// Info says which version was built, from what, when and with what.
 type Info struct {
 	// Version is the release, e.g. v1.2.3, or "devel".
 	Version string `json:"version"`
-	// Commit is the git hash, with "-dirty" appended when files were changed; empty if not known.
+	// Commit is the git hash, with "-dirty" appended if files were changed; empty if unknown.
 	Commit string `json:"commit,omitempty"`
-	// Date is when it was built, or else when the commit was made, in RFC 3339; empty if not known.
+	// Date is when it was built, or else when the commit was made, in RFC 3339; empty if unknown.
 	Date string `json:"date,omitempty"`
 	// GoVersion is the Go release it was built with.
 	GoVersion string `json:"goVersion"`
@@ -30,7 +30,7 @@ type Info struct {
 	Platform string `json:"platform"`
 }
 
-// Read returns what the linker was told, and where it was told nothing, what Go itself has recorded.
+// Read returns what was set at link time, and what Go itself recorded for the rest.
 func Read() Info {
 	linked := Info{Version: buildVersion, Commit: buildCommit, Date: buildDate}
 	info, _ := debug.ReadBuildInfo()
@@ -73,7 +73,7 @@ func recordedVersion(info *debug.BuildInfo) Info {
 	return recorded
 }
 
-// Line is the one line that a program of this name prints.
+// Line returns the one line that a program of this name prints.
 func (v Info) Line(program string) string {
 	details := []string{}
 	if v.Commit != "" {

@@ -1,4 +1,4 @@
-// Package certificatetest has what tests of servers with certificates share.
+// Package certificatetest has helpers for tests of TLS servers.
 package certificatetest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/certificate"
 )
 
-// Chain returns a certificate of localhost as Renew makes it.
+// Chain returns a certificate for localhost, as Renew makes it.
 func Chain(t *testing.T) map[string][]byte {
 	t.Helper()
 	data, _, err := certificate.Renew(nil, "test", []string{"localhost"}, time.Now())
@@ -23,7 +23,7 @@ func Chain(t *testing.T) map[string][]byte {
 	return data
 }
 
-// Write writes a certificate into files of a directory, as a mounted Secret has it.
+// Write writes a certificate into a directory, laid out like a mounted Secret.
 func Write(t *testing.T, dir string, data map[string][]byte) {
 	t.Helper()
 	for name, content := range data {
@@ -31,7 +31,7 @@ func Write(t *testing.T, dir string, data map[string][]byte) {
 	}
 }
 
-// Connect connects to a server and returns the error of a client that trusts a bundle.
+// Connect connects to a server as a client that trusts the bundle, and returns the client's error.
 func Connect(t *testing.T, address string, bundle []byte) error {
 	t.Helper()
 	roots := x509.NewCertPool()

@@ -13,15 +13,15 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Config is what the answers depend on.
+// Config is everything that answers depend on.
 type Config struct {
-	// Store returns the caches, or nil while they are not filled.
+	// Store returns the caches; nil while they are not filled.
 	Store func() *state.Store
 
-	// Settings go into every decision, as they do in the controllers.
+	// Settings apply to every decision, as in the controllers.
 	Settings vip.Settings
 
-	// Namespace is the only one whose Clusters are looked at; empty means all.
+	// Namespace restricts the hooks to the Clusters of one namespace; empty means all.
 	Namespace string
 
 	// Now is the clock.
@@ -35,23 +35,24 @@ type Config struct {
 type extension struct {
 	Config
 
-	// room is what requests and answers take; see maxBodies.
+	// room is the memory that requests and answers share; see maxBodies.
 	room *room
 }
 
-// handler is one that Cluster API is told of.
+// handler is a handler that Discovery announces to Cluster API.
 type handler struct {
 	name string
 	hook string
-	// failurePolicy says what Cluster API does when it gets no answer.
+	// failurePolicy says what Cluster API does without an answer.
 	failurePolicy hooks.FailurePolicy
 	serve         http.Handler
 }
 
-// timeoutSeconds is how long Cluster API shall wait for an answer. They take milliseconds; what takes longer is lost.
+// timeoutSeconds is how long Cluster API should wait for an answer. Answers take milliseconds; one that takes longer
+// is lost.
 const timeoutSeconds = 5
 
-// Handler answers Discovery and the hooks at the paths where Cluster API calls them. It is safe for concurrent use.
+// Handler serves Discovery and the hooks at the paths that Cluster API calls. It is safe for concurrent use.
 func Handler(config Config) http.Handler {
 	e := &extension{config, newRoom(maxBodies)}
 	mux := http.NewServeMux()
@@ -65,12 +66,12 @@ func Handler(config Config) http.Handler {
 	return mux
 }
 
-// handlers are those that Cluster API is told of.
+// handlers returns the handlers that Discovery announces.
 //
-// BeforeClusterCreate is called for every Cluster of the management cluster, whatever its class, so an operator that is
-// down must not keep them all from being created: without an answer the topology goes ahead. The other two are called
-// for classes that name them. Templates without the VIP would replace the machines of Clusters that have it, so without
-// an answer their topology waits.
+// Cluster API calls BeforeClusterCreate for every Cluster, whatever its class, so an operator that is down must not
+// block their creation: without an answer the topology goes ahead. It calls the other two for classes that name them.
+// Templates without the VIP would replace the machines of Clusters that have it, so without an answer their topology
+// waits.
 func (e *extension) handlers() []handler {
 	return []handler{
 		{

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// maxBody bounds a request, in bytes. The largest ones carry all templates of a Cluster's topology: some ten
-	// kilobytes for each MachineDeployment.
+	// maxBody bounds a request, in bytes. The largest carry all templates of a Cluster's topology: some ten kilobytes
+	// for each MachineDeployment.
 	maxBody = 10 << 20
 
-	// bodyTime is how long a body may take to arrive, and an answer to be taken. Cluster API sends its own at once and
-	// waits for five seconds in all.
+	// bodyTime is how long a client may take to send a body or to read an answer. Cluster API sends its bodies at
+	// once and waits for five seconds in all.
 	bodyTime = 2 * time.Second
 
-	// maxComplaint is how many bytes an answer says about what is wrong with a request, which may quote it.
+	// maxComplaint bounds an error about a bad request, in bytes, since the error may quote the request.
 	maxComplaint = 512
 )
 
@@ -33,21 +33,21 @@ var (
 	errBusy     = errors.New("too many large requests at once, try again later")
 )
 
-// body is what was read of a request, and the room that it or its answer takes. Bytes count as they come: what a client
-// says that it will send takes nothing from others.
+// body is the part of a request read so far, and the room that it or its answer takes. Bytes count as they arrive;
+// the announced length takes nothing from others.
 type body struct {
 	room    *room
 	content []byte
 
-	// The room's lock guards the rest. taken is how many bytes of the room it has, since when its client is waited for;
-	// hangUp ends that wait, and late says that it has.
+	// The room's lock guards the rest. taken is how many bytes of the room the body has, since when it began to wait
+	// for its client; hangUp ends that wait, and late says that it was called.
 	taken  int64
 	since  time.Time
 	hangUp func()
 	late   bool
 }
 
-// read reads the body of a request within bodyTime. The status is that of the error.
+// read reads the body of a request within bodyTime. The status is the HTTP status for the error.
 func (b *body) read(w http.ResponseWriter, r *http.Request) (int, error) {
 	if r.ContentLength > maxBody {
 		return http.StatusRequestEntityTooLarge, errTooLarge
@@ -55,7 +55,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) (int, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), bodyTime)
 	defer cancel()
 	connection := http.NewResponseController(w)
-	// A recorder, as in tests, has no deadlines; a server's connections do.
+	// The recorders of tests have no deadlines, unlike a server's connections.
 	_ = connection.SetReadDeadline(time.Now().Add(bodyTime))
 	b.room.await(b, func() {
 		cancel()
@@ -90,8 +90,8 @@ func (b *body) readAll(ctx context.Context, from io.Reader) (int, error) {
 	}
 }
 
-// answer sends the answer, which takes the room of the request from then on. A client that does not take it is one that
-// is waited for, like one that does not send.
+// answer sends the answer, which takes the request's place in the room. A client that does not read it counts as
+// waited for, like one that does not send.
 func (b *body) answer(w http.ResponseWriter, content []byte) error {
 	b.content = nil
 	connection := http.NewResponseController(w)
@@ -103,14 +103,14 @@ func (b *body) answer(w http.ResponseWriter, content []byte) error {
 	if _, err := w.Write(content); err != nil {
 		return err
 	}
-	// What the server still holds back goes out here, while it counts.
+	// Send what the server still buffers here, while it counts.
 	if err := connection.Flush(); !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	return nil
 }
 
-// decode reads a request. The status is that of the error.
+// decode parses a request. The status is the HTTP status for the error.
 func decode(content []byte, request any) (int, error) {
 	if err := json.Unmarshal(content, request); err != nil {
 		return http.StatusBadRequest,

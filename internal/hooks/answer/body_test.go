@@ -24,8 +24,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// network is one in memory: in a bubble of synctest its time is that of the bubble, so that limits of time are exact
-// however busy the machine is. Nothing is buffered, so a client that does not read is noticed at once.
+// network is an in-memory network. In a synctest bubble it uses the bubble's time, so time limits are exact however
+// busy the machine is. Nothing is buffered, so a client that does not read is noticed at once.
 type network struct {
 	calls  chan net.Conn
 	closed chan struct{}
@@ -53,16 +53,16 @@ func (n *network) dial() net.Conn {
 	return client
 }
 
-// closeWriter has the server wait a moment before it closes a connection whose client still sends, as with TCP.
+// closeWriter makes the server wait a moment before it closes a connection whose client still sends, as with TCP.
 type closeWriter struct{ net.Conn }
 
 func (closeWriter) CloseWrite() error { return nil }
 
-// serveHooks runs a test in a bubble with a server of hooks, whose limits of connections play no part.
+// serveHooks runs a test in a bubble with a server for the hooks, without the limit on connections.
 func serveHooks(t *testing.T, test func(t *testing.T, n *network)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		handler := answer.Handler(config(newWorld(t).Store)) // in here: its channels are of the bubble
+		handler := answer.Handler(config(newWorld(t).Store)) // made in the bubble, where its channels belong
 		n := &network{calls: make(chan net.Conn), closed: make(chan struct{})}
 		server := &http.Server{Handler: handler, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
 		go func() { _ = server.Serve(n) }()
@@ -71,7 +71,7 @@ func serveHooks(t *testing.T, test func(t *testing.T, n *network)) {
 	})
 }
 
-// post sends a request as Cluster API does: at once, and with its patience. The status is 0 if it is cut off.
+// post sends a request as Cluster API does: at once, and with its timeout. The status is 0 if it is cut off.
 func (n *network) post(t *testing.T, size int) int {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -87,7 +87,7 @@ func (n *network) post(t *testing.T, size int) int {
 	return response.StatusCode
 }
 
-// open makes a connection, sends text over it and leaves it open.
+// open opens a connection, sends text and leaves it open.
 func (n *network) open(t *testing.T, text string) net.Conn {
 	connection := n.dial()
 	t.Cleanup(func() { _ = connection.Close() })
@@ -95,7 +95,7 @@ func (n *network) open(t *testing.T, text string) net.Conn {
 	return connection
 }
 
-// greedy is a request whose answer is as large as itself, with padding of that size.
+// greedy returns a request with that much padding, whose answer is as large as the request.
 func greedy(t *testing.T, padding int) string {
 	t.Helper()
 	request := bytes.Replace(requests(t)["kubeadm"], []byte(`"preKubeadmCommands":[`),
@@ -104,14 +104,14 @@ func greedy(t *testing.T, padding int) string {
 	return string(request)
 }
 
-// Whatever a client says that it will send, or sends slowly, others are answered within Cluster API's patience.
+// Whatever a client announces or sends slowly, others get answers within Cluster API's timeout.
 func TestSlowClientsDelayNobody(t *testing.T) {
 	head := "POST " + generatePath + " HTTP/1.1\r\nHost: x\r\n"
 	declared := fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, 10*mebibyte)
 	for name, test := range map[string]struct {
 		clients int
 		sent    string
-		// trickle is what they send again and again from then on.
+		// trickle is what they then keep sending.
 		trickle string
 	}{
 		"if many declare much and send nothing":   {100, declared, ""},
@@ -131,7 +131,7 @@ func TestSlowClientsDelayNobody(t *testing.T) {
 				for range test.clients {
 					clients.Go(func() { connections <- n.open(t, test.sent) })
 				}
-				first := <-connections // the rest goes on, so that the server is full, or becomes so, when others call
+				first := <-connections // the others go on, so that the server is or becomes full when more clients call
 				if test.trickle != "" {
 					clients.Go(func() {
 						for err := error(nil); err == nil; {
@@ -150,7 +150,7 @@ func TestSlowClientsDelayNobody(t *testing.T) {
 	}
 }
 
-// A client that does not take its answer keeps the room of others no longer than one that does not send.
+// A client that does not read its answer keeps room from others no longer than one that does not send.
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	large := greedy(t, 4*mebibyte)
 	serveHooks(t, func(t *testing.T, n *network) {
@@ -162,7 +162,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 	})
 }
 
-// Requests that are too large together, each with a part that is of no use without the rest, end in time all the same.
+// Requests that together are too large end in time, even when each has sent a part and waits to send the rest.
 func TestLargeRequestsTogether(t *testing.T) {
 	serveHooks(t, func(t *testing.T, n *network) {
 		begin := time.Now()
@@ -184,7 +184,7 @@ func TestLargeRequestsTogether(t *testing.T) {
 	})
 }
 
-// A body that does not arrive is cut off long before Cluster API gives up, also when nobody needs its room.
+// A body that does not arrive is cut off long before Cluster API gives up, even when nobody needs its room.
 func TestSlowBodiesAreCutOff(t *testing.T) {
 	serveHooks(t, func(t *testing.T, n *network) {
 		begin := time.Now()
@@ -198,7 +198,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 	})
 }
 
-// A client that sends slowly, but sends, is served.
+// A client that sends slowly but steadily is served.
 func TestSteadyBodiesAreServed(t *testing.T) {
 	serveHooks(t, func(t *testing.T, n *network) {
 		const pieces = 150
@@ -218,7 +218,7 @@ func TestSteadyBodiesAreServed(t *testing.T) {
 	})
 }
 
-// A Cluster has one template of each kind, so one request does not make an answer that is many times as large.
+// A Cluster has one template of each kind, so an answer cannot be many times as large as its request.
 func TestAnswersAreNotMuchLargerThanRequests(t *testing.T) {
 	var request map[string]any
 	require.NoError(t, json.Unmarshal(requests(t)["kubeadm"], &request))

@@ -9,27 +9,28 @@ import (
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 )
 
-// distribution is a kind of control plane that can be given a VIP, as its template takes it.
+// distribution describes how to write a VIP into the template of one kind of control plane.
 type distribution struct {
-	// files, certSANs and commands are the paths of the lists in the template; commands run before the distribution
-	// starts, and are empty where none is needed.
+	// files, certSANs and commands are the paths of lists in the template. The commands run before the distribution
+	// starts; their path is empty where none are needed.
 	files, certSANs, commands []string
-	// manifest is where the kubelet looks for static pods, kubeconfig what kube-vip reaches the API server with.
+	// manifest is where the kubelet finds kube-vip's static pod, kubeconfig what kube-vip reaches the API server
+	// with.
 	manifest, kubeconfig string
 }
 
-// superAdmin is the first version of Kubernetes whose kubeadm makes admin.conf without rights on its own: they are
-// granted through the API server, which the first control plane machine reaches only once kube-vip has the VIP. On that
-// machine kube-vip takes super-admin.conf instead (kubeadm's release notes of 1.29; kube-vip issue 684).
+// superAdmin is the first Kubernetes version whose kubeadm makes an admin.conf that has no rights of its own: they
+// are granted through the API server, which the first control plane machine reaches only once kube-vip has the VIP.
+// On that machine kube-vip uses super-admin.conf instead (kubeadm's release notes of 1.29; kube-vip issue 684).
 var superAdmin = version.MajorMinor(1, 29)
 
-// useSuperAdmin tells the first machine from those that join, with cloud-init and with Ignition: Cluster API writes
-// kubeadm.yaml only for kubeadm init.
+// useSuperAdmin distinguishes the first machine from those that join, with cloud-init and with Ignition: Cluster API
+// writes kubeadm.yaml only for kubeadm init.
 const useSuperAdmin = `if [ -f /run/kubeadm/kubeadm.yaml ] || grep -qs "kubeadm init" /etc/kubeadm.sh; then ` +
 	`sed -i 's#path: /etc/kubernetes/admin.conf#path: /etc/kubernetes/super-admin.conf#' ` +
 	`/etc/kubernetes/manifests/kube-vip.yaml; fi`
 
-// distributions are the kinds of templates that are known. They are the same in all served versions of these kinds.
+// distributions are the supported kinds of templates. The paths are the same in all served versions of these kinds.
 var distributions = map[string]distribution{
 	"KubeadmControlPlaneTemplate": {
 		files:      field("kubeadmConfigSpec", "files"),
@@ -50,7 +51,7 @@ func field(path ...string) []string {
 	return append([]string{"spec", "template", "spec"}, path...)
 }
 
-// writeControlPlane writes the VIP to the template of a control plane, as the settings say.
+// writeControlPlane writes the VIP into a control plane's template, as the settings say.
 func writeControlPlane(
 	template *unstructured.Unstructured, s *settings, target endpoint, values *hooks.Builtins,
 ) error {
@@ -77,7 +78,7 @@ func writeControlPlane(
 	return nil
 }
 
-// addManifest adds the manifest of kube-vip to the files of the template.
+// addManifest adds kube-vip's manifest to the template's files.
 func (d distribution) addManifest(template *unstructured.Unstructured, s *settings, target endpoint) error {
 	files, _, err := unstructured.NestedSlice(template.Object, d.files...)
 	if err != nil {
@@ -97,8 +98,8 @@ func (d distribution) addManifest(template *unstructured.Unstructured, s *settin
 	}), d.files...)
 }
 
-// needsSuperAdmin reports whether the control plane's version makes kube-vip use super-admin.conf. Versions before are
-// out of support for long, so one that cannot be read counts as newer.
+// needsSuperAdmin reports whether the control plane's version makes kube-vip use super-admin.conf. Versions without
+// it have long been out of support, so a version that cannot be parsed counts as newer.
 func needsSuperAdmin(values *hooks.Builtins) bool {
 	if values == nil || values.ControlPlane == nil {
 		return true
@@ -107,7 +108,7 @@ func needsSuperAdmin(values *hooks.Builtins) bool {
 	return err != nil || parsed.AtLeast(superAdmin)
 }
 
-// appendOnce adds a text to a list of the template, unless it is there.
+// appendOnce adds a value to a list in the template, unless the list has it.
 func appendOnce(template *unstructured.Unstructured, value string, path []string) error {
 	list, _, err := unstructured.NestedStringSlice(template.Object, path...)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// createRequest is a BeforeClusterCreateRequest. The Cluster in it is v1beta1 up to Cluster API 1.12 and v1beta2 since,
-// without a word on which; the view takes both, as it does from the API server.
+// createRequest is a BeforeClusterCreateRequest. Its Cluster is v1beta1 up to Cluster API 1.12 and v1beta2 since, and
+// does not say which; capi.Cluster decodes both, as it does from the API server.
 type createRequest struct {
 	metav1.TypeMeta     `json:",inline"`
 	hooks.CommonRequest `json:",inline"`
@@ -23,19 +23,19 @@ type createRequest struct {
 }
 
 const (
-	// minHold and maxHold bound how long a Cluster is held before Cluster API asks again. It asks not a moment sooner,
-	// whatever happens to the Cluster.
+	// minHold and maxHold bound how long a Cluster is held before Cluster API asks again, in seconds. Cluster API
+	// does not ask sooner, whatever happens to the Cluster.
 	minHold, maxHold = 1, 5
-	// holdShare is the part of a Cluster's age that it is held for: it then waits at most this much longer than it
-	// must, and a thousand Clusters in a queue do not ask a thousand times a second.
+	// holdShare makes each hold a quarter of the Cluster's age: a Cluster then waits at most this much longer than
+	// necessary, and a thousand queued Clusters do not ask a thousand times a second.
 	holdShare = 4
-	// BenefitOfDoubt is how old a Cluster may be to be held although the caches, which would say whether a pool serves
-	// it, are not filled. They fill within seconds, and what keeps them from it must not keep Clusters from being
-	// created.
+	// BenefitOfDoubt is the age up to which a Cluster is held although the caches, which say whether a pool serves
+	// it, are not filled. They fill within seconds; if something prevents that, it must not block the creation of
+	// Clusters too.
 	BenefitOfDoubt = 30 * time.Second
 )
 
-// beforeClusterCreate holds the topology of a Cluster back until its VIP can be rendered into it.
+// beforeClusterCreate holds a Cluster's topology back until its VIP can be rendered into it.
 func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClusterCreateResponse {
 	cluster, now := &request.Cluster, e.Now()
 	age := now.Sub(cluster.CreationTimestamp.Time)
@@ -52,7 +52,7 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 		}
 		return release()
 	}
-	_, _ = capi.Trim(cluster) // never fails; what the operator does not read of it must not decide here
+	_, _ = capi.Trim(cluster) // never fails; fields that the operator does not read must not matter here
 	snapshot := store.GatherFor(cluster, vip.Memory{}, e.Settings, now)
 	if !usesVIP(&snapshot) {
 		return release()
@@ -60,8 +60,8 @@ func (e *extension) beforeClusterCreate(request *createRequest) *hooks.BeforeClu
 	return holdOrRelease(&snapshot, age)
 }
 
-// usesVIP reports whether the class of a Cluster renders the VIP into a template: there is nothing to wait for
-// otherwise. A class that is not known may.
+// usesVIP reports whether the Cluster's class renders the VIP into a template; otherwise there is nothing to wait
+// for. An unknown class counts as one that does.
 func usesVIP(snapshot *vip.Snapshot) bool {
 	class := snapshot.ClusterClass
 	if class == nil || class.ReadsVIP {
@@ -74,7 +74,7 @@ func usesVIP(snapshot *vip.Snapshot) bool {
 	})
 }
 
-// holdOrRelease decides about a Cluster that does not carry its VIP yet.
+// holdOrRelease decides about a Cluster that does not have its VIP yet.
 func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClusterCreateResponse {
 	role, awaits := awaited(snapshot)
 	if !awaits {
@@ -83,7 +83,7 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	seconds := int(age/time.Second) / holdShare
 	switch role.Reason {
 	case names.ReasonPoolExhausted, names.ReasonAddressConflict, names.ReasonAddressInUse, names.ReasonClaimConflict:
-		seconds = maxHold // someone has to act
+		seconds = maxHold // someone must act
 	}
 	message := role.Message
 	if role.Ready {
@@ -93,8 +93,8 @@ func holdOrRelease(snapshot *vip.Snapshot, age time.Duration) *hooks.BeforeClust
 	return hold(int32(min(max(seconds, minHold), maxHold)), message)
 }
 
-// awaited returns the state of the control plane's VIP, and whether the Cluster is to have one. It is not if no pool
-// serves it, if someone else provides the endpoint, or if it is none of the operator's business: paused, filtered or
+// awaited returns the state of the control plane's VIP, and whether the Cluster will get one. It will not if no pool
+// serves it, if someone else provides the endpoint, or if the operator ignores the Cluster: paused, filtered or
 // deleting.
 func awaited(snapshot *vip.Snapshot) (vip.RoleStatus, bool) {
 	if snapshot.Cluster.Deleting {

@@ -163,8 +163,8 @@ func TestBeforeClusterCreate(t *testing.T) {
 	}
 }
 
-// The Cluster in a request is v1beta1 up to Cluster API 1.12, and v1beta2 since. Fields of one that do not fit the
-// types of the other must not matter.
+// The Cluster in a request is v1beta1 up to Cluster API 1.12, and v1beta2 since. Fields of one version that do not
+// fit the other's types must not matter.
 func TestBeforeClusterCreateOfBothVersions(t *testing.T) {
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: "one", UID: "uid-one", CreationTimestamp: metav1.NewTime(now)}
 	clusters := map[string]any{
@@ -208,7 +208,7 @@ func TestDiscovery(t *testing.T) {
 	}, found)
 }
 
-// A BeforeClusterCreate in a management cluster with a thousand Clusters.
+// Benchmarks BeforeClusterCreate in a management cluster with a thousand Clusters.
 func BenchmarkBeforeClusterCreate(b *testing.B) {
 	w := newWorld(b).add(b, pool(b, "vips", names.RoleControlPlane, false),
 		pool(b, "ingress", names.RoleIngress, false))
@@ -227,7 +227,7 @@ func BenchmarkBeforeClusterCreate(b *testing.B) {
 	}
 }
 
-// A GeneratePatches for a class with kubeadm, kube-vip and names in the certificate.
+// Benchmarks GeneratePatches for a class with kubeadm, kube-vip and names in the certificate.
 func BenchmarkGeneratePatches(b *testing.B) {
 	handler, body := answer.Handler(config(newWorld(b).Store)), requests(b)["kubeadm"]
 	b.ReportAllocs()
@@ -245,7 +245,7 @@ func variable(name, value string) func(*capi.Cluster) {
 	}
 }
 
-// manyFields are fields of a JSON object, each behind a comma.
+// manyFields returns n fields of a JSON object, each after a comma.
 func manyFields(n int) string {
 	var fields strings.Builder
 	for i := range n {

@@ -1,4 +1,3 @@
-// Package answer answers the runtime hooks of Cluster API (Runtime SDK, hooks.runtime.cluster.x-k8s.io/v1alpha1):
-// request -> the decision of package vip -> response. It writes nothing; what it needs to know is in the request and in
-// the caches.
+// Package answer answers Cluster API's runtime hooks (Runtime SDK, hooks.runtime.cluster.x-k8s.io/v1alpha1): request
+// -> decision of package vip -> response. It reads only the request and the caches, and writes nothing.
 package answer

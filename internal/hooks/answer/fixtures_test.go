@@ -43,7 +43,7 @@ const (
 	claimOfCluster = "vip-cp-one"
 )
 
-// world is the caches that the answers come from.
+// world holds the caches that the answers come from.
 type world struct {
 	*state.Store
 	pools cache.SharedIndexInformer
@@ -83,7 +83,7 @@ func (w *world) add(t testing.TB, objects ...any) *world {
 	return w
 }
 
-// pool is a pool of the class for a role.
+// pool returns a pool of the class for a role.
 func pool(t testing.TB, name, role string, full bool) *capi.Pool {
 	t.Helper()
 	free := 9
@@ -105,7 +105,7 @@ func pool(t testing.TB, name, role string, full bool) *capi.Pool {
 	return trimmed.(*capi.Pool)
 }
 
-// cluster is a Cluster of the class, changed by the options.
+// cluster returns a Cluster of the class, changed by the options.
 func cluster(options ...func(*capi.Cluster)) *capi.Cluster {
 	c := &capi.Cluster{
 		ObjectMeta: metav1.ObjectMeta{
@@ -151,7 +151,7 @@ func ask(t testing.TB, handler http.Handler, path string, request any) *httptest
 	return recorder
 }
 
-// answer is ask for a request that is understood.
+// reply is ask for a request that is understood; it returns the decoded answer.
 func reply[T any](t testing.TB, handler http.Handler, path string, request any) *T {
 	t.Helper()
 	recorder := ask(t, handler, path, request)

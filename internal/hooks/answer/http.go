@@ -14,7 +14,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// The names of the hooks, as Cluster API's catalog has them.
+// The names of the hooks in Cluster API's catalog.
 const (
 	hookDiscovery           = "Discovery"
 	hookBeforeClusterCreate = "BeforeClusterCreate"
@@ -22,20 +22,20 @@ const (
 	hookValidateTopology    = "ValidateTopology"
 )
 
-// path is the pattern under which Cluster API calls a handler; Discovery has no name.
+// path returns the pattern at which Cluster API calls a handler; Discovery has no name.
 func path(hook, name string) string {
 	return "POST " + catalog.GVHToPath(catalog.GroupVersionHook{
 		Group: hooks.GroupVersion.Group, Version: hooks.GroupVersion.Version, Hook: hook,
 	}, name)
 }
 
-// response is what a hook answers.
+// response is a hook's answer.
 type response interface {
 	runtime.Object
 	hooks.ResponseObject
 }
 
-// serve turns a function from request to response into a handler of HTTP.
+// serve turns a function from request to response into an HTTP handler.
 func serve[Request any, Response response](e *extension, hook string, answer func(*Request) Response) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := e.Now()

@@ -64,7 +64,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestComplaintIsShort: an error may quote the request, which may be large.
+// TestComplaintIsShort: an error may quote a large request.
 func TestComplaintIsShort(t *testing.T) {
 	body := []byte(`{"cluster":{"metadata":{"generation":` + strings.Repeat("9", 1<<20) + `}}}`)
 	recorder := ask(t, answer.Handler(config(newWorld(t).Store)), createPath, body)
@@ -80,7 +80,7 @@ func TestPanics(t *testing.T) {
 	require.NotContains(t, recorder.Body.String(), "broken")
 }
 
-// FuzzRequests: whatever is sent to a hook, it answers, with a success that CAPI can read or an error that says why.
+// FuzzRequests checks that a hook answers any request, with a success that CAPI can read or an error that says why.
 func FuzzRequests(f *testing.F) {
 	paths := []string{discoveryPath, createPath, generatePath, validatePath}
 	for _, request := range requests(f) {

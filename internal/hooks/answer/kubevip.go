@@ -8,21 +8,21 @@ import (
 	"text/template"
 )
 
-// kubeVIPPod is the static pod. It is a text and not made from types: whatever changes a byte of it, be it another
-// version of a library, replaces every control plane machine that has it.
+// kubeVIPPod is the static pod. It is a text template, not built from Go types: any changed byte, such as from a new
+// library version, would replace every control plane machine that has it.
 //
 //go:embed kubevip.yaml.tmpl
 var kubeVIPPod string
 
 var kubeVIPTemplate = template.Must(template.New("kube-vip").Option("missingkey=error").Funcs(template.FuncMap{
-	// A JSON string is a YAML string, whatever is in it.
+	// Any JSON string is also a YAML string.
 	"quote": func(value any) (string, error) {
 		quoted, err := json.Marshal(fmt.Sprint(value))
 		return string(quoted), err
 	},
 }).Parse(kubeVIPPod))
 
-// kubeVIPManifest returns the static pod that gives a control plane machine the VIP.
+// kubeVIPManifest returns the manifest of kube-vip's static pod.
 func kubeVIPManifest(s *settings, target endpoint, kubeconfig string) (string, error) {
 	var manifest strings.Builder
 	err := kubeVIPTemplate.Execute(&manifest, map[string]any{

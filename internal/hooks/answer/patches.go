@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The fields of a Cluster that hold the templates, as requests name them.
+// The Cluster fields that refer to the templates, as requests name them.
 const (
 	holderKind         = "Cluster"
 	infrastructurePath = "spec.infrastructureRef"
@@ -24,14 +24,14 @@ const (
 
 var errEmptyTemplate = errors.New("it is empty")
 
-// endpoint is what goes into the templates of one Cluster.
+// endpoint is the control plane endpoint that goes into one Cluster's templates.
 type endpoint struct {
 	address netip.Addr
 	port    int32
 }
 
-// generatePatches writes the VIP into the templates. It knows nothing but the request: the same request gives the same
-// patches on every replica and at every time, for a template that changes replaces machines.
+// generatePatches writes the VIP into the templates. It depends on nothing but the request, so that every replica
+// returns the same patches at any time: a changed template replaces machines.
 func (*extension) generatePatches(request *hooks.GeneratePatchesRequest) *hooks.GeneratePatchesResponse {
 	items, err := patches(request)
 	if err != nil {
@@ -40,8 +40,8 @@ func (*extension) generatePatches(request *hooks.GeneratePatchesRequest) *hooks.
 	return &hooks.GeneratePatchesResponse{CommonResponse: success(""), Items: items}
 }
 
-// patches returns the patches for a request; none while the Cluster does not carry its VIP. Bad settings are
-// refused all the same: who writes a class learns of them with its first Cluster, address or not.
+// patches returns the patches for a request; none while the Cluster has no VIP. It refuses bad settings even then, so
+// that a class's author learns of them with its first Cluster.
 func patches(request *hooks.GeneratePatchesRequest) ([]hooks.GeneratePatchesResponseItem, error) {
 	s, err := parseSettings(request.Settings)
 	if err != nil {
@@ -71,7 +71,7 @@ func patches(request *hooks.GeneratePatchesRequest) ([]hooks.GeneratePatchesResp
 		if patch == nil {
 			continue
 		}
-		// A Cluster has one of each, and a request of many small ones would make an answer many times as large.
+		// A Cluster has one of each. A request with many small ones would get an answer many times as large.
 		if patched[item.HolderReference.FieldPath] {
 			return nil, fmt.Errorf("the request has more than one template of %s", item.HolderReference.FieldPath)
 		}
@@ -83,7 +83,7 @@ func patches(request *hooks.GeneratePatchesRequest) ([]hooks.GeneratePatchesResp
 	return items, nil
 }
 
-// patchItem returns the patch of one template, or nil.
+// patchItem returns the patch for one template, or nil.
 func patchItem(item *hooks.GeneratePatchesRequestItem, s *settings, target endpoint) ([]byte, error) {
 	if item.HolderReference.Kind != holderKind {
 		return nil, nil
@@ -110,7 +110,7 @@ func patchItem(item *hooks.GeneratePatchesRequestItem, s *settings, target endpo
 	}
 }
 
-// change returns the merge patch that carries a change of a template out; nil if nothing changes.
+// change applies a change to a template and returns it as a merge patch; nil if nothing changes.
 func change(item *hooks.GeneratePatchesRequestItem, apply func(*unstructured.Unstructured) error) ([]byte, error) {
 	template := &unstructured.Unstructured{}
 	if err := utiljson.Unmarshal(item.Object.Raw, &template.Object); err != nil {
@@ -136,8 +136,8 @@ func change(item *hooks.GeneratePatchesRequestItem, apply func(*unstructured.Uns
 	return patch, nil
 }
 
-// writeEndpoint writes the endpoint to the template of an InfraCluster, whatever stands there: a class may have to
-// carry a placeholder.
+// writeEndpoint writes the endpoint into an InfraCluster's template and overwrites what is there: a class may need a
+// placeholder.
 func writeEndpoint(template *unstructured.Unstructured, target endpoint) error {
 	path := field("controlPlaneEndpoint")
 	host := target.address.String()

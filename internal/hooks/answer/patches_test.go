@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// requests are all requests of testdata, by name, as JSON.
+// requests returns all requests in testdata, by name, as JSON.
 func requests(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.yaml")
@@ -36,9 +36,8 @@ func requests(t testing.TB) map[string][]byte {
 	return all
 }
 
-// TestGeneratePatches compares the answers with what stands in testdata/*.golden, the patches readable. A difference in
-// what kube-vip or a template gets is no detail: with it, an upgrade of the operator replaces all machines that have
-// it.
+// TestGeneratePatches compares the answers with testdata/*.golden, which shows the patches readably. Any difference
+// in what kube-vip or a template gets matters: with it, upgrading the operator replaces all machines that have it.
 func TestGeneratePatches(t *testing.T) {
 	handler := answer.Handler(config(newWorld(t).Store))
 	for name, request := range requests(t) {
@@ -71,7 +70,7 @@ func readable(t *testing.T, response *hooks.GeneratePatchesResponse) []byte {
 	return text
 }
 
-// The manifest of kube-vip is a Pod, strictly read, and no setting or address can break out of its place.
+// kube-vip's manifest parses strictly as a Pod, and no setting or address can break out of its place.
 func TestKubeVIPIsAPod(t *testing.T) {
 	handler := answer.Handler(config(newWorld(t).Store))
 	for _, name := range []string{"kubeadm", "kubeadm-1.28-ipv6", "rke2"} {

@@ -9,28 +9,28 @@ import (
 
 const (
 	// maxBodies bounds what all requests together may hold beyond smallBody each, in bytes. Anyone who reaches the
-	// server may send them, and read into objects they take several times their size.
+	// server can send requests, and decoded into objects they take several times their size.
 	maxBodies = 32 << 20
 
-	// smallBody is how many bytes each request has for itself, so that a usual one waits for nobody. The server takes
-	// so few connections that all of these together are bounded too.
+	// smallBody is how many bytes each request has for itself, so that an ordinary one never waits. The server's
+	// limit on connections bounds the sum of these too.
 	smallBody = 64 << 10
 
-	// hurry is how long a client may be waited for while others need its room. Cluster API's take milliseconds.
+	// hurry is how long a request may wait for its client while others need its room. Cluster API takes milliseconds.
 	hurry = 250 * time.Millisecond
 
-	// glance is how often those who wait for room look who is late by now.
+	// glance is how often a request that waits for room checks which others have become late.
 	glance = 20 * time.Millisecond
 )
 
-// room is what requests share. When it is full, those whose clients are waited for the longest leave for those that
-// come: waiting alone would let slow clients keep it, and two that each wait for the other's share would wait for ever.
+// room is the memory that requests share. When it is full, the requests that have waited longest for their clients
+// must leave. Otherwise slow clients could keep the room, and two requests could wait forever for each other's share.
 type room struct {
 	lock sync.Mutex
 	free int64
-	// awaited are the bodies whose clients are waited for, the one that began first leading.
+	// awaited are the bodies that wait for their clients, longest first.
 	awaited []*body
-	// leaving is what those give back soon that were told to leave.
+	// leaving is how many bytes those that were told to leave will soon give back.
 	leaving int64
 	// freed is closed when bytes are given back.
 	freed chan struct{}
@@ -38,7 +38,7 @@ type room struct {
 
 func newRoom(size int64) *room { return &room{free: size, freed: make(chan struct{})} }
 
-// await notes that a body depends on its client from now on, and how to end that.
+// await notes that a body waits for its client from now on, and how to end that wait.
 func (r *room) await(b *body, hangUp func()) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -46,7 +46,7 @@ func (r *room) await(b *body, hangUp func()) {
 	r.awaited = append(r.awaited, b)
 }
 
-// arrived notes that a body depends on its client no longer, and reports whether it was told to leave before.
+// arrived notes that a body no longer waits for its client, and reports whether it was told to leave.
 func (r *room) arrived(b *body) (late bool) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -54,7 +54,7 @@ func (r *room) arrived(b *body) (late bool) {
 	return b.late
 }
 
-// admit waits until a body may have so many bytes, and reports whether it may.
+// admit waits until a body may grow to size bytes, and reports whether it may.
 func (r *room) admit(ctx context.Context, b *body, size int64) bool {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -82,8 +82,8 @@ func (r *room) admit(ctx context.Context, b *body, size int64) bool {
 	return true
 }
 
-// makeRoom tells as many as it takes to leave for one of them, of those that are late and have something to give. The
-// one itself waits for room and not for its client, so it stays.
+// makeRoom tells late bodies that hold bytes to leave, until size bytes are free or will be. The body one, for which
+// it makes room, does not wait for its client and stays.
 func (r *room) makeRoom(one *body, size int64) {
 	for _, b := range r.awaited {
 		if r.free+r.leaving >= size {
@@ -97,7 +97,7 @@ func (r *room) makeRoom(one *body, size int64) {
 	}
 }
 
-// replace gives a body the room for so many bytes instead of what it has. They are there already, so it does not ask.
+// replace changes a body's share to what size bytes need. These are already in memory, so it does not wait.
 func (r *room) replace(b *body, size int64) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -108,7 +108,7 @@ func (r *room) replace(b *body, size int64) {
 	}
 }
 
-// release takes all that a body has.
+// release gives back everything a body has taken.
 func (r *room) release(b *body) {
 	r.lock.Lock()
 	defer r.lock.Unlock()

@@ -16,21 +16,22 @@ import (
 const (
 	// settingInfraCluster writes the VIP to spec.template.spec.controlPlaneEndpoint of the InfraCluster's template.
 	settingInfraCluster = "infraCluster"
-	// settingPort is the port of the endpoint. The operator's default does not count: if it changed, templates would.
+	// settingPort is the port of the endpoint. The operator's default is not used: if it changed, templates would
+	// change.
 	settingPort = "port"
-	// settingCertSANs adds the VIP to the names in the API server's certificate.
+	// settingCertSANs adds the VIP to the API server certificate's names.
 	settingCertSANs = "certSANs"
-	// settingKubeVIP adds kube-vip to the control plane's machines.
+	// settingKubeVIP adds kube-vip to the control plane machines.
 	settingKubeVIP = "kubeVIP"
-	// settingKubeVIPImage is its image. There is no default: one that changes with the operator would replace machines.
+	// settingKubeVIPImage is its image. It has no default: one that changed with the operator would replace machines.
 	settingKubeVIPImage = "kubeVIPImage"
-	// settingKubeVIPInterface is the network interface that gets the VIP; kube-vip finds it by itself otherwise.
+	// settingKubeVIPInterface is the network interface that gets the VIP; by default kube-vip finds it itself.
 	settingKubeVIPInterface = "kubeVIPInterface"
-	// settingRequiredRoles are the roles without whose pools ValidateTopology refuses a Cluster.
+	// settingRequiredRoles are the roles that need a pool: without one, ValidateTopology refuses a Cluster.
 	settingRequiredRoles = "requiredRoles"
 )
 
-// settings are those of a request, understood.
+// settings are the parsed settings of a request.
 type settings struct {
 	infraCluster     bool
 	port             int32
@@ -41,24 +42,24 @@ type settings struct {
 	requiredRoles    []string
 }
 
-// defaultPort is that of kubeadm and RKE2, and the operator's default as well.
+// defaultPort is the default of kubeadm and RKE2, and of the operator.
 const defaultPort = 6443
 
 const acceptsBool = "true or false"
 
 var (
-	// imageReference shuts out what cannot be one; the registry judges the rest.
+	// imageReference rejects what cannot be one; the registry judges the rest.
 	imageReference = regexp.MustCompile(`^[a-zA-Z0-9][-a-zA-Z0-9._:/@]{0,511}$`)
-	// interfaceName is what Linux takes: 15 characters at most.
+	// interfaceName is what Linux accepts: at most 15 characters.
 	interfaceName = regexp.MustCompile(`^[-a-zA-Z0-9._@:]{1,15}$`)
 
 	errSettings = errors.New("bad settings of the patch in the ClusterClass")
 )
 
-// parser puts one setting into place and says what it accepts if it cannot.
+// parser sets one setting; if the value is bad, it returns what it accepts.
 type parser func(s *settings, value string) (accepts string, ok bool)
 
-// parsers is the table of the settings.
+// parsers has a parser for each setting.
 var parsers = map[string]parser{
 	settingInfraCluster: boolSetting(func(s *settings) *bool { return &s.infraCluster }),
 	settingCertSANs:     boolSetting(func(s *settings) *bool { return &s.certSANs }),
@@ -97,7 +98,7 @@ func boolSetting(target func(*settings) *bool) parser {
 	}
 }
 
-// parseSettings understands the settings of a request. Its error names all that is wrong.
+// parseSettings parses the settings of a request. Its error lists everything that is wrong.
 func parseSettings(values map[string]string) (settings, error) {
 	s := settings{infraCluster: true, port: defaultPort, requiredRoles: []string{names.RoleControlPlane}}
 	known := slices.Sorted(maps.Keys(parsers))

@@ -12,8 +12,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// validateTopology refuses a Cluster that needs a VIP for which there is no pool. It does not refuse one that has its
-// VIP: a pool that goes later must not stop the upkeep of Clusters that run. What it does not know it does not refuse.
+// validateTopology refuses a Cluster that needs a VIP for which no pool exists. It does not refuse one that has its
+// VIP: removing a pool must not stop the maintenance of running Clusters. Nor does it refuse what it does not know.
 func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *hooks.ValidateTopologyResponse {
 	s, err := parseSettings(request.Settings)
 	if err != nil {
@@ -26,7 +26,7 @@ func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *ho
 	if store := e.Store(); store != nil && values != nil && values.Cluster != nil {
 		key := types.NamespacedName{Namespace: values.Cluster.Namespace, Name: values.Cluster.Name}
 		if _, snapshot, known := store.Gather(key, vip.Memory{}, e.Settings, e.Now()); known {
-			if snapshot.ClusterClass == nil { // a late cache: Cluster API asks in the name of the class
+			if snapshot.ClusterClass == nil { // the cache is late: Cluster API calls because of the class
 				snapshot.ClusterClass = &vip.ClusterClass{}
 			}
 			err = missingPools(&snapshot, s.requiredRoles)
@@ -38,12 +38,12 @@ func (e *extension) validateTopology(request *hooks.ValidateTopologyRequest) *ho
 	return &hooks.ValidateTopologyResponse{CommonResponse: success("")}
 }
 
-// missingPools says which of the roles a Cluster has neither a VIP nor a pool for.
+// missingPools returns an error that names the roles for which a Cluster has neither a VIP nor a pool, or nil.
 func missingPools(snapshot *vip.Snapshot, roles []string) error {
 	cluster := &snapshot.Cluster
 	status := vip.Decide(*snapshot).Status
 	if cluster.Deleting || len(status.Roles) == 0 {
-		return nil // paused, filtered, or served by someone else altogether
+		return nil // paused, filtered, or served entirely by someone else
 	}
 	var missing []string
 	for _, role := range roles {
@@ -60,8 +60,8 @@ func missingPools(snapshot *vip.Snapshot, roles []string) error {
 	return nil
 }
 
-// missingPool returns the message about a role without a pool, or "". The status says nothing of the roles of a Cluster
-// that no pool serves at all but of its control plane, so for others the same choice is asked for again.
+// missingPool returns the message about a role without a pool, or "". If no pool serves a Cluster at all, its status
+// has only the control plane, so missingPool repeats the choice for other roles.
 func missingPool(snapshot *vip.Snapshot, status vip.Status, role string) string {
 	for _, known := range status.Roles {
 		if known.Role == role {

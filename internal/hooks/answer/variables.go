@@ -7,7 +7,7 @@ import (
 	hooks "sigs.k8s.io/cluster-api/api/runtime/hooks/v1alpha1"
 )
 
-// builtins reads the variable "builtin" of a list of variables; nil if there is none.
+// builtins parses the variable "builtin"; nil if there is none.
 func builtins(variables []hooks.Variable) (*hooks.Builtins, error) {
 	for _, variable := range variables {
 		if variable.Name != hooks.BuiltinsName {
