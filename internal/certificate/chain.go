@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// The keys of a Chain in a Secret or a directory.
+// The keys of the certificates in a Secret, and the names of their files in a directory.
 const (
 	// BundleKey holds the certificates of all authorities, which clients verify with.
 	BundleKey = "ca.crt"

@@ -300,7 +300,7 @@ func TestHookBodies(t *testing.T) {
 	})
 }
 
-// Cluster API before 1.10.9 opens a connection for each hook call and leaks it.
+// Cluster API before 1.10.9, and 1.11 of that time, opens a connection for each hook call and leaks it.
 func TestHooksOfClientsThatLeaveConnectionsBehind(t *testing.T) {
 	server := targets(t, time.Minute)["hooks"]
 	for range diagnostics.MaxConnections + 10 {

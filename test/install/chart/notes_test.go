@@ -83,7 +83,7 @@ func TestNotes(t *testing.T) {
 	t.Run("if addresses are protected, should not recommend it", func(t *testing.T) {
 		require.NotContains(t, notes(t, "protection: {enabled: true}"), "protection.enabled")
 	})
-	t.Run("if it is said whence the API server comes, should not ask", func(t *testing.T) {
+	t.Run("if the API server is named, should not ask", func(t *testing.T) {
 		const said = "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}"
 		require.NotContains(t, notes(t, said), "on another node")
 		require.NotContains(t, notes(t, "ui: {enabled: true, networkPolicy: {enabled: false}}"), "on another node")

@@ -154,7 +154,7 @@ func TestPagesPolicy(t *testing.T) {
 		require.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, closed.PolicyTypes)
 		require.Empty(t, closed.Ingress)
 	})
-	t.Run("if it is said whence the API server comes, should admit it", func(t *testing.T) {
+	t.Run("if the API server is named, should admit it", func(t *testing.T) {
 		open := policy(t, "ui: {enabled: true, networkPolicy: {apiServer: [{ipBlock: {cidr: 192.0.2.1/32}}]}}")
 		require.Len(t, open.Ingress, 1)
 		peers := []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.1/32"}}}
