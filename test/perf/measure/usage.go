@@ -59,7 +59,7 @@ func (m *Meter) cpu() map[string]time.Duration {
 	return used
 }
 
-// Read returns the costs since the start.
+// Read returns the costs since the Meter started.
 func (m *Meter) Read() Costs {
 	c := Costs{CPU: m.cpu(), Wall: time.Since(m.begin)}
 	busy, total := machineTimes()

@@ -128,8 +128,8 @@ const (
 	restWindow = 2 * time.Second
 )
 
-// rest waits until the operator has looked at Clusters so many times and stopped, and returns how often it has
-// looked.
+// rest waits until the operator has looked at Clusters so many times and then looks no more. It returns the number of
+// looks.
 func (g *rig) rest(ctx context.Context, operator *harness.Operator, times int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
