@@ -23,7 +23,8 @@ type figures struct {
 	settled  settled
 	starts   []start
 	shares   measure.Sample[time.Duration]
-	// lists and checks are how long the plugin takes for its most common questions, fetches how long the lists alone do.
+	// lists and checks are how long the plugin takes for its most common questions, fetches how long the lists alone
+	// take.
 	lists, checks, fetches measure.Sample[time.Duration]
 	wakings                []waking
 }
