@@ -48,8 +48,8 @@ type poolKey struct{ namespace, name string }
 
 var scopes atomic.Int32
 
-// ordinary makes a scope for a test that runs beside others. The enclosing test must be parallel as well, so that all
-// tests that are not are over.
+// ordinary makes a scope for a test that runs beside others. The enclosing test must be parallel as well, so that it
+// runs after the tests that are not.
 func ordinary(t *testing.T) *scope {
 	t.Helper()
 	t.Parallel()

@@ -92,7 +92,7 @@ func (s *scope) settled() {
 	})
 }
 
-// looks waits for so many more looks of the operator at Clusters.
+// looks waits until the operator has looked at Clusters this many more times.
 func (s *scope) looks(operator *harness.Operator, times int) {
 	s.t.Helper()
 	looked := func() float64 {

@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// earlier is a commit whose operator did not record the claims of a Cluster yet, and held back the endpoint where it
+// earlier is a commit whose operator did not yet record the claims of a Cluster, and held back the endpoint where it
 // now holds back the control plane.
 const earlier = "2feebcf0f68cbbd0c4eb05294a94b316a3256bbc"
 

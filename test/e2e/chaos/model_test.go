@@ -34,7 +34,7 @@ type cluster struct {
 	state state
 	// foreign says why the operator must ignore the Cluster; it is always alive and never touched.
 	foreign foreign
-	// squats are the annotations with which a foreign Cluster claims to have VIPs.
+	// squats are the annotations with which a foreign Cluster pretends to have VIPs.
 	squats map[string]string
 	// fresh says that the Cluster was created since the last quiet and may not have its VIPs yet.
 	fresh bool

@@ -325,8 +325,8 @@ func (c *chaos) heldByOther(cluster *harness.Cluster, claim *harness.Claim, valu
 	})
 }
 
-// reason returns the reason of a role's condition, or "" if there is none. If the status does not match the reason,
-// it returns something else.
+// reason returns the reason of a role's condition, or "" if there is none. It appends a status that does not match
+// the reason.
 func reason(cluster *harness.Cluster, role string) string {
 	condition := cluster.Condition(role)
 	if condition == nil {

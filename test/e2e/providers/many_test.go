@@ -102,7 +102,7 @@ func (l *late) provide(credentials string) {
 	require.NoError(l.t, l.scopes[0].stage.credentials(l.t.Context(), credentials))
 }
 
-// quarter waits until a quarter of the Clusters with these credentials satisfy a condition.
+// quarter waits until a quarter of the Clusters with these credentials pass a check.
 func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
 	l.t.Helper()
 	all := l.count(credentials, func(*harness.Cluster) bool { return true })
@@ -114,7 +114,7 @@ func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
 	})
 }
 
-// count returns how many Clusters with these credentials satisfy a condition.
+// count returns how many Clusters with these credentials pass a check.
 func (l *late) count(credentials string, is func(*harness.Cluster) bool) (count int) {
 	for _, s := range l.scopes {
 		for i := range l.each {
