@@ -57,7 +57,7 @@ func (d *demo) show() {
 	d.out.table(rows)
 }
 
-// served returns what a Cluster lacks, or nil.
+// served returns an error that says what a Cluster lacks, or nil.
 func (d *demo) served(name string) error {
 	cluster := d.world.Cluster(namespace, name)
 	if cluster == nil {
@@ -113,7 +113,7 @@ func (d *demo) restore(ctx context.Context) error {
 	return nil
 }
 
-// release deletes a Cluster and waits until its addresses are in the pools again.
+// release deletes a Cluster and waits until its addresses are back in the pools.
 func (d *demo) release(ctx context.Context) error {
 	pools := []string{controlPlanePool, ingressPool}
 	before := map[string]harness.Capacity{}

@@ -23,11 +23,11 @@ const (
 	namespace        = "demo"
 	controlPlanePool = "demo-control-plane"
 	ingressPool      = "demo-ingress"
-	// restored loses its annotation, deleted is deleted, and provided has a host of its own.
+	// restored loses its annotation, deleted is deleted, and provided has its own host.
 	restored, deleted, provided = "berlin", "oslo", "lima"
 )
 
-// demo is the demonstration and what it has started.
+// demo is the demonstration and everything it has started.
 type demo struct {
 	options  *options
 	out      *screen

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// options are what the user asks for.
+// options are the user's options.
 type options struct {
 	keep     bool
 	missing  bool

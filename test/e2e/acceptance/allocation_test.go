@@ -150,7 +150,7 @@ func TestAllocation(t *testing.T) {
 		require.Equal(t, 2, writes["create ipaddressclaims.ipam.cluster.x-k8s.io"])
 		more := 0
 		if _, waited := s.events("one")["Warning WaitingForIPAddress"]; waited {
-			more = 2 // on a busy machine the wait is reported, and each role is written once its claim is answered
+			more = 2 // on a busy machine the wait is reported, and each role is written as its claim is answered
 		}
 		require.LessOrEqual(t, writes["patch clusters.cluster.x-k8s.io/status"], 1+more, "the conditions")
 		// Finalizer, endpoint and annotations come in one write. A second is needed only if Cluster API writes the

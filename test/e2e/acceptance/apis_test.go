@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// TestBeforeClusterAPI has a plane of its own, on which Cluster API arrives after the operator.
+// TestBeforeClusterAPI has its own plane, on which Cluster API arrives after the operator.
 func TestBeforeClusterAPI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a real control plane")

@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// often calls do so many times a second, until the test ends or the returned function is called. The latter returns
+// often calls do aSecond times a second, until the test ends or the returned function is called. The latter returns
 // the number of calls.
 func often(t *testing.T, aSecond int, do func(ctx context.Context, n int) error) (end func() int) {
 	t.Helper()
@@ -46,7 +46,7 @@ func often(t *testing.T, aSecond int, do func(ctx context.Context, n int) error)
 	}
 }
 
-// awaitTicks waits until a repeated action has run so many times.
+// awaitTicks waits until a repeated action has run want times.
 func (s *scope) awaitTicks(what string, times func() int, want int) {
 	s.t.Helper()
 	s.eventually(what, func() error {

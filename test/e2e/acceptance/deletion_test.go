@@ -190,7 +190,7 @@ func (s *scope) hold(cluster string) {
 	require.NoError(s.t, s.Plane.HoldDeletion(s.t.Context(), s.name, cluster))
 }
 
-// used waits until a global pool reports so many used addresses.
+// used waits until a global pool reports want used addresses, and all others free.
 func (s *scope) used(pool string, want int) {
 	s.t.Helper()
 	s.eventually("the use of pool "+pool, func() error {

@@ -182,7 +182,7 @@ func TestDNSNamesCollide(t *testing.T) {
 	younger.sees("twin", taken(older, false))
 
 	stop(t, older.operator)
-	run() // by default, no two Clusters have the same name
+	run() // the default gives no two Clusters the same DNS names
 	older.cluster("twin")
 	older.served("twin")
 	for _, s := range []*scope{older, younger} {

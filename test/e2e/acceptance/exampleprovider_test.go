@@ -26,7 +26,7 @@ const (
 	exampleGroup      = "ipam.example.com"
 	examplePool       = "ExamplePool"
 	globalExamplePool = "GlobalExamplePool"
-	// The finalizers of Cluster API's IPAM contract.
+	// These are the finalizers of Cluster API's IPAM contract.
 	releaseAddress = "ipam.cluster.x-k8s.io/ReleaseAddress"
 	protectAddress = "ipam.cluster.x-k8s.io/ProtectAddress"
 )
@@ -55,7 +55,7 @@ spec:
               trouble: {type: object, properties: {reason: {type: string}, message: {type: string}}}
 `
 
-// exampleProvider is an IPAM provider with pool kinds of its own that keeps Cluster API's IPAM contract: it answers
+// exampleProvider is an IPAM provider with its own pool kinds that keeps Cluster API's IPAM contract: it answers
 // claims with IPAddresses, protects what it has assigned, takes back what is released, and reports in a claim's Ready
 // condition. For namespaced pools it acts like a provider written against v1beta1 with conditions of the older form,
 // as most are; for global ones like a provider that writes the newer form.
@@ -78,7 +78,7 @@ func startExampleProvider(t *testing.T, e *env) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// Each time something changes, it works on whatever there is, until ctx ends.
+		// Whenever something changes, it handles whatever there is, until ctx ends.
 		_ = e.Await(ctx, func() error {
 			p.work(ctx)
 			return harness.ErrNotYet

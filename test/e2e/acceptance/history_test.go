@@ -68,7 +68,7 @@ func TestEtcdRestored(t *testing.T) {
 			s.eventually("the API server lets three be created", func() error {
 				return e.Create(t.Context(), harness.NewCluster{Namespace: s.name, Name: "three", Class: s.name})
 			})
-			// The cache from before the restore has two at this address, and has seen one go.
+			// The cache from before the restore has Cluster two at this address, and Cluster one as gone.
 			require.Equal(t, s.ip(11),
 				s.sees("three", condition(controlPlane, names.ReasonIPAddressAssigned)).Endpoint().Host)
 			took := time.Since(begin)

@@ -68,7 +68,7 @@ func TestMachinesHaveTheirVIP(t *testing.T) {
 	}
 }
 
-// hasControlPlane checks that the topology controller has made the control plane object.
+// hasControlPlane checks that the topology controller has created the control plane object.
 func hasControlPlane(c *harness.Cluster) error {
 	if ref, _, _ := unstructured.NestedString(c.Object, "spec", "controlPlaneRef", "name"); ref == "" {
 		return harness.ErrNotYet
@@ -76,7 +76,7 @@ func hasControlPlane(c *harness.Cluster) error {
 	return nil
 }
 
-// machinesHaveVIPs waits until so many Clusters of the scope have a machine, and checks what each was built from.
+// machinesHaveVIPs waits until want Clusters of the scope have a machine, and checks what each was built from.
 func (s *scope) machinesHaveVIPs(want int) {
 	s.t.Helper()
 	s.eventually("machines are built", func() error {

@@ -126,7 +126,7 @@ func stopShared() error {
 // neverPrinted matches a crash, a data race and a missing permission.
 var neverPrinted = regexp.MustCompile(`panic|DATA RACE|cannot [a-z]+ resource`)
 
-// wrongInLog finds what no operator may ever print.
+// wrongInLog returns an error for what no operator may ever print.
 func wrongInLog(operator *harness.Operator) error {
 	for _, line := range operator.Logs() {
 		if neverPrinted.MatchString(line.Raw) {
@@ -202,7 +202,7 @@ func launch(t *testing.T, p *plane.Plane, options harness.OperatorOptions) *harn
 	return operator
 }
 
-// runOperator starts an operator for one test, waits until it serves, and ends it with the test.
+// runOperator starts an operator for one test, waits until it serves, and stops it with the test.
 func runOperator(t *testing.T, e *env, args ...string) *harness.Operator {
 	t.Helper()
 	operator := startOperator(t, e.Plane, harness.OperatorOptions{Args: args})
@@ -210,7 +210,7 @@ func runOperator(t *testing.T, e *env, args ...string) *harness.Operator {
 	return operator
 }
 
-// startOperator starts an operator for one test and ends it with the test.
+// startOperator starts an operator for one test and stops it with the test.
 func startOperator(t *testing.T, p *plane.Plane, options harness.OperatorOptions) *harness.Operator {
 	t.Helper()
 	require.NoError(t, stopShared(), "the operator of the ordinary tests")

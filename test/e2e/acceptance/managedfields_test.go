@@ -19,8 +19,8 @@ import (
 )
 
 // TestManagedFieldsAreLost: the managedFields of the operator's writes may be lost at any time. Cluster API's CRD
-// migrator drops what was written at a version that is no longer served; backup tools drop all of it. The operator
-// must still write or remove everything just once.
+// migrator drops what was written at a version that is no longer served; backup tools drop all of it. Even then the
+// operator must write or remove each thing only once.
 func TestManagedFieldsAreLost(t *testing.T) {
 	e := onPlane(t)
 	operator := runOperator(t, e, "--retry-interval=1s", "--reconcile-period=1s")

@@ -10,7 +10,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/harness"
 )
 
-// TestMetrics has an operator of its own, so that its counters are exact.
+// TestMetrics has its own operator, so that its counters are exact.
 func TestMetrics(t *testing.T) {
 	e := onPlane(t)
 	operator := runOperator(t, e)

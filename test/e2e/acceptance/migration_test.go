@@ -134,7 +134,7 @@ func TestMigrationOfClasses(t *testing.T) {
 		require.Empty(t, s.get("opted-out").GetAnnotations()[earlierIngress])
 		writes := s.changes(mark)
 		t.Logf("%d writes for %d Clusters: %v", len(writes), len(clusters), writes.CountBy(plane.Entry.Request))
-		// Each claim gets an owner at the currently served version; add the new claims, and finalizer, annotations,
+		// An owner at the currently served version for each claim, the new claims, and finalizer, annotations and
 		// conditions.
 		require.LessOrEqual(t, len(writes), len(claims)+2+5*len(clusters))
 	})

@@ -160,7 +160,7 @@ func TestOtherProviders(t *testing.T) {
 		require.Empty(t, s.writes(mark))
 		s.annotate("one", names.Annotation(controlPlane), nil)
 		s.sees("one", annotation(controlPlane, s.ip(40)))
-		s.operator = nil // it ends with this test
+		s.operator = nil // it stops with this test
 	})
 	s.operator = runOperator(t, e, flagKinds, soon)
 	t.Run("if a kind goes, should forget it and leave its Clusters alone", func(t *testing.T) {

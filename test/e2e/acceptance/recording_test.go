@@ -23,7 +23,7 @@ type carrier struct {
 	has func(*unstructured.Unstructured) bool
 }
 
-// fakeControlPlanes have the VIP where the classes of the harness write it.
+// fakeControlPlanes are carriers with the VIP where the harness's classes write it.
 func fakeControlPlanes() carrier {
 	return carrier{plane.ControlPlaneResource(), func(object *unstructured.Unstructured) bool {
 		vip, _, _ := unstructured.NestedString(object.Object, "spec", "virtualIP")

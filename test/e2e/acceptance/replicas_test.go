@@ -28,7 +28,7 @@ func TestReplicas(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, operator.WaitReady(ctx))
-		// A standby that has seen the Lease once.
+		// The standby has seen the Lease once.
 		require.NoError(t, operator.WaitLog(ctx, "the leader is known"))
 	}
 	leads := func(operator *harness.Operator) float64 {

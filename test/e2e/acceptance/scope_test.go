@@ -48,8 +48,8 @@ type poolKey struct{ namespace, name string }
 
 var scopes atomic.Int32
 
-// ordinary makes a scope for a test that runs beside others. The enclosing test must be parallel as well, so that all
-// tests that are not are over.
+// ordinary makes a scope for a test that runs beside others. The enclosing test must be parallel as well, so that it
+// runs after the tests that are not.
 func ordinary(t *testing.T) *scope {
 	t.Helper()
 	t.Parallel()
@@ -59,7 +59,7 @@ func ordinary(t *testing.T) *scope {
 	return newScope(t, e, sharedOperator(t, e))
 }
 
-// newScope makes a scope for a test with an operator of its own, nil if there is none yet.
+// newScope makes a scope for a test with its own operator, nil if there is none yet.
 func newScope(t *testing.T, e *env, operator *harness.Operator) *scope {
 	t.Helper()
 	number := scopes.Add(1)
@@ -356,7 +356,7 @@ func (s *scope) events(cluster string) map[string]corev1.Event {
 	return found
 }
 
-// hasEvent waits for an event of a Cluster, "Normal VIPAllocated", and returns it.
+// hasEvent waits for an event of a Cluster, such as "Normal VIPAllocated", and returns it.
 func (s *scope) hasEvent(cluster, event string) corev1.Event {
 	s.t.Helper()
 	var found corev1.Event
@@ -379,7 +379,7 @@ func (s *scope) mark() plane.Mark {
 	return mark
 }
 
-// writes returns what the operator has written in the test's namespace since a mark, or since the beginning.
+// writes returns what the operator has written in the test's namespace since a mark; 0 is the beginning.
 func (s *scope) writes(since plane.Mark) plane.Entries {
 	s.t.Helper()
 	entries, err := s.Plane.Audit().Since(s.t.Context(), since)
@@ -409,10 +409,10 @@ func (s *scope) handled() {
 	require.NoError(s.t, harness.Delete(s.t.Context(), s.Clusters(barrier), name))
 }
 
-// check says what is wrong with a Cluster, or nil.
+// check returns what is wrong with a Cluster, or nil.
 type check func(*harness.Cluster) error
 
-// condition checks the reason of the condition for a role, and that its status goes with it.
+// condition checks the reason of a role's condition, and that its status matches.
 func condition(role, reason string) check {
 	return func(c *harness.Cluster) error {
 		want := metav1.ConditionFalse
@@ -431,7 +431,7 @@ func condition(role, reason string) check {
 	}
 }
 
-// noCondition checks that there is no condition for a role.
+// noCondition checks that a role has no condition.
 func noCondition(role string) check {
 	return func(c *harness.Cluster) error {
 		if got := c.Condition(role); got != nil {
@@ -461,7 +461,7 @@ func annotation(role, value string) check {
 	}
 }
 
-// held checks whether the allocator's finalizer is on.
+// held checks whether the allocator's finalizer is set.
 func held(want bool) check {
 	return func(c *harness.Cluster) error {
 		if c.HasFinalizer() != want {

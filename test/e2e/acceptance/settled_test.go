@@ -65,7 +65,7 @@ func TestSettled(t *testing.T) {
 	s.edit("paused", map[string]any{"spec": map[string]any{"paused": false}})
 }
 
-// settled waits until nobody has written a Cluster or claim for a moment: Cluster API finishes at its leisure.
+// settled waits until nobody has written a Cluster or claim for a moment: Cluster API takes its time to finish.
 func (s *scope) settled() {
 	s.t.Helper()
 	var last plane.Mark
@@ -92,7 +92,7 @@ func (s *scope) settled() {
 	})
 }
 
-// looks waits until the operator has looked at Clusters so many more times.
+// looks waits until the operator has looked at Clusters this many more times.
 func (s *scope) looks(operator *harness.Operator, times int) {
 	s.t.Helper()
 	looked := func() float64 {

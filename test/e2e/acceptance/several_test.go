@@ -34,7 +34,7 @@ func (s *scope) perCluster(pool string, n int) {
 		map[string]any{"metadata": map[string]any{"annotations": map[string]any{names.PerCluster: strconv.Itoa(n)}}}))
 }
 
-// awaitFree waits until a pool has so many free addresses.
+// awaitFree waits until a pool has n free addresses.
 func (s *scope) awaitFree(pool string, n int) {
 	s.t.Helper()
 	s.eventually(fmt.Sprintf("%d addresses of %s are free", n, pool), func() error {

@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// earlier is a commit whose operator did not record the claims of a Cluster yet, and held back the endpoint where it
+// earlier is a commit whose operator did not yet record the claims of a Cluster, and held back the endpoint where it
 // now holds back the control plane.
 const earlier = "2feebcf0f68cbbd0c4eb05294a94b316a3256bbc"
 
@@ -83,9 +83,8 @@ func (s *scope) rollOver(next *harness.Operator) plane.Entries {
 	return s.changes(mark)
 }
 
-// unusual creates Clusters in special states for the upgrade: one waits for a pool, one has an endpoint of its own,
-// one is paused, one is in deletion. The returned function checks that they were left as they are, and ends those
-// states.
+// unusual creates Clusters in special states for the upgrade: one waits for a pool, one has its own endpoint, one is
+// paused, one is in deletion. The returned function checks that they were left as they are, and ends those states.
 func (s *scope) unusual() (release func()) {
 	s.t.Helper()
 	annotated := func(c *harness.NewCluster) { c.Class = s.name + "-annotation" }

@@ -51,7 +51,7 @@ func TestDeadWatch(t *testing.T) {
 func TestAPIServerRestart(t *testing.T) {
 	e := onPlane(t)
 	// Not startOperator: a new API server denies everything until it has read the roles, and the operator may well
-	// report that.
+	// log that.
 	operator := launch(t, e.Plane, harness.OperatorOptions{})
 	t.Cleanup(func() { require.NoError(t, operator.Kill()) })
 	waitServing(t, operator)

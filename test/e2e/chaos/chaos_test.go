@@ -38,7 +38,7 @@ type chaos struct {
 	// name names the namespace and the class, and prefixes the names of global pools.
 	name   string
 	subnet string
-	// flavor is how the class brings the VIP into templates.
+	// flavor is how the class gets the VIP into its templates.
 	flavor flavor
 	// severe says that this case may still kill the API server or etcd.
 	severe bool

@@ -28,13 +28,13 @@ const (
 	leaving state = "leaving"
 )
 
-// cluster is a name that a Cluster may have.
+// cluster is a name for a Cluster, which may or may not exist.
 type cluster struct {
 	name  string
 	state state
 	// foreign says why the operator must ignore the Cluster; it is always alive and never touched.
 	foreign foreign
-	// squats are the annotations with which a foreign Cluster claims to have VIPs.
+	// squats are the annotations with which a foreign Cluster pretends to have VIPs.
 	squats map[string]string
 	// fresh says that the Cluster was created since the last quiet and may not have its VIPs yet.
 	fresh bool
@@ -68,7 +68,7 @@ const (
 type pool struct {
 	name, namespace string
 	roles           []string
-	// wanted says that its labels shall name the class of the case, and serves that they do: the provider refuses all
+	// wanted says that its labels should name the class of the case, serves that they do: the provider refuses all
 	// changes of a pool while some used addresses are outside it.
 	wanted, serves bool
 	// first and size are its addresses.

@@ -18,7 +18,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// operation is something that users, administrators or fate do.
+// operation is something done by users, administrators or fate.
 type operation struct {
 	name   string
 	weight int
@@ -210,7 +210,7 @@ func (c *chaos) succeed(k *cluster) {
 	})
 }
 
-// hold waits until Cluster API has made what shall hold the Cluster.
+// hold blocks a Cluster's deletion, once Cluster API has created what can block it.
 func (c *chaos) hold(_ *rapid.T, k *cluster) {
 	k.held = true
 	c.user("hold the deletion of Cluster "+k.name, func(ctx context.Context) error {

@@ -48,7 +48,7 @@ func (c *chaos) clusterIsRight(k *cluster) error {
 	case cluster.GetDeletionTimestamp() != nil:
 		return errors.New("is being deleted, and nobody asked for it")
 	case k.paused:
-		return nil // nobody touches it, whatever it lacks
+		return nil // nobody touches it, whatever is missing
 	}
 	return errors.Join(c.controlPlaneIsRight(k, cluster), c.ingressIsRight(k, cluster), c.finalizerIsRight(cluster))
 }
@@ -84,7 +84,7 @@ func (c *chaos) leavingIsRight(k *cluster, cluster *harness.Cluster) error {
 	return nil
 }
 
-// controlPlaneIsRight checks endpoint, annotation, claim and condition.
+// controlPlaneIsRight checks endpoint, annotation, claim and condition of the control plane.
 func (c *chaos) controlPlaneIsRight(k *cluster, cluster *harness.Cluster) error {
 	host, claim, said := cluster.Endpoint().Host, c.claim(cluster, controlPlane), reason(cluster, controlPlane)
 	bound := c.bound(claim)
@@ -200,7 +200,7 @@ func (c *chaos) waits(claim *harness.Claim, pools []*pool, said, role string) er
 	return nil
 }
 
-// ingressIsRight checks annotation, claim and condition.
+// ingressIsRight checks annotation, claim and condition of the ingress.
 func (c *chaos) ingressIsRight(k *cluster, cluster *harness.Cluster) error {
 	claim, said := c.claim(cluster, ingress), reason(cluster, ingress)
 	bound := c.bound(claim)
@@ -301,7 +301,7 @@ func (c *chaos) claim(cluster *harness.Cluster, role string) *harness.Claim {
 	return claim
 }
 
-// bound returns the address that a claim is bound to, or "".
+// bound returns the address of a bound claim, or "".
 func (c *chaos) bound(claim *harness.Claim) string {
 	if claim == nil || claim.Address() == "" {
 		return ""
@@ -325,8 +325,8 @@ func (c *chaos) heldByOther(cluster *harness.Cluster, claim *harness.Claim, valu
 	})
 }
 
-// reason returns the reason of a role's condition, or "" if there is none. If the status does not match the reason,
-// it returns something else.
+// reason returns the reason of a role's condition, or "" if there is none. It appends a status that does not match
+// the reason.
 func reason(cluster *harness.Cluster, role string) string {
 	condition := cluster.Condition(role)
 	if condition == nil {

@@ -61,7 +61,7 @@ func (c *chaos) poolObject(p *pool) harness.NewPool {
 	return object
 }
 
-// served is the class that a pool shall serve.
+// served returns the class that a pool is meant to serve.
 func (c *chaos) served(p *pool) string {
 	if p.wanted {
 		return c.name

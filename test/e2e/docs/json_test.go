@@ -76,7 +76,7 @@ func (d *described) table(one reflect.Type) {
 	}
 }
 
-// hides reports whether a type has a field of its own with a name, which hides the embedded one.
+// hides reports whether a type has a field of its own with this name, which hides the embedded one.
 func hides(one reflect.Type, name string) bool {
 	for i := range one.NumField() {
 		if own, _, _ := strings.Cut(one.Field(i).Tag.Get("json"), ","); own == name && !one.Field(i).Anonymous {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPathsExist: code that joins the root of the sources with names finds something there. The compiler does not
-// notice when a directory moves, and the modules below test/ rarely run.
+// TestPathsExist: wherever code joins the root of the sources with names, something exists there. The compiler does
+// not notice when a directory moves, and the modules below test/ rarely run.
 func TestPathsExist(t *testing.T) {
 	const root = "../../.."
 	paths := 0

@@ -72,8 +72,8 @@ func TestActionsArePinned(t *testing.T) {
 	assert.Greater(t, actions, 10)
 }
 
-// TestPipesOfWorkflowsFail: GitHub runs steps with pipefail only if they name bash. Without it, nobody notices when a
-// push within a pipe fails.
+// TestPipesOfWorkflowsFail: GitHub runs steps with pipefail only where bash is named. Without it, nobody notices when
+// a push within a pipe fails.
 func TestPipesOfWorkflowsFail(t *testing.T) {
 	workflows, err := filepath.Glob("../../../.github/workflows/*.yaml")
 	require.NoError(t, err)

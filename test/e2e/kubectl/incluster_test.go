@@ -253,8 +253,8 @@ func mayGet(name string) string {
 // none are the rules of a role that grants nothing.
 const none = "[]"
 
-// hasRole binds a user to a ClusterRole that Kubernetes makes, in the operator's namespace. The roles edit and view
-// are made of these.
+// hasRole binds a user to one of Kubernetes' own ClusterRoles in the operator's namespace. The roles edit and view
+// consist of these.
 func (e *env) hasRole(t *testing.T, user, role string) {
 	t.Helper()
 	_, err := plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`

@@ -1,4 +1,4 @@
-// Package kubectl runs the kubectl plugin against a real control plane, with the operator and without it.
+// Package kubectl runs the kubectl plugin against a real control plane, with and without the operator.
 package kubectl
 
 import (

@@ -281,7 +281,7 @@ func (e *env) findsTrouble(t *testing.T) {
 	assert.Equal(t, kubectlvip.ExitFound, e.vip(t, "plan", "-f", write(t, string(manifest))).code)
 }
 
-// leaked is an IPAddress whose claim is gone.
+// leaked returns an IPAddress whose claim is gone.
 func (e *env) leaked() harness.Object {
 	return harness.Manifest{Unstructured: &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "ipam.cluster.x-k8s.io/" + e.Version, "kind": "IPAddress",

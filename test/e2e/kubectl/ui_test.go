@@ -32,7 +32,7 @@ type pages struct {
 	address *url.URL
 }
 
-// ui starts kubectl vip ui; it is stopped with the test.
+// ui starts kubectl vip ui and stops it with the test.
 func (e *env) ui(t *testing.T) *pages {
 	t.Helper()
 	address, stop, err := harness.StartUI(e.kubeconfig, t.Output())

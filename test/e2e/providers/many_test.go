@@ -102,7 +102,7 @@ func (l *late) provide(credentials string) {
 	require.NoError(l.t, l.scopes[0].stage.credentials(l.t.Context(), credentials))
 }
 
-// quarter waits until a quarter of the Clusters with these credentials are as wanted.
+// quarter waits until a quarter of the Clusters with these credentials pass a check.
 func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
 	l.t.Helper()
 	all := l.count(credentials, func(*harness.Cluster) bool { return true })
@@ -114,7 +114,7 @@ func (l *late) quarter(credentials string, is func(*harness.Cluster) bool) {
 	})
 }
 
-// count returns how many Clusters with these credentials are as wanted.
+// count returns how many Clusters with these credentials pass a check.
 func (l *late) count(credentials string, is func(*harness.Cluster) bool) (count int) {
 	for _, s := range l.scopes {
 		for i := range l.each {
@@ -180,7 +180,7 @@ func (s *scope) machinesOf() map[string]string {
 	return clusters
 }
 
-// allHaveVIPs waits until so many Clusters have virtual machines, checks each, and reports how long after the pool
+// allHaveVIPs waits until count Clusters have virtual machines, checks each, and reports how long after the pool
 // endpoints and machines came.
 func (s *scope) allHaveVIPs(count int, begin time.Time) string {
 	s.t.Helper()
@@ -220,7 +220,7 @@ func since(begin time.Time, c *harness.Cluster, condition string) time.Duration 
 	return 0
 }
 
-// allRun waits until there are so many virtual machines and all run, and returns them with their Clusters by name. It
+// allRun waits until there are count virtual machines and all run, and returns them with their Clusters by name. It
 // polls only once a second: the list includes the bootstrap data of all.
 func (s *scope) allRun(count int) (clusters map[string]string, all []plane.VirtualMachine) {
 	s.t.Helper()

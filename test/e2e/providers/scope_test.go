@@ -21,7 +21,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/env/plane"
 )
 
-// Resources that the tests look at.
+// These are the resources that the tests look at.
 var (
 	vSphereClusters = schema.GroupVersionResource{
 		Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Resource: "vsphereclusters",
@@ -140,7 +140,7 @@ func (s *scope) eventually(what string, check func() error) {
 	require.NoError(s.t, s.Await(ctx, check), what)
 }
 
-// reason checks the condition of the control plane's VIP.
+// reason checks the reason of the condition for the control plane's VIP.
 func reason(want string) func(*harness.Cluster) error {
 	return func(c *harness.Cluster) error {
 		condition := c.Condition(names.RoleControlPlane)
@@ -180,7 +180,7 @@ func (s *scope) in(resource schema.GroupVersionResource) dynamic.ResourceInterfa
 	return s.Dynamic.Resource(resource).Namespace(s.name)
 }
 
-// controlPlaneMachines selects Machines.
+// controlPlaneMachines selects Machines of control planes.
 const controlPlaneMachines = "cluster.x-k8s.io/control-plane"
 
 // of lists the objects of a Cluster; for machines, only those of the control plane.

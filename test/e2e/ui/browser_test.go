@@ -210,7 +210,7 @@ func (b *browser) fine() {
 	assert.Empty(b.t, b.wrongs)
 }
 
-// fits checks that nobody has to scroll sideways on a narrow screen.
+// fits checks that the page needs no sideways scrolling on a narrow screen.
 func (b *browser) fits(name string) {
 	b.t.Helper()
 	var width int

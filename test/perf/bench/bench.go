@@ -150,7 +150,7 @@ func (b *bench) startOperator(ctx context.Context) (*harness.Operator, error) {
 	return operator, nil
 }
 
-// refresh restarts the providers after a run, so that none carries the memory of the run before into the next one.
+// refresh restarts the providers after a run, so that none carries memory over into the next one.
 func (b *bench) refresh(ctx context.Context) error {
 	for _, name := range []plane.Component{plane.CAPI, plane.IPAM} {
 		if err := b.plane.RestartComponent(ctx, name); err != nil {

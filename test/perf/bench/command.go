@@ -20,14 +20,14 @@ import (
 // maxClusters is how many Clusters the pools of a run have addresses for.
 const maxClusters = 30000
 
-// The parts of a measurement.
+// These are the parts of a measurement.
 const (
 	partSingle  = "single"
 	partStorm   = "storm"
 	partHostile = "hostile"
 )
 
-// options are what the user asks for.
+// options are the user's options.
 type options struct {
 	clusters []int
 	repeat   int

@@ -110,7 +110,7 @@ func (t *hostileTenant) create(ctx context.Context) error {
 	})
 }
 
-// cluster returns a Cluster without a topology that claims to have the first addresses of the scene's pool, which
+// cluster returns a Cluster without a topology whose annotations name the first addresses of the scene's pool, which
 // others get next.
 func (t *hostileTenant) cluster(i int) *unstructured.Unstructured {
 	annotations := make(map[string]string, lies)

@@ -67,7 +67,7 @@ spec:
       {apiVersion: controlplane.cluster.x-k8s.io/v1alpha1, kind: FakeControlPlaneTemplate, name: ${NAME}}
 `
 
-// The kinds that matter most, by resource.
+// These kinds matter most, by resource.
 const (
 	clustersResource = "clusters"
 	claimsResource   = "ipaddressclaims"

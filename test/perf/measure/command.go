@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Options are what the user of a measurement asks for.
+// Options are the user's options for a measurement.
 type Options interface {
 	// Flags declares the flags that set them, each with its default.
 	Flags(flags *pflag.FlagSet)

@@ -32,7 +32,7 @@ func Print(out io.Writer, machine string, sections ...Section) error {
 	return nil
 }
 
-// Verdict prints a target and whether it was met.
+// Verdict formats a target and whether it was met.
 func Verdict(target string, met bool) string {
 	if met {
 		return target + "  pass"
@@ -40,22 +40,22 @@ func Verdict(target string, met bool) string {
 	return target + "  MISS"
 }
 
-// Millis prints a short time.
+// Millis formats a short time.
 func Millis(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// Seconds prints a long time.
+// Seconds formats a long time.
 func Seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// TwoDigits prints a ratio.
+// TwoDigits formats a ratio.
 func TwoDigits(f float64) string { return fmt.Sprintf("%.2f", f) }
 
-// Integer prints a count.
+// Integer formats a count.
 func Integer(i int) string { return strconv.Itoa(i) }
 
-// Mebibytes prints an amount of memory in bytes.
+// Mebibytes formats an amount of memory in bytes.
 func Mebibytes(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 
-// Percent prints a share.
+// Percent formats a share.
 func Percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }

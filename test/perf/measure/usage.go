@@ -59,7 +59,7 @@ func (m *Meter) cpu() map[string]time.Duration {
 	return used
 }
 
-// Read returns the costs since the start.
+// Read returns the costs since the Meter started.
 func (m *Meter) Read() Costs {
 	c := Costs{CPU: m.cpu(), Wall: time.Since(m.begin)}
 	busy, total := machineTimes()
@@ -97,7 +97,7 @@ func machineTimes() (busy, total time.Duration) {
 	return busy, total
 }
 
-// DescribeMachine describes the machine of the figures.
+// DescribeMachine says on which machine the figures were taken.
 func DescribeMachine() string {
 	machine := fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {

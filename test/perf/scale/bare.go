@@ -38,8 +38,8 @@ func (g *rig) bare(ctx context.Context) (time.Duration, error) {
 	return time.Since(begin), nil
 }
 
-// fetch measures how long it takes to get the lists that the plugin reads, all at the same time, and to throw them away:
-// nothing that reads them can answer faster.
+// fetch measures how long it takes to fetch all lists that the plugin reads at once, and to discard them: nothing that
+// reads them can answer faster.
 func (g *rig) fetch(ctx context.Context) (time.Duration, error) {
 	readers, err := g.readers()
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// perTenant is how many Clusters share a namespace, a class and two pools, so that the number of these grows with
-	// the Clusters.
+	// perTenant is how many Clusters share a namespace, a class and two pools, so that the number of all these grows
+	// with the Clusters.
 	perTenant = 100
 	// maxClusters is how many Clusters there are addresses for.
 	maxClusters = 200 * 256 * perTenant

@@ -23,7 +23,8 @@ type figures struct {
 	settled  settled
 	starts   []start
 	shares   measure.Sample[time.Duration]
-	// lists and checks are how long the plugin takes for its most common questions, fetches how long the lists alone do.
+	// lists and checks are how long the plugin takes for its most common questions, fetches how long the lists alone
+	// take.
 	lists, checks, fetches measure.Sample[time.Duration]
 	wakings                []waking
 }
@@ -128,8 +129,8 @@ const (
 	restWindow = 2 * time.Second
 )
 
-// rest waits until the operator has looked at Clusters so many times and stopped, and returns how often it has
-// looked.
+// rest waits until the operator has looked at Clusters so many times and then looks no more. It returns the number of
+// looks.
 func (g *rig) rest(ctx context.Context, operator *harness.Operator, times int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -163,7 +163,7 @@ func lines() []line {
 	}
 }
 
-// ratio is how many times longer a start takes than that of bare informers.
+// ratio is the time of a start divided by that of bare informers.
 func (s start) ratio() float64 { return float64(s.ready) / float64(s.bare) }
 
 func ratio(f float64) string  { return strconv.FormatFloat(f, 'f', 2, 64) }

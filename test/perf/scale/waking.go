@@ -116,7 +116,8 @@ func (g *rig) wake(ctx context.Context, operator *harness.Operator, w waking, do
 	return w, err
 }
 
-// sound reports whether the operator looked only at Clusters that the change concerns, or that others have changed.
+// sound reports whether the operator looked at the Clusters that the change concerns, and otherwise only at those
+// that others have changed.
 func (w *waking) sound() bool { return w.looks >= w.concerned && w.looks <= w.concerned+w.others }
 
 // relabel sets labels of the spare pool; an empty value removes one.

@@ -16,7 +16,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/test/perf/measure"
 )
 
-// options are what the user asks for.
+// options are the user's options.
 type options struct {
 	cycles, every, warmup int
 	hands                 int

@@ -210,7 +210,7 @@ type refusals struct {
 	next map[string]error
 }
 
-// add refuses the next write whose path names the Cluster.
+// add makes the API server refuse the next write whose path names the Cluster.
 func (r *refusals) add(cluster string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

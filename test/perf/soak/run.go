@@ -140,7 +140,7 @@ func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
 	}
 }
 
-// look waits until the operator has nothing left to do and looks at what it holds.
+// look waits until the operator has nothing left to do and measures what it holds.
 func (w *world) look(ctx context.Context, operator *harness.Operator, options *options, cycles int) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
 	defer cancel()

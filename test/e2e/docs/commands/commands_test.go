@@ -1,4 +1,4 @@
-// Package commands runs the commands of the documentation on a real control plane.
+// Package commands runs the documentation's commands on a real control plane.
 package commands
 
 import (

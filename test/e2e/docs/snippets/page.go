@@ -31,7 +31,7 @@ type block struct {
 	output bool
 }
 
-// The markers of a page.
+// These are the markers of a page.
 const (
 	openRun    = "```sh test"
 	openOutput = "```text output"

@@ -70,7 +70,7 @@ func split(printed string) map[int]string {
 	return parts
 }
 
-// last returns the block that ran last, by the number of its first line, and its output.
+// last returns the number of the first line of the block that ran last, and its output.
 func last(printed string) (int, string) {
 	line := 0
 	parts := split(printed)

@@ -20,7 +20,7 @@ import (
 
 var things = schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "things"}
 
-// serve serves a store of things and returns it with a client.
+// serve serves a store of things, and returns it with a client's configuration.
 func serve(t *testing.T) (*Store, *rest.Config) {
 	t.Helper()
 	store := NewStore(Resource{GroupVersionResource: things, Kind: "Thing", Namespaced: true})

@@ -162,7 +162,7 @@ func (s *Store) Delete(
 	return nil
 }
 
-// Await waits until an object, or nil if it does not exist, is as wanted. It returns the error of ctx if that ends
+// Await waits until wanted accepts an object, or nil if it does not exist. It returns the error of ctx if that ends
 // first.
 func (s *Store) Await(
 	ctx context.Context, resource schema.GroupVersionResource, key types.NamespacedName,
