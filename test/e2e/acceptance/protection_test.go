@@ -243,7 +243,8 @@ func (e *env) removePolicy(ctx context.Context, name string) error {
 	)
 }
 
-// refused waits until the API server has refused to delete a claim for a user, and nobody else has deleted it since.
+// refused waits until the API server has refused the users that by chooses to delete a claim, by its name or with all
+// others, and fails if it let one of them.
 func (s *scope) refused(claim string, by func(planeEntry) bool, since plane.Mark) {
 	s.t.Helper()
 	s.eventually("the deletion of claim "+claim+" is refused", func() error {

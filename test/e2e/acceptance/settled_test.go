@@ -65,7 +65,7 @@ func TestSettled(t *testing.T) {
 	s.edit("paused", map[string]any{"spec": map[string]any{"paused": false}})
 }
 
-// settled waits until nobody has written a Cluster or claim for a moment: Cluster API takes its time to finish.
+// settled waits until nobody has written into the namespace for a moment: Cluster API takes its time to finish.
 func (s *scope) settled() {
 	s.t.Helper()
 	var last plane.Mark

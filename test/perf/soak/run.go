@@ -100,8 +100,9 @@ func (s sample) String() string {
 		s.cycles, float64(s.heap)/(1<<20), float64(s.rss)/(1<<20), s.goroutines, s.series, s.files)
 }
 
-// settle measures until the heap stops shrinking, and keeps the lowest values: events are still being sent when all
-// else is done, and now and then the operator asks which APIs are served. What has leaked is there each time.
+// settle measures until the heap stops shrinking, and keeps the lowest values of all but the series: events are still
+// being sent when all else is done, and now and then the operator asks which APIs are served. What has leaked is there
+// each time.
 func (s *sample) settle(ctx context.Context, operator *harness.Operator) error {
 	const step, shrinks, enough = 500 * time.Millisecond, 32 << 10, 4
 	ticker := time.NewTicker(step)

@@ -77,8 +77,8 @@ func applyJSONPatch(object *unstructured.Unstructured, body []byte) (map[string]
 	return after.Object, nil
 }
 
-// merge is server-side apply by a manager that owns everything it applies: it merges maps, lists of conditions by
-// type, and lists of texts as sets, and replaces everything else.
+// merge is server-side apply by a manager that owns everything it applies: it merges maps, and lists by the identity of
+// their items, and replaces everything else.
 func merge(into, applied any) any {
 	switch applied := applied.(type) {
 	case map[string]any:
@@ -110,7 +110,8 @@ func mergeItem(into []any, item any) []any {
 	return append(into, item)
 }
 
-// identity returns what identifies an item of a list: the type of a condition, the UID of an owner, or a text itself.
+// identity returns what identifies an item of a list: the type of a condition, the UID of an owner, the name of
+// something else, or a text itself.
 func identity(item any) any {
 	fields, ok := item.(map[string]any)
 	if !ok {
