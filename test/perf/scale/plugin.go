@@ -14,7 +14,7 @@ import (
 )
 
 // asks is how often each question is put to the plugin.
-const asks = 5
+const asks = 9
 
 // plugin asks the plugin for all Clusters, and for what is wrong with them. The plugin reads everything anew each
 // time.
