@@ -159,7 +159,7 @@ func TestPrintableWarning(t *testing.T) {
 		"Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': the password is " +
 			secret: "Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b'",
 
-		// No warning that is known, so nothing of it.
+		// Not a known warning, so nothing of it may be printed.
 		"the password is " + secret: "",
 	} {
 		assert.Equal(t, want, capi.PrintableWarning(text), text)

@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Whatever managedFields say: of our conditions those that are not to stay go, and nothing else.
+// Whatever managedFields say, those of our conditions that are not to stay are removed, and nothing else.
 func TestPatchConditionsAway(t *testing.T) {
 	at := metav1.NewTime(time.Unix(1e9, 0))
 	condition := func(kind, reason string) metav1.Condition {

@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The reference of the Cluster alone is renewed, wherever it stands, and only if that is needed.
+// Only the reference to the Cluster is renewed, wherever it is in the list, and only if needed.
 func TestPatchOwner(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{UID: "uid-of-claim", OwnerReferences: []metav1.OwnerReference{
