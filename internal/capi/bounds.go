@@ -20,7 +20,7 @@ const (
 	allValues = 64 << 10
 )
 
-// bound drops what exceeds the limits from a Cluster, and sets Cut if it dropped something. It shortens overlong
+// bound drops from a Cluster what exceeds the limits, and sets Cut if it dropped something. It shortens overlong
 // values rather than dropping them: a decision then still sees a value, which is no address.
 func (c *Cluster) bound() {
 	cut := c.boundConditions()

@@ -51,7 +51,7 @@ func FuzzClusterClass(f *testing.F) {
 	})
 }
 
-// A path repeats the names of all properties above it, and nothing limits them: without a limit, a class of one
+// A path repeats the names of all properties above it, and nothing limits them: if all were kept, a class of one
 // megabyte, which anyone who may create classes can make, would take gigabytes.
 func TestClassWithHugeSchema(t *testing.T) {
 	property := func(name string, properties string) string {

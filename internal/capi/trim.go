@@ -25,7 +25,7 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 	}
 }
 
-// Trim drops what the allocator never reads from a view before it goes into a cache: with ten thousand Clusters this
+// Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
 // is most of their size. As a cache transform it takes any object, trims views in place, and never fails. It is
 // idempotent, since a list that comes as a watch is transformed twice. Nil annotations stay nil and empty ones empty,
 // because patches depend on the difference.
