@@ -41,7 +41,8 @@ type recollection struct {
 	probed map[netip.Addr]*probed
 	// wait says that it waits, and for what; see waiters.
 	wait *waiting
-	// asked is when this process created its claims, by name, and warned is the last warnings; see reporter.
+	// asked is when this process created its claims, by name, and warned is the text of its last warnings; see
+	// reporter.
 	asked  map[string]time.Time
 	warned *string
 	// idle is the state in which it needed nothing.

@@ -36,7 +36,7 @@ type run struct {
 	same map[vip.Key]*rate.Limiter
 	// warning says why the Cluster has to wait; nil if it never had to.
 	warning *vip.Warning
-	// refused is what the API server said against the last write; empty if it took it.
+	// refused is what the API server said against the last write; empty if it accepted the write.
 	refused []vip.Warning
 }
 
