@@ -67,7 +67,7 @@ func TestPatchConditionsAway(t *testing.T) {
 			stay = append(stay, vip.Condition{Type: kind})
 		}
 		check := func(t *testing.T, view *capi.Cluster, apply func(patch []byte) (list, error)) {
-			// As it comes, from a cache, from a list that comes as a watch.
+			// As decoded, from a cache, and from a list that comes as a watch.
 			for _, trim := range []bool{false, true, true} {
 				if trim {
 					_, err := capi.Trim(view)

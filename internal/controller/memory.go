@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// memory is what this process remembers of Clusters, one recollection each. It calms the work but never decides who
-// has an address: it is lost with the process.
+// memory is what this process remembers of Clusters, one recollection each. It spares needless work, but never
+// decides who has an address: it is lost with the process.
 type memory struct {
 	mu      sync.Mutex
 	records map[types.NamespacedName]*recollection
@@ -39,7 +39,7 @@ type recollection struct {
 	unusable map[string]netip.Addr
 	// probed is what is known of its addresses; see probes.
 	probed map[netip.Addr]*probed
-	// wait says that it waits, and for what; see waiters.
+	// wait is what it waits for, if it waits; see waiters.
 	wait *waiting
 	// asked is when this process created its claims, by name, and warned is the text of its last warnings; see
 	// reporter.

@@ -149,7 +149,8 @@ func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 }
 
-// guard runs a watchdog over a cache of the history, and returns how it ended, and what ends it.
+// guard runs a watchdog over a cache of the history, and returns a channel with its result, and a function that ends
+// it.
 func (h *history) guard(t *testing.T) (ended <-chan error, end func()) {
 	t.Helper()
 	cfg := Config{REST: &rest.Config{Host: "http://" + h.address}}

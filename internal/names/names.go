@@ -73,7 +73,7 @@ const Claims = Domain + "/claims"
 const ExtensionName = "capi-vip-allocator"
 
 // VariableManager is the name under which the variables of a role appear in managedFields. Each role has its own: a
-// server-side apply takes away what its manager applied before and leaves out now.
+// server-side apply removes what its manager applied before and leaves out now.
 func VariableManager(role string) string { return FieldManager + "-" + role }
 
 // AllowDeletion is the annotation whose presence on a claim makes the chart's admission policy let anyone with the
@@ -130,7 +130,7 @@ const (
 	// from the endpoint in use.
 	ReasonAddressConflict = "AddressConflict"
 
-	// ReasonAddressInUse says that something that no Cluster accounts for answers on the allocated address.
+	// ReasonAddressInUse says that something answers on the allocated address, and no Cluster accounts for it.
 	ReasonAddressInUse = "AddressInUse"
 
 	// ReasonClaimConflict says that a claim of the needed name exists and is not this Cluster's.

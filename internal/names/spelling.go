@@ -49,8 +49,8 @@ func AreTwins(a, b string) bool {
 	return a != b && !variant(a, b) && near(a, b, 1)
 }
 
-// near reports whether two names differ only in upper case, dashes and the order of letters, or in at most so many
-// letters, though in no more than one of four.
+// near reports whether two names differ only in upper case, dashes and the order of letters, or in at most the given
+// number of letters, and no more than one in four.
 func near(name, known string, letters int) bool {
 	name, known = plain(name), plain(known)
 	letters = min(letters, len(known)/4)
@@ -76,8 +76,7 @@ func sorted(name string) string {
 // counter matches the end of a name that is one of several: "-a", "2", "-v6".
 var counter = regexp.MustCompile(`(-[a-z]|-?v?\d+)$`)
 
-// variant reports whether one of two names is the other with an ending, or both are a third with one, that is no
-// mistake.
+// variant reports whether one of two names is the other with a deliberate ending, or both are a third name with one.
 func variant(a, b string) bool {
 	return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") ||
 		counter.ReplaceAllString(a, "") == counter.ReplaceAllString(b, "")

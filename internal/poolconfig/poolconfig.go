@@ -170,8 +170,8 @@ func (c *configuration) priority() {
 }
 
 // variables reads which variables receive address and port. A pool of several roles gives one address for each, so
-// the variables can only be the control plane's. What is wrong closes the pool: its Clusters would be built without
-// the VIP in their variables.
+// the variables can only be the control plane's. A bad or ambiguous path closes the pool: Clusters would be built
+// without the VIP in their variables.
 func (c *configuration) variables() {
 	endpoint := slices.Contains(c.pool.Roles, names.RoleControlPlane)
 	read := func(key string, variable *string) {

@@ -34,7 +34,7 @@ type fleet struct {
 	last byte // of the last address
 }
 
-// newFleet returns a fleet without Clusters whose names follow the patterns, by role.
+// newFleet returns an empty fleet whose names follow the patterns, by role.
 func newFleet(t tb, patterns map[string]string) *fleet {
 	t.Helper()
 	informers := emptyInformers(capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}})

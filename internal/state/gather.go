@@ -236,8 +236,8 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 }
 
 // rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. An
-// endpoint always counts, since machines use it. Annotations anyone may write in any number, so one counts only if a
-// claim backs it, and then by its IPAddress, or if a claim is about to back or overwrite it: a pool serves the
+// endpoint always counts, since machines use it. An annotation, of which anyone may write any number, counts only if
+// a claim backs it, and then by its IPAddress, or if a claim is about to back or overwrite it: a pool serves the
 // Cluster in the role, and its claim is lost or waits.
 func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReader, now time.Time) []vip.Rival {
 	var rivals []vip.Rival

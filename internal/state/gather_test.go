@@ -23,8 +23,8 @@ const crowd = 500
 // bothSides are the Cluster beside the crowd, and one of the crowd.
 var bothSides = []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}}
 
-// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of
-// theirs.
+// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries one of its
+// addresses.
 func crowded(tb testing.TB, class string) *Store {
 	return crowdedWith(tb, class, crowd, 1, func(n int) string { return fmt.Sprintf("10.0.0.%d", 1+n) })
 }

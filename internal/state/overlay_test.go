@@ -45,7 +45,7 @@ func created(rv string) step {
 	}
 }
 
-// lost is a deletion of which the overlay is not told yet.
+// lost is a deletion that the overlay has not been told of yet.
 func lost(rv string) step {
 	return func(t *testing.T, store cache.Store, _ *overlay[*capi.Cluster], _ *time.Time) {
 		require.NoError(t, store.Delete(version(rv)))

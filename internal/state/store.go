@@ -162,8 +162,8 @@ func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, 
 // ObserveDNS tells the store of a change in the cache of DNS records.
 func (s *Store) ObserveDNS(d *capi.DNSEndpoint, deleted bool) { s.dns.observe(d, deleted) }
 
-// ObserveServed tells the store that the provider was seen working on a claim in the namespace on the pool. It
-// ignores a pool that does not exist: claims may name whatever they like.
+// ObserveServed tells the store that the provider was seen working on a claim in the namespace that names the pool.
+// It ignores a pool that does not exist: claims may name whatever they like.
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
 	found := s.pool(pool, namespace)
 	if found == nil {
