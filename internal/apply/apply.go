@@ -54,7 +54,7 @@ type Applied struct {
 	Failed []Failure
 }
 
-// Failure is a write that failed, with the actions that it would have carried out; the error names the last of them.
+// Failure is a write that failed, with the actions that it would have carried out; Err names the last of them.
 type Failure struct {
 	Actions []vip.Action
 	Err     error

@@ -121,7 +121,7 @@ func (w *Writer) patchClusterWith(
 	return patched, nil
 }
 
-// applyOptions are the options of a patch. A server-side apply takes its fields over by force: they are ours alone.
+// applyOptions are the options of a patch. A server-side apply forces ownership of its fields: they are ours alone.
 func applyOptions(kind types.PatchType) metav1.PatchOptions {
 	options := metav1.PatchOptions{FieldManager: names.FieldManager}
 	if kind == types.ApplyPatchType {

@@ -237,7 +237,7 @@ func (a *Address) claimUID() types.UID {
 }
 
 // Born returns the age of the address. Providers write an IPAddress once, so its resourceVersion is that of its
-// creation; where one was edited, the second of its creation still decides in almost all cases.
+// creation; if one was edited, its creation time, in seconds, still decides in almost all cases.
 func (a *Address) Born() vip.Born {
 	serial, err := strconv.ParseUint(a.ResourceVersion, 10, 64)
 	if err != nil {

@@ -70,7 +70,7 @@ func newHandler(
 	return h
 }
 
-// onChange handles a Cluster that may have changed. Key is namespace/name; the object is nil if the Cluster is gone.
+// onChange handles a Cluster that may have changed. key is namespace/name; object is nil if the Cluster is gone.
 func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, err error) {
 	if !h.begin() {
 		return object, nil
@@ -173,7 +173,7 @@ func mayBeDone(err error) bool {
 	return err != nil && failureOf(err) == telemetry.FailureUnavailable
 }
 
-// said returns the warnings of a write, or of the pace at which a Cluster may be written to.
+// said returns the warnings of a write, or else those of the pace at which a Cluster may be written to.
 func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
 	if warnings := refused(err); len(warnings) > 0 {
 		return warnings

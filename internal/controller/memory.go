@@ -35,7 +35,7 @@ type recollection struct {
 	run *run
 	// refused are the writes that the API server refused; see refusals.
 	refused map[vip.Key]refusal
-	// unusable are the addresses, by slot, that its claims were last given while someone else used them; see unusable.
+	// unusable are the addresses, by slot, that its claims last got while someone else used them; see unusable.
 	unusable map[string]netip.Addr
 	// probed is what is known of its addresses; see probes.
 	probed map[netip.Addr]*probed

@@ -146,7 +146,7 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 	}
 }
 
-// waited returns the time since a claim was created, as exactly as it is known.
+// waited returns the time since a claim was created, as exactly as known.
 func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
 	if asked, ok := r.answered(snapshot.Cluster.Key(), claim); ok {
 		return time.Since(asked)

@@ -163,7 +163,7 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 	}
 }
 
-// address wakes the Cluster whose claim names the address, and those that could not have it.
+// address wakes the Cluster whose claim names the address, and the Clusters that could not have it.
 func (t *triggers) address(before, after *capi.Address, initial bool) {
 	switch {
 	case after == nil:

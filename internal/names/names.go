@@ -12,7 +12,7 @@ const FieldManager = "capi-vip-allocator"
 // LeaseName is the name of the Lease that the replicas of the operator compete for, unless a flag says otherwise.
 const LeaseName = "capi-vip-allocator-leader"
 
-// ErrorKey is the one key of errors in log lines; libraries that use logr write "err".
+// ErrorKey is the key of every error in log lines; libraries that use logr write "err".
 const ErrorKey = "error"
 
 // Labels and annotations on pools. They configure the allocator; nothing on a Cluster does.
@@ -51,7 +51,8 @@ const (
 	// dotted path into an object variable.
 	HostVariable = Domain + "/host-variable"
 
-	// PortVariable is likewise the annotation with the variable that receives the port of the control plane endpoint.
+	// PortVariable is likewise the annotation with the ClusterClass variable that receives the port of the control
+	// plane endpoint.
 	PortVariable = Domain + "/port-variable"
 
 	// SeeAnnotation is the label value that refers to the annotation of the same key.
@@ -192,7 +193,7 @@ const (
 	// written to less often.
 	EventWritesContested = "WritesContested"
 
-	// EventClusterTooLarge is the warning on a Cluster that has more annotations or values of variables than are read.
+	// EventClusterTooLarge is the warning on a Cluster that has more annotations or variable values than are read.
 	EventClusterTooLarge = "ClusterTooLarge"
 
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.

@@ -20,7 +20,7 @@ const (
 	RoleIngress = "ingress"
 )
 
-// reserved are the keys of the domain that mean something else, so that no role can take their annotation.
+// reserved are the keys of the domain that mean something else, so that no role can use them.
 var reserved = []string{
 	"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "addresses-per-cluster",
 	"host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims",

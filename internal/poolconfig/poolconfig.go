@@ -115,7 +115,7 @@ func (c *configuration) keys(values map[string]string, kind string, known []stri
 	}
 }
 
-// Ours returns the keys that are the allocator's, or are meant to be, in order.
+// Ours returns the keys that are the allocator's or were meant to be, sorted.
 func Ours(values map[string]string) []string {
 	var keys []string
 	for key := range values {

@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// crowd is how many Clusters of a hostile tenant name the same addresses in all annotations that are read of each.
+// crowd is how many Clusters of a hostile tenant name the same addresses, each in all annotations that are read.
 const crowd = 500
 
 // bothSides are the Cluster beside the crowd, and one of the crowd.
@@ -151,7 +151,7 @@ func TestGatherBoundsClaims(t *testing.T) {
 	}
 }
 
-// BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.
+// BenchmarkGatherInACrowd measures what reading for one decision costs, for a victim and for one of the crowd.
 func BenchmarkGatherInACrowd(b *testing.B) {
 	for _, class := range []string{"", "class"} {
 		store := crowded(b, class)

@@ -136,7 +136,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// An object that came and went before the answer to its creation is never asked for again.
+// Nobody ever asks again for an object that came and went before the answer to its creation.
 func TestOverlayForgetsWhatNobodyAsksFor(t *testing.T) {
 	o := newOverlay[*capi.Cluster](cache.NewStore(cache.MetaNamespaceKeyFunc))
 	now := time.Unix(1e9, 0)

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// reservations are the addresses that are being written to Clusters at this moment. Caches show a write only when it is
-// done; until then two workers could write one address to two Clusters.
+// reservations are the addresses that are being written to Clusters at this moment. Caches show a write only when it
+// is done; until then two workers could write the same address to two Clusters.
 type reservations struct {
 	mu      sync.Mutex
 	holders map[netip.Addr]reservation

@@ -16,7 +16,7 @@ import (
 
 // The indexes on the caches.
 const (
-	// byClass finds Clusters and pools by the name of a ClusterClass, pools for any class by vip.AnyClass.
+	// byClass finds Clusters and pools by the name of a ClusterClass, and pools for any class by vip.AnyClass.
 	byClass = "class"
 	// byAddress finds the Clusters that carry an address, and the IPAddresses that assign it.
 	byAddress = "address"
@@ -32,7 +32,7 @@ type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
 
-	// ClusterVersion is the apiVersion at which Clusters are read, and at which ownerReferences are to name them.
+	// ClusterVersion is the apiVersion at which Clusters are read, and which ownerReferences to them should have.
 	ClusterVersion string
 
 	// SomeClasses says that not all classes could be read: a missing one may exist.
@@ -188,7 +188,7 @@ func (s *Store) lastServed(p *capi.Pool) time.Time {
 	return s.served[poolKey(p)]
 }
 
-// pool returns the pool that a claim in the namespace names, or nil if it is not there.
+// pool returns the pool that a claim in the namespace names, or nil if it does not exist.
 func (s *Store) pool(ref vip.PoolRef, namespace string) *capi.Pool {
 	for _, kind := range s.Informers.Pools {
 		if kind.Group != ref.Group || kind.Kind != ref.Kind {

@@ -80,7 +80,7 @@ func TestPoolsForAnyClass(t *testing.T) {
 	assert.Len(t, store.Pools(), 2)
 }
 
-// emptyInformers returns caches of all kinds but DNS records that a test fills.
+// emptyInformers returns caches, for a test to fill, of all kinds but DNS records.
 func emptyInformers(api capi.API) Informers {
 	informers := Informers{
 		Clusters: emptyInformer(&capi.Cluster{}), ClusterClasses: emptyInformer(&capi.ClusterClass{}),
