@@ -17,8 +17,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// ErrOutdated says that a write was refused because the object has changed since it was read. The next decision, on
-// what it is now, will be right.
+// ErrOutdated says that a write was refused because the object has changed since it was read. The next decision will
+// see what it is now.
 var ErrOutdated = errors.New("the object has changed since the decision")
 
 // Writer carries plans out.
@@ -42,7 +42,7 @@ func NewWriter(
 	return w
 }
 
-// Applied is what came of a plan.
+// Applied is the outcome of a plan.
 type Applied struct {
 	// Done are the actions that were carried out.
 	Done []vip.Action
@@ -54,7 +54,7 @@ type Applied struct {
 	Failed []Failure
 }
 
-// Failure is a write that failed, with the actions that it would have carried out; the error names the last of them.
+// Failure is a write that failed, with the actions that it would have carried out; Err names the last of them.
 type Failure struct {
 	Actions []vip.Action
 	Err     error
@@ -64,7 +64,7 @@ func (a *Applied) fail(err error, actions ...vip.Action) {
 	a.Failed = append(a.Failed, Failure{actions, explain(actions[len(actions)-1], err)})
 }
 
-// err returns all that failed.
+// err returns the errors of all failures.
 func (a Applied) err() error {
 	errs := make([]error, 0, len(a.Failed))
 	for _, failure := range a.Failed {
@@ -75,10 +75,10 @@ func (a Applied) err() error {
 
 // Apply carries a plan out. The error is ErrOutdated if the plan no longer fits.
 //
-// Of a Cluster that goes it stops at the first write that fails, because what comes after rests on it. Of one that
-// lives, a write that is refused stops what rests on it, its role, and no other role; variables, which are a pass of
-// their own, end it; and the names of VIPs follow when all else is written, so that they stop nothing. The conditions
-// of a plan tell of what it writes: where something failed, those of the next decision are written, which knows of it.
+// For a Cluster being deleted it stops at the first write that fails, because later ones rest on it. For a live one,
+// a refused write stops the rest of its role, and no other role; variables, which are a pass of their own, end the
+// plan; and DNS records come when all else is written, so that they stop nothing. The conditions of a plan report
+// what it writes: if something failed, the next decision, which knows of it, writes them instead.
 func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan) (Applied, error) {
 	lives := cluster.DeletionTimestamp == nil
 	s := arrange(plan.Actions, lives)
@@ -119,9 +119,9 @@ func (w *Writer) Apply(ctx context.Context, cluster *capi.Cluster, plan vip.Plan
 	return applied, applied.err()
 }
 
-// together writes results in one. What is refused as a whole is tried once more role by role, the control plane first:
-// who does not take one annotation keeps no Cluster from its endpoint. It returns the Cluster as it is then, and
-// whether the plan ends here.
+// together writes results in one patch. If that is refused, it tries once more role by role, the control plane first:
+// an annotation that is refused keeps no Cluster from its endpoint. It returns the Cluster as it is then, and whether
+// the plan ends here.
 func (w *Writer) together(
 	ctx context.Context, cluster *capi.Cluster, results []vip.Action, applied *Applied,
 ) (*capi.Cluster, bool) {
@@ -129,7 +129,7 @@ func (w *Writer) together(
 	if err == nil {
 		applied.Done = append(applied.Done, results...)
 		_, more := results[len(results)-1].(vip.SetVariables)
-		return patched, more // what follows from variables is for the next decision
+		return patched, more // what follows from variables is left to the next decision
 	}
 	parts := byRole(results)
 	if len(parts) < 2 || !capi.IsRefusal(err) {
@@ -153,7 +153,7 @@ func (w *Writer) together(
 	return cluster, false
 }
 
-// byRole splits results into those of each role, each with what is for the Cluster as a whole.
+// byRole splits results by role, each part with the actions for the Cluster as a whole.
 func byRole(results []vip.Action) [][]vip.Action {
 	var whole []vip.Action
 	roles, parts := []string{}, map[string][]vip.Action{}
@@ -175,11 +175,11 @@ func byRole(results []vip.Action) [][]vip.Action {
 	return split
 }
 
-// steps are the actions of a plan by when they are written: single ones each by itself, results all in one, then the
-// conditions, and records last.
+// steps are the actions of a plan by when they are written: single ones each by itself, results in one patch, then
+// the conditions, and records last.
 type steps struct{ single, results, records []vip.Action }
 
-// arrange sorts actions into steps. The records of a Cluster that goes are withdrawn before its addresses go back.
+// arrange sorts actions into steps. The records of a Cluster being deleted are removed before its addresses go back.
 func arrange(actions []vip.Action, lives bool) steps {
 	var s steps
 	for _, action := range actions {
@@ -202,7 +202,7 @@ func explain(action vip.Action, err error) error {
 	return fmt.Errorf("%s: %w", action, outdated(err))
 }
 
-// outdated marks an error that says that the plan no longer fits. Either way its text may be printed.
+// outdated marks an error that says that the plan no longer fits. Either way it makes the text printable.
 func outdated(err error) error {
 	printable := capi.Printable(err)
 	if capi.IsOutdated(err) {
@@ -250,7 +250,7 @@ func (w *Writer) act(ctx context.Context, cluster *capi.Cluster, action vip.Acti
 		if err := w.confirm(ctx, cluster); err != nil {
 			return err
 		}
-		// A Cluster that lives gives up a claim only as it was seen, and one without an owner someone may take over at
+		// A live Cluster gives up a claim only as it was seen, and someone may take over a claim without an owner at
 		// any time.
 		if cluster.DeletionTimestamp == nil || a.Claim.Owner == nil {
 			return w.deleteClaim(ctx, a.Claim, metav1.Preconditions{

@@ -9,7 +9,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What is refused as a whole is split by role, each with the finalizer, in the order of the plan.
+// A patch refused as a whole is split by role, each part with the finalizer, in the order of the plan.
 func TestByRole(t *testing.T) {
 	finalizer, endpoint := vip.AddFinalizer{}, vip.SetEndpoint{Endpoint: vip.Endpoint{Host: "10.0.0.10", Port: 6443}}
 	cp := vip.SetAnnotation{Role: names.RoleControlPlane, Value: "10.0.0.10"}

@@ -13,14 +13,14 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// confirm reads a Cluster that lives before one of its claims is deleted, and fails if it is not what was decided upon:
-// a cache that is late may not know yet that the claim's address was written, and that cannot be taken back. These
-// deletes are rare, and the claim itself is deleted only as it was seen.
+// confirm reads a live Cluster before one of its claims is deleted, and fails if it has changed since the decision: a
+// stale cache may not know yet that the claim's address was written, which cannot be taken back. These deletes are
+// rare, and the claim itself is deleted only as it was seen.
 func (w *Writer) confirm(ctx context.Context, cluster *capi.Cluster) error {
 	if cluster.DeletionTimestamp != nil {
 		return nil
 	}
-	var found capi.ClusterList // the operator may list Clusters, and not get one
+	var found capi.ClusterList // the operator may list Clusters, but not get one
 	only := metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, cluster.Name).String(),
 	}
@@ -47,7 +47,8 @@ func (w *Writer) deleteClaim(ctx context.Context, claim vip.Claim, preconditions
 	return nil
 }
 
-// renewOwner has a claim name the Cluster at the version in use, if it is still as it was seen.
+// renewOwner sets a claim's ownerReference to the Cluster to the version in use, if the claim is still as it was
+// seen.
 func (w *Writer) renewOwner(ctx context.Context, cluster *capi.Cluster, renewal vip.RenewOwner) error {
 	seen, ok := w.store.Claim(renewal.Claim.Namespace, renewal.Claim.Name, w.now())
 	if !ok || seen.UID != renewal.Claim.UID {

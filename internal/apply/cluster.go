@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// writeResults writes finalizer, endpoint and annotations, all in one; variables, which come alone, with the finalizer.
-// The finalizer alone is applied server-side: that cannot conflict, whatever others do to the list.
+// writeResults writes finalizer, endpoint and annotations in one patch, and variables, which come alone, together
+// with the finalizer. It applies a finalizer alone server-side: that cannot conflict, whatever others do to the list.
 func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, results []vip.Action) (*capi.Cluster, error) {
 	if variables, ok := results[len(results)-1].(vip.SetVariables); ok {
 		return w.writeVariables(ctx, cluster, variables)
@@ -53,7 +53,7 @@ func (w *Writer) writeResults(ctx context.Context, cluster *capi.Cluster, result
 }
 
 // writeVariables applies the variables of a role under a manager of their own, together with our finalizer. What
-// follows from them, conditions included, is for the next decision.
+// follows from them, conditions included, is left to the next decision.
 func (w *Writer) writeVariables(
 	ctx context.Context, cluster *capi.Cluster, variables vip.SetVariables,
 ) (*capi.Cluster, error) {
@@ -66,8 +66,8 @@ func (w *Writer) writeVariables(
 	return w.patchClusterWith(ctx, cluster, types.ApplyPatchType, body, options)
 }
 
-// writeConditions takes the conditions away that are not to stay, and applies the others if any of them says something
-// new.
+// writeConditions removes the conditions that are not to stay, and applies the others if any of them is new or
+// changed.
 func (w *Writer) writeConditions(ctx context.Context, cluster *capi.Cluster, conditions []vip.Condition) error {
 	body, err := cluster.PatchConditionsAway(conditions)
 	if err != nil {
@@ -121,7 +121,7 @@ func (w *Writer) patchClusterWith(
 	return patched, nil
 }
 
-// applyOptions are the options of a patch. A server-side apply takes its fields over by force: they are ours alone.
+// applyOptions are the options of a patch. A server-side apply forces ownership of its fields: they are ours alone.
 func applyOptions(kind types.PatchType) metav1.PatchOptions {
 	options := metav1.PatchOptions{FieldManager: names.FieldManager}
 	if kind == types.ApplyPatchType {

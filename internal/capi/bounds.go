@@ -11,17 +11,17 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What is read of one Cluster. Whoever may create Clusters chooses how large they are, and each decision about another
-// Cluster may have to look at them.
+// The limits of what is read of one Cluster. Anyone who may create Clusters chooses how large they are, and any
+// decision about another Cluster may have to look at them.
 const (
-	// longestText is how long the value of an annotation may be: as long as all addresses of a role, with commas.
+	// longestText is the longest annotation value that is read, in bytes: all addresses of a role, with commas.
 	longestText = names.MostAddresses * len("0000:0000:0000:0000:0000:0000:0000:0000,")
-	// allValues is how long the values of all variables together may be.
+	// allValues limits the values of all variables together, in bytes.
 	allValues = 64 << 10
 )
 
-// bound drops from a Cluster what exceeds the limits, and notes on it that something was dropped. Values that are too
-// long are cut rather than dropped: a decision then still sees that there is something, which is no address.
+// bound drops from a Cluster what exceeds the limits, and sets Cut if it dropped something. It shortens overlong
+// values rather than dropping them: a decision then still sees a value, which is no address.
 func (c *Cluster) bound() {
 	cut := c.boundConditions()
 	cut = c.boundAnnotations() || cut
@@ -29,7 +29,7 @@ func (c *Cluster) bound() {
 	c.Cut = c.Cut || cut
 }
 
-// boundConditions keeps the conditions of the standard roles, else the first by type.
+// boundConditions keeps the conditions of the standard roles, then the first by type.
 func (c *Cluster) boundConditions() bool {
 	conditions, cut := c.conditions(), false
 	for i := range *conditions {
@@ -74,7 +74,7 @@ func (c *Cluster) boundAnnotations() bool {
 	var ours []string
 	for key, value := range c.Annotations {
 		if key == names.Claims {
-			if len(value) > longestRecord { // which says nothing, see parseRecord
+			if len(value) > longestRecord { // not read anyway, see parseRecord
 				c.Annotations[key], cut = "", true
 			}
 		} else if len(value) > longestText {
@@ -94,8 +94,8 @@ func (c *Cluster) boundAnnotations() bool {
 	return c.boundAddresses(ours) || cut
 }
 
-// boundAddresses leaves of annotations with several addresses as many as a Cluster may have, and of the others the
-// first address, from the annotation on that matters least.
+// boundAddresses keeps as many further addresses in annotations as a Cluster may have: where they exceed that, it
+// cuts the annotations that matter least to their first address.
 func (c *Cluster) boundAddresses(ours []string) bool {
 	further := func(key string) int {
 		if key == names.Claims || key == names.TopologyGate {
@@ -120,7 +120,7 @@ func (c *Cluster) boundAddresses(ours []string) bool {
 	return true
 }
 
-// ranked is an annotation of the allocator's and how much it matters, the least first.
+// ranked is an annotation of the allocator's and its rank: the lower, the more it matters.
 type ranked struct {
 	rank int
 	key  string
@@ -151,8 +151,8 @@ func (c *Cluster) ranked(keys []string) []ranked {
 	return order
 }
 
-// boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable without a value
-// is not one that is not set.
+// boundVariables keeps the shortest values: a host or a port is short. The names stay, since a variable whose value
+// was dropped is still set.
 func (c *Cluster) boundVariables() bool {
 	variables, size := c.Spec.Topology.Variables, 0
 	for i := range variables {

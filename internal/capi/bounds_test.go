@@ -18,7 +18,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// crowded returns a Cluster with as many annotations of ours as an API server takes of short ones.
+// crowded returns a Cluster with as many short annotations of ours as an API server accepts.
 func crowded(value func(int) string) *capi.Cluster {
 	c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{}}}
 	for i := range 8000 {
@@ -125,7 +125,7 @@ func TestTrimBoundsACluster(t *testing.T) {
 	})
 }
 
-// However a Cluster is made, little of it stays in a cache.
+// Whatever a Cluster looks like, little of it stays in a cache.
 func TestTrimBoundsTheSize(t *testing.T) {
 	text, err := json.Marshal(trimmed(t, crowded(func(int) string { return strings.Repeat("1", 1000) })))
 	require.NoError(t, err)

@@ -6,10 +6,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Decoding gives every object texts of its own and slices and maps with room to grow. In a cache nothing grows, and
-// most texts are the same in thousands of objects; without both, ten thousand Clusters take half as much memory.
+// Decoding gives every object its own strings, and slices and maps with room to grow. In a cache nothing grows, and
+// thousands of objects have most strings in common; without that waste, ten thousand Clusters take half as much
+// memory.
 
-// shared returns a text that is kept once for all who have it.
+// shared returns the one copy of a string that all objects share.
 func shared(text string) string {
 	if text == "" {
 		return ""
@@ -36,7 +37,7 @@ func compactMeta(meta *metav1.ObjectMeta) {
 	}
 }
 
-// compactMap returns the map with no more room than it needs; a nil one stays nil. Values are each object's own.
+// compactMap returns the map without spare room; nil stays nil. Only its keys are shared.
 func compactMap(m map[string]string) map[string]string {
 	if m == nil {
 		return nil
@@ -48,7 +49,7 @@ func compactMap(m map[string]string) map[string]string {
 	return compact
 }
 
-// compactSlice returns the slice in an array of its size; a nil one stays nil.
+// compactSlice returns the slice without spare capacity; nil stays nil.
 func compactSlice[T any](s []T) []T {
 	if len(s) == cap(s) {
 		return s
@@ -65,7 +66,7 @@ func compactConditions(conditions *[]metav1.Condition) {
 	}
 }
 
-// share keeps the texts of a reference once for all who have it.
+// share replaces the strings of a reference with shared ones.
 func (r *PoolReference) share() {
 	r.APIGroup, r.Kind, r.Name = shared(r.APIGroup), shared(r.Kind), shared(r.Name)
 }

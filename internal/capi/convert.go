@@ -92,7 +92,7 @@ func (c *Cluster) conditions() *[]metav1.Condition {
 	return &c.Status.Conditions
 }
 
-// conditionsPath is where conditions returns them from, as a JSON pointer.
+// conditionsPath returns the JSON pointer to the list that conditions returns.
 func (c *Cluster) conditionsPath() string {
 	if c.Status.V1Beta2 != nil {
 		return "/status/v1beta2/conditions"
@@ -100,7 +100,7 @@ func (c *Cluster) conditionsPath() string {
 	return "/status/conditions"
 }
 
-// place returns where a condition of the view stands in the Cluster's list.
+// place returns the index of a condition of the view in the Cluster's list.
 func (s *ClusterStatus) place(i int) int {
 	if s.Places == nil {
 		return i
@@ -155,8 +155,8 @@ func (c *Claim) Snapshot() vip.Claim {
 	return claim
 }
 
-// ready returns the condition by which the provider tells how it fares with the claim, wherever it is; see ClaimStatus.
-// One of the newer form counts before one of the older. It returns nil if there is none.
+// ready returns the condition in which the provider reports on the claim, or nil if there is none. It prefers the
+// newer form over the older; see ClaimStatus.
 func (c *Claim) ready() *metav1.Condition {
 	var lists [][]metav1.Condition
 	if newer := c.Status.V1Beta2; newer != nil {
@@ -193,7 +193,7 @@ func (c *Claim) OwnerUID() types.UID {
 }
 
 // Cluster returns the Cluster that the claim is for, as the IPAM provider finds it: by spec.clusterName, else by the
-// label. A label that holds a hash in place of a long name finds nothing; the owner is then the way.
+// label. A label that holds a hash in place of a long name finds nothing; then the owner does.
 func (c *Claim) Cluster() types.NamespacedName {
 	name := c.Spec.ClusterName
 	if owner := c.owner(); name == "" && owner != nil && owner.Kind == KindCluster {
@@ -205,7 +205,7 @@ func (c *Claim) Cluster() types.NamespacedName {
 	return types.NamespacedName{Namespace: c.Namespace, Name: name}
 }
 
-// Role returns the role that the claim's label says it is for.
+// Role returns the role in the claim's label.
 func (c *Claim) Role() string { return c.Labels[names.Role] }
 
 // Snapshot returns the reference in the terms of the decision.
@@ -225,8 +225,8 @@ func (a *Address) Snapshot() vip.Address {
 	}
 }
 
-// claimUID returns the UID of the claim that owns the address, or "" if none does. Cluster API's contract for IPAM
-// providers has the claim among the owners; the pool is another one.
+// claimUID returns the UID of the claim that owns the address, or "" if none does. By Cluster API's contract for IPAM
+// providers, the claim is one of the owners; the pool is another.
 func (a *Address) claimUID() types.UID {
 	for _, owner := range a.OwnerReferences {
 		if owner.Kind == KindClaim {
@@ -237,16 +237,16 @@ func (a *Address) claimUID() types.UID {
 }
 
 // Born returns the age of the address. Providers write an IPAddress once, so its resourceVersion is that of its
-// creation; where one was edited, the second of its creation still decides in almost all cases.
+// creation; if one was edited, its creation time, in seconds, still decides in almost all cases.
 func (a *Address) Born() vip.Born {
 	serial, err := strconv.ParseUint(a.ResourceVersion, 10, 64)
 	if err != nil {
-		serial = 0 // an API server with other versions than numbers: the order of creation has to do
+		serial = 0 // this API server's versions are not numbers: the order of creation has to do
 	}
 	return vip.Born{At: a.CreationTimestamp.Time, Serial: serial}
 }
 
-// readyCondition is the condition by which a provider tells how it fares with a claim (Cluster API's IPAM contract).
+// readyCondition is the condition in which a provider reports on a claim (Cluster API's IPAM contract).
 const readyCondition = "Ready"
 
 // InCluster reports whether the pool is one of the in-cluster IPAM provider, whose spec the view knows.
@@ -261,8 +261,8 @@ func (p *Pool) Ref() vip.PoolRef {
 	return vip.PoolRef{Group: gvk.Group, Kind: gvk.Kind, Name: p.Name}
 }
 
-// Snapshot returns what the decision needs to know of the pool. lastServed is when an address of it was last seen to
-// be assigned.
+// Snapshot returns what the decision needs to know of the pool. lastServed is when one of its addresses was last seen
+// being assigned.
 func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 	pool := vip.Pool{
 		Ref:           p.Ref(),
@@ -274,7 +274,7 @@ func (p *Pool) Snapshot(lastServed time.Time) vip.Pool {
 	if capacity := p.Status.IPAddresses; capacity != nil {
 		pool.Capacity = vip.Capacity{
 			Known: true, Total: capacity.Total, Used: capacity.Used, OutOfRange: capacity.OutOfRange,
-			// The provider takes off what is used out of range, which leaves no less.
+			// The provider subtracts addresses used out of range, though they take up no free one.
 			Free: capacity.Free + capacity.OutOfRange,
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // (https://kubernetes-sigs.github.io/external-dns/latest/docs/sources/crd/).
 var DNSEndpointKind = schema.GroupVersionKind{Group: "externaldns.k8s.io", Version: "v1alpha1", Kind: "DNSEndpoint"}
 
-// Snapshot returns what the decision about a Cluster needs to know of the object at the name of its records.
+// Snapshot returns what the decision about a Cluster needs to know of the object that has the name of its records.
 func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
 	dns := vip.DNS{Served: true, Exists: true}
 	dns.Orphaned = len(d.OwnerReferences) == 0 && d.Labels[names.ClusterName] == names.LabelValue(cluster.Name)
@@ -37,8 +37,8 @@ func (d *DNSEndpoint) Snapshot(cluster *Cluster) vip.DNS {
 func (c *Cluster) ApplyRecords(api API, action vip.SetRecords) (string, []byte, error) {
 	endpoints := make([]DNSRecord, 0, len(action.Records))
 	for _, record := range action.Records {
-		// A name with several addresses is one endpoint with several targets: of two endpoints external-dns would take
-		// one.
+		// A name with several addresses is one endpoint with several targets: of two endpoints external-dns would use
+		// only one.
 		if last := len(endpoints) - 1; last >= 0 && endpoints[last].DNSName == record.Name &&
 			endpoints[last].RecordType == record.Type {
 			endpoints[last].Targets = append(endpoints[last].Targets, record.Target)

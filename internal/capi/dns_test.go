@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// A name with several addresses is one endpoint: external-dns would take one of two. Read again, the records are the
-// same.
+// A name with several addresses is one endpoint: of two, external-dns would use only one. Read back, the records are
+// the same.
 func TestRecordsOfSeveralAddresses(t *testing.T) {
 	records := []vip.Record{
 		{Name: "*.prod", Type: "A", Target: "10.0.0.20"},

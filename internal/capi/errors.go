@@ -16,9 +16,9 @@ import (
 // rejected is the message of a 422 without a reason, from apierrors.NewGenericServerResponse.
 const rejected = "the server rejected our request due to an error in our request"
 
-// IsOutdated reports whether a write was refused because the object is not any more what the decision was based on: a
-// conflict, a namesake, or a JSON patch whose test failed. The API server answers the last one with a 422 that says
-// nothing but rejected; every other 422 names what is invalid, or who refused it.
+// IsOutdated reports whether a write was refused because the object has changed since the decision: a conflict,
+// another object of that name, or a JSON patch whose test failed. The API server answers the last with a 422 whose
+// only text is rejected; every other 422 names what is invalid, or who refused it.
 func IsOutdated(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -33,8 +33,8 @@ func IsOutdated(err error) bool {
 		s.Code == http.StatusUnprocessableEntity && s.Message == rejected
 }
 
-// IsTooLarge reports whether a write was refused because the object would be larger than can be stored. For the API
-// server that is an internal error of etcd's or of its client's, whose texts are the only sign of it.
+// IsTooLarge reports whether a write was refused because the object would be too large to store. To the API server
+// that is an internal error of etcd or its client, recognisable only by its text.
 func IsTooLarge(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -46,7 +46,7 @@ func IsTooLarge(err error) bool {
 		strings.Contains(said, "trying to send message larger than max")
 }
 
-// IsFull reports whether a write was refused because all annotations together would be longer than they may be.
+// IsFull reports whether a write was refused because all annotations together would exceed their limit.
 func IsFull(err error) bool {
 	var status apierrors.APIStatus
 	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
@@ -55,29 +55,30 @@ func IsFull(err error) bool {
 		})
 }
 
-// IsRefusal reports whether the API server, or an admission webhook or policy, does not take a write and will not take
-// it however often it is tried. A write that came too late is none of these, though it may be called invalid as well.
+// IsRefusal reports whether the API server, or an admission webhook or policy, refuses a write and will refuse it
+// however often it is tried. An outdated write is not one of these, though the API server may call it invalid as
+// well.
 func IsRefusal(err error) bool {
 	refused := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) ||
 		apierrors.IsBadRequest(err) || IsTooLarge(err)
 	return refused && !IsOutdated(err)
 }
 
-// Printable returns an error whose text may stand in a log, an event or a condition, and that unwraps to err. The API
-// server and admission webhooks quote what they refuse, so that their free text may hold the value of a variable. Of an
-// answer of the API server the text says who refused, the code, and which fields are how wrong. Other errors are
-// returned as they are.
+// Printable returns an error that unwraps to err and whose text is safe for a log, an event or a condition. The API
+// server and admission webhooks quote what they refuse, so their free text may hold the value of a variable. For an
+// answer of the API server, the text says who refused, the code, and what is wrong with which fields. Other errors
+// are returned unchanged.
 func Printable(err error) error {
 	found := answers(err)
 	if len(found) == 0 {
 		return err
 	}
-	// The longest comes first: one may begin with another.
+	// The longest comes first: one may be a prefix of another.
 	slices.SortFunc(found, func(a, b answer) int { return cmp.Compare(len(b.Error()), len(a.Error())) })
 	text := err.Error()
 	for _, answer := range found {
 		said, safe := answer.Error(), describe(answer.Status())
-		if said == "" || !strings.Contains(err.Error(), said) { // someone has put it in other words
+		if said == "" || !strings.Contains(err.Error(), said) { // someone has reworded it
 			text = safe
 			break
 		}
@@ -101,7 +102,7 @@ type answer interface {
 	apierrors.APIStatus
 }
 
-// answers returns the answers of the API server in a tree of errors, except for those that can be printed already.
+// answers returns the answers of the API server in a tree of errors, except for those already made printable.
 func answers(err error) []answer {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
 	case *printable:
@@ -123,7 +124,7 @@ func answers(err error) []answer {
 // mostCauses is how many fields the text of an error names.
 const mostCauses = 5
 
-// describe says in words of ours what the API server answered.
+// describe says in our own words what the API server answered.
 func describe(s metav1.Status) string {
 	var causes []string
 	if s.Details != nil {
@@ -145,8 +146,8 @@ func describe(s metav1.Status) string {
 	return text + ": " + strings.Join(causes, ", ")
 }
 
-// structures are the sentences of the API server that hold names and numbers alone, up to where someone else's words
-// may begin. They stand at the beginning of a message, where a webhook cannot write.
+// structures match the API server's sentences that hold only names and numbers, up to where someone else's words may
+// begin. They are at the start of a message, where a webhook cannot write.
 var structures = func() []*regexp.Regexp {
 	const forbidden = `^\S+(?: "[^"]*")? is forbidden: `
 	var compiled []*regexp.Regexp
@@ -163,7 +164,7 @@ var structures = func() []*regexp.Regexp {
 	return compiled
 }()
 
-// structural returns the part of an API server's message that is one of structures, or "".
+// structural returns the part of an API server's message that matches one of structures, or "".
 func structural(message string) string {
 	for _, structure := range structures {
 		if match := structure.FindStringSubmatch(message); match != nil {
@@ -173,7 +174,7 @@ func structural(message string) string {
 	return ""
 }
 
-// PrintableWarning returns what may be printed of a warning of the API server, or "" if all of it may be someone
+// PrintableWarning returns the printable part of a warning from the API server, or "" if all of it may be someone
 // else's words: admission webhooks and policies warn too, and may quote the object.
 func PrintableWarning(text string) string {
 	for _, structure := range []*regexp.Regexp{deprecation, policyWarning} {
@@ -185,8 +186,8 @@ func PrintableWarning(text string) string {
 }
 
 var (
-	// deprecation is how the API server warns of a version, from k8s.io/apiserver/pkg/endpoints/deprecation and of
-	// CRDs.
+	// deprecation is how the API server warns of a deprecated version, from
+	// k8s.io/apiserver/pkg/endpoints/deprecation and from CRDs.
 	deprecation = regexp.MustCompile(`^([-a-z0-9./]+ [A-Za-z]+ is deprecated(?: in v[0-9.]+\+)?` +
 		`(?:, unavailable in v[0-9.]+\+)?(?:; use [-a-z0-9.]+/v[a-z0-9]+ [A-Za-z]+)?)$`)
 	policyWarning = regexp.MustCompile(
@@ -197,14 +198,14 @@ var (
 	printableKind = regexp.MustCompile(`^[A-Z][A-Za-z]{2,40}$`)
 
 	fieldPath = regexp.MustCompile(`^(?:metadata|spec|status)(?:\.[A-Za-z][A-Za-z0-9]*|\[[^\[\]]*\])*$`)
-	// insideValue is what follows the value of a variable in a path: keys in it are the user's.
+	// insideValue matches the path inside a variable's value: its keys are the user's.
 	insideValue = regexp.MustCompile(`((?:variables|overrides)\[[^\[\]]*\]\.value)\b.*`)
 	fieldKey    = regexp.MustCompile(`(\w*)\[([^\[\]]*)\]`)
 	fieldIndex  = regexp.MustCompile(`^\d{1,4}$`)
 )
 
-// printableField returns the path of a field without the keys in it, which are data, save indexes and the names of
-// variables. What is no such path is "".
+// printableField returns the path of a field without the keys in it, which are data, except for indexes and the names
+// of variables. It returns "" if path is not the path of a field.
 func printableField(path string) string {
 	path = insideValue.ReplaceAllString(path, "$1")
 	if !fieldPath.MatchString(path) {

@@ -17,10 +17,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// secret is the value of a variable, as in the answers of the API server that quote what they refuse.
+// secret is the value of a variable that answers of the API server quote when they refuse it.
 const secret = "correct-horse-battery"
 
-// invalid is how Cluster API's webhook refuses a Cluster, with what its errors quote.
+// invalid is how Cluster API's webhook refuses a Cluster, with the values that its errors quote.
 func invalid(causes ...*field.Error) *apierrors.StatusError {
 	err := apierrors.NewInvalid(schema.GroupKind{Group: capi.ClusterGroup, Kind: capi.KindCluster}, "prod", causes)
 	err.ErrStatus.Message = `admission webhook "validation.cluster.cluster.x-k8s.io" denied the request: ` +
@@ -159,7 +159,7 @@ func TestPrintableWarning(t *testing.T) {
 		"Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': the password is " +
 			secret: "Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b'",
 
-		// No warning that is known, so nothing of it.
+		// Not a known warning, so nothing of it may be printed.
 		"the password is " + secret: "",
 	} {
 		assert.Equal(t, want, capi.PrintableWarning(text), text)

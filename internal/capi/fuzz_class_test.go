@@ -13,8 +13,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// FuzzClusterClass: whatever a class looks like, what it does with VIPs is found, the same before and after trimming,
-// and costs no more memory than its text allows.
+// FuzzClusterClass: whatever a class looks like, its uses of VIPs are the same before and after trimming, and take no
+// more memory than its text allows.
 func FuzzClusterClass(f *testing.F) {
 	f.Add([]byte(`{"spec":{"patches":[{"name":"vip",` +
 		`"enabledIf":"{{ index .builtin.cluster.metadata.annotations \"vip.capi.gorizond.io/control-plane\" }}"}]}}`))
@@ -51,8 +51,8 @@ func FuzzClusterClass(f *testing.F) {
 	})
 }
 
-// A path repeats the names of all properties above it, and nothing limits them: a class of a megabyte, which anyone
-// may create who may create classes, would else take gigabytes.
+// A path repeats the names of all properties above it, and nothing limits them: if all were kept, a class of one
+// megabyte, which anyone who may create classes can make, would take gigabytes.
 func TestClassWithHugeSchema(t *testing.T) {
 	property := func(name string, properties string) string {
 		return fmt.Sprintf(`{"type":"object","properties":{%q:{"type":"object","properties":{%s}}}}`, name, properties)

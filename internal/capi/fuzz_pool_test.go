@@ -14,8 +14,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// FuzzPoolRanges: whatever the spec of a pool says, its ranges are valid, hold each address that stands there alone,
-// and none that is excluded.
+// FuzzPoolRanges: whatever the spec of a pool says, its ranges are valid, hold each address that it lists by itself,
+// and none that it excludes.
 func FuzzPoolRanges(f *testing.F) {
 	f.Add("10.0.0.1-10.0.0.9\n10.0.1.0/30", "10.0.0.5", "10.0.0.1")
 	f.Add("fd00::/120\nfe80::1%eth0\n::ffff:10.0.0.1", "fd00::10-fd00::20", "fd00::1")

@@ -61,9 +61,9 @@ func FuzzClusterView(f *testing.F) {
 	})
 }
 
-// FuzzClaimAndAddress: whatever a claim and the IPAddress that it names look like, nothing is written to a Cluster but
-// an IP address in its canonical form, nothing is dropped that is read, and a condition stays one that Cluster API
-// accepts.
+// FuzzClaimAndAddress: whatever a claim and the IPAddress that it names look like, only an IP address in its
+// canonical form is written to a Cluster, nothing that is read is dropped, and every condition is one that Cluster
+// API accepts.
 func FuzzClaimAndAddress(f *testing.F) {
 	const meta = `{"metadata":{"namespace":"tenant","name":"vip-cp-prod","uid":"c",` +
 		`"labels":{"vip.capi.gorizond.io/role":"control-plane"},"ownerReferences":[{"kind":"Cluster","name":"prod",` +

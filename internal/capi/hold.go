@@ -9,21 +9,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// ControlPlaneTopology is the view of spec.topology.controlPlane: the annotation in its metadata by which the control
-// plane object is paused, and what has to be known of the rest to put it on and take it off by a JSON patch. Cluster
-// API refuses empty objects there.
+// ControlPlaneTopology is the view of spec.topology.controlPlane: the annotation in its metadata that pauses the
+// control plane object, and what a JSON patch needs to know of the rest to add and remove it. Cluster API refuses
+// empty objects there.
 type ControlPlaneTopology struct {
 	// Paused says that the annotation is there, and By is its value.
 	Paused bool   `json:"-"`
 	By     string `json:"-"`
 
-	// Depth is how many of controlPlane, metadata and annotations there are, and Lonely how many of them, from the
-	// inside, hold nothing else.
+	// Depth is how many of controlPlane, metadata and annotations exist, and Lonely how many of them, from the inside
+	// out, hold nothing else.
 	Depth  int `json:"-"`
 	Lonely int `json:"-"`
 }
 
-// holdPath is where the annotation stands.
+// holdPath is where the annotation is, below spec.topology.
 var holdPath = []string{"controlPlane", "metadata", "annotations"}
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -70,11 +70,11 @@ func (t *ControlPlaneTopology) pause() vip.Pause {
 	return vip.PauseForeign
 }
 
-// holdValue begins the value of the annotation that the allocator writes, which Cluster API does not read. The
-// generation after it makes each hold another one.
+// holdValue starts the value of the annotation that the allocator writes, which Cluster API does not read. The
+// generation after it tells one hold from the next.
 const holdValue = names.Domain + "/"
 
-// hold returns the operation that has the topology pause the control plane object.
+// hold returns the operation that makes the topology pause the control plane object.
 func (t *ControlPlaneTopology) hold(gate vip.Gate) any {
 	path := strings.Join(append([]string{"/spec/topology"}, holdPath[:t.Depth]...), "/")
 	var value any = fmt.Sprintf("%s%d", holdValue, gate.Generation)
@@ -85,7 +85,7 @@ func (t *ControlPlaneTopology) hold(gate vip.Gate) any {
 	return operation{opAdd, path + "/" + pointerTo(key), value}
 }
 
-// letGo returns the operation that takes the annotation away, and what would be empty without it.
+// letGo returns the operation that removes the annotation, and the objects that would be empty without it.
 func (t *ControlPlaneTopology) letGo() any {
 	path := strings.Join(append([]string{"/spec/topology"}, holdPath[:len(holdPath)+1-max(t.Lonely, 1)]...), "/")
 	if t.Lonely == 0 {

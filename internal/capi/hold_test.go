@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The hold is put on whatever there is of spec.topology.controlPlane, and taken away with all that is empty without it.
+// The hold is added to whatever exists of spec.topology.controlPlane, and removed with all that is empty without it.
 func TestHold(t *testing.T) {
 	own, own2, users := `"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/4"`,
 		`"cluster.x-k8s.io/paused":"vip.capi.gorizond.io/5"`, `"cluster.x-k8s.io/paused":""`

@@ -15,17 +15,17 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// object is the body of a server-side apply: a map, because it must hold what is applied and nothing else.
+// object is the body of a server-side apply: a map, because it must hold only what is applied.
 type object = map[string]any
 
-// apply returns the body of a server-side apply to an object. The UID keeps it from meeting a namesake, or from
-// creating the object anew.
+// apply returns the body of a server-side apply to an object. The UID keeps it from hitting another object of that
+// name, or creating the object anew.
 func apply(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest object) ([]byte, error) {
 	metadata["uid"] = meta.UID
 	return applyNew(api, meta, metadata, rest)
 }
 
-// applyNew is apply for an object that need not exist.
+// applyNew is apply for an object that may not exist yet.
 func applyNew(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest object) ([]byte, error) {
 	metadata["name"], metadata["namespace"] = meta.Name, meta.Namespace
 	body := object{"apiVersion": api.APIVersion, "kind": api.Kind, "metadata": metadata}
@@ -35,13 +35,13 @@ func applyNew(api metav1.TypeMeta, meta *metav1.ObjectMeta, metadata, rest objec
 	return json.Marshal(body)
 }
 
-// ApplyFinalizer returns the server-side apply that puts our finalizer beside those of others. It cannot conflict, so
-// it does not race with Cluster API putting on its own.
+// ApplyFinalizer returns the server-side apply that adds our finalizer to those of others. It cannot conflict, so it
+// does not race with Cluster API adding its own.
 func (c *Cluster) ApplyFinalizer(api API) ([]byte, error) {
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{"finalizers": []string{names.ReleaseFinalizer}}, nil)
 }
 
-// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not take those away
+// ApplyConditions returns the server-side apply of our conditions to the Cluster's status. It need not remove those
 // that are missing here: see PatchConditionsAway.
 func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, error) {
 	applied := make([]metav1.Condition, 0, len(conditions))
@@ -62,14 +62,14 @@ func (c *Cluster) ApplyConditions(api API, conditions []vip.Condition) ([]byte, 
 	return apply(typeMeta(api.Clusters()), &c.ObjectMeta, object{}, object{"status": status})
 }
 
-// PatchConditionsAway returns the JSON patch that takes those of our conditions off the Cluster's status whose types
-// are not among the given ones, or nil if there are none. A server-side apply that leaves them out does so only as long
-// as managedFields say that we alone applied them, and Cluster API cleans those up when a version of its API goes
-// (controllers/crdmigrator). The patch is refused if a condition is not where it was, or says something else.
+// PatchConditionsAway returns the JSON patch that removes our conditions of types not in stay from the Cluster's
+// status, or nil if there are none. A server-side apply that leaves them out removes them only while managedFields
+// say that we alone applied them, and Cluster API cleans managedFields up when it drops a version of its API
+// (controllers/crdmigrator). The API server refuses the patch if a condition has moved or changed.
 func (c *Cluster) PatchConditionsAway(stay []vip.Condition) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID)}
 	list, conditions := c.conditionsPath(), *c.conditions()
-	for i, condition := range slices.Backward(conditions) { // from the end, so that those before it keep their places
+	for i, condition := range slices.Backward(conditions) { // from the end, so that earlier ones keep their index
 		if !own(condition) ||
 			slices.ContainsFunc(stay, func(s vip.Condition) bool { return s.Type == condition.Type }) {
 			continue
@@ -96,8 +96,8 @@ const opAdd = "add"
 
 const opRemove = "remove"
 
-// test is an operation whose value is written out even if it is empty. With Op "test" it fails unless the value at path
-// is what we decided upon; nil stands for nothing there.
+// test is an operation that encodes its value even if it is empty. With Op "test" it fails unless the value at path
+// is the one that the decision saw; nil stands for no value.
 type test struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
@@ -112,10 +112,10 @@ func annotationPath(key string) string {
 	return annotationsPath + "/" + pointerTo(key)
 }
 
-// pointerTo returns a key as it stands in a JSON pointer (RFC 6901); no key of labels or annotations has a tilde.
+// pointerTo escapes a key for a JSON pointer (RFC 6901); no key of a label or annotation has a tilde.
 func pointerTo(key string) string { return strings.ReplaceAll(key, "/", "~1") }
 
-// Results is what is written to a Cluster in one: endpoint, annotations, and our finalizer if it is not on.
+// Results is what one patch writes to a Cluster: endpoint, annotations, and our finalizer if it is missing.
 type Results struct {
 	Finalizer   bool
 	Endpoint    *vip.SetEndpoint
@@ -126,11 +126,11 @@ type Results struct {
 	Records     []vip.RecordClaim
 }
 
-// PatchResults returns the JSON patch that writes results in one. It applies only to the Cluster that
-// was decided upon: the same UID and generation, so that no change of the spec is overwritten, and not paused since.
-// Changes of status and metadata by others do not get in its way, as they would with a resourceVersion.
+// PatchResults returns the one JSON patch that writes results. It applies only to the Cluster that the decision saw:
+// same UID and generation, so that it overwrites no change of the spec, and not paused since. Unlike a
+// resourceVersion, this lets others change status and metadata meanwhile.
 //
-// The finalizer is put on if the list is still what it was.
+// If it adds the finalizer, the list of finalizers must be unchanged too.
 func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 	patch := []any{mustBe("/metadata/uid", c.UID), mustBe("/metadata/generation", c.Generation)}
 	if c.Annotations == nil {
@@ -168,7 +168,7 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 	if results.LetGo != nil {
 		patch = append(patch, c.Spec.Topology.ControlPlane.letGo())
 	}
-	// What is remembered is of no use any more when the endpoint is there and nothing is held.
+	// The gate has served its purpose once the endpoint is there and nothing is held.
 	_, remembers := c.Annotations[names.TopologyGate]
 	held := c.Spec.Topology.ControlPlane.pause() == vip.PauseOwn
 	if remembers && (results.LetGo != nil || results.Endpoint != nil && !held) {
@@ -179,8 +179,8 @@ func (c *Cluster) PatchResults(results Results) ([]byte, error) {
 
 const endpointPath = "/spec/controlPlaneEndpoint"
 
-// ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It is for the Cluster as
-// it was decided upon, so that no value is overwritten that someone has just written.
+// ApplyVariables returns the server-side apply of the variables of a role, with our finalizer. It carries the
+// resourceVersion that the decision saw, so that it does not overwrite a value that someone has just written.
 func (c *Cluster) ApplyVariables(api API, values []vip.Value) ([]byte, error) {
 	var variables []object
 	for _, value := range values {
@@ -216,7 +216,7 @@ func (c *Cluster) addFinalizer() []any {
 	return []any{mustBe(path, c.Finalizers), operation{opAdd, path + "/-", names.ReleaseFinalizer}}
 }
 
-// PatchFinalizerAway returns the JSON patch that takes our finalizer off, or nil if it is not on.
+// PatchFinalizerAway returns the JSON patch that removes our finalizer, or nil if it is not there.
 func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 	i := slices.Index(c.Finalizers, names.ReleaseFinalizer)
 	if i < 0 {
@@ -230,10 +230,10 @@ func (c *Cluster) PatchFinalizerAway() ([]byte, error) {
 	})
 }
 
-// NewClaim returns the claim of a role of the Cluster. Both ways in which a provider looks for the Cluster are set,
-// spec.clusterName and the label, so that it minds a paused Cluster. For pools of the in-cluster provider it brings
-// that provider's finalizer along: a claim without it is put at the end of the queue again as soon as it has one (ADR
-// 10).
+// NewClaim returns the claim for a role of the Cluster. It sets both spec.clusterName and the label, the two ways in
+// which a provider finds the Cluster, so that the provider respects a paused one. For pools of the in-cluster
+// provider it also sets that provider's finalizer: a claim without it goes back to the end of the queue as soon as it
+// gets one (ADR 10).
 func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
 	return &Claim{
 		TypeMeta: typeMeta(api.Claims()),
@@ -251,7 +251,7 @@ func (c *Cluster) NewClaim(api API, action vip.CreateClaim) *Claim {
 	}
 }
 
-// claimFinalizers are those that a claim on a pool has from us on.
+// claimFinalizers returns the finalizers that we put on a claim on a pool.
 func claimFinalizers(pool vip.PoolRef) []string {
 	if pool.Group == IPAMGroup && (pool.Kind == KindPool || pool.Kind == KindGlobalPool) {
 		return []string{names.ReleaseAddress}
@@ -259,7 +259,8 @@ func claimFinalizers(pool vip.PoolRef) []string {
 	return nil
 }
 
-// ApplyOwner returns the server-side apply that makes a claim the Cluster's, with the finalizer that NewClaim gives it.
+// ApplyOwner returns the server-side apply that makes the Cluster the owner of a claim, with the finalizer that
+// NewClaim sets.
 func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 	meta := metav1.ObjectMeta{Namespace: action.Claim.Namespace, Name: action.Claim.Name, UID: action.Claim.UID}
 	metadata := object{
@@ -271,8 +272,9 @@ func (c *Cluster) ApplyOwner(api API, action vip.AdoptClaim) ([]byte, error) {
 	return apply(typeMeta(api.Claims()), &meta, metadata, nil)
 }
 
-// PatchOwner returns the JSON patch that has the claim name the Cluster that owns it at the version in use, or nil if
-// it does, or if another one owns it. It is refused if the ownerReference is not where it was, or says something else.
+// PatchOwner returns the JSON patch that sets the claim's ownerReference to the Cluster to the version in use, or nil
+// if it has that version, or another object owns the claim. The API server refuses the patch if the ownerReference
+// has moved or changed.
 func (c *Claim) PatchOwner(api API, cluster types.UID) ([]byte, error) {
 	owner := c.owner()
 	if owner == nil || owner.UID != cluster || owner.APIVersion == api.Cluster.String() {

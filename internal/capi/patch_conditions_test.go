@@ -15,7 +15,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Whatever managedFields say: of our conditions those that are not to stay go, and nothing else.
+// Whatever managedFields say, those of our conditions that are not to stay are removed, and nothing else.
 func TestPatchConditionsAway(t *testing.T) {
 	at := metav1.NewTime(time.Unix(1e9, 0))
 	condition := func(kind, reason string) metav1.Condition {
@@ -67,7 +67,7 @@ func TestPatchConditionsAway(t *testing.T) {
 			stay = append(stay, vip.Condition{Type: kind})
 		}
 		check := func(t *testing.T, view *capi.Cluster, apply func(patch []byte) (list, error)) {
-			// As it comes, from a cache, from a list that comes as a watch.
+			// As decoded, from a cache, and from a list that comes as a watch.
 			for _, trim := range []bool{false, true, true} {
 				if trim {
 					_, err := capi.Trim(view)

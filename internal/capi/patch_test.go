@@ -51,7 +51,7 @@ func TestPatchResults(t *testing.T) {
 	noAnnotations := func(c *corev1beta2.Cluster) { c.Annotations = nil }
 	noEndpoint := func(c *corev1beta2.Cluster) { c.Spec.ControlPlaneEndpoint = corev1beta2.APIEndpoint{} }
 	tests := map[string]struct {
-		// seen is what was decided upon, since what has changed then.
+		// seen is what the decision saw, since what has changed after it.
 		seen, since change
 		refused     bool
 	}{

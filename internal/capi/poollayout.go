@@ -8,20 +8,20 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Layout is what stands in the spec of a pool. The ranges of each field are in order and do not overlap.
+// Layout is what the spec of a pool says. The ranges of each field are in order and do not overlap.
 //
 // +kubebuilder:object:generate=false
 type Layout struct {
-	// Space is all that the pool names, and Offers the part of it that the provider hands out; see Pool.Ranges.
+	// Space is every address that the pool names, and Offers the part that the provider hands out; see Pool.Ranges.
 	Space, Offers []vip.Range
-	// Excluded is the part of the space that the pool excludes by name, and Reserved what the provider keeps of it
-	// beside that and the gateway: the addresses of the network itself.
+	// Excluded is the part of the space that the pool excludes by name. Reserved is what the provider keeps back
+	// besides that and the gateway: the addresses of the network itself.
 	Excluded, Reserved []vip.Range
-	// Gateway is that of the subnet, in the space or not; the zero Addr if none is named.
+	// Gateway is the subnet's gateway, in the space or not; the zero Addr if the pool names none.
 	Gateway netip.Addr
 }
 
-// Layout returns which addresses the pool names, and which of them it keeps from everyone.
+// Layout returns which addresses the pool names, and which of them it keeps back.
 func (p *Pool) Layout() Layout {
 	layout := Layout{Offers: p.Ranges(), Gateway: vip.ParseAddr(p.Spec.Gateway)}
 	space := setOf(func(b *netipx.IPSetBuilder) { addEntries(b, p.Spec.Addresses) })
@@ -43,7 +43,7 @@ func (p *Pool) Layout() Layout {
 	return layout
 }
 
-// addEntries adds what can be understood of the entries of a pool's spec.
+// addEntries adds the entries of a pool's spec that can be parsed.
 func addEntries(b *netipx.IPSetBuilder, entries []string) {
 	for _, entry := range entries {
 		if parsed, ok := parseRange(entry); ok {
@@ -57,7 +57,7 @@ func setOf(build func(*netipx.IPSetBuilder)) *netipx.IPSet {
 	build(&b)
 	set, err := b.IPSet()
 	if err != nil {
-		return &netipx.IPSet{} // only a range that is not valid gives an error, and parseRange lets none through
+		return &netipx.IPSet{} // only an invalid range gives an error, and parseRange lets none through
 	}
 	return set
 }

@@ -18,9 +18,9 @@ func (p *Pool) PerCluster(role string) int { return poolconfig.Of(&p.ObjectMeta)
 // ClassKeys returns the names of the ClusterClasses the pool serves, for an index; see poolconfig.Keys.
 func (p *Pool) ClassKeys() []string { return poolconfig.Of(&p.ObjectMeta).ClassKeys() }
 
-// Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as the
-// in-cluster provider does it, the first and (IPv4) last address of the subnet. Entries that cannot be understood are
-// left out; the provider's webhook refuses them.
+// Ranges returns what the pool may hand out: its addresses without the excluded ones, the gateway and, as in the
+// in-cluster provider, the first and (IPv4) last address of the subnet. It leaves out entries that it cannot parse;
+// the provider's webhook refuses them.
 func (p *Pool) Ranges() []vip.Range {
 	var set netipx.IPSetBuilder
 	for _, entry := range p.Spec.Addresses {
@@ -36,7 +36,7 @@ func (p *Pool) Ranges() []vip.Range {
 	}
 	built, err := set.IPSet()
 	if err != nil {
-		return nil // only a range that is not valid gives an error, and parseRange lets none through
+		return nil // only an invalid range gives an error, and parseRange lets none through
 	}
 	var ranges []vip.Range
 	for _, r := range built.Ranges() {
@@ -45,8 +45,8 @@ func (p *Pool) Ranges() []vip.Range {
 	return ranges
 }
 
-// removeReserved removes the network and broadcast address (IPv4) or the anycast address (IPv6) of the subnet of the
-// lowest address, unless the pool gives them away too.
+// removeReserved removes the network and broadcast address (IPv4) or the anycast address (IPv6) of the lowest
+// address's subnet, unless the pool hands them out too.
 func (p *Pool) removeReserved(set *netipx.IPSetBuilder) {
 	all, err := set.IPSet() // the builder stays usable
 	if err != nil || len(all.Ranges()) == 0 || p.Spec.Prefix == 0 || p.Spec.AllocateReservedIPAddresses {
@@ -55,7 +55,7 @@ func (p *Pool) removeReserved(set *netipx.IPSetBuilder) {
 	lowest := all.Ranges()[0].From()
 	subnet, err := lowest.Prefix(p.Spec.Prefix)
 	if err != nil {
-		return // a prefix that the family does not have
+		return // not a prefix length of this address family
 	}
 	reserved := netipx.RangeOfPrefix(subnet)
 	set.Remove(reserved.From())

@@ -20,7 +20,7 @@ func pool(labels, annotations map[string]string) *capi.Pool {
 	return &capi.Pool{ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: labels, Annotations: annotations}}
 }
 
-// A pool that asks for values finds them in Clusters of both versions, as they come and as they are kept.
+// A pool that asks for values finds them in Clusters of both versions, as decoded and as cached.
 func TestSelectedByVariables(t *testing.T) {
 	number, filling := "9007199254740993", strings.Repeat("x", 600)
 	values := map[string]string{

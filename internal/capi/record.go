@@ -10,12 +10,12 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/names"
 )
 
-// longestRecord is how many bytes of the annotation with the record are read: more than as many addresses as a Cluster
-// may have take (vip.MostSlots).
+// longestRecord is the longest record annotation that is read, in bytes: more than enough for all addresses that a
+// Cluster may have (vip.MostSlots).
 const longestRecord = 16 << 10
 
-// parseRecord reads the annotation that says which claim the VIP of each slot was written from: slot=UID, separated by
-// commas. What cannot be understood is as if it were not there.
+// parseRecord reads the annotation that says which claim the VIP of each slot was written from: slot=UID, separated
+// by commas. It ignores what it cannot parse.
 func parseRecord(text string) map[string]types.UID {
 	if text == "" || len(text) > longestRecord {
 		return nil
@@ -38,8 +38,8 @@ func formatRecord(record map[string]types.UID) string {
 	return strings.Join(entries, ",")
 }
 
-// recordWith returns the record of the Cluster with what is written now. Roles whose VIP is not on the Cluster any more
-// are left out.
+// recordWith returns the Cluster's record updated with results, and whether that changes it. It leaves out roles
+// whose VIP is no longer on the Cluster.
 func (c *Cluster) recordWith(results Results) (string, bool) {
 	record := parseRecord(c.Annotations[names.Claims])
 	vips := c.VIPs()
@@ -54,7 +54,7 @@ func (c *Cluster) recordWith(results Results) (string, bool) {
 		record[names.RoleControlPlane] = set.ClaimUID
 	}
 	for _, annotation := range results.Annotations {
-		// The VIP of the control plane is written when the endpoint is, which may come later.
+		// The VIP of the control plane counts as written only with the endpoint, which may come later.
 		if annotation.Role != names.RoleControlPlane && annotation.ClaimUID != "" {
 			record[annotation.Role] = annotation.ClaimUID
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// The reference of the Cluster alone is renewed, wherever it stands, and only if that is needed.
+// Only the reference to the Cluster is renewed, wherever it is in the list, and only if needed.
 func TestPatchOwner(t *testing.T) {
 	older, newer := testAPI("v1beta1"), testAPI("v1beta2")
 	claim := &capi.Claim{ObjectMeta: metav1.ObjectMeta{UID: "uid-of-claim", OwnerReferences: []metav1.OwnerReference{
@@ -60,7 +60,7 @@ func renewed(claim *capi.Claim) *capi.Claim {
 	return claim
 }
 
-// The decision learns at which version a claim and the DNS records name the Cluster, also from a trimmed view.
+// The decision learns the version at which a claim and the DNS records name the Cluster, even from a trimmed view.
 func TestOwnerVersion(t *testing.T) {
 	cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "prod", UID: "uid-1"}}
 	claim := cluster.NewClaim(testAPI("v1beta1"), vip.CreateClaim{Role: names.RoleIngress, Name: "vip-ingress-prod"})

@@ -15,9 +15,9 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Reasons of a TopologyReconciled condition that is False, which say all the same that templates are as they shall be:
-// machines are still to follow, or workers are created or upgraded later. The rest says that rendering failed, is
-// blocked or did not happen. From sigs.k8s.io/cluster-api/api/core.
+// renderedReasons are the reasons of a False TopologyReconciled condition that still mean the templates are rendered:
+// machines have yet to follow, or workers are created or upgraded later. Every other reason says that rendering
+// failed, is blocked or did not happen. From sigs.k8s.io/cluster-api/api/core.
 var renderedReasons = []string{
 	"ControlPlaneUpgradePending",
 	"MachineDeploymentsCreatePending", "MachineDeploymentsUpgradePending", "MachineDeploymentsUpgradeDeferred",
@@ -25,7 +25,7 @@ var renderedReasons = []string{
 	"ClusterUpgrading",
 }
 
-// topology returns what the topology controller last said of the Cluster.
+// topology returns what the topology controller last reported on the Cluster.
 func (c *Cluster) topology() vip.Topology {
 	for _, condition := range *c.conditions() {
 		if condition.Type == names.TopologyReconciled {
@@ -53,24 +53,24 @@ func (c *Cluster) Variables() map[string][]byte {
 }
 
 const (
-	// largestValue is how long a variable's value may be, as JSON, to be kept as it is: host and port with what may
-	// surround them.
+	// largestValue is the largest variable value, in bytes of JSON, that is kept unchanged: host and port with what
+	// may surround them.
 	largestValue = 512
-	// largestObject is how long one may be without what cannot be a host or a port.
+	// largestObject is the largest value that is kept after dropping what cannot be a host or a port.
 	largestObject = 8 << 10
-	// longestHost is how long a host may be (RFC 1035).
+	// longestHost is the longest host allowed (RFC 1035).
 	longestHost = 253
 )
 
-// trimValue drops from a variable's value what cannot hold a VIP: of an object lists and long texts, else all that is
-// large.
+// trimValue drops what cannot hold a VIP from a large variable value: lists and long strings in an object, and any
+// value that is not an object.
 func trimValue(raw []byte) []byte {
 	if len(raw) <= largestValue {
 		return raw
 	}
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber() // a pool may ask for one that no float64 holds
+	decoder.UseNumber() // a pool may select by a number that float64 cannot hold
 	if err := decoder.Decode(&object); err != nil {
 		return nil
 	}
@@ -97,7 +97,7 @@ func withoutLarge(value any) any {
 	return value
 }
 
-// trimTopology drops values that are too large to hold a VIP, and all that the topology controller says but the state.
+// trimTopology drops values that are too large to hold a VIP, and the message of the topology controller's condition.
 func trimTopology(c *Cluster) {
 	variables := c.Spec.Topology.Variables
 	for i := range variables {
@@ -111,7 +111,7 @@ func trimTopology(c *Cluster) {
 	}
 }
 
-// parseGate reads the annotation that holds an endpoint back; what cannot be understood is as if it were not there.
+// parseGate parses the annotation that holds an endpoint back; an unreadable one counts as absent.
 func parseGate(text string) vip.Gate {
 	first, second, held := strings.Cut(text, ":")
 	generation, err := strconv.ParseInt(first, 10, 64)
@@ -143,8 +143,8 @@ func (c *ClusterClass) Snapshot() *vip.ClusterClass {
 	return &vip.ClusterClass{ReadsVIP: uses.ReadsVIP, Variables: uses.Variables}
 }
 
-// uses finds out what a class does with VIPs. That patches mention one of our annotations, or a handler of our
-// extension, is enough: what a template makes of it, nobody can tell from outside.
+// uses finds out what a class does with VIPs. A patch that mentions one of our annotations, or a handler of our
+// extension, counts as reading the VIP: nobody can tell from outside what a template makes of it.
 func (c *ClusterClass) uses() ClassUses {
 	annotation, handler := []byte(names.Domain+"/"), []byte("."+names.ExtensionName+`"`)
 	uses := ClassUses{ReadsVIP: slices.ContainsFunc(c.Spec.Patches, func(patch json.RawMessage) bool {
@@ -168,15 +168,15 @@ func (c *ClusterClass) uses() ClassUses {
 }
 
 const (
-	// longestPath is how long the dotted path of a variable may be to be of interest, in bytes, and mostPaths how many
-	// a class may have: nothing limits the names of properties, and a path repeats those of all levels above it. The
-	// classes of real life have some hundreds.
+	// longestPath is the longest dotted path of a variable that is read, in bytes, and mostPaths the most paths of a
+	// class: nothing limits the names of properties, and a path repeats those of all levels above it. Real classes
+	// have some hundreds of paths.
 	longestPath = 512
 	mostPaths   = 4096
 )
 
-// flatten adds a schema and the schemas of its properties to types by dotted path. Where there are too many, the first
-// in the order of the alphabet are known.
+// flatten adds a schema and the schemas of its properties to types by dotted path. If there are too many, it keeps
+// the first in alphabetical order.
 func flatten(types map[string]string, path string, schema Schema) {
 	if _, known := types[path]; len(path) > longestPath || !known && len(types) >= mostPaths {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/poolconfig"
 )
 
-// PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and makes views of those that come
-// as metadata only. A view in a cache knows its kind, which the API server leaves out in lists.
+// PoolTrimmer returns the cache transform for the pools of one kind: it trims them, and turns those that come as
+// metadata only into views. It also sets the kind, which the API server leaves out in lists.
 func PoolTrimmer(resource Resource) func(any) (any, error) {
 	return func(object any) (any, error) {
 		if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
@@ -26,9 +26,9 @@ func PoolTrimmer(resource Resource) func(any) (any, error) {
 }
 
 // Trim drops from a view what the allocator never reads, before it goes into a cache: with ten thousand Clusters this
-// is most of their size. It is a cache transform: it takes any object, trims the views among them in place, and never
-// fails; what it trims again stays as it is, since a list that comes as a watch is transformed twice. Nil and empty
-// annotations stay what they are, because patches depend on the difference.
+// is most of their size. As a cache transform it takes any object, trims views in place, and never fails. It is
+// idempotent, since a list that comes as a watch is transformed twice. Nil annotations stay nil and empty ones empty,
+// because patches depend on the difference.
 func Trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *Cluster:
@@ -40,7 +40,7 @@ func Trim(object any) (any, error) {
 		trimMeta(&o.ObjectMeta)
 		o.Spec.ControlPlaneRef.Kind = shared(o.Spec.ControlPlaneRef.Kind)
 		if o.Status.V1Beta2 != nil {
-			o.Status.Conditions = nil // those of an older form
+			o.Status.Conditions = nil // those of the older form
 		}
 	case *ClusterClass:
 		trimMeta(&o.ObjectMeta)
@@ -73,8 +73,7 @@ func Trim(object any) (any, error) {
 	return object, nil
 }
 
-// trimConditions keeps the conditions that are ours, that of the topology controller, and their places, which a patch
-// names.
+// trimConditions keeps our conditions, the topology controller's, and their indexes in the list, which a patch names.
 func trimConditions(c *Cluster) {
 	foreign := func(c metav1.Condition) bool { return !own(c) && c.Type != names.TopologyReconciled }
 	conditions := c.conditions()
@@ -104,8 +103,8 @@ func trimMeta(meta *metav1.ObjectMeta) {
 	compactMeta(meta)
 }
 
-// trimKeys returns what matters of the labels or annotations of a pool: the keys that are read, with no more of their
-// values than says that they are too long, and of the keys that mean nothing as many as are told of.
+// trimKeys returns the labels or annotations of a pool that matter: the keys that are read, with overlong values cut
+// to just over the limit, and as many unknown keys as are reported.
 func trimKeys(values map[string]string, known []string) map[string]string {
 	unknown := 0
 	for _, key := range poolconfig.Ours(values) {

@@ -127,7 +127,7 @@ func TestTrim(t *testing.T) {
 	})
 }
 
-// With ten thousand Clusters the room that decoding leaves for more took more memory than what is kept.
+// With ten thousand Clusters, the spare room that decoding leaves took more memory than the data itself.
 func TestTrimKeepsNoRoom(t *testing.T) {
 	cluster := trimmed(t, decode[capi.Cluster](t, realV1Beta2()))
 	assert.Equal(t, len(cluster.Status.Conditions), cap(cluster.Status.Conditions))

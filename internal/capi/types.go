@@ -1,6 +1,6 @@
-// Package capi holds what the allocator reads and writes of its neighbours' objects: narrow views of Cluster,
-// IPAddressClaim, IPAddress and the pools for every served version, their translation to and from package vip, and the
-// bodies of the patches. A view knows only the fields in use, so it must never be written back whole.
+// Package capi defines how the allocator reads and writes its neighbours' objects: narrow views of Cluster,
+// IPAddressClaim, IPAddress and the pools for every served version, their translation to and from package vip, and
+// the patch bodies. A view has only the fields in use, so it must never be written back whole.
 //
 // +kubebuilder:object:generate=true
 package capi
@@ -26,7 +26,7 @@ type Cluster struct {
 	Spec   ClusterSpec   `json:"spec,omitempty"`
 	Status ClusterStatus `json:"status,omitempty"`
 
-	// Cut says that Trim dropped something which would be read if there were less of it.
+	// Cut says that Trim dropped data that would be read if the Cluster had less of it.
 	Cut bool `json:"-"`
 }
 
@@ -38,17 +38,17 @@ type ClusterSpec struct {
 
 	ClusterNetwork ClusterNetwork `json:"clusterNetwork,omitzero"`
 
-	// ControlPlaneRef names the control plane object; v1beta1 and v1beta2 differ in what they say beside.
+	// ControlPlaneRef names the control plane object; its other fields differ between v1beta1 and v1beta2.
 	ControlPlaneRef ObjectReference `json:"controlPlaneRef,omitempty"`
 }
 
-// ObjectReference names an object of the Cluster's namespace.
+// ObjectReference names an object in the Cluster's namespace.
 type ObjectReference struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
 }
 
-// String returns the reference as kubectl takes it, kind/name; empty for none.
+// String returns the reference as kind/name, as kubectl takes it, or "" if there is none.
 func (r ObjectReference) String() string {
 	if r.Name == "" {
 		return ""
@@ -96,7 +96,7 @@ type ClusterStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	V1Beta2    *V1Beta2Status     `json:"v1beta2,omitempty"`
 
-	// Places are where the conditions that Trim kept stand in the list that they come from; nil until it has.
+	// Places are the indexes that the conditions had before Trim dropped the others; nil before Trim.
 	Places []int `json:"-"`
 }
 
@@ -105,7 +105,7 @@ type V1Beta2Status struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ClusterClass is the view of a ClusterClass. Of what it is decoded from, Trim keeps Uses only.
+// ClusterClass is the view of a ClusterClass. Trim reduces spec and status to Uses.
 //
 // +kubebuilder:object:root=true
 type ClusterClass struct {
@@ -115,11 +115,11 @@ type ClusterClass struct {
 	Spec   ClusterClassSpec   `json:"spec,omitempty"`
 	Status ClusterClassStatus `json:"status,omitempty"`
 
-	// Uses is what the class does with VIPs, in a short form; nil until Trim has found out.
+	// Uses sums up what the class does with VIPs; nil before Trim.
 	Uses *ClassUses `json:"-"`
 }
 
-// ClusterClassSpec is the view of a class's spec. Patches are looked at as text.
+// ClusterClassSpec is the view of a class's spec. Patches are only searched as text.
 type ClusterClassSpec struct {
 	Variables []ClassVariable   `json:"variables,omitempty"`
 	Patches   []json.RawMessage `json:"patches,omitempty"`
@@ -131,7 +131,7 @@ type ClassVariable struct {
 	Schema VariableSchema `json:"schema"`
 }
 
-// ClusterClassStatus is the view of a class's status: there the variables that come from runtime extensions are too.
+// ClusterClassStatus is the view of a class's status, which also has the variables from runtime extensions.
 type ClusterClassStatus struct {
 	Variables []StatusVariable `json:"variables,omitempty"`
 }
@@ -152,7 +152,7 @@ type VariableSchema struct {
 	OpenAPIV3Schema Schema `json:"openAPIV3Schema"`
 }
 
-// Schema is the view of a schema: types alone.
+// Schema is the view of a schema: only types.
 type Schema struct {
 	Type       string            `json:"type,omitempty"`
 	Properties map[string]Schema `json:"properties,omitempty"`
@@ -191,8 +191,8 @@ type PoolReference struct {
 	Name     string `json:"name"`
 }
 
-// ClaimStatus is the view of a claim's status. The conditions that a provider sets, if any, are in one of four places:
-// it writes the older or the newer form of them, and each version of the API keeps both. Those of the newer form are in
+// ClaimStatus is the view of a claim's status. A provider's conditions, if any, are in one of four places: it writes
+// either the older or the newer form, and each version of the API keeps both. Those of the newer form are in
 // Conditions with v1beta2 and in V1Beta2 with v1beta1; those of the older form in Deprecated with v1beta2 and in
 // Conditions with v1beta1. The fields in use are the same in both forms.
 type ClaimStatus struct {
@@ -226,7 +226,8 @@ type Address struct {
 
 	Spec AddressSpec `json:"spec,omitempty"`
 
-	// ClaimUID is the UID of the claim that owns the address; empty if none does. Trim keeps it of the ownerReferences.
+	// ClaimUID is the UID of the claim that owns the address; empty if none does. Trim keeps only this of the
+	// ownerReferences.
 	ClaimUID types.UID `json:"-"`
 }
 
@@ -358,11 +359,11 @@ type API struct {
 	// Pools is the group and version of the pools of the in-cluster IPAM provider.
 	Pools schema.GroupVersion
 
-	// OtherPools are the pool kinds of other IPAM providers that are in use besides. Of their objects the allocator
-	// knows the metadata only: Cluster API's contract says nothing about the rest of a pool.
+	// OtherPools are the pool kinds of other IPAM providers in use. The allocator reads only their metadata: Cluster
+	// API's contract says nothing about the rest of a pool.
 	OtherPools []Resource
 
-	// DNS is the kind that DNS records are kept in; nil if none are kept.
+	// DNS is the kind that holds DNS records; nil if none are kept.
 	DNS *Resource
 }
 
@@ -379,7 +380,7 @@ const (
 	KindGlobalPool   = "GlobalInClusterIPPool"
 )
 
-// Resource names a kind of the API, its resource, and whether it is namespaced.
+// Resource names a kind of the API and its resource, and says whether it is namespaced.
 type Resource struct {
 	schema.GroupVersionKind
 	Plural     string
@@ -426,7 +427,7 @@ func (a API) Views() []Resource {
 	return views
 }
 
-// Scheme returns a scheme in which the views stand for the kinds of the API's versions.
+// Scheme returns a scheme that maps the kinds and versions in use to the views.
 func (a API) Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	register := func(resource Resource, object, list runtime.Object) {

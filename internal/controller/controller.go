@@ -30,7 +30,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// ErrRestart says that the caches cannot be trusted any more and that Run has to be called again.
+// ErrRestart says that the caches can no longer be trusted and that Run has to be called again.
 var ErrRestart = errors.New("caches must be rebuilt")
 
 // Config is what a run needs.
@@ -44,7 +44,7 @@ type Config struct {
 	// Settings go into every decision.
 	Settings vip.Settings
 
-	// RetryInterval is how often a Cluster that waits is looked at again, whatever the watches say.
+	// RetryInterval is how often a waiting Cluster is looked at again, whatever the watches say.
 	RetryInterval time.Duration
 
 	// ReconcilePeriod is how often every Cluster is looked at again, and how soon a dead watch is noticed.
@@ -53,7 +53,7 @@ type Config struct {
 	// ProbeTimeout is how long a probe of an address waits for an answer.
 	ProbeTimeout time.Duration
 
-	// DrainTimeout is how long work under way may take to end when the run ends.
+	// DrainTimeout is how long work in progress may take to finish when the run ends.
 	DrainTimeout time.Duration
 
 	// Workers is how many Clusters are handled at once.
@@ -67,18 +67,18 @@ type Config struct {
 	Events  record.EventRecorder
 	Logger  *slog.Logger
 
-	// MayBegin, if set, is asked before each piece of work; what it keeps from beginning is left to whoever leads then.
+	// MayBegin, if set, is asked before each piece of work; what it holds back is left to the next leader.
 	MayBegin func() bool
 
 	// Synced is called when the caches are filled and the work begins.
 	Synced func()
 
-	// outage tells that a request got no answer. It is made by connect.
+	// outage signals that a request got no answer; connect makes it.
 	outage <-chan struct{}
 }
 
-// namespaceOf returns where a kind is watched; empty means everywhere. Classes are, because a Cluster's may be in
-// another namespace.
+// namespaceOf returns where a kind is watched; empty means everywhere. Classes are watched everywhere, because a
+// Cluster's class may be in another namespace.
 func (c *Config) namespaceOf(resource capi.Resource) string {
 	if !resource.Namespaced || resource == c.API.ClusterClasses() {
 		return ""
@@ -86,8 +86,8 @@ func (c *Config) namespaceOf(resource capi.Resource) string {
 	return c.Namespace
 }
 
-// Run serves Clusters until ctx ends, and returns when the work under way has ended. It returns ErrRestart if the
-// caches cannot be trusted any more.
+// Run serves Clusters until ctx ends, and returns when the work in progress has finished. It returns ErrRestart if
+// the caches can no longer be trusted.
 func Run(ctx context.Context, cfg Config) error {
 	cut := cfg.connect()
 	defer cut()
@@ -141,8 +141,8 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// connect gives the config connections of its own, which notice outages, and returns what cuts them: a dead watch must
-// not leave its connection to the next run.
+// connect gives the config its own connections, which notice outages, and returns a function that closes them: a dead
+// watch must not leave its connection to the next run.
 func (c *Config) connect() (cut func()) {
 	dialer := connrotation.NewDialer(dial)
 	c.REST = rest.CopyConfig(c.REST)
@@ -153,7 +153,8 @@ func (c *Config) connect() (cut func()) {
 	return dialer.CloseAll
 }
 
-// newFactory returns a controller factory whose REST mapper knows just the kinds in use, so that it asks for nothing.
+// newFactory returns a controller factory whose REST mapper knows only the kinds in use, so that it needs no
+// discovery.
 func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	namespaces := map[schema.GroupVersionKind]string{}
@@ -182,7 +183,7 @@ func newFactory(cfg Config) (lassocontroller.SharedControllerFactory, error) {
 }
 
 // newInformers returns the caches of all kinds, trimmed and not started. Pools of other providers are watched as
-// metadata, beside the framework's caches.
+// metadata, outside the framework's caches.
 func newInformers(
 	cfg Config, factory lassocontroller.SharedControllerFactory, clusters cache.SharedIndexInformer,
 ) (state.Informers, error) {
@@ -237,7 +238,7 @@ func newInformers(
 	return informers, nil
 }
 
-// metadataInformers returns what makes caches of the metadata of objects.
+// metadataInformers returns a function that makes caches of the metadata of objects.
 func metadataInformers(cfg Config) (func(capi.Resource) (cache.SharedIndexInformer, error), error) {
 	config := metadata.ConfigFor(cfg.REST)
 	config.Timeout = 0 // it would cut every watch

@@ -7,9 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// fair sees to it that the Clusters of one namespace do not keep all workers from those of others. The framework's
-// queue hands out keys in the order in which they came and cannot be replaced, so a namespace that has its share of
-// workers leaves the queue and waits here: the keys of others move up.
+// fair keeps the Clusters of one namespace from taking all workers. The framework's queue hands out keys in the order
+// of arrival and cannot be replaced, so once a namespace has its share of workers, its other keys leave the queue and
+// wait here: the keys of others move up.
 type fair struct {
 	most int
 
@@ -17,7 +17,8 @@ type fair struct {
 	shares map[string]*share
 }
 
-// share is what a namespace has of the workers, and who waits for one. Someone waits only while the share is used up.
+// share is a namespace's share of the workers, and the Clusters that wait for one. They wait only while the share is
+// used up.
 type share struct {
 	used    int
 	waiting []types.NamespacedName
@@ -25,13 +26,14 @@ type share struct {
 	granted sets.Set[types.NamespacedName] // those that have a place in the share and are back in the queue
 }
 
-// newFair returns the shares of so many workers: a quarter of them, and at least one if there are several, is for
-// others.
+// newFair returns the shares of a number of workers: a quarter of them, and at least one if there are several, stays
+// free for other namespaces.
 func newFair(workers int) *fair {
 	return &fair{most: max(1, workers-max(1, workers/4)), shares: map[string]*share{}}
 }
 
-// enter reports whether a Cluster may be handled now; then leave must follow. If not, leave will name it.
+// enter reports whether a Cluster may be handled now. If so, the caller must call leave; if not, a later leave
+// returns the Cluster.
 func (f *fair) enter(key types.NamespacedName) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,8 +56,8 @@ func (f *fair) enter(key types.NamespacedName) bool {
 	return false
 }
 
-// leave gives the place of a Cluster in its namespace's share to the one that has waited longest, and returns that one,
-// which must be put into the queue.
+// leave gives a Cluster's place in its namespace's share to the one that has waited longest, and returns that one for
+// the caller to requeue.
 func (f *fair) leave(namespace string) (types.NamespacedName, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -31,7 +31,7 @@ func (q *fairQueue) fill() []types.NamespacedName {
 	return begun
 }
 
-// end lets the worker end that has worked longest.
+// end finishes the work of the worker that has worked longest.
 func (q *fairQueue) end() {
 	if next, ok := q.fair.leave(q.busy[0].Namespace); ok {
 		q.keys = append(q.keys, next)

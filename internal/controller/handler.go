@@ -22,8 +22,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// outdatedRetry is when to decide again after a write came too late, and twice as late each time that it does so in a
-// row. The event that outdated it usually comes sooner.
+// outdatedRetry is the delay before the next decision after an outdated write; it doubles each time in a row. The
+// event that outdated the write usually comes sooner.
 const outdatedRetry = 100 * time.Millisecond
 
 // handler serves one Cluster at a time for each worker: gather, decide, apply.
@@ -40,10 +40,10 @@ type handler struct {
 	probes   *probes
 	report   *reporter
 	fair     *fair
-	// outdated says when to decide again about Clusters whose writes came too late.
+	// outdated says when to decide again about Clusters whose writes were outdated.
 	outdated workqueue.TypedRateLimiter[types.NamespacedName]
 
-	// work is the context of all writes: it outlives the run's by the time to drain.
+	// work is the context of all writes: it outlives the run's context by the time to drain.
 	work     context.Context //nolint:containedctx // lasso hands no context to a handler
 	stop     context.CancelFunc
 	mu       sync.Mutex
@@ -70,7 +70,7 @@ func newHandler(
 	return h
 }
 
-// onChange handles a Cluster that may have changed. Key is namespace/name; the object is nil if the Cluster is gone.
+// onChange handles a Cluster that may have changed. key is namespace/name; object is nil if the Cluster is gone.
 func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, err error) {
 	if !h.begin() {
 		return object, nil
@@ -95,15 +95,15 @@ func (h *handler) onChange(key string, object *capi.Cluster) (_ *capi.Cluster, e
 	return object, h.reconcile(cluster, object)
 }
 
-// leave ends the work on a Cluster, and lets the next of its namespace begin that had to wait.
+// leave ends the work on a Cluster, and requeues the next one of its namespace that had to wait.
 func (h *handler) leave(namespace string) {
 	if next, ok := h.fair.leave(namespace); ok {
 		h.enqueue(next.Namespace, next.Name, 0)
 	}
 }
 
-// reconcile serves a Cluster, which is nil if it is gone. One for which nothing was to be done is passed over until
-// something changes, be it elsewhere: the same snapshot gives the same plan.
+// reconcile serves a Cluster; object is nil if it is gone. It skips a Cluster that needed nothing until something
+// changes, here or elsewhere: the same snapshot gives the same plan.
 func (h *handler) reconcile(key types.NamespacedName, object *capi.Cluster) (err error) {
 	now := time.Now()
 	version, complete := h.store.Version(now)
@@ -118,7 +118,7 @@ func (h *handler) reconcile(key types.NamespacedName, object *capi.Cluster) (err
 	}
 	plan := vip.Decide(snapshot)
 	if addresses := plan.Addresses(); len(addresses) > 0 {
-		// What another worker is writing at this moment, this decision could not see.
+		// This decision could not see what another worker is writing at this moment.
 		release, free := h.store.Reserve(addresses, cluster.UID, now)
 		if !free {
 			h.enqueue(key.Namespace, key.Name, outdatedRetry)
@@ -160,7 +160,7 @@ func (h *handler) reconcile(key types.NamespacedName, object *capi.Cluster) (err
 	return h.next(key, plan.Status, err)
 }
 
-// remembered returns what this process remembers of a Cluster, as a decision wants it.
+// remembered returns what this process remembers of a Cluster, in the form that a decision needs.
 func (h *handler) remembered(key types.NamespacedName, now time.Time) vip.Memory {
 	return vip.Memory{
 		Crowd: h.waiters.crowd(key), Refused: h.refused.said(key, now), Unusable: h.unusable.addresses(key),
@@ -168,12 +168,12 @@ func (h *handler) remembered(key types.NamespacedName, now time.Time) vip.Memory
 	}
 }
 
-// mayBeDone reports whether a write may have been carried out although its answer is missing.
+// mayBeDone reports whether a write may have succeeded although its answer is missing.
 func mayBeDone(err error) bool {
 	return err != nil && failureOf(err) == telemetry.FailureUnavailable
 }
 
-// said returns the warnings of a write, or of the pace at which a Cluster may be written to.
+// said returns the warnings of a write, or else those of the pace at which a Cluster may be written to.
 func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
 	if warnings := refused(err); len(warnings) > 0 {
 		return warnings
@@ -181,8 +181,7 @@ func (h *handler) said(key types.NamespacedName, err error) []vip.Warning {
 	return h.pace.warnings(key)
 }
 
-// next sees to it that the Cluster is looked at again when something is to be expected. An error that it returns does
-// so too.
+// next requeues the Cluster if there is something to wait for. Returning an error requeues it too.
 func (h *handler) next(key types.NamespacedName, status vip.Status, err error) error {
 	switch {
 	case errors.Is(err, apply.ErrOutdated):
@@ -204,8 +203,8 @@ func (h *handler) next(key types.NamespacedName, status vip.Status, err error) e
 	return nil
 }
 
-// refused returns the warnings of writes that the API server does not take, and will not take however often they are
-// tried. A write that came too late is none of these, though the API server may call it invalid as well.
+// refused returns the warnings of writes that the API server will refuse however often they are tried. An outdated
+// write is not one of these, though the API server may call it invalid as well.
 func refused(err error) []vip.Warning {
 	if several, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, apply.ErrOutdated) {
 		var warnings []vip.Warning
@@ -243,7 +242,7 @@ func (h *handler) begin() bool {
 	return true
 }
 
-// drain lets no new work begin and waits for the work under way; what is not done in time is cut off.
+// drain lets no new work begin and waits for the work in progress; it cuts off what does not finish in time.
 func (h *handler) drain(timeout time.Duration) {
 	defer h.stop()
 	h.mu.Lock()

@@ -20,7 +20,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// After a look at a Cluster that needs nothing it is idle, until it or anything else changes. One that waits is not.
+// After one look, a Cluster that needs nothing is idle until it or anything else changes. One that waits is not idle.
 func TestLookLeavesIdle(t *testing.T) {
 	store := storeOf(t)
 	cfg := Config{
@@ -35,7 +35,7 @@ func TestLookLeavesIdle(t *testing.T) {
 	}
 	cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "plain", UID: "1"}}
 	require.NoError(t, store.Clusters.GetStore().Add(cluster))
-	for range 2 { // the second look passes it over
+	for range 2 { // the second look skips it
 		_, err := h.onChange("ns/plain", cluster)
 		require.NoError(t, err)
 		assert.True(t, isIdle(cluster))

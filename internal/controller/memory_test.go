@@ -12,7 +12,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Whatever is remembered of a Cluster keeps its record, each thing by itself, and nothing outlives the Cluster.
+// Anything remembered of a Cluster, even alone, keeps its record, and nothing outlives the Cluster.
 func TestMemory(t *testing.T) {
 	text := ""
 	things := map[string]recollection{
@@ -42,8 +42,8 @@ func TestMemory(t *testing.T) {
 	assert.Empty(t, m.records, "nothing is remembered of whom there is nothing to remember of")
 }
 
-// A Cluster is idle as long as it is the same and nothing else has changed, and nothing is remembered of it that time
-// may change.
+// A Cluster is idle as long as neither it nor anything else changes, and nothing is remembered of it that time may
+// change.
 func TestIdle(t *testing.T) {
 	cluster := &capi.Cluster{}
 	state := idleState{cluster, 7}

@@ -8,8 +8,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// lookout notices that requests get no answer, so that nobody needs to ask all the time whether the API server is
-// there.
+// lookout notices requests that get no answer, so that nobody needs to keep asking whether the API server is there.
 type lookout struct{ outage chan struct{} }
 
 func newLookout() lookout { return lookout{outage: make(chan struct{}, 1)} }
@@ -28,7 +27,7 @@ func (l lookout) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// noticed reports whether there was an outage since it was asked before.
+// noticed reports whether there was an outage since the last call.
 func (l lookout) noticed() bool {
 	select {
 	case <-l.outage:
@@ -42,7 +41,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
-// isUnreachable reports whether a round trip failed because there is nothing to connect to. Who is slow is there.
+// isUnreachable reports whether a round trip failed because there is nothing to connect to. A slow server is there.
 func isUnreachable(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {

@@ -13,30 +13,30 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes, from
-// the first claim to the release. Only someone who keeps undoing what was written makes it more.
+// writesInARow is how often a Cluster may be written to without a pause: several times what its whole life takes,
+// from the first claim to the release. Only someone who keeps undoing writes makes it more.
 const writesInARow = 30
 
-// sameInARow is how often one and the same write may be repeated without a pause: who undoes it five times will do so
-// again, and each time providers see a Cluster that changes.
+// sameInARow is how often the same write may be repeated without a pause: someone who undoes it five times will do so
+// again, and each time providers see the Cluster change.
 const sameInARow = 5
 
-// pace bounds how often one Cluster is written to. Two controllers that undo each other's writes would else go on as
-// fast as the API server lets them, at the cost of all other Clusters.
+// pace bounds how often one Cluster is written to. Otherwise two controllers that undo each other's writes would go
+// on as fast as the API server lets them, at the cost of all other Clusters.
 type pace struct {
 	*memory
 	// every is the time between two writes, once writesInARow are used up.
 	every time.Duration
 }
 
-// run is the recent writes to a Cluster. One that has written nothing for long is forgotten.
+// run is the recent writes to a Cluster. It is forgotten after a long time without writes.
 type run struct {
 	limiter *rate.Limiter
-	// same are the limiters of the writes that were repeated, by what they do.
+	// same are the limiters of repeated writes, by what the writes do.
 	same map[vip.Key]*rate.Limiter
-	// warning says why the Cluster has to wait; nil while it never had to.
+	// warning says why the Cluster has to wait; nil if it never had to.
 	warning *vip.Warning
-	// refused is the last write that the API server did not take.
+	// refused is what the API server said against the last write; empty if it accepted the write.
 	refused []vip.Warning
 }
 
@@ -56,8 +56,8 @@ func keysOf(plan vip.Plan) []vip.Key {
 	return keys
 }
 
-// wait returns how long a Cluster has to wait for its next write; 0 if it need not. It waits if it was written to too
-// often, or if all that is to be written was written too often: what is new does not wait for what is contested.
+// wait returns how long a Cluster has to wait for its next write, or 0. It waits if it was written to too often, or
+// if each of the writes was repeated too often: a new write does not wait for contested ones.
 func (p pace) wait(cluster types.NamespacedName, keys []vip.Key, now time.Time) (wait time.Duration) {
 	p.of(cluster, func(known *recollection) {
 		if known.run != nil {
@@ -84,7 +84,7 @@ func (r *run) wait(keys []vip.Key, now time.Time, every time.Duration) time.Dura
 	return time.Duration(missing * float64(every))
 }
 
-// missing returns how much is missing until one of some writes may be repeated.
+// missing returns what part of an interval is left until one of the writes may be repeated.
 func (r *run) missing(keys []vip.Key, now time.Time) float64 {
 	if len(keys) == 0 {
 		return 0
@@ -100,7 +100,7 @@ func (r *run) missing(keys []vip.Key, now time.Time) float64 {
 	return least
 }
 
-// wrote takes note of a write to a Cluster. refused is what the API server said against it, if it did.
+// wrote notes a write to a Cluster. refused is what the API server said against it, if anything.
 func (p pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.Warning, now time.Time) {
 	p.of(cluster, func(known *recollection) {
 		if known.run == nil {
@@ -123,7 +123,7 @@ func (p pace) wrote(cluster types.NamespacedName, keys []vip.Key, refused []vip.
 	})
 }
 
-// warnings returns what there is to say of a Cluster that has to wait, or had to until not long ago.
+// warnings returns the warnings about a Cluster that has to wait, or recently had to.
 func (p pace) warnings(cluster types.NamespacedName) (warnings []vip.Warning) {
 	p.of(cluster, func(known *recollection) {
 		switch r := known.run; {
@@ -137,7 +137,7 @@ func (p pace) warnings(cluster types.NamespacedName) (warnings []vip.Warning) {
 	return warnings
 }
 
-// settled takes note that there is nothing to write to a Cluster.
+// settled notes that there is nothing to write to a Cluster.
 func (p pace) settled(cluster types.NamespacedName, now time.Time) {
 	p.of(cluster, func(known *recollection) {
 		if known.run != nil && known.run.limiter.TokensAt(now) >= writesInARow {

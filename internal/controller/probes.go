@@ -15,27 +15,26 @@ import (
 // longestProbePause is the longest pause between two probes of an address on which someone answers.
 const longestProbePause = 5 * time.Minute
 
-// asker has an address probed beside the work of the caller.
+// asker probes an address in the background.
 type asker interface {
 	Ask(namespace string, addr netip.Addr, ports []uint16, done func(result probe.Result, why string))
 }
 
-// probes has the addresses probed that decisions ask for, and remembers what came of it for as long as a role has the
-// address.
+// probes runs the probes that decisions ask for, and remembers their results for as long as a role has the address.
 type probes struct {
 	*memory
 	cfg    Config
 	prober asker
-	// wake has a Cluster decided about anew.
+	// wake triggers a new decision about a Cluster.
 	wake func(cluster types.NamespacedName)
 	now  func() time.Time
 }
 
-// probed is what is known of an address, if known.
+// probed is what is known of an address, if known is set.
 type probed struct {
 	vip.Probed
 	asked, known bool
-	// tries counts the probes in a row that did not find the address free; the next one is due then.
+	// tries counts the probes in a row that did not find the address free; next is when the next one is due.
 	tries int
 	next  time.Time
 }
@@ -62,7 +61,7 @@ func (p *probes) known(cluster types.NamespacedName) (known map[netip.Addr]vip.P
 	return known
 }
 
-// ask has addresses probed, each once at a time.
+// ask starts probes of addresses, one at a time for each.
 func (p *probes) ask(cluster types.NamespacedName, wanted []vip.Probe) {
 	for _, want := range wanted {
 		if p.begin(cluster, want) {
@@ -79,7 +78,7 @@ func (p *probes) ask(cluster types.NamespacedName, wanted []vip.Probe) {
 	}
 }
 
-// begin notes that an address is about to be probed; false if it is being probed on these ports already.
+// begin notes that an address is about to be probed; it returns false if a probe of these ports is already running.
 func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) (begins bool) {
 	p.of(cluster, func(r *recollection) {
 		one := r.probed[want.Address]
@@ -95,8 +94,7 @@ func (p *probes) begin(cluster types.NamespacedName, want vip.Probe) (begins boo
 	return begins
 }
 
-// answer takes in what came of a probe, and reports whether that is news. What nobody wants to know any more is
-// dropped.
+// answer records the result of a probe, and reports whether it is news. It drops a result that nobody wants any more.
 func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result probe.Result, why string) (news bool) {
 	p.of(cluster, func(r *recollection) {
 		one := r.probed[want.Address]
@@ -119,7 +117,7 @@ func (p *probes) answer(cluster types.NamespacedName, want vip.Probe, result pro
 	return news
 }
 
-// note drops what is known of addresses that no slot of the Cluster has, nor may get again.
+// note drops what is known of addresses that no slot of the Cluster has or may get again.
 func (p *probes) note(cluster types.NamespacedName, status vip.Status) {
 	p.of(cluster, func(r *recollection) {
 		for addr := range r.probed {

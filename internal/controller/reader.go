@@ -10,10 +10,10 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/state"
 )
 
-// Read fills caches like those of Run and keeps them current until ctx ends, and neither handles nor writes anything:
-// it is for what answers questions on every replica. Use is called with the store when it is filled, and with nil when
-// it cannot be used any more. It returns ErrRestart if the caches cannot be trusted any more. Of the config it needs
-// what is about reading.
+// Read fills caches like those of Run and keeps them current until ctx ends, but neither handles nor writes anything:
+// it is for what answers questions on every replica. It calls use with the store once the caches are filled, and with
+// nil when the store can no longer be used. It returns ErrRestart if the caches can no longer be trusted. It needs
+// only the parts of the config about reading.
 func Read(ctx context.Context, cfg Config, use func(*state.Store)) error {
 	cut := cfg.connect()
 	defer cut()

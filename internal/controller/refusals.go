@@ -9,8 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// refusals remembers the writes that the API server did not take, for as long as it would be in vain to try
-// again: a quota or a policy is not changed within milliseconds. Meanwhile the decision goes on without them.
+// refusals remembers the writes that the API server refused, for as long as it is pointless to retry them: a quota or
+// a policy does not change within milliseconds. Meanwhile the decision goes on without them.
 type refusals struct {
 	*memory
 	lasts time.Duration
@@ -22,7 +22,7 @@ type refusal struct {
 	until time.Time
 }
 
-// note takes in which writes for a Cluster failed. Those that are worth trying again at once, it leaves out.
+// note records the writes for a Cluster that failed, except for those worth retrying at once.
 func (r refusals) note(cluster types.NamespacedName, failed []apply.Failure, now time.Time) {
 	if len(failed) == 0 {
 		return
@@ -35,7 +35,7 @@ func (r refusals) note(cluster types.NamespacedName, failed []apply.Failure, now
 				}
 				for _, action := range failure.Actions {
 					if action.Key() == (vip.AddFinalizer{}).Key() && len(failure.Actions) > 1 {
-						continue // it goes with what is written, and was not what the API server minded
+						continue // it accompanies other writes, and is not what the API server refused
 					}
 					known.refused[action.Key()] = refusal{warning.Message, now.Add(r.lasts)}
 				}
@@ -44,11 +44,11 @@ func (r refusals) note(cluster types.NamespacedName, failed []apply.Failure, now
 	})
 }
 
-// said returns what the API server said lately, by action.
+// said returns what the API server said recently, by action.
 func (r refusals) said(cluster types.NamespacedName, now time.Time) (said map[vip.Key]string) {
 	r.of(cluster, func(known *recollection) {
 		for action, refusal := range known.refused {
-			// Over, or noted by a clock that was wrong.
+			// Expired, or noted by a clock that was wrong.
 			if !now.Before(refusal.until) || now.Before(refusal.until.Add(-r.lasts)) {
 				delete(known.refused, action)
 				continue

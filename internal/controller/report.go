@@ -20,11 +20,11 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// reporter tells of what was done: logs, events and metrics.
+// reporter reports what was done in logs, events and metrics.
 type reporter struct {
 	*memory
 	cfg Config
-	// started is when this process began, to the second: so much is known of the age of a Cluster.
+	// started is when this process began, to the second: a Cluster's creation time is no more precise.
 	started time.Time
 }
 
@@ -65,8 +65,8 @@ func (r *reporter) done(
 	}
 }
 
-// warn reports warnings, each when it first appears. Of a Cluster that was there before this process, the first one
-// goes to the log only: a restart is no news.
+// warn reports warnings, each when it first appears. For a Cluster that was there before this process, the first ones
+// go only to the log: a restart is no news.
 func (r *reporter) warn(key types.NamespacedName, cluster *vip.Cluster, warnings []vip.Warning) {
 	slices.SortFunc(warnings, func(a, b vip.Warning) int { return cmp.Compare(a.Message, b.Message) })
 	text := fmt.Sprint(warnings)
@@ -101,8 +101,8 @@ func (r *reporter) event(cluster *vip.Cluster, event telemetry.Event) {
 	}, event.Type, event.Reason, vip.Cut(event.Message, vip.MaxMessage))
 }
 
-// pool reports what is wrong with the configuration of a pool, and what is probably misspelled in it. The event is left
-// out for pools that were there before this process: a restart is no news.
+// pool reports what is wrong with the configuration of a pool, and what is probably misspelled in it. Pools that were
+// there before this process get no event: a restart is no news.
 func (r *reporter) pool(object *capi.Pool, doubts []string, initial bool) {
 	pool := object.Snapshot(time.Time{})
 	event, ok := telemetry.EventForPool(pool, doubts)
@@ -146,7 +146,7 @@ func (r *reporter) count(key types.NamespacedName, snapshot *vip.Snapshot, actio
 	}
 }
 
-// waited returns the time since a claim was created, as exactly as it is known.
+// waited returns the time since a claim was created, as exactly as known.
 func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
 	if asked, ok := r.answered(snapshot.Cluster.Key(), claim); ok {
 		return time.Since(asked)
@@ -159,7 +159,7 @@ func (r *reporter) waited(snapshot *vip.Snapshot, claim string) time.Duration {
 	return 0
 }
 
-// ask notes that a claim of a Cluster was created just now. The claim's own timestamp has seconds only.
+// ask notes that a claim of a Cluster was created just now. The claim's own timestamp has only seconds.
 func (r *reporter) ask(cluster types.NamespacedName, claim string) {
 	r.of(cluster, func(m *recollection) {
 		if m.asked == nil {
@@ -169,7 +169,7 @@ func (r *reporter) ask(cluster types.NamespacedName, claim string) {
 	})
 }
 
-// answered returns when a claim was created, if it is known, and drops that.
+// answered returns when a claim was created, if known, and forgets it.
 func (r *reporter) answered(cluster types.NamespacedName, claim string) (asked time.Time, known bool) {
 	r.of(cluster, func(m *recollection) {
 		asked, known = m.asked[claim]

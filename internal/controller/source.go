@@ -37,8 +37,8 @@ func (s *source) ClusterStates() map[telemetry.RoleState]int {
 	return counts
 }
 
-// OrphanedClaims implements telemetry.Source. A claim that is on its way out does not count, nor does one that
-// something else than a Cluster owns.
+// OrphanedClaims implements telemetry.Source. It does not count claims that are being deleted or that something other
+// than a Cluster owns.
 func (s *source) OrphanedClaims() int {
 	count := 0
 	for _, object := range s.Claims.GetStore().List() {

@@ -16,8 +16,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// triggers wakes the handler for the Clusters that a change of another object concerns. Changes of a Cluster itself
-// wake it by the framework.
+// triggers wakes the handler for the Clusters that a change of another object affects. When a Cluster itself changes,
+// the framework wakes it.
 type triggers struct {
 	handler *handler
 	store   *state.Store
@@ -44,8 +44,8 @@ func (t *triggers) register() error {
 	return nil
 }
 
-// handlers makes one function of the three kinds of events: before is nil for an object that is new, after is nil for
-// one that is gone.
+// handlers maps the three kinds of events to one function: before is nil for a new object, after is nil for a deleted
+// one.
 type handlers[T comparable] struct {
 	store   *state.Store
 	changed func(before, after T, initial bool)
@@ -53,7 +53,7 @@ type handlers[T comparable] struct {
 
 func (h handlers[T]) tell(before, after T, initial bool) {
 	if before == after {
-		return // the cache's resync, of all Clusters in each reconcile period
+		return // the cache's resync of all Clusters in each reconcile period
 	}
 	h.store.Changed()
 	h.changed(before, after, initial)
@@ -90,8 +90,8 @@ func (t *triggers) wake(clusters ...types.NamespacedName) {
 	}
 }
 
-// cluster wakes those that wait for an address that a Cluster gives up, and those whose DNS names collide with its own
-// when it carries other addresses than before.
+// cluster wakes the Clusters that wait for an address that this one gives up and, when its addresses change, those
+// whose DNS names collide with its own.
 func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	if after == nil {
 		t.store.ObserveCluster(before, true)
@@ -110,7 +110,7 @@ func (t *triggers) cluster(before, after *capi.Cluster, _ bool) {
 	}
 }
 
-// class wakes the Clusters of a class that came, went, or does something else with VIPs.
+// class wakes the Clusters of a class that was created or deleted, or whose use of VIPs changed.
 func (t *triggers) class(before, after *capi.ClusterClass, initial bool) {
 	if initial || before != nil && after != nil && equality.Semantic.DeepEqual(before.Uses, after.Uses) {
 		return
@@ -151,7 +151,7 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 	if initial { // the Clusters of the initial list are all handled anyway
 		return
 	}
-	// A provider takes all claims of a storm on, with its finalizer, before it answers the first: that is work as well.
+	// In a storm, a provider puts its finalizer on all claims before it answers the first: that is work as well.
 	answered := before != nil && !equality.Semantic.DeepEqual(before.Status, after.Status)
 	if before != nil && (answered || len(before.Finalizers) != len(after.Finalizers)) {
 		t.store.ObserveServed(after.Spec.PoolRef.Snapshot(), after.Namespace, time.Now())
@@ -163,7 +163,7 @@ func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 	}
 }
 
-// address wakes the Cluster whose claim names the address, and those that could not have it.
+// address wakes the Cluster whose claim names the address, and the Clusters that could not have it.
 func (t *triggers) address(before, after *capi.Address, initial bool) {
 	switch {
 	case after == nil:
@@ -189,8 +189,8 @@ func (t *triggers) wakeClaimant(address *capi.Address) {
 
 func canonical(address *capi.Address) string { return vip.ParseAddr(address.Spec.Address).String() }
 
-// pool wakes the Clusters of the classes that a pool serves or served when its configuration changed, and those of them
-// that wait when it has room again.
+// pool wakes the Clusters of the classes that a pool serves or served when its configuration changes, and the waiting
+// ones among them when it has room again.
 func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 	if after != nil && (before == nil || configured(before, after)) {
 		t.handler.report.pool(after, t.doubts(after, initial), initial)
@@ -213,8 +213,8 @@ func (t *triggers) pool(before, after *capi.Pool, initial bool) {
 	}
 }
 
-// doubts returns what is probably misspelled on a pool. At the start of the process it is too early for that: the
-// others that it is compared with are not all there yet.
+// doubts returns what is probably misspelled on a pool. At the start of the process it returns nothing: the pools and
+// classes to compare with are not all there yet.
 func (t *triggers) doubts(pool *capi.Pool, initial bool) []string {
 	if initial {
 		return nil
@@ -223,7 +223,7 @@ func (t *triggers) doubts(pool *capi.Pool, initial bool) []string {
 	return vip.Doubts(&snapshot, t.store.PoolsBeside(pool), t.store.Classes())
 }
 
-// wakeCarriers wakes the Clusters that carry an address which the pool may hand out: theirs may have been set by hand.
+// wakeCarriers wakes the Clusters that carry an address which the pool may hand out: it may have been set by hand.
 func (t *triggers) wakeCarriers(pool *capi.Pool) {
 	for _, cluster := range t.store.CarriersIn(pool) {
 		t.wake(cluster.Key())

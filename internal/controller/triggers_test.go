@@ -21,7 +21,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What changes who holds a DNS name wakes the Clusters whose names collide with it, and nobody else.
+// A change of who holds a DNS name wakes the Clusters whose names collide with it, and no others.
 func TestTriggersOfNames(t *testing.T) {
 	cluster := func(namespace, name string, change ...func(*capi.Cluster)) *capi.Cluster {
 		c := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{
@@ -109,7 +109,8 @@ func wokenBy(store *state.Store, event func(*triggers)) []string {
 	return woken
 }
 
-// What changes on a pool wakes the Clusters that it serves or served: of its classes, or of any if it says so.
+// A change of a pool wakes the Clusters that it serves or served: those of its classes, or of any class if it says
+// so.
 func TestTriggersOfPools(t *testing.T) {
 	pool := func(namespace, classes string, change ...func(*capi.Pool)) *capi.Pool {
 		p := &capi.Pool{ObjectMeta: metav1.ObjectMeta{

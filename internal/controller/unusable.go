@@ -9,8 +9,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// unusable remembers, for each Cluster and slot, the address that its claim was last given while someone else used it:
-// once that claim is deleted, a new one would get the same address again, and the provider lets nobody exclude it
+// unusable remembers, for each Cluster and slot, the address that its claim last got while someone else used it: once
+// that claim is deleted, a new one would get the same address again, and the provider offers no way to exclude it
 // meanwhile.
 type unusable struct{ *memory }
 
@@ -20,7 +20,7 @@ func (u unusable) addresses(cluster types.NamespacedName) (known map[string]neti
 	return known
 }
 
-// note takes in the outcome of a decision about a Cluster. While a claim is on its way out, nothing is learned of it.
+// note records the outcome of a decision about a Cluster. It learns nothing from a claim that is being deleted.
 func (u unusable) note(cluster types.NamespacedName, status vip.Status) {
 	u.of(cluster, func(r *recollection) {
 		for _, slot := range status.Slots {

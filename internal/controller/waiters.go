@@ -7,19 +7,19 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// waiters remembers which Clusters wait, and for which addresses, so that an event wakes those that it concerns and no
-// others. It is a shortcut: what it misses, the retry interval finds.
+// waiters remembers which Clusters wait, and for which addresses, so that an event wakes only those that it affects.
+// It is a shortcut: the retry interval catches what it misses.
 type waiters struct{ *memory }
 
 // waiting is what a Cluster waits for.
 type waiting struct {
-	// underway says that it is being served, and has not waited for long enough to say so.
+	// underway says that it is being served, and has not waited long enough to report it.
 	underway bool
 	// addresses are those that it cannot have because someone else holds them.
 	addresses []string
 }
 
-// set takes in the outcome of a decision about a Cluster.
+// set records the outcome of a decision about a Cluster.
 func (w waiters) set(cluster types.NamespacedName, status vip.Status) {
 	w.of(cluster, func(r *recollection) {
 		w.stopWaiting(cluster, r)
@@ -43,7 +43,7 @@ func (w waiters) set(cluster types.NamespacedName, status vip.Status) {
 	})
 }
 
-// stopWaiting takes in that a Cluster does not wait.
+// stopWaiting notes that a Cluster does not wait.
 func (m *memory) stopWaiting(cluster types.NamespacedName, r *recollection) {
 	if r.wait == nil {
 		return
@@ -66,7 +66,7 @@ func (w waiters) isWaiting(cluster types.NamespacedName) (waits bool) {
 	return waits
 }
 
-// crowd returns how many other Clusters than this one are being served.
+// crowd returns how many Clusters other than this one are being served.
 func (w waiters) crowd(cluster types.NamespacedName) (others int) {
 	w.of(cluster, func(r *recollection) {
 		others = w.underway

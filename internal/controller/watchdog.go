@@ -22,24 +22,24 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/telemetry"
 )
 
-// watchdog finds caches that cannot be trusted any more. It asks each time over a new connection: the one it used
-// before may have died with all others.
+// watchdog finds caches that can no longer be trusted. Each check uses a new connection: the one before may have died
+// with all others.
 //
-//   - A watch died without a sign, as behind a proxy that swallows what it should pass on: the API server has changes
-//     since the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the
-//     question costs next to nothing.
-//   - Time ran backwards, as when etcd is restored from a backup: the API server's version is lower than what the cache
-//     saw. It accepts a watch from a version that is still to come, and tells nothing until it has passed that.
-//   - The API server was away. Whoever restores etcd stops the API servers, and by the time of the next question the
-//     versions may have passed the old ones. So after any outage that is noticed, nothing in the caches is believed.
+//   - A watch died silently, as behind a proxy that swallows what it should pass on: the API server has changes after
+//     the last one that the cache saw, and the cache does not move. In a quiet system there are none, and the check
+//     costs next to nothing.
+//   - Time ran backwards, as when etcd is restored from a backup: the API server's version is lower than what the
+//     cache saw. It accepts a watch from a future version, and sends nothing until it has passed that version.
+//   - The API server was away. Restoring etcd means stopping the API servers, and by the next check the versions may
+//     have passed the old ones. So after any outage that it notices, the watchdog trusts none of the caches.
 type watchdog struct {
 	clients metadata.Interface
 	dialer  *connrotation.Dialer
 	watched []watched
 	period  time.Duration
-	// lookout sees the watchdog's own requests. Its client tries again by itself and would not say what it has seen.
+	// lookout sees the watchdog's own requests: their client retries by itself and does not say what it has seen.
 	lookout lookout
-	// outage tells that a request of the caches or of a writer got no answer.
+	// outage signals that a request of the caches or of a writer got no answer.
 	outage  <-chan struct{}
 	metrics *telemetry.Metrics
 	logger  *slog.Logger
@@ -57,7 +57,7 @@ const (
 	// catchUp is how long a cache may take to see anything new after a probe saw a change. A cache that lags but moves
 	// is not dead.
 	catchUp = 2 * time.Second
-	// comeBack is how soon an API server that was away is asked again.
+	// comeBack is how soon the watchdog asks again after the API server was away.
 	comeBack = time.Second
 )
 
@@ -121,10 +121,10 @@ func newWatchdog(cfg Config, informers state.Informers) (*watchdog, error) {
 // newIdleWatchdog returns a watchdog that watches over nothing yet.
 func newIdleWatchdog(cfg Config) (*watchdog, error) {
 	w := &watchdog{
-		dialer: connrotation.NewDialer(dial), // not the connection that it is to judge
+		dialer: connrotation.NewDialer(dial), // not a connection that it has to judge
 		outage: cfg.outage, lookout: newLookout(), metrics: cfg.Metrics, logger: cfg.Logger,
-		// A change is missed at most from one probe to the next, and to find that out and to rebuild the caches takes
-		// time too: together that must fit into the period that is promised.
+		// Changes are missed at most from one probe to the next, and detecting that and rebuilding the caches takes
+		// time too: together that must fit into the promised period.
 		period: cfg.ReconcilePeriod * 2 / 3,
 	}
 	config := rest.CopyConfig(cfg.REST)
@@ -137,8 +137,7 @@ func newIdleWatchdog(cfg Config) (*watchdog, error) {
 	return w, nil
 }
 
-// run probes all watches again and again. It returns nil when ctx ends, and ErrRestart when the caches cannot be
-// trusted.
+// run keeps probing all watches. It returns nil when ctx ends, and ErrRestart when the caches cannot be trusted.
 func (w *watchdog) run(ctx context.Context) error {
 	ticker := time.NewTicker(w.period)
 	defer ticker.Stop()
@@ -173,7 +172,7 @@ func (w *watchdog) run(ctx context.Context) error {
 	}
 }
 
-// probeAll probes all watches at once. It returns the worst that is found, and of which resource.
+// probeAll probes all watches at once. It returns the worst verdict, and the resource that it is about.
 func (w *watchdog) probeAll(ctx context.Context) (worst verdict, resource string) {
 	defer w.dialer.CloseAll()
 	verdicts := make([]verdict, len(w.watched))
@@ -217,8 +216,8 @@ func (w *watchdog) probe(ctx context.Context, watched watched) verdict {
 	return fine
 }
 
-// version returns the version that the API server has come to. A list that names no version is a consistent read: as
-// long as time runs forwards, its version is at least every one that was seen before.
+// version returns the API server's current version. A list that names no version is a consistent read: as long as
+// time runs forwards, its version is no lower than any seen before.
 func (w *watchdog) version(ctx context.Context, watched watched) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, listen+catchUp)
 	defer cancel()
@@ -230,14 +229,14 @@ func (w *watchdog) version(ctx context.Context, watched watched) (string, error)
 	return list.GetResourceVersion(), nil
 }
 
-// isLower reports whether a version is lower than another; versions that do not compare are not.
+// isLower reports whether a is a lower version than b; it returns false for versions that cannot be compared.
 func isLower(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0
 }
 
-// hasChanges reports whether the API server knows of a change after a version, or no longer knows that version: a cache
-// that is alive gets bookmarks and is never that far behind.
+// hasChanges reports whether the API server knows of a change after a version, or no longer knows that version: a
+// live cache gets bookmarks and is never that far behind.
 func (w *watchdog) hasChanges(ctx context.Context, watched watched, since string) bool {
 	ctx, cancel := context.WithTimeout(ctx, listen+catchUp)
 	defer cancel()

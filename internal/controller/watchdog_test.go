@@ -38,7 +38,7 @@ type history struct {
 	server  *httptest.Server
 	version int
 	refuses bool
-	// asked counts the questions of the watchdog.
+	// asked counts the checks of the watchdog.
 	asked int
 }
 
@@ -72,7 +72,7 @@ func (h *history) stop() {
 	server.CloseClientConnections()
 }
 
-// beAway stops the server, until it has turned away a number of connections in its place.
+// beAway stops the server, and turns away a number of connections in its place.
 func (h *history) beAway(t *testing.T, connections int) {
 	t.Helper()
 	h.stop()
@@ -86,7 +86,7 @@ func (h *history) beAway(t *testing.T, connections int) {
 	require.NoError(t, listener.Close())
 }
 
-// change lets something happen.
+// change changes something and wakes those that await it.
 func (h *history) change(what func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,7 +94,7 @@ func (h *history) change(what func()) {
 	h.changed.Broadcast()
 }
 
-// await waits until something is so.
+// await waits until so holds.
 func (h *history) await(so func() bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,7 +109,7 @@ func (h *history) now() string {
 	return strconv.Itoa(h.version)
 }
 
-// ServeHTTP lists nothing at the current version. Its watches tell no changes, as those from a version to come do.
+// ServeHTTP lists nothing at the current version. Its watches send no changes, like those from a future version.
 func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if r.URL.Query().Get("watch") != "" {
@@ -146,10 +146,11 @@ func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": http.StatusInternalServerError,
 		}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 }
 
-// guard runs a watchdog over a cache of the history, and returns what tells how it ended.
+// guard runs a watchdog over a cache of the history, and returns a channel with its result, and a function that ends
+// it.
 func (h *history) guard(t *testing.T) (ended <-chan error, end func()) {
 	t.Helper()
 	cfg := Config{REST: &rest.Config{Host: "http://" + h.address}}

@@ -12,7 +12,7 @@ const FieldManager = "capi-vip-allocator"
 // LeaseName is the name of the Lease that the replicas of the operator compete for, unless a flag says otherwise.
 const LeaseName = "capi-vip-allocator-leader"
 
-// ErrorKey is the one key of errors in log lines; libraries that use logr write "err".
+// ErrorKey is the key of every error in log lines; libraries that use logr write "err".
 const ErrorKey = "error"
 
 // Labels and annotations on pools. They configure the allocator; nothing on a Cluster does.
@@ -51,7 +51,8 @@ const (
 	// dotted path into an object variable.
 	HostVariable = Domain + "/host-variable"
 
-	// PortVariable is likewise the annotation with the variable that receives the port of the control plane endpoint.
+	// PortVariable is likewise the annotation with the ClusterClass variable that receives the port of the control
+	// plane endpoint.
 	PortVariable = Domain + "/port-variable"
 
 	// SeeAnnotation is the label value that refers to the annotation of the same key.
@@ -59,13 +60,13 @@ const (
 )
 
 // TopologyGate is the annotation on a Cluster whose endpoint is held back until its VIP is in the templates: the
-// generation that the topology controller has to have rendered, or 0, and, after a colon, the port that the endpoint
+// generation that the topology controller must have rendered, or 0, and, after a colon, the port that the endpoint
 // had without a host.
 const TopologyGate = Domain + "/topology-gate"
 
 // Claims is the annotation on a Cluster with the UIDs of the claims that its VIPs were written from: slot=UID,
-// separated by commas. It is written together with the VIP, and tells what the allocator wrote from what a copied
-// manifest brought along.
+// separated by commas. It is written together with the VIP, and distinguishes what the allocator wrote from what a
+// copied manifest brought along.
 const Claims = Domain + "/claims"
 
 // ExtensionName is the name of the allocator's ExtensionConfig. Cluster API calls a handler by its own name and this
@@ -73,11 +74,11 @@ const Claims = Domain + "/claims"
 const ExtensionName = "capi-vip-allocator"
 
 // VariableManager is the name under which the variables of a role appear in managedFields. Each role has its own: a
-// server-side apply takes away what its manager applied before and leaves out now.
+// server-side apply removes what its manager applied before and leaves out now.
 func VariableManager(role string) string { return FieldManager + "-" + role }
 
-// AllowDeletion is the annotation on a claim by whose presence the chart's admission policy lets anyone delete it, who
-// may. The operator itself does not read it.
+// AllowDeletion is the annotation whose presence on a claim makes the chart's admission policy let anyone with the
+// permission delete it. The operator itself does not read it.
 const AllowDeletion = Domain + "/allow-deletion"
 
 // ReleaseFinalizer is held on Clusters that hold or await a VIP, until their claims are gone.
@@ -97,7 +98,7 @@ const (
 	// Paused is the annotation whose presence pauses an object.
 	Paused = "cluster.x-k8s.io/paused"
 
-	// TopologyReconciled is the condition by which the topology controller tells which generation of a Cluster it has
+	// TopologyReconciled is the condition that says which generation of a Cluster the topology controller has
 	// rendered into the objects of the topology.
 	TopologyReconciled = "TopologyReconciled"
 
@@ -130,7 +131,7 @@ const (
 	// from the endpoint in use.
 	ReasonAddressConflict = "AddressConflict"
 
-	// ReasonAddressInUse says that something answers on the allocated address that no Cluster accounts for.
+	// ReasonAddressInUse says that something answers on the allocated address, and no Cluster accounts for it.
 	ReasonAddressInUse = "AddressInUse"
 
 	// ReasonClaimConflict says that a claim of the needed name exists and is not this Cluster's.
@@ -140,8 +141,7 @@ const (
 	// controller has rendered it into the templates.
 	ReasonWaitingForTopology = "WaitingForTopology"
 
-	// ReasonWriteRefused says that the API server, or an admission webhook or policy, does not take what is to be
-	// written.
+	// ReasonWriteRefused says that the API server, or an admission webhook or policy, refuses what is to be written.
 	ReasonWriteRefused = "WriteRefused"
 
 	// ReasonReleasing says that the Cluster is being deleted and the VIP goes back when Cluster API is done.
@@ -152,7 +152,7 @@ const (
 	ReasonReleased = "Released"
 )
 
-// IsReason reports whether reason is one of those of the allocator's conditions.
+// IsReason reports whether reason is one of the reasons of the allocator's conditions.
 func IsReason(reason string) bool {
 	switch reason {
 	case ReasonIPAddressAssigned, ReasonEndpointProvided, ReasonWaitingForIPAddress, ReasonPoolNotFound,
@@ -174,8 +174,8 @@ const (
 	// hand out to another.
 	EventEndpointInPoolRange = "EndpointInPoolRange"
 
-	// EventVIPTakenAway is the warning on a Cluster whose templates render the VIP that someone took it away: they may
-	// have been rendered without it.
+	// EventVIPTakenAway is the warning that someone removed the VIP from a Cluster whose templates render it: they
+	// may have been rendered without it.
 	EventVIPTakenAway = "VIPTakenAway"
 
 	// EventVariableNotWritten is the warning on a Cluster whose ClusterClass variable cannot receive the VIP: someone
@@ -185,15 +185,15 @@ const (
 	// EventAddressShared is the warning on a Cluster whose VIP or endpoint was assigned to someone else as well.
 	EventAddressShared = "AddressShared"
 
-	// EventWriteRefused is the warning on a Cluster that the API server, or an admission webhook, does not take what is
-	// to be written to it or for it.
+	// EventWriteRefused is the warning that the API server, or an admission webhook, refuses what is to be written to
+	// a Cluster or for it.
 	EventWriteRefused = "WriteRefused"
 
-	// EventWritesContested is the warning on a Cluster that someone keeps undoing what is written to it, so that it is
-	// written less often.
+	// EventWritesContested is the warning that someone keeps undoing what is written to a Cluster, so that it is
+	// written to less often.
 	EventWritesContested = "WritesContested"
 
-	// EventClusterTooLarge is the warning on a Cluster that has more annotations or values of variables than are read.
+	// EventClusterTooLarge is the warning on a Cluster that has more annotations or variable values than are read.
 	EventClusterTooLarge = "ClusterTooLarge"
 
 	// EventInvalidPoolConfiguration is the warning on a pool whose labels or annotations cannot be understood.

@@ -27,7 +27,7 @@ func TestClaimName(t *testing.T) {
 		"if the name has dots, should keep them": {
 			"prod.eu", names.RoleControlPlane, "vip-cp-prod.eu",
 		},
-		// Names are for ever: claims that stand in clusters are found by them. A change of these values loses claims.
+		// Names are for ever: existing claims are found by them. Changing these values loses claims.
 		"if the role is called as the short form of another, should add a hash": {
 			"prod", "cp", "vip-cp-prod-cd653078dcc41ea2",
 		},

@@ -20,7 +20,7 @@ const (
 	RoleIngress = "ingress"
 )
 
-// reserved are the keys of the domain that mean something else, so that no role can take their annotation.
+// reserved are the keys of the domain that mean something else, so that no role can use them.
 var reserved = []string{
 	"cluster-class", "role", "priority", "namespaces", "clusters", "variables", "probe", "addresses-per-cluster",
 	"host-variable", "port-variable", "topology-gate", "release", "allow-deletion", "claims",
@@ -99,9 +99,9 @@ const shortControlPlane = "cp"
 
 // ClaimName returns the name of the claim for a Cluster and a slot: vip-cp-<cluster> for the control plane,
 // vip-<role>-<cluster> for the first address of another role, and vip-<number>-<role>-<cluster> for its further ones.
-// No role begins with a digit, so the further ones of a Cluster "prod" never meet the first one of a Cluster "prod-2".
-// A name that would exceed the limit of an object name, or that another role's name would collide with (a role called
-// "cp"), is shortened and made unique with a hash, always the same for the same input.
+// No role begins with a digit, so the further ones of a Cluster "prod" never collide with the first one of a Cluster
+// "prod-2". A name that would exceed the limit of an object name, or that another role's name would collide with (a
+// role called "cp"), is shortened and made unique with a hash, always the same for the same input.
 func ClaimName(cluster, slot string) string {
 	role, number, further := strings.Cut(slot, slotSeparator)
 	short := role

@@ -36,7 +36,7 @@ func ParseSlot(slot string) (role string, number int, ok bool) {
 	return role, number, ok
 }
 
-// SlotOfClaim returns the slot of a role whose claim has this name, and whether it is such a name.
+// SlotOfClaim returns the slot of a role whose claim has this name, and whether there is one.
 func SlotOfClaim(claim, cluster, role string) (slot string, number int, ok bool) {
 	number = 1
 	text, _, _ := strings.Cut(strings.TrimPrefix(claim, claimPrefix), "-")

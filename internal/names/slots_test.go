@@ -22,8 +22,8 @@ func TestParseSlot(t *testing.T) {
 	}
 }
 
-// No two addresses of any Clusters of a namespace need a claim of the same name: not even where the name of one Cluster
-// and a number read like the name of another.
+// No two addresses of Clusters in a namespace need a claim of the same name, not even where a number and the name of
+// one Cluster read like the name of another.
 func TestClaimsOfSlots(t *testing.T) {
 	assert.Equal(t, "vip-ingress-prod", names.ClaimName("prod", names.Slot("ingress", 1)))
 	assert.Equal(t, "vip-2-ingress-prod", names.ClaimName("prod", names.Slot("ingress", 2)))

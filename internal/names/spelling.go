@@ -8,7 +8,7 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// OnPools are the keys of the domain that are read on pools: as labels, and as annotations.
+// The keys of the domain that are read on pools, as labels and as annotations.
 var (
 	PoolLabels      = []string{ClusterClass, Role}
 	PoolAnnotations = []string{
@@ -16,16 +16,16 @@ var (
 	}
 )
 
-// IsOurs reports whether a key of a label or annotation is of the domain, or looks as if it was meant to be: its domain
-// is at most two letters away from it, or the slash behind it is missing.
+// IsOurs reports whether a key of a label or annotation is of the domain, or was probably meant to be: its domain is
+// at most two letters off, or the slash after it is missing.
 func IsOurs(key string) bool {
 	domain, _, ok := strings.Cut(key, "/")
 	return domain == Domain || ok && near(domain, Domain, 2) || !ok && strings.HasPrefix(key, Domain)
 }
 
-// Meant returns which of the known names a name was probably meant to be, and whether there is such a one. They differ
-// in at most two letters (one, if the known name has fewer than eight), or in upper case, dashes or the order of
-// letters only.
+// Meant returns which of the known names a name was probably meant to be, and whether there is one. They differ in at
+// most two letters (one, if the known name has fewer than eight), or only in upper case, dashes or the order of
+// letters.
 func Meant(name string, known []string) (string, bool) {
 	if slices.Contains(known, name) {
 		return "", false
@@ -37,8 +37,8 @@ func Meant(name string, known []string) (string, bool) {
 	return known[i], true
 }
 
-// MeantRole returns the standard role that a role was probably meant to be, and whether there is one. Roles that say
-// what they are, as "ingress-internal" and "ingress2" do, are meant.
+// MeantRole returns the standard role that a role was probably meant to be, and whether there is one. Deliberate
+// variants, such as "ingress-internal" and "ingress2", are not misspelled.
 func MeantRole(role string) (string, bool) {
 	return Meant(role, []string{RoleControlPlane, RoleIngress})
 }
@@ -49,8 +49,8 @@ func AreTwins(a, b string) bool {
 	return a != b && !variant(a, b) && near(a, b, 1)
 }
 
-// near reports whether two names differ in upper case, dashes and the order of letters only, or in at most as many
-// letters; in no more than one of four.
+// near reports whether two names differ only in upper case, dashes and the order of letters, or in at most the given
+// number of letters, and no more than one in four.
 func near(name, known string, letters int) bool {
 	name, known = plain(name), plain(known)
 	letters = min(letters, len(known)/4)
@@ -60,7 +60,7 @@ func near(name, known string, letters int) bool {
 	return sorted(name) == sorted(known) || levenshtein.ComputeDistance(name, known) <= letters
 }
 
-// plain returns a name without what is easily got wrong in it.
+// plain returns a name without what is easily got wrong: upper case and separators.
 func plain(name string) string {
 	return separators.Replace(strings.ToLower(name))
 }
@@ -73,11 +73,10 @@ func sorted(name string) string {
 	return string(letters)
 }
 
-// counter ends a name that is one of several: "-a", "2", "-v6".
+// counter matches the end of a name that is one of several: "-a", "2", "-v6".
 var counter = regexp.MustCompile(`(-[a-z]|-?v?\d+)$`)
 
-// variant reports whether one of two names is made from the other, or both from a third, by an ending that is not there
-// by mistake.
+// variant reports whether one of two names is the other with a deliberate ending, or both are a third name with one.
 func variant(a, b string) bool {
 	return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") ||
 		counter.ReplaceAllString(a, "") == counter.ReplaceAllString(b, "")

@@ -19,7 +19,7 @@ func TestMeantRole(t *testing.T) {
 		"contorl-plane": names.RoleControlPlane,
 		"ingres":        names.RoleIngress, "ingresss": names.RoleIngress, "ingerss": names.RoleIngress,
 		"Ingress": names.RoleIngress, "imgress": names.RoleIngress,
-		// Roles of their own, and what is too far away to be sure of.
+		// Deliberate roles, and what is too far off to be sure of.
 		names.RoleControlPlane: "", names.RoleIngress: "", "egress": "", "ingest": "", "ingress2": "", "ingress-2": "",
 		"ingress-v6": "", "ingress-a": "",
 		"ingress-internal": "", "control-plane-eu": "", "control-plane-2": "", "storage": "", "cp": "", "i": "",

@@ -111,7 +111,7 @@ func parseVariables(text string) ([]vip.Variable, error) {
 	return variables, nil
 }
 
-// parseVariable reads path=value. The value may have any sign in it but a comma, and stands without quotes.
+// parseVariable reads path=value. The value may contain any character but a comma, and has no quotes around it.
 func parseVariable(entry string) (vip.Variable, error) {
 	said := vip.Cut(entry, maxEntry)
 	path, value, ok := strings.Cut(entry, "=")
@@ -130,11 +130,11 @@ func parseVariable(entry string) (vip.Variable, error) {
 	return variable, nil
 }
 
-// maxVariable is how many bytes of a value are compared: of a longer text on a Cluster Trim keeps nothing.
+// maxVariable is the longest value that is compared, in bytes: Trim keeps nothing of a longer text on a Cluster.
 const maxVariable = validation.DNS1123SubdomainMaxLength
 
-// probe reads which ports are tried before an address is first written. It is all or nothing: whoever asks for it wants
-// no address to be written without.
+// probe reads which ports are tried before an address is first written. It is all or nothing: whoever asks for a
+// probe wants no address to be written without one.
 func (c *configuration) probe() {
 	text, ok := c.view.Annotations[names.Probe]
 	if !ok {

@@ -27,7 +27,7 @@ func TestPoolClusters(t *testing.T) {
 	for name, test := range map[string]struct {
 		namespace, text string
 		want            []string
-		// says are words of the problem; with none all is right.
+		// says are words in the problem; empty if all is right.
 		says []string
 		open bool
 	}{
@@ -81,7 +81,7 @@ func TestPoolClusters(t *testing.T) {
 				names.Clusters: test.text,
 			})
 			view.Namespace = test.namespace
-			for range 2 { // as it is read, and as it is kept
+			for range 2 { // as read, and as cached
 				got := view.Snapshot(time.Time{})
 				var clusters []string
 				for _, cluster := range got.Clusters {
@@ -107,7 +107,7 @@ func TestPoolSelectors(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
 		want []string
-		// says are words of the problem; with none all is right.
+		// says are words in the problem; empty if all is right.
 		says []string
 	}{
 		"if values are asked for, should ask": {
@@ -165,7 +165,7 @@ func TestPoolSelectors(t *testing.T) {
 			view := pool(map[string]string{names.ClusterClass: "metal", names.Role: "ingress"}, map[string]string{
 				names.Variables: test.text,
 			})
-			for range 2 { // as it is read, and as it is kept
+			for range 2 { // as read, and as cached
 				got := view.Snapshot(time.Time{})
 				var variables []string
 				for _, variable := range got.Variables {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// FuzzPoolClients: whatever a pool says of the Clusters and variables that it is for, nothing that is not valid comes
-// through, what cannot be read closes the pool in few words, and no annotation opens it to all.
+// FuzzPoolClients: whatever a pool says of the Clusters and variables that it is for, nothing invalid gets through,
+// what cannot be read closes the pool with a short reason, and no annotation opens it to all.
 func FuzzPoolClients(f *testing.F) {
 	f.Add("team-a/berlin,team-b/*", "network=vlan-7,site.name=berlin", "")
 	f.Add("team-a/berlin,team-b/*", "a=b,a=c", "team-a")
@@ -59,8 +59,8 @@ func FuzzPoolClients(f *testing.F) {
 	})
 }
 
-// FuzzSelectors: whatever stands in a variable of a Cluster, what is kept of it matches no value that it does not have
-// as it comes; it may only be unknown.
+// FuzzSelectors: whatever is in a variable of a Cluster, the trimmed value matches nothing that the original does
+// not; it may only become unknown.
 func FuzzSelectors(f *testing.F) {
 	f.Add(`"vlan-7"`, "", "vlan-7")
 	f.Add(`{"site":{"name":"berlin"}}`, ".site.name", "berlin")
@@ -70,7 +70,7 @@ func FuzzSelectors(f *testing.F) {
 	f.Add(`{"a":["`+strings.Repeat("x", 600)+`"]}`, ".a", vip.Unreadable)
 	f.Fuzz(func(t *testing.T, value, path, asked string) {
 		if !json.Valid([]byte(value)) {
-			return // the API server takes no such value
+			return // the API server accepts no such value
 		}
 		cluster := &capi.Cluster{}
 		cluster.Spec.Topology.ClassRef.Name = "metal"

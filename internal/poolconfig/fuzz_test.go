@@ -13,8 +13,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// FuzzPoolConfig: whatever stands on a pool, nothing that is not valid comes through, what is dropped is said, and that
-// in few words.
+// FuzzPoolConfig: whatever is on a pool, nothing invalid gets through, and what is dropped is reported, in few words.
 func FuzzPoolConfig(f *testing.F) {
 	f.Add("true", "true", "bare-metal", "ingress", "1", "a,b", false)
 	f.Add("true", "true", "a/b,c", "ingress,control-plane", "-1", "", false)

@@ -14,8 +14,8 @@ import (
 // Roles returns the valid roles that the pool serves, each once.
 func (k *Keys) Roles() []string { return k.roles(func(error) {}) }
 
-// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; of a pool
-// that serves all, vip.AnyClass alone.
+// ClassKeys returns the names of the ClusterClasses the pool serves, without their namespaces, for an index; for a
+// pool that serves all, only vip.AnyClass.
 func (k *Keys) ClassKeys() []string {
 	var keys []string
 	known := map[string]bool{}
@@ -31,7 +31,7 @@ func (k *Keys) ClassKeys() []string {
 	return keys
 }
 
-// classes returns the classes that the pool serves, and tells of entries that name none.
+// classes returns the classes that the pool serves, and reports entries that name none.
 func (k *Keys) classes(problem func(error)) []vip.Class {
 	entries, _ := k.list(names.ClusterClass)
 	var classes []vip.Class
@@ -46,7 +46,7 @@ func (k *Keys) classes(problem func(error)) []vip.Class {
 	return classes
 }
 
-// roles returns the roles that the pool serves, each once, and tells of entries that cannot be one.
+// roles returns the roles that the pool serves, each once, and reports entries that cannot be one.
 func (k *Keys) roles(problem func(error)) []string {
 	entries, _ := k.list(names.Role)
 	var roles []string
@@ -62,8 +62,8 @@ func (k *Keys) roles(problem func(error)) []string {
 	return roles
 }
 
-// validateRole says why a pool cannot serve a role. One that is nearly a standard role is a misspelling, from which
-// every Cluster of the class would get a VIP that nobody wanted; and so is a word for yes and no.
+// validateRole says why a pool cannot serve a role. One that is nearly a standard role is a misspelling, and would
+// give every Cluster of the class a VIP that nobody wanted; so would a word for yes or no.
 func validateRole(role string) error {
 	meant, misspelled := names.MeantRole(role)
 	err := names.ValidateRole(role)
@@ -93,8 +93,8 @@ func (k *Keys) list(key string) (entries []string, more bool) {
 	return split(value, most)
 }
 
-// split returns the entries of a comma-separated list, without blanks and empty entries, and whether there is something
-// behind the most that are read, empty ones among them.
+// split returns the entries of a comma-separated list, without blanks and empty entries, and whether anything follows
+// the first most entries, empty ones included.
 func split(list string, most int) (entries []string, more bool) {
 	for range most {
 		var entry string

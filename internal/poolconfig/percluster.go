@@ -11,8 +11,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// perCluster reads how many addresses a Cluster gets. A number that cannot be read closes the pool: who gets one
-// address where several were meant has the wrong ones.
+// perCluster reads how many addresses a Cluster gets. A number that cannot be read closes the pool: a Cluster that
+// gets one address where several were meant has the wrong ones.
 func (c *configuration) perCluster() {
 	text, ok := c.view.Annotations[names.PerCluster]
 	if !ok {

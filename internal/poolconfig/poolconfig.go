@@ -17,7 +17,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What is read of one pool: whoever may write one could else make every decision that looks at it slow.
+// The limits of what is read of one pool: otherwise anyone who may write one could slow down every decision that
+// reads it.
 const (
 	// MaxPoolClasses, MaxPoolRoles, MaxPoolNamespaces, MaxPoolClusters, MaxPoolVariables and MaxPoolProbe are how many
 	// entries of a list are read.
@@ -28,29 +29,29 @@ const (
 	MaxPoolVariables  = 16
 	MaxPoolProbe      = 8
 
-	// MaxPoolAnnotation is how many bytes an annotation may have to be read at all.
+	// MaxPoolAnnotation is the longest annotation that is read at all, in bytes.
 	MaxPoolAnnotation = 32 << 10
 )
 
 const (
-	// MaxProblems is how many problems of a pool are told, and maxProblem how many bytes about each: an annotation may
-	// hold 256 KiB of them, and an event is to be read.
+	// MaxProblems is how many problems of a pool are reported, and maxProblem how many bytes on each: an annotation
+	// may hold 256 KiB of them, and an event has to be readable.
 	MaxProblems = 6
 	maxProblem  = 160
 
-	// maxEntry is how many bytes of an entry are quoted, so that the remedy behind it has room.
+	// maxEntry is how many bytes of an entry are quoted, so that the remedy after it has room.
 	maxEntry = 40
 )
 
 // Keys are the labels and annotations of a pool, and where it is.
 type Keys metav1.ObjectMeta
 
-// Of returns those of a pool.
+// Of returns the Keys of a pool.
 func Of(pool *metav1.ObjectMeta) *Keys { return (*Keys)(pool) }
 
-// Configure puts into pool what the labels and annotations that configure the allocator say. What is wrong is left out
-// and said in pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where
-// leaving it out could give addresses to someone who was not meant, or the wrong ones, the pool is closed as well.
+// Configure sets on pool what its labels and annotations say. It leaves out what is wrong and reports it in
+// pool.Problems; what is right holds, so that a slip in one role does not take the others away. Where leaving
+// something out could give addresses to the wrong Clusters, or the wrong addresses, it also closes the pool.
 func (k *Keys) Configure(pool *vip.Pool) {
 	c := &configuration{view: k, pool: pool}
 	c.keys(k.Labels, "label", names.PoolLabels)
@@ -75,7 +76,8 @@ type configuration struct {
 	view *Keys
 	pool *vip.Pool
 
-	// closing are the problems that close the pool; harmless are those that do not, since what is left out gives less.
+	// closing are the problems that close the pool; harmless are those that do not, since leaving something out only
+	// gives less.
 	closing, harmless []string
 }
 
@@ -88,18 +90,18 @@ func say(problems *[]string, key string, err error) {
 	}
 }
 
-// keys finds keys that mean nothing where they stand: a pool whose restriction is misspelled would be open to all.
+// keys finds keys that mean nothing where they are: a pool with a misspelled restriction would be open to all.
 func (c *configuration) keys(values map[string]string, kind string, known []string) {
 	for _, key := range Ours(values) {
 		if slices.Contains(known, key) {
 			continue
 		}
 		if len(c.closing) > MaxProblems {
-			return // that is enough to read
+			return // enough to report
 		}
 		meant, near := names.Meant(key, names.PoolAnnotations)
 		if restricts := cmp.Or(meant, key); restricts == names.Clusters || restricts == names.Variables {
-			c.pool.Unread = true // it names Clusters or variables, in vain
+			c.pool.Unread = true // it fails to name Clusters or variables
 		}
 		switch {
 		case slices.Contains(names.PoolAnnotations, key):
@@ -113,7 +115,7 @@ func (c *configuration) keys(values map[string]string, kind string, known []stri
 	}
 }
 
-// Ours returns the keys that are the allocator's, or are meant to be, in order.
+// Ours returns the keys that are the allocator's or were meant to be, sorted.
 func Ours(values map[string]string) []string {
 	var keys []string
 	for key := range values {
@@ -152,7 +154,7 @@ func (c *configuration) lists() {
 
 var errTooLong = fmt.Errorf("it is longer than the %d bytes that are read, so nothing of it is", MaxPoolAnnotation)
 
-// priority reads the rank of the pool. One that cannot be read is not taken for the default: claims never move, so
+// priority reads the rank of the pool. An unreadable one does not fall back to the default: claims never move, so
 // Clusters would stay where they were not meant to go.
 func (c *configuration) priority() {
 	text, ok := c.view.Annotations[names.Priority]
@@ -161,14 +163,15 @@ func (c *configuration) priority() {
 	}
 	priority, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil {
-		priority = 0 // and not the largest integer, which stands for one out of range
+		priority = 0 // not the largest integer, which Atoi returns for one out of range
 		c.closes(names.Priority, fmt.Errorf("%q is not an integer in range", vip.Cut(text, maxProblem/2)))
 	}
 	c.pool.Priority = priority
 }
 
-// variables reads which variables receive address and port. A pool of several roles gives one address for each, so only
-// those of the control plane can be meant. Clusters without the VIP in their variables would be built without it.
+// variables reads which variables receive address and port. A pool of several roles gives one address for each, so
+// the variables can only be the control plane's. A bad or ambiguous path closes the pool: Clusters would be built
+// without the VIP in their variables.
 func (c *configuration) variables() {
 	endpoint := slices.Contains(c.pool.Roles, names.RoleControlPlane)
 	read := func(key string, variable *string) {

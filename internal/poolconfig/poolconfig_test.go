@@ -39,7 +39,7 @@ func TestPoolConfig(t *testing.T) {
 	tests := map[string]struct {
 		labels, annotations map[string]string
 		want                config
-		// problem are words of what is wrong; empty if all is right.
+		// problem are words in the problem; empty if all is right.
 		problem []string
 	}{
 		"if there are no labels, should serve nothing": {},

@@ -35,7 +35,7 @@ func slipped(label, annotation, value string) *capi.Pool {
 func TestKeysThatMeanNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		label, annotation string
-		// says are words of the problem.
+		// says are words in the problem.
 		says []string
 	}{
 		"if the annotation is misspelled, should name the key and what was meant": {
@@ -66,7 +66,7 @@ func TestKeysThatMeanNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			view := slipped(test.label, test.annotation, "tenant")
-			for range 2 { // as it is read, and as it is kept
+			for range 2 { // as read, and as cached
 				got := view.Snapshot(time.Time{})
 				assert.True(t, got.Closed)
 				require.Len(t, got.Problems, 1)
@@ -86,7 +86,8 @@ func TestKeysThatMeanNothing(t *testing.T) {
 	assert.Empty(t, got.Problems)
 }
 
-// A pool whose restriction is under a misspelled key is for nobody knows whom, as one whose restriction is misspelled.
+// A pool with its restriction under a misspelled key is for nobody knows whom, like one with a misspelled
+// restriction.
 func TestSlipsInTheKeysOfClustersAndVariables(t *testing.T) {
 	for key, unread := range map[string]bool{
 		names.Domain + "/cluster": true, names.Domain + "/Clusters": true, names.Domain + "/variable": true,
@@ -124,7 +125,7 @@ func TestNoSlipInTheKeyOpensThePool(t *testing.T) {
 			key[:at] + letter + key[at+1:],       // another
 			key[:at] + strings.ToUpper(key[at:]), // upper case
 		}).Draw(t, "wrong")
-		if wrong == key || len(validation.IsQualifiedName(wrong)) > 0 { // the API server takes no such key
+		if wrong == key || len(validation.IsQualifiedName(wrong)) > 0 { // the API server accepts no such key
 			return
 		}
 		require.True(t, slipped("", wrong, "tenant").Snapshot(time.Time{}).Closed, "as an annotation: %s", wrong)
@@ -208,7 +209,7 @@ func TestBoundsOfOnePool(t *testing.T) {
 	})
 }
 
-// The longest list that is read costs no more than its bytes do, whatever stands in it.
+// The longest list that is read costs no more than its bytes do, whatever is in it.
 func BenchmarkPoolConfig(b *testing.B) {
 	for name, list := range map[string]string{
 		"roles": many(16000), "same": strings.Repeat("a,", 16000), "wrong": strings.Repeat("A,", 16000),

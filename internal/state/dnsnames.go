@@ -51,7 +51,7 @@ func collidingKeys(name string) []string {
 	return keys
 }
 
-// belowKey is what the index has the names below a domain under. No name has a slash.
+// belowKey returns the index key of the names below a domain. No name has a slash.
 func belowKey(domain string) string { return "below/" + domain }
 
 // domainsOf returns the domains that a name lies below.
@@ -64,7 +64,8 @@ func domainsOf(name string) []string {
 }
 
 // Namesakes returns the other Clusters whose DNS names collide with those of a Cluster, which may be gone: the same
-// name, or one below the other's wildcard. Whether they hold them is not asked. Without DNS records there are none.
+// name, or one below the other's wildcard. It does not ask whether they hold them. Without DNS records it returns
+// none.
 func (s *Store) Namesakes(cluster types.NamespacedName) []types.NamespacedName {
 	if s.dns == nil {
 		return nil
@@ -98,9 +99,9 @@ func (s *Store) nameHolders(cluster *capi.Cluster, now time.Time) []vip.Holder {
 	return holders
 }
 
-// holdsName reports whether a Cluster holds the DNS name of a role: its own claim backs the VIP that it carries, or its
-// records have the name, which the operator wrote when that was so and takes away when it is over. A Cluster that
-// merely has the right name of its own holds nothing, since anyone may create one.
+// holdsName reports whether a Cluster holds the DNS name of a role: its own claim backs the VIP that it carries, or
+// its records have the name, which the operator wrote when that was so and removes when it no longer is. A Cluster
+// that merely has the right name itself holds nothing, since anyone may create one.
 func (s *Store) holdsName(cluster *capi.Cluster, role, name string, now time.Time) bool {
 	if records, ok := s.Records(cluster, now); ok {
 		dns := records.Snapshot(cluster)
@@ -126,7 +127,7 @@ func (s *Store) backed(cluster *capi.Cluster, role string, now time.Time) bool {
 	return addr.IsValid() && vip.CarriedIn(role, cluster.Spec.ControlPlaneEndpoint.Host, cluster.VIPs(), addr) != ""
 }
 
-// Records returns the object at the name of a Cluster's DNS records, whoever owns it.
+// Records returns the object with the name of a Cluster's DNS records, whoever owns it.
 func (s *Store) Records(cluster *capi.Cluster, now time.Time) (*capi.DNSEndpoint, bool) {
 	return s.dns.get(cluster.Namespace+"/"+names.DNSEndpointName(cluster.Name), now)
 }

@@ -34,7 +34,7 @@ type fleet struct {
 	last byte // of the last address
 }
 
-// newFleet returns a fleet without Clusters whose names follow the patterns, by role.
+// newFleet returns an empty fleet whose names follow the patterns, by role.
 func newFleet(t tb, patterns map[string]string) *fleet {
 	t.Helper()
 	informers := emptyInformers(capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}})
@@ -119,7 +119,7 @@ func (f *fleet) record(c *capi.Cluster, records ...vip.Record) {
 	require.NoError(f, f.DNS.GetIndexer().Add(object))
 }
 
-// handle decides about a Cluster, and writes or takes away its records. It reports whether there was anything to do.
+// handle decides about a Cluster, and writes or removes its records. It reports whether there was anything to do.
 func (f *fleet) handle(c *capi.Cluster) (plan vip.Plan, changed bool) {
 	plan = vip.Decide(f.GatherFor(c, vip.Memory{}, vip.Settings{DefaultPort: 6443, DNS: f.Names}, f.now))
 	for _, action := range plan.Actions {
@@ -258,9 +258,9 @@ func TestNamesCostNothingWithoutRecords(t *testing.T) {
 	assert.Empty(t, store.Namesakes(types.NamespacedName{Namespace: "a", Name: "prod"}))
 }
 
-// Whatever the Clusters and the patterns, and in whatever order Clusters are looked at, come and go: at rest no two
-// keep one name or one below the other's wildcard, the oldest keeps what it would have, and whoever is without a name
-// is told so. Namesakes finds everyone who is concerned, so that waking them is enough.
+// Whatever the Clusters and the patterns, and in whatever order Clusters are handled, come and go: at rest no two
+// keep the same name, or one below the other's wildcard, the oldest keeps its names, and every Cluster without a name
+// is told so. Namesakes finds every Cluster affected, so that waking them is enough.
 func TestNamesAtRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		label := rapid.SampledFrom([]string{"a", "b", "a-b", "b-a", "api"})
@@ -301,7 +301,7 @@ func TestNamesAtRest(t *testing.T) {
 	})
 }
 
-// next handles one of the Clusters that were woken, as drawn; a change of its records wakes those that it concerns.
+// next handles one of the Clusters that were woken, as drawn; a change of its records wakes those that it affects.
 func (f *fleet) next(
 	t *rapid.T, byKey map[types.NamespacedName]*capi.Cluster, queue *[]types.NamespacedName,
 	wake func(types.NamespacedName),

@@ -15,8 +15,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of it.
-// It reports false if there is no such Cluster.
+// Gather returns the Cluster of a key and everything that a decision about it rests on, with what is remembered of
+// it. It returns false if there is no such Cluster.
 func (s *Store) Gather(
 	key types.NamespacedName, memory vip.Memory, settings vip.Settings, now time.Time,
 ) (*capi.Cluster, vip.Snapshot, bool) {
@@ -27,7 +27,7 @@ func (s *Store) Gather(
 	return cluster, s.GatherFor(cluster, memory, settings, now), true
 }
 
-// GatherFor returns everything that a decision about a Cluster rests on, which need not be in the cache.
+// GatherFor returns everything that a decision about a Cluster rests on. The Cluster need not be in the cache.
 func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip.Settings, now time.Time) vip.Snapshot {
 	snapshot := vip.Snapshot{
 		Now: now, Settings: settings, Memory: memory,
@@ -54,8 +54,8 @@ func (s *Store) GatherFor(cluster *capi.Cluster, memory vip.Memory, settings vip
 }
 
 // contested returns the addresses whose other holders matter to a Cluster: those of its claims, and those that it
-// carries as its endpoint or for roles that have a claim or a pool. Annotations of any other role its owner may have in
-// any number.
+// carries as its endpoint or for roles that have a claim or a pool. It ignores annotations of other roles, since the
+// Cluster's owner may write any number of them.
 func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
 	addresses := map[netip.Addr]bool{vip.ParseAddr(snapshot.Cluster.Endpoint.Host): true}
 	for role, value := range snapshot.Cluster.VIPs {
@@ -80,9 +80,9 @@ func contested(snapshot *vip.Snapshot) map[netip.Addr]bool {
 	return addresses
 }
 
-// gatherOffers adds what pools may hand out where that matters: to a Cluster whose endpoint does not come from its
-// claim, and one whose claim was given what someone else uses. Of other pools than the Cluster's, whatever class they
-// serve, those that may hand out its endpoint count.
+// gatherOffers adds what pools may hand out where it matters: for a Cluster whose endpoint does not come from its
+// claim, or whose claim got an address that someone else uses. In the former case it also adds other pools, of any
+// class, that may hand out the endpoint.
 func (s *Store) gatherOffers(snapshot *vip.Snapshot, pools []*capi.Pool) {
 	host := vip.ParseAddr(snapshot.Cluster.Endpoint.Host)
 	foreign := host.IsValid() && !snapshot.HoldsEndpoint()
@@ -118,8 +118,8 @@ func (s *Store) CarriersIn(pool *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
-// classOf returns what the Cluster's class does with VIPs: nothing, if not all classes could be read and it is not
-// among those, and nil if it does not exist.
+// classOf returns what the Cluster's class does with VIPs. It returns nil if the class does not exist, and no uses if
+// it is missing but not all classes could be read.
 func (s *Store) classOf(cluster *capi.Cluster) *vip.ClusterClass {
 	class := cluster.Class()
 	object, ok, err := s.ClusterClasses.GetStore().GetByKey(class.String())
@@ -153,7 +153,7 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	}
 	var pools []*capi.Pool
 	for _, kind := range s.Informers.Pools {
-		// A Cluster may say that its class is called AnyClass.
+		// A Cluster may name AnyClass as its class.
 		for _, key := range slices.Compact([]string{class, vip.AnyClass}) {
 			for _, pool := range lookup[*capi.Pool](kind, byClass, key) {
 				if pool.Namespace == "" || pool.Namespace == cluster.Namespace {
@@ -165,7 +165,7 @@ func (s *Store) poolsFor(cluster *capi.Cluster) []*capi.Pool {
 	return pools
 }
 
-// withPoolOf adds the pool of a claim, if it exists and is not there.
+// withPoolOf adds the pool of a claim, if it exists and is not among them yet.
 func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	if pool := s.pool(claim.Spec.PoolRef.Snapshot(), claim.Namespace); pool != nil && !slices.Contains(pools, pool) {
 		pools = append(pools, pool)
@@ -173,12 +173,12 @@ func (s *Store) withPoolOf(claim *capi.Claim, pools []*capi.Pool) []*capi.Pool {
 	return pools
 }
 
-// mostFurtherClaims is how many claims of a Cluster are read that are for none of its roles: whoever may create claims
-// may have any number of them name the Cluster as their owner.
+// mostFurtherClaims limits how many claims of a Cluster are read that are for none of its roles: anyone who may
+// create claims can have any number of them name the Cluster as their owner.
 const mostFurtherClaims = vip.MostRoles
 
-// claimsFor returns the claims at the names of the claims that the Cluster may have, and of the further ones that it
-// owns the first by name, each once.
+// claimsFor returns, each once, the claims with the names that the Cluster's claims may have, and the first by name
+// of the further claims that it owns.
 func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Time) []*capi.Claim {
 	known := sets.New[string]()
 	keys := make([]string, 0, 4)
@@ -197,7 +197,7 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 			}
 		}
 	}
-	// A claim may be owned by nobody, and no pool may serve its role any more.
+	// A claim may have no owner, and its role no pool any more.
 	for role := range cluster.VIPs() {
 		add(names.ClaimName(cluster.Name, role))
 	}
@@ -223,8 +223,8 @@ func (s *Store) claimsFor(cluster *capi.Cluster, pools []*capi.Pool, now time.Ti
 	return claims
 }
 
-// addressOf returns the IPAddress that a claim names, else the one of the claim's own name, which the in-cluster
-// provider makes before it tells the claim; or nil.
+// addressOf returns the IPAddress that a claim names, or else the one with the claim's own name, which the in-cluster
+// provider creates before it updates the claim. It returns nil if there is none.
 func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 	name := cmp.Or(claim.Status.AddressRef.Name, claim.Name)
 	object, ok, err := s.Addresses.GetStore().GetByKey(claim.Namespace + "/" + name)
@@ -235,10 +235,10 @@ func (s *Store) addressOf(claim *capi.Claim) *capi.Address {
 	return address
 }
 
-// rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. What a
-// Cluster carries in an annotation counts if a claim backs it, and then by its IPAddress, or if one is about to back or
-// to overwrite it: a pool serves the Cluster in the role, and its claim is lost or waits. Anyone may write any number
-// of annotations. An endpoint counts in any case, since machines use it.
+// rivals returns all other holders of an address: IPAddresses that assign it, and other Clusters that carry it. An
+// endpoint always counts, since machines use it. An annotation, of which anyone may write any number, counts only if
+// a claim backs it, and then by its IPAddress, or if a claim is about to back or overwrite it: a pool serves the
+// Cluster in the role, and its claim is lost or waits.
 func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReader, now time.Time) []vip.Rival {
 	var rivals []vip.Rival
 	for _, address := range lookup[*capi.Address](s.Addresses, byAddress, addr.String()) {
@@ -264,8 +264,7 @@ func (s *Store) rivals(cluster *capi.Cluster, addr netip.Addr, reader *poolReade
 	return rivals
 }
 
-// assigned returns the rival that an IPAddress makes: the claim, and the Cluster that owns the claim and may carry the
-// address.
+// assigned returns an IPAddress as a rival: its claim, and the Cluster that owns the claim and may carry the address.
 func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) vip.Rival {
 	rival := vip.Rival{
 		Address: addr,
@@ -286,8 +285,8 @@ func (s *Store) assigned(address *capi.Address, addr netip.Addr, now time.Time) 
 	return rival
 }
 
-// settled reports whether no claim of a Cluster is about to back or to overwrite what it carries for a role: each of
-// the addresses has one that an IPAddress answers, or those that have none are more than it awaits.
+// settled reports whether no claim of a Cluster is about to back or overwrite what it carries for a role: each of the
+// addresses has a bound claim, or those without one are beyond the number that it awaits.
 func (s *Store) settled(cluster *capi.Cluster, role string, awaited func() int, now time.Time) bool {
 	for i := range vip.Addrs(role, cluster.Annotations[names.Annotation(role)]) {
 		if !s.bound(cluster, names.Slot(role, i+1), now) {
@@ -297,20 +296,20 @@ func (s *Store) settled(cluster *capi.Cluster, role string, awaited func() int, 
 	return true
 }
 
-// bound reports whether a Cluster has a claim for a slot that an IPAddress answers.
+// bound reports whether a Cluster has a claim for a slot that names an IPAddress.
 func (s *Store) bound(cluster *capi.Cluster, slot string, now time.Time) bool {
 	claim, ok := s.Claim(cluster.Namespace, names.ClaimName(cluster.Name, slot), now)
 	return ok && claim.DeletionTimestamp == nil && claim.Status.AddressRef.Name != ""
 }
 
-// released reports whether Cluster API has finished with a Cluster, so that it uses its addresses no more.
+// released reports whether Cluster API has finished with a Cluster, so that it no longer uses its addresses.
 func released(cluster *capi.Cluster) bool {
 	return cluster.DeletionTimestamp != nil && !slices.Contains(cluster.Finalizers, names.ClusterFinalizer)
 }
 
-// carried returns the addresses for which is holds that a Cluster carries, and where: as its endpoint, and in
-// annotations of a role if it has a class, without which no pool serves it. It is asked of everyone who names an
-// address, so what fails the cheap test by address is passed over before its key is looked at.
+// carried returns the addresses that a Cluster carries and for which is returns true, and where: as its endpoint, and
+// in annotations of a role if it has a class, without which no pool serves it. It runs for every Cluster that names
+// an address, so it tests the address, which is cheap, before it looks at the key.
 func carried(cluster *capi.Cluster, is func(netip.Addr) bool) []vip.Rival {
 	var rivals []vip.Rival
 	add := func(addr netip.Addr, field string) {

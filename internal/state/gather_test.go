@@ -17,20 +17,20 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// crowd is how many Clusters of a hostile tenant name the same addresses in all annotations that are read of each.
+// crowd is how many Clusters of a hostile tenant name the same addresses, each in all annotations that are read.
 const crowd = 500
 
 // bothSides are the Cluster beside the crowd, and one of the crowd.
 var bothSides = []types.NamespacedName{{Namespace: "tenant", Name: "victim"}, {Namespace: "hostile", Name: "c0"}}
 
-// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries an address of
-// theirs.
+// crowded returns a store with the crowd, which names the class, and a Cluster beside it that carries one of its
+// addresses.
 func crowded(tb testing.TB, class string) *Store {
 	return crowdedWith(tb, class, crowd, 1, func(n int) string { return fmt.Sprintf("10.0.0.%d", 1+n) })
 }
 
-// crowdedWith is crowded with so many Clusters, of which each has the n-th annotation name an address, and so many
-// pools.
+// crowdedWith is crowded with a number of Clusters and of pools; address returns what the n-th annotation of each
+// Cluster names.
 func crowdedWith(tb testing.TB, class string, clusters, pools int, address func(n int) string) *Store {
 	tb.Helper()
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
@@ -95,7 +95,7 @@ func TestGatherReadsPoolsOnce(t *testing.T) {
 	assert.Less(t, inCrowd, 3*alone, "for %d pools more", pools-1)
 }
 
-// A pool may list tens of thousands of addresses. What it may hand out is found out once, and anew when it changes.
+// A pool may list tens of thousands of addresses. What it may hand out is computed once, and again when it changes.
 func TestGatherReadsRangesOnce(t *testing.T) {
 	store := crowdedWith(t, "class", 0, 0, nil)
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
@@ -126,7 +126,7 @@ func TestGatherReadsRangesOnce(t *testing.T) {
 	}
 }
 
-// Whoever may create claims may have any number of them name a Cluster as their owner, each for a role of its own.
+// Anyone who may create claims can have any number of them name a Cluster as their owner, each for a role of its own.
 func TestGatherBoundsClaims(t *testing.T) {
 	store := crowdedWith(t, "class", 0, 1, nil)
 	cluster := store.CachedCluster(bothSides[0].String())
@@ -151,7 +151,7 @@ func TestGatherBoundsClaims(t *testing.T) {
 	}
 }
 
-// BenchmarkGatherInACrowd is the cost of what is read for one decision, of a victim and of one of the crowd.
+// BenchmarkGatherInACrowd measures what reading for one decision costs, for a victim and for one of the crowd.
 func BenchmarkGatherInACrowd(b *testing.B) {
 	for _, class := range []string{"", "class"} {
 		store := crowded(b, class)

@@ -30,20 +30,20 @@ type overlay[T view] struct {
 type entry[T view] struct {
 	object T
 	at     time.Time
-	// created says that the cache has not known the object yet. What it knew and knows no more is gone.
+	// created says that the cache has not had the object yet. An object that it had and no longer has is gone.
 	created bool
 }
 
-// ghost is how long an answer is believed that the cache never confirms: an object may have come and gone before its
-// answer arrived here.
+// ghost is how long an answer counts that the cache never confirms: an object may have come and gone before the
+// answer arrives here.
 const ghost = 30 * time.Second
 
 func newOverlay[T view](store cache.Store) *overlay[T] {
 	return &overlay[T]{cache: store, written: map[string]entry[T]{}}
 }
 
-// record takes in the answer to a write; mayBeNew says that the write may have made the object. The answer to any other
-// write may come after the object is gone, and then says nothing any more.
+// record stores the answer to a write; mayBeNew says that the write may have created the object. The answer to any
+// other write may arrive after the object is gone, and is then ignored.
 func (o *overlay[T]) record(object T, mayBeNew bool, now time.Time) {
 	key := keyOf(object)
 	o.mu.Lock()
@@ -57,7 +57,7 @@ func (o *overlay[T]) record(object T, mayBeNew bool, now time.Time) {
 	o.written[key] = entry[T]{object, now, created}
 }
 
-// sweep drops answers that are not believed any more: nobody may ever ask for their objects again.
+// sweep drops answers that no longer count: nobody may ever ask for their objects again.
 func (o *overlay[T]) sweep(now time.Time) {
 	if now.Sub(o.swept) < ghost {
 		return
@@ -66,7 +66,7 @@ func (o *overlay[T]) sweep(now time.Time) {
 	maps.DeleteFunc(o.written, func(_ string, written entry[T]) bool { return now.Sub(written.at) > ghost })
 }
 
-// observe tells that the cache got a new state of an object, or dropped it.
+// observe notes that the cache got a new state of an object, or dropped it.
 func (o *overlay[T]) observe(object T, deleted bool) {
 	key := keyOf(object)
 	o.mu.Lock()
@@ -93,7 +93,7 @@ func (o *overlay[T]) get(key string, now time.Time) (T, bool) {
 	return written.object, true
 }
 
-// unconfirmed reports whether there are answers that the cache has not confirmed yet, and that are believed.
+// unconfirmed reports whether there are answers that still count and that the cache has not confirmed yet.
 func (o *overlay[T]) unconfirmed(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -131,8 +131,8 @@ func keyOf(object view) string {
 	return object.GetNamespace() + "/" + object.GetName()
 }
 
-// newer reports whether a is a later version than b; versions that do not compare count as later, so that the cache
-// wins over the overlay.
+// newer reports whether a is a later version than b; versions that cannot be compared count as later, so that the
+// cache wins over the overlay.
 func newer(a, b view) bool {
 	order, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
 	return err != nil || order > 0

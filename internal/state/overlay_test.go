@@ -45,7 +45,7 @@ func created(rv string) step {
 	}
 }
 
-// lost is a deletion of which the overlay is not told yet.
+// lost is a deletion that the overlay has not been told of yet.
 func lost(rv string) step {
 	return func(t *testing.T, store cache.Store, _ *overlay[*capi.Cluster], _ *time.Time) {
 		require.NoError(t, store.Delete(version(rv)))
@@ -136,7 +136,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// An object that came and went before the answer to its creation is never asked for again.
+// Nobody ever asks again for an object that came and went before the answer to its creation.
 func TestOverlayForgetsWhatNobodyAsksFor(t *testing.T) {
 	o := newOverlay[*capi.Cluster](cache.NewStore(cache.MetaNamespaceKeyFunc))
 	now := time.Unix(1e9, 0)

@@ -7,22 +7,22 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// poolReader reads pools for one decision, each once, however many Clusters it is asked about: anyone may have any
-// number of Clusters carry an address in any number of annotations.
+// poolReader reads pools for one decision, each once, however many Clusters it is asked about: anyone may create any
+// number of Clusters that carry an address in any number of annotations.
 type poolReader struct {
 	store   *Store
 	read    map[*capi.Pool]vip.Pool
 	markets map[market]map[string][]vip.Pool
 }
 
-// market is what Clusters have in common that are offered the same pools.
+// market is what Clusters that are offered the same pools have in common.
 type market struct{ class, namespace string }
 
 func newPoolReader(store *Store) *poolReader {
 	return &poolReader{store: store, read: map[*capi.Pool]vip.Pool{}, markets: map[market]map[string][]vip.Pool{}}
 }
 
-// chooser returns what tells how many addresses some pools give to a Cluster for a role; 0 if none of them serves it.
+// chooser returns a function that says how many addresses some pools give a Cluster for a role; 0 if none serves it.
 func chooser(cluster *capi.Cluster) func(pools []vip.Pool, role string) int {
 	var choose func([]vip.Pool, string) vip.Choice
 	return func(pools []vip.Pool, role string) int {
@@ -62,14 +62,14 @@ func (r *poolReader) poolsFor(cluster *capi.Cluster) map[string][]vip.Pool {
 	return byRole
 }
 
-// ranges are what a pool may hand out, as one version of it says.
+// ranges are what one version of a pool may hand out.
 type ranges struct {
 	of   *capi.Pool
 	what []vip.Range
 }
 
-// rangesOf returns what a pool of a cache may hand out. Each version of a pool is read once: it may list tens of
-// thousands of addresses, and any number of Clusters may have an endpoint that was typed by hand.
+// rangesOf returns what a cached pool may hand out. It reads each version of a pool once: a pool may list tens of
+// thousands of addresses, and any number of Clusters may have an endpoint that was set by hand.
 func (s *Store) rangesOf(pool *capi.Pool) []vip.Range {
 	key := poolKey(pool)
 	s.mu.Lock()

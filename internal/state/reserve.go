@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// reservations are the addresses that are being written to Clusters at this moment. Caches show a write only when it is
-// done; until then two workers could write one address to two Clusters.
+// reservations are the addresses that are being written to Clusters at this moment. Caches show a write only when it
+// is done; until then two workers could write the same address to two Clusters.
 type reservations struct {
 	mu      sync.Mutex
 	holders map[netip.Addr]reservation
@@ -21,13 +21,12 @@ type reservation struct {
 	until   time.Time
 }
 
-// reservationLimit is how long a reservation counts whose write has not been answered: longer than any request may
-// take.
+// reservationLimit is how long a reservation lasts if its write gets no answer: longer than any request may take.
 const reservationLimit = time.Minute
 
-// Reserve keeps addresses for a Cluster while they are written to it. It returns what ends that, or false if one of
-// them is being written to another Cluster. Whoever has them must decide once more: what was written in the meantime is
-// only now certain to be seen.
+// Reserve keeps addresses for a Cluster while they are written to it. It returns a function that ends that, or false
+// if one of them is being written to another Cluster. With the reservation, the caller must decide once more: only
+// now is it certain to see what was written in the meantime.
 func (s *Store) Reserve(addresses []netip.Addr, cluster types.UID, now time.Time) (release func(), ok bool) {
 	r := &s.reserved
 	r.mu.Lock()

@@ -16,7 +16,7 @@ import (
 
 // The indexes on the caches.
 const (
-	// byClass finds Clusters and pools by the name of a ClusterClass, pools for any class by vip.AnyClass.
+	// byClass finds Clusters and pools by the name of a ClusterClass, and pools for any class by vip.AnyClass.
 	byClass = "class"
 	// byAddress finds the Clusters that carry an address, and the IPAddresses that assign it.
 	byAddress = "address"
@@ -26,22 +26,22 @@ const (
 	byName = "name"
 )
 
-// Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and capi.PoolTrimmer, and not be
+// Informers are the caches of the kinds in use. They must be trimmed by capi.Trim and capi.PoolTrimmer, and not
 // started yet.
 type Informers struct {
 	Clusters, ClusterClasses, Claims, Addresses cache.SharedIndexInformer
 	Pools                                       []Pools
 
-	// ClusterVersion is the apiVersion at which Clusters are read, and at which ownerReferences are to name them.
+	// ClusterVersion is the apiVersion at which Clusters are read, and which ownerReferences to them should have.
 	ClusterVersion string
 
-	// SomeClasses says that not all classes could be read: one that is not there may exist.
+	// SomeClasses says that not all classes could be read: a missing one may exist.
 	SomeClasses bool
 
 	// DNS is nil if no DNS records are kept.
 	DNS cache.SharedIndexInformer
 
-	// Names say what names are in the DNS records.
+	// Names says which names the DNS records have.
 	Names vip.DNSSettings
 }
 
@@ -51,8 +51,8 @@ type Pools struct {
 	cache.SharedIndexInformer
 }
 
-// Store is what is known of the cluster: the caches, our own writes that they do not show yet, and when pools were last
-// seen to serve. It is safe for concurrent use.
+// Store holds what is known of the cluster: the caches, our own writes that they do not show yet, and when pools were
+// last seen serving. It is safe for concurrent use.
 type Store struct {
 	Informers
 
@@ -142,7 +142,7 @@ func ownerUID(c *capi.Claim) []string {
 func lookup[T any](informer cache.SharedIndexInformer, indexName, key string) []T {
 	objects, err := informer.GetIndexer().ByIndex(indexName, key)
 	if err != nil {
-		return nil // only an index that does not exist gives an error, and NewStore made them all
+		return nil // only a missing index gives an error, and NewStore made them all
 	}
 	typed := make([]T, 0, len(objects))
 	for _, object := range objects {
@@ -162,8 +162,8 @@ func (s *Store) ObserveClaim(c *capi.Claim, deleted bool) { s.claims.observe(c, 
 // ObserveDNS tells the store of a change in the cache of DNS records.
 func (s *Store) ObserveDNS(d *capi.DNSEndpoint, deleted bool) { s.dns.observe(d, deleted) }
 
-// ObserveServed tells the store that the provider was seen to work on a claim in the namespace on the pool. Of a pool
-// that is not there nothing is kept: claims may name whatever they like.
+// ObserveServed tells the store that the provider was seen working on a claim in the namespace that names the pool.
+// It ignores a pool that does not exist: claims may name whatever they like.
 func (s *Store) ObserveServed(pool vip.PoolRef, namespace string, at time.Time) {
 	found := s.pool(pool, namespace)
 	if found == nil {
@@ -188,7 +188,7 @@ func (s *Store) lastServed(p *capi.Pool) time.Time {
 	return s.served[poolKey(p)]
 }
 
-// pool returns the pool that a claim in the namespace names, or nil if it is not there.
+// pool returns the pool that a claim in the namespace names, or nil if it does not exist.
 func (s *Store) pool(ref vip.PoolRef, namespace string) *capi.Pool {
 	for _, kind := range s.Informers.Pools {
 		if kind.Group != ref.Group || kind.Kind != ref.Kind {
@@ -225,7 +225,7 @@ func (s *Store) ClustersOf(p *capi.Pool) []*capi.Cluster {
 	return clusters
 }
 
-// clustersByClass returns the Clusters that a pool's key finds: those of a class, or all that have one.
+// clustersByClass returns the Clusters that a class key of a pool stands for: those of a class, or all that have one.
 func (s *Store) clustersByClass(key string) []*capi.Cluster {
 	if key != vip.AnyClass {
 		return lookup[*capi.Cluster](s.Clusters, byClass, key)
@@ -246,7 +246,7 @@ func (s *Store) ClustersOfClass(class *capi.ClusterClass) []*capi.Cluster {
 	})
 }
 
-// configuredPools returns the pools that name a class, of all kinds.
+// configuredPools returns the pools of all kinds that name a class.
 func (s *Store) configuredPools() []*capi.Pool {
 	var configured []*capi.Pool
 	for _, pools := range s.Informers.Pools {

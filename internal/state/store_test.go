@@ -17,7 +17,7 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/vip"
 )
 
-// What is kept of pools grows with them, and not with what claims name.
+// What is kept of pools grows with the pools, and not with what claims name.
 func TestObserveServed(t *testing.T) {
 	api := capi.API{Pools: schema.GroupVersion{Group: capi.IPAMGroup, Version: "v1alpha2"}}
 	informers := emptyInformers(api)
@@ -62,7 +62,7 @@ func TestPoolsForAnyClass(t *testing.T) {
 		return pool
 	}
 	local, global := add(0, api.NamespacedPools(), "tenant", "*"), add(1, api.GlobalPools(), "", "metal,*")
-	// Nothing keeps a Cluster from naming a class that cannot be.
+	// Nothing keeps a Cluster from naming a class that cannot exist.
 	for _, class := range []string{"metal", "vsphere", "*", ""} {
 		for _, namespace := range []string{"tenant", "other"} {
 			cluster := &capi.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "of-" + class}}
@@ -80,7 +80,7 @@ func TestPoolsForAnyClass(t *testing.T) {
 	assert.Len(t, store.Pools(), 2)
 }
 
-// emptyInformers returns caches of all kinds but DNS records that a test fills.
+// emptyInformers returns caches, for a test to fill, of all kinds but DNS records.
 func emptyInformers(api capi.API) Informers {
 	informers := Informers{
 		Clusters: emptyInformer(&capi.Cluster{}), ClusterClasses: emptyInformer(&capi.ClusterClass{}),

@@ -10,8 +10,8 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// The version is another one after each change, be it one of our own that the caches do not show; as long as they do
-// not, it says nothing of later.
+// The version changes with each change, even one of our own that the caches do not show yet; until they do, Version
+// reports false.
 func TestVersion(t *testing.T) {
 	informers := emptyInformers(capi.API{})
 	store, err := NewStore(informers)

@@ -6,21 +6,21 @@ import (
 	"github.com/gorizond/capi-vip-allocator/internal/capi"
 )
 
-// Caches show a write only when its watch tells of it. Until then the next decision must know of it all the same.
+// Caches show a write only when the watch reports it. The next decision must know of it even before that.
 
-// WroteCluster notes a Cluster as a write of the process has left it.
+// WroteCluster notes a Cluster as a write of this process left it.
 func (s *Store) WroteCluster(c *capi.Cluster, now time.Time) {
 	s.clusters.record(c, false, now)
 	s.Changed()
 }
 
-// WroteClaim notes a claim as a write of the process has left it; created says that it may not be in the cache yet.
+// WroteClaim notes a claim as a write of this process left it; created says that it may not be in the cache yet.
 func (s *Store) WroteClaim(c *capi.Claim, created bool, now time.Time) {
 	s.claims.record(c, created, now)
 	s.Changed()
 }
 
-// WroteRecords notes the DNS records of a Cluster as a write of the process has left them.
+// WroteRecords notes the DNS records of a Cluster as a write of this process left them.
 func (s *Store) WroteRecords(d *capi.DNSEndpoint, now time.Time) {
 	s.dns.record(d, true, now)
 	s.Changed()
