@@ -67,8 +67,8 @@ func (c *Cluster) boundConditions() bool {
 	return true
 }
 
-// boundAnnotations keeps the annotations that are not a role's own, then those of the standard roles and of roles that
-// the Cluster has a condition for, since they are served, then the first by name.
+// boundAnnotations keeps the topology gate, the record of claims and the annotations of the standard roles, then those
+// of roles that the Cluster has a condition for, since they are served, then the first by name.
 func (c *Cluster) boundAnnotations() bool {
 	cut := false
 	var ours []string

@@ -17,8 +17,9 @@ import (
 const rejected = "the server rejected our request due to an error in our request"
 
 // IsOutdated reports whether a write was refused because the object has changed since the decision: a conflict,
-// another object of that name, or a JSON patch whose test failed. The API server answers the last with a 422 whose
-// only text is rejected; every other 422 names what is invalid, or who refused it.
+// another object of that name, none of it, a deletion that forbids new finalizers, or a JSON patch whose test failed.
+// The API server answers the last with a 422 whose only text is rejected; every other 422 names what is invalid, or who
+// refused it.
 func IsOutdated(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {

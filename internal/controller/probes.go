@@ -34,7 +34,7 @@ type probes struct {
 type probed struct {
 	vip.Probed
 	asked, known bool
-	// tries counts the probes in a row that did not find the address free; next is when the next one is due.
+	// tries counts the probes of the address; next is when the next one is due.
 	tries int
 	next  time.Time
 }

@@ -140,7 +140,7 @@ func (t *triggers) dns(before, after *capi.DNSEndpoint, initial bool) {
 	}
 }
 
-// claim wakes the Cluster of a claim whose address, owner or deletion changed.
+// claim wakes the Cluster of a claim of which something changed that a decision rests on.
 func (t *triggers) claim(before, after *capi.Claim, initial bool) {
 	if after == nil {
 		t.store.ObserveClaim(before, true)

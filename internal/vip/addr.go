@@ -2,6 +2,7 @@ package vip
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	netutils "k8s.io/utils/net"
@@ -51,4 +52,14 @@ func Addrs(role, value string) []netip.Addr {
 func SameAddr(a, b string) bool {
 	addr := ParseAddr(a)
 	return addr.IsValid() && addr == ParseAddr(b)
+}
+
+// Range is a range of addresses, both ends included.
+type Range struct{ From, To netip.Addr }
+
+// Contain reports whether an address is in one of the ranges, which must be in order and disjoint: there may be
+// thousands, so it does a binary search.
+func Contain(ranges []Range, addr netip.Addr) bool {
+	i, _ := slices.BinarySearchFunc(ranges, addr, func(r Range, addr netip.Addr) int { return r.To.Compare(addr) })
+	return i < len(ranges) && ranges[i].From.Compare(addr) <= 0
 }

@@ -3,7 +3,6 @@ package vip
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -287,25 +286,6 @@ type Pool struct {
 	// Problems are what is wrong with the configuration, each in a sentence; the valid parts still apply.
 	Problems []string
 }
-
-// Range is a range of addresses, both ends included.
-type Range struct{ From, To netip.Addr }
-
-// Contain reports whether an address is in one of the ranges, which must be in order and disjoint: there may be
-// thousands, so it does a binary search.
-func Contain(ranges []Range, addr netip.Addr) bool {
-	i, _ := slices.BinarySearchFunc(ranges, addr, func(r Range, addr netip.Addr) int { return r.To.Compare(addr) })
-	return i < len(ranges) && ranges[i].From.Compare(addr) <= 0
-}
-
-// Capacity counts the addresses of a pool. It is meaningful only when Known.
-type Capacity struct {
-	Known                         bool
-	Total, Used, Free, OutOfRange int
-}
-
-// Full reports whether the provider said that no address is free.
-func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
 
 // Owner is the controlling owner of a claim, or any owner if none controls.
 type Owner struct {

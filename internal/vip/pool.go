@@ -178,3 +178,12 @@ func Explain(c *Cluster, pools []Pool, role string) []Verdict {
 func (c Choice) candidate(ref PoolRef) bool {
 	return slices.ContainsFunc(c.Candidates, func(p *Pool) bool { return p.Ref == ref })
 }
+
+// Capacity counts the addresses of a pool. It is meaningful only when Known.
+type Capacity struct {
+	Known                         bool
+	Total, Used, Free, OutOfRange int
+}
+
+// Full reports whether the provider said that no address is free.
+func (c Capacity) Full() bool { return c.Known && c.Free <= 0 }
