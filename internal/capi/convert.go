@@ -192,8 +192,8 @@ func (c *Claim) OwnerUID() types.UID {
 	return ""
 }
 
-// Cluster returns the Cluster that the claim is for: that of spec.clusterName, as for the IPAM provider; else the owner,
-// because the label holds a hash in place of a long name; else that of the label.
+// Cluster returns the Cluster that the claim is for: that of spec.clusterName, as for the IPAM provider; else the
+// owner, because the label holds a hash in place of a long name; else that of the label.
 func (c *Claim) Cluster() types.NamespacedName {
 	name := c.Spec.ClusterName
 	if owner := c.owner(); name == "" && owner != nil && owner.Kind == KindCluster {

@@ -136,7 +136,7 @@ func TestSlowClientsDelayNobody(t *testing.T) {
 					clients.Go(func() {
 						for err := error(nil); err == nil; {
 							_, err = io.WriteString(first, test.trickle)
-							time.Sleep(time.Millisecond)
+							<-time.After(time.Millisecond)
 						}
 					})
 				}
@@ -207,7 +207,7 @@ func TestSteadyBodiesAreServed(t *testing.T) {
 		for range pieces {
 			_, err := io.WriteString(connection, strings.Repeat(" ", 10<<10))
 			require.NoError(t, err)
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 		}
 		_, err := io.WriteString(connection, "{}")
 		require.NoError(t, err)

@@ -127,11 +127,20 @@ func (e *env) becomesOutdated(t *testing.T) {
 		return nil
 	})
 	require.Empty(t, outdated, "nothing has changed")
-	_, err = plane.ApplyYAML(t.Context(), e.Plane.Config(), fmt.Sprintf(`
-{apiVersion: v1, kind: ConfigMap, metadata: {name: options, namespace: %s},
- data: {config.yaml: "poolKinds: [apps/v1/Deployment]"}}
-`, harness.Namespace))
-	require.NoError(t, err)
+	configure := func(options string) {
+		_, err := plane.ApplyYAML(context.WithoutCancel(t.Context()), e.Plane.Config(), fmt.Sprintf(`
+{apiVersion: v1, kind: ConfigMap, metadata: {name: options, namespace: %s}, data: {config.yaml: %q}}
+`, harness.Namespace, options))
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { configure("defaultPort: 8443") })
+	configure("poolKinds: [{apiVersion: apps/v1, kind: Deployment}]")
+	e.await(t, func() error {
+		if len(outdated) == 0 {
+			return errors.New("it has not noticed")
+		}
+		return nil
+	})
 	require.True(t, <-outdated)
 }
 

@@ -144,22 +144,20 @@ func lines() []line {
 			"one more: own share, p99", func(f *figures) float64 { return float64(f.shares.P99()) },
 			duration, nil, "", nil,
 		},
-		{
-			"kubectl vip list -A, median", func(f *figures) float64 { return float64(f.lists.Median()) }, duration,
-			microseconds, "", nil,
-		},
-		{
-			"kubectl vip check, median", func(f *figures) float64 { return float64(f.checks.Median()) }, duration,
-			microseconds, "", nil,
-		},
-		{
-			"the lists alone, median", func(f *figures) float64 { return float64(f.fetches.Median()) }, duration,
-			microseconds, "", nil,
-		},
+		median("kubectl vip list -A", func(f *figures) measure.Sample[time.Duration] { return f.lists }),
+		median("kubectl vip check", func(f *figures) measure.Sample[time.Duration] { return f.checks }),
+		median("the lists alone", func(f *figures) measure.Sample[time.Duration] { return f.fetches }),
 		{
 			"machine used by others (noise)", func(f *figures) float64 { return f.settled.foreign },
 			measure.Percent, nil, "", nil,
 		},
+	}
+}
+
+// median is the line of what was measured several times.
+func median(name string, of func(f *figures) measure.Sample[time.Duration]) line {
+	return line{
+		name + ", median", func(f *figures) float64 { return float64(of(f).Median()) }, duration, microseconds, "", nil,
 	}
 }
 
